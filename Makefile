@@ -1,0 +1,36 @@
+# Everything starts from a machine that has only Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: setup setup-dev demo test lint types layers clean
+
+# torch comes first, so that nothing else chooses another build of it.
+.venv/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch==2.13.0
+	$(PIP) --editable .
+	$(PIP) --no-deps --no-build-isolation pyradiomics==3.0.1 \
+	  || echo "pyradiomics needs a C compiler: reports will leave out the radiomics distance"
+	touch $@
+
+.venv/.ready-dev: .venv/.ready
+	$(PIP) --editable '.[dev,nnunet]'
+	touch $@
+
+setup: .venv/.ready
+
+setup-dev: .venv/.ready-dev
+
+demo: setup
+	$(BIN)/vesalius protocol ventricles --preset demo --out demo/
+
+test: setup-dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,73 @@
+"""The command `vesalius`: what the user types, one file for each group, no logic."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from vesalius import __version__
+from vesalius.scans.fault import Refused
+
+app = App(
+    name="vesalius",
+    help="""Make labelled synthetic scans with the properties you ask for, and prove their worth.
+
+    vesalius cohort check my-scans/ looks at what you have; vesalius fit guided learns it;
+    vesalius balance fills what is rare; vesalius prove measures whether it helps.
+    """,
+    version=__version__,
+    help_format="markdown",
+)
+app.register_install_completion_command()
+
+
+def _register() -> None:
+    """Load the groups when the command runs, so that `--version` and completion stay quick."""
+    from vesalius.cli import cohort, fit, phantom, proof, synthesis
+
+    for group in (cohort.app, phantom.app, fit.app, proof.protocol):
+        app.command(group)
+    app.command(synthesis.generate)
+    app.command(synthesis.balance)
+    app.command(proof.prove)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: exit code 0 if all went well, 2 for bad input, 1 for anything else."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in tokens
+    tokens = [token for token in tokens if token != "--debug"]
+    if not debug:
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    _register()
+    complain = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except Refused as refusal:
+        if debug:
+            traceback.print_exc()
+        complain.print(f"[bold red]refused[/] {_plain(str(refusal))}")
+        raise SystemExit(2) from None
+    except CycloptsError as error:
+        complain.print(f"[bold red]refused[/] {_plain(' '.join(str(error).split()))}")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        complain.print("stopped; run the same command again to go on")
+        raise SystemExit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        complain.print(f"[bold red]failed[/] {_plain(line)}; add --debug for the traceback")
+        raise SystemExit(1) from None
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,77 @@
+"""`vesalius fit`: learn to make such scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from vesalius.cli.telling import bars, console, print_faults
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault
+
+app = App(name="fit", help="Fit a method to a cohort.")
+
+
+@app.command
+def guided(
+    folder: Path,
+    *,
+    out: Path,
+    preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
+    attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
+    spacing: float | None = None,
+    label_autoencoder: Literal["auto", "shape_space", "vae"] = "auto",
+    seed: int = 0,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit guided synthesis: label maps steered by attributes, and images from label maps.
+
+    Killed at any point, the same command goes on where it was.
+
+    Parameters
+    ----------
+    folder: Path
+        A labelled cohort in nnU-Net v2 raw format.
+    out: Path
+        Folder of the run.
+    preset: str
+        Sizes and steps: demo for CPU minutes, workstation for one GPU at 2 mm, paper for 1 mm.
+    attribute: list[str]
+        What to steer by: ventricle_volume_ml, or <label>_volume_ml of any label. May be repeated.
+    spacing: float
+        Edge length in mm to work at; the cohort's own without it.
+    label_autoencoder: str
+        Kind of label autoencoder; auto lets the plan decide by the size of the cohort.
+    seed: int
+        Of the fit.
+    plan_only: bool
+        Show what the fit needs and stop.
+    """
+    from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
+    from vesalius.synthesis.guided.recipe import PRESETS
+
+    base = PRESETS[preset]
+    recipe = base.model_copy(
+        update={
+            "attributes": tuple(attribute or base.attributes),
+            "spacing_mm": spacing or base.spacing_mm,
+            "label_autoencoder": base.label_autoencoder
+            if label_autoencoder == "auto"
+            else label_autoencoder,
+            "seed": seed,
+        }
+    )
+    cohort = Cohort.open(folder)
+    faults: list[Fault] = list(cohort.faults)
+    with bars() as progress:
+        prepared = prepare_guided(cohort, recipe, progress, faults)
+        print_faults(faults)
+        for line in prepared.plan.lines():
+            progress_line = f"[dim]plan[/] {line}"
+            console.print(progress_line)
+        if plan_only:
+            return
+        run = fit_guided(prepared, out, progress)
+    console.print(f"{out}: run {run.name} is ready; card in {out / 'card.md'}")

@@ -1,0 +1,140 @@
+"""`vesalius generate` and `vesalius balance`: draw what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from vesalius.cli.telling import bars, console, parse_ranges, print_faults
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+
+if TYPE_CHECKING:
+    from vesalius.synthesis.guided.closed_loop import Request
+
+Count = Annotated[int, Parameter(name=["-n", "--count"])]
+Ranges = Annotated[list[str], Parameter(negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def generate(
+    run: Path,
+    *,
+    out: Path,
+    attribute: Ranges,
+    count: Count = 16,
+    seed: int = 0,
+    tolerance: float = 0.1,
+    tries: int = 10,
+    extrapolate: Flag = False,
+    guidance: float | None = None,
+) -> None:
+    """Draw labelled scans whose attributes fill a range evenly, each measured again.
+
+    Parameters
+    ----------
+    run: Path
+        Folder of a finished fit.
+    out: Path
+        Folder of the cohort. An unfinished one is completed.
+    attribute: list[str]
+        Such as ventricle_volume_ml=20:160, in the attribute's own unit. May be repeated.
+    count: int
+        How many cases.
+    seed: int
+        The same seed gives the same cases, whatever else is drawn.
+    tolerance: float
+        Largest relative error of a measured attribute; what misses it is drawn again.
+    tries: int
+        Label maps drawn for one request before it is given up and listed.
+    extrapolate: bool
+        Allow requests outside what the run has seen.
+    guidance: float
+        Scale of classifier-free guidance; the run's own without it.
+    """
+    from vesalius.synthesis.guided.closed_loop import even_requests
+    from vesalius.synthesis.guided.recipe import GuidedRecipe
+    from vesalius.training.run import Run
+
+    requests = even_requests(parse_ranges(attribute), count, seed)
+    opened = Run.open(run, GuidedRecipe)
+    _draw(opened, requests, out, seed, tolerance, tries, extrapolate, guidance)
+
+
+def balance(
+    folder: Path,
+    *,
+    run: Path,
+    out: Path,
+    attribute: Ranges,
+    count: Annotated[int | None, Parameter(name=["-n", "--count"])] = None,
+    seed: int = 0,
+    tolerance: float = 0.1,
+    tries: int = 10,
+    extrapolate: Flag = False,
+) -> None:
+    """Draw the labelled scans that bring the histogram of an attribute up to uniform.
+
+    Parameters
+    ----------
+    folder: Path
+        The cohort to be balanced, of the kind that the run was fitted on.
+    run: Path
+        Folder of a finished fit.
+    out: Path
+        Folder of the synthetic cases.
+    attribute: list[str]
+        One attribute with its range, such as ventricle_volume_ml=20:160.
+    count: int
+        At most so many cases, picked evenly from those that are missing.
+    seed: int
+        The same seed gives the same cases.
+    tolerance: float
+        Largest relative error of the measured attribute.
+    tries: int
+        Label maps drawn for one request before it is given up and listed.
+    extrapolate: bool
+        Allow requests outside what the run has seen.
+    """
+    from vesalius.synthesis.guided.closed_loop import balancing_requests, thinned
+    from vesalius.synthesis.guided.recipe import GuidedRecipe
+    from vesalius.training.run import Run
+
+    ranges = parse_ranges(attribute)
+    if len(ranges) != 1:
+        raise Refused("attribute", f"{len(ranges)} were given", "balance one attribute at a time")
+    opened = Run.open(run, GuidedRecipe)
+    cohort = Cohort.open(folder)
+    cases = [case for case in cohort.cases if case.split in ("", "train")]
+    if not cases:
+        raise Refused(folder, "has no training case", "mark some as train in cases.csv")
+    opened.fingerprint.require_match(cohort, cohort.read(cases[0]), cases[0].name)
+    ((name, (low, high)),) = ranges.items()
+    present = cohort.values(name, cases)
+    requests = thinned(balancing_requests(present, name, low, high, seed), count, seed)
+    if not requests:
+        raise Refused(name, f"is uniform from {low:g} to {high:g} already", "choose another range")
+    console.print(f"{len(cases)} cases are there, {len(requests)} are missing for a uniform range")
+    _draw(opened, requests, out, seed, tolerance, tries, extrapolate, None)
+
+
+def _draw(
+    run: object, requests: Sequence[Request], out: Path, seed: int, tolerance: float, tries: int,
+    extrapolate: bool, guidance: float | None,
+) -> None:  # fmt: skip
+    from vesalius.synthesis.guided.closed_loop import generate as draw
+    from vesalius.training.run import Run
+
+    assert isinstance(run, Run)
+    with bars() as progress:
+        made = draw(
+            run, requests, out, seed, tolerance, tries, extrapolate, guidance, progress=progress
+        )
+    print_faults(made.faults, "requests were not met")
+    console.print(
+        f"{out}: {len(made.cohort.cases)} synthetic cases; "
+        f"{made.acceptance:.0%} of {len(made.draws)} draws were within {tolerance:.0%}"
+    )

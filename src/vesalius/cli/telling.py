@@ -1,0 +1,111 @@
+"""What the terminal shows: bars with time left, faults, histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from vesalius.scans.check import Histogram
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.progress import Progress as Told
+
+console = Console(highlight=False)
+
+
+@contextmanager
+def bars() -> Iterator[Told]:
+    """Progress bars for as many kinds of work as come, each with the time left.
+
+    Where the output is no terminal, one line is printed when a kind of work is done.
+    """
+    shown = Progress(
+        TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console,
+        disable=not console.is_terminal,
+    )  # fmt: skip
+    tasks: dict[str, TaskID] = {}
+
+    def told(what: str, done: int, total: int) -> None:
+        if not console.is_terminal:
+            if done == total:
+                console.print(f"{what}: {total} done")
+            return
+        if what not in tasks:
+            tasks[what] = shown.add_task(what, total=total)
+        shown.update(tasks[what], completed=done, total=total)
+
+    with shown:
+        yield told
+
+
+def print_faults(faults: Sequence[Fault], what: str = "left out") -> None:
+    """Every fault in one table."""
+    if not faults:
+        return
+    table = Table(title=f"{len(faults)} {what}", title_justify="left", title_style="bold red")
+    table.add_column("file", overflow="fold")
+    table.add_column("fault")
+    table.add_column("remedy")
+    for fault in faults:
+        table.add_row(fault.file, fault.fault, fault.remedy)
+    console.print(table)
+
+
+def print_histogram(histogram: Histogram) -> None:
+    """One attribute as bars of text; rare bins are marked."""
+    console.print(f"\n[bold]{histogram.attribute}[/]")
+    rare = set(histogram.rare)
+    longest = max(1, int(histogram.counts.max()))
+    for low, high, count in zip(
+        histogram.edges, histogram.edges[1:], histogram.counts, strict=False
+    ):
+        bar = "█" * int(np.ceil(40 * count / longest))
+        mark = "  [red]rare[/]" if (float(low), float(high)) in rare else ""
+        console.print(f"  {low:8.1f} – {high:<8.1f} {count:5d} {bar}{mark}")
+
+
+def parse_range(text: str, what: str) -> tuple[float, float]:
+    """`20:160` as two numbers.
+
+    >>> parse_range("20:160", "volume")
+    (20.0, 160.0)
+    >>> parse_range("many", "volume")
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: volume: 'many' is no range; write it as 20:160
+    """
+    low, _, high = text.partition(":")
+    try:
+        pair = float(low), float(high or low)
+    except ValueError:
+        raise Refused(what, f"'{text}' is no range", "write it as 20:160") from None
+    if pair[0] > pair[1]:
+        raise Refused(what, f"'{text}' falls", "put the smaller number first")
+    return pair
+
+
+def parse_ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """`name=20:160`, several of them, as ranges by name.
+
+    >>> parse_ranges(["ventricle_volume_ml=20:160"])
+    {'ventricle_volume_ml': (20.0, 160.0)}
+    """
+    found = {}
+    for text in texts:
+        name, equals, bounds = text.partition("=")
+        if not equals:
+            raise Refused(text, "gives no range", "write it as name=20:160")
+        found[name] = parse_range(bounds, name)
+    return found

@@ -1,0 +1,50 @@
+"""Classifier-free guidance: one batched call for both branches, and the drop of conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vesalius.diffusion.samplers import Denoiser
+
+
+def guided(
+    denoise: Callable[[Tensor, Tensor, Tensor], Tensor], condition: Tensor, null: Tensor,
+    scale: float,
+) -> Denoiser:  # fmt: skip
+    """A denoiser that leans towards its condition (Ho and Salimans 2022, eq. 6, on x₀).
+
+    x₀ = x₀(∅) + scale · (x₀(c) − x₀(∅)); scale 1 is the plain conditional denoiser.
+
+    Args:
+        denoise: guesses x₀ from `(x, level, condition)`.
+        condition: `(B, ...)`, one for each sample.
+        null: of the same shape, what stands for no condition.
+        scale: 0 ignores the condition, above 1 exaggerates it.
+
+    >>> shift = lambda x, level, c: x + c
+    >>> lean = guided(shift, torch.ones(2, 1), torch.zeros(2, 1), scale=1.5)
+    >>> lean(torch.zeros(2, 1), torch.tensor(0.5)).flatten().tolist()
+    [1.5, 1.5]
+    """
+    if scale == 1:
+        return lambda x, level: denoise(x, level, condition)
+    both = torch.cat([condition, null])
+
+    def lean(x: Tensor, level: Tensor) -> Tensor:
+        doubled = torch.cat([level, level]) if level.ndim and len(level) == len(x) else level
+        with_condition, without = denoise(torch.cat([x, x]), doubled, both).chunk(2)
+        return without + scale * (with_condition - without)
+
+    return lean
+
+
+def drop_condition(
+    condition: Tensor, null: Tensor, share: float, generator: torch.Generator
+) -> Tensor:
+    """Replace a `share` of the conditions `(B, ...)` by `null`, as training for guidance needs."""
+    dropped = torch.rand(len(condition), generator=generator) < share
+    form = (-1, *[1] * (condition.ndim - 1))
+    return torch.where(dropped.reshape(form).to(condition.device), null, condition)

@@ -1,0 +1,1 @@
+"""PROVE: what cohorts and predictions are worth, every figure with its uncertainty."""

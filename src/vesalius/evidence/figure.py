@@ -1,0 +1,114 @@
+"""A figure: a value with its unit, the number of cases behind it, and its uncertainty."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from vesalius import __version__
+from vesalius.scans.description import write_text
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a result. `ci95` is its 95 % interval, `None` where there is none to give."""
+
+    value: float
+    unit: str
+    n: int
+    ci95: tuple[float, float] | None = None
+    sd: float | None = None
+
+    def __str__(self) -> str:
+        """Three significant digits and the interval.
+
+        >>> print(Figure(6.234, "mL", 40, (5.1, 7.4)))
+        6.23 mL [5.1, 7.4]
+        """
+        interval = "" if self.ci95 is None else f" [{self.ci95[0]:.3g}, {self.ci95[1]:.3g}]"
+        return f"{self.value:.3g}{' ' + self.unit if self.unit else ''}{interval}"
+
+
+def bootstrapped(
+    columns: Sequence[np.ndarray], statistic: Callable[..., float], unit: str, seed: int = 0
+) -> Figure:
+    """A statistic of paired columns, each `(N,)`, with its percentile bootstrap interval.
+
+    Cases are drawn with replacement, all columns of a case together (Efron and Tibshirani 1993).
+
+    >>> figure = bootstrapped([np.arange(100.0)], np.mean, "mL")
+    >>> figure.value, figure.n, figure.ci95[0] < 49.5 < figure.ci95[1]
+    (49.5, 100, True)
+    """
+    count = len(columns[0])
+    value = float(statistic(*columns))
+    if count < 2 or all(np.ptp(column) == 0 for column in columns):
+        return Figure(value, unit, count, None)
+    found = stats.bootstrap(
+        tuple(columns), statistic, paired=True, vectorized=False, n_resamples=RESAMPLES,
+        method="percentile", rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    low, high = found.confidence_interval
+    interval = (float(low), float(high)) if np.isfinite([low, high]).all() else None
+    return Figure(value, unit, count, interval)
+
+
+def mean_figure(values: np.ndarray, unit: str) -> Figure:
+    """Mean and SD of `(N,)` values with the bootstrap interval of the mean."""
+    found = bootstrapped([values], np.mean, unit)
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Figure(found.value, unit, found.n, found.ci95, spread)
+
+
+@dataclass
+class Results:
+    """What a protocol measured: figures by name, and what they were measured with."""
+
+    protocol: str
+    preset: str
+    seed: int
+    rests_on_phantoms: bool
+    figures: dict[str, Figure]
+    notes: dict[str, Any]
+
+    def write(self, folder: Path) -> Path:
+        """Write `results.json`."""
+        content = {
+            "protocol": self.protocol,
+            "preset": self.preset,
+            "seed": self.seed,
+            "rests_on_phantoms": self.rests_on_phantoms,
+            "figures": {name: asdict(figure) for name, figure in self.figures.items()},
+            "notes": self.notes,
+            "versions": _versions(),
+            "machine": _machine(),
+        }
+        path = folder / "results.json"
+        write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+        return path
+
+
+def _versions() -> dict[str, str]:
+    found = {"vesalius": __version__, "python": platform.python_version()}
+    for name in ("torch", "monai", "numpy", "scipy", "nibabel", "nilearn", "frd-score", "nnunetv2"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    import os
+
+    return {"system": platform.platform(), "cores": os.cpu_count()}

@@ -1,0 +1,96 @@
+"""Utility: how well models trained on different cohorts do on the same unseen patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.metrics import DiceMetric
+
+from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.scans.attributes import Attribute
+from vesalius.scans.volume import Volume
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """One prediction held against the truth."""
+
+    case: str
+    dice: float
+    true_value: float
+    predicted_value: float
+
+    @property
+    def error(self) -> float:
+        """Predicted minus true, in the attribute's unit."""
+        return self.predicted_value - self.true_value
+
+
+def score(
+    case: str, truth: Volume, prediction: Volume, attribute: Attribute, labels: Mapping[str, int]
+) -> CaseScore:
+    """Dice of the attribute's labels and the attribute itself, on one prediction.
+
+    >>> voxels = np.zeros((4, 4, 4), dtype=np.uint8); voxels[:2] = 1
+    >>> truth = Volume(voxels, np.diag([10.0, 10.0, 10.0, 1.0]))
+    >>> found = score("a", truth, truth, Attribute("x_volume_ml", "volume_ml", ("x",)), {"x": 1})
+    >>> found.dice, found.error
+    (1.0, 0.0)
+    """
+    values = [labels[name] for name in attribute.labels]
+    maps = [
+        torch.from_numpy(np.isin(volume.voxels, values))[None, None].float()
+        for volume in (prediction, truth)
+    ]
+    dice = float(torch.as_tensor(DiceMetric(include_background=True, ignore_empty=False)(*maps)))
+    return CaseScore(case, dice, attribute.of(truth, labels), attribute.of(prediction, labels))
+
+
+def arm_figures(scores: Sequence[CaseScore], unit: str) -> dict[str, Figure]:
+    """Dice, mean absolute error and bias of one arm."""
+    suffix = unit.lower()
+    errors = np.array([s.error for s in scores])
+    return {
+        "dice": mean_figure(np.array([s.dice for s in scores]), ""),
+        f"volume_mae_{suffix}": mean_figure(np.abs(errors), unit),
+        f"volume_bias_{suffix}": mean_figure(errors, unit),
+    }
+
+
+def strata_figures(
+    scores: Sequence[CaseScore], edges: Sequence[float], unit: str
+) -> dict[str, Figure]:  # fmt: skip
+    """Mean absolute error by strata of the true value, where a stratum has cases."""
+    found = {}
+    true = np.array([s.true_value for s in scores])
+    errors = np.abs([s.error for s in scores])
+    for low, high in zip(edges, edges[1:], strict=False):
+        inside = (true >= low) & (true < high)
+        if inside.any():
+            found[f"{low:g}_to_{high:g}"] = mean_figure(errors[inside], unit)
+    return found
+
+
+def paired_difference(
+    first: Sequence[CaseScore], second: Sequence[CaseScore], unit: str
+) -> dict[str, Figure]:
+    """First minus second, case by case: error and Dice with the interval of the difference.
+
+    Raises:
+        ValueError: if the two do not hold the same cases in the same order.
+    """
+    if [s.case for s in first] != [s.case for s in second]:
+        raise ValueError("the two arms were tested on different cases")
+
+    def difference(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.mean(a - b))
+
+    errors = [np.array([abs(s.error) for s in arm]) for arm in (first, second)]
+    dices = [np.array([s.dice for s in arm]) for arm in (first, second)]
+    return {
+        f"volume_mae_{unit.lower()}": bootstrapped(errors, difference, unit),
+        "dice": bootstrapped(dices, difference, ""),
+    }

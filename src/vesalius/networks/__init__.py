@@ -1,0 +1,1 @@
+"""The trainable parts, one architecture a file."""

@@ -1,0 +1,73 @@
+"""The SPADE latent denoiser: a code of an image from noise, told by the label map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vesalius.networks.embedding import LevelAndCondition
+from vesalius.networks.spade import LabelReader, SpadeBlock, depth_to_space, space_to_depth
+
+
+class SpadeLatentDenoiser(nn.Module):
+    """F(x, level; labels) on codes `(B, K, D, H, W)` of even sides, by a U-Net of SPADE blocks.
+
+    Args:
+        code_channels: K.
+        labels: number of labels, the background included.
+        coarseness: of the code against the label map.
+        widths: channels at the resolution of the code and at half of it.
+        blocks: SPADE blocks on each way at each resolution.
+        conditions: attributes told beside the labels, with their flags.
+
+    >>> from vesalius.networks.spade import one_hot
+    >>> net = SpadeLatentDenoiser(4, labels=3, coarseness=4, widths=(16, 16), blocks=1)
+    >>> maps = net.read_labels(torch.zeros(1, 3, 16, 16, 16))
+    >>> net(torch.rand(1, 4, 4, 4, 4), torch.tensor([0.5]), maps).shape
+    torch.Size([1, 4, 4, 4, 4])
+    """
+
+    def __init__(
+        self, code_channels: int, labels: int, coarseness: int, widths: tuple[int, int],
+        blocks: int, conditions: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        fine, coarse = widths
+        self.coarseness = coarseness
+        self.tell = LevelAndCondition(conditions, coarse)
+        self.read_labels = LabelReader(labels, (coarseness, 2 * coarseness), fine)
+        self.enter = nn.Conv3d(code_channels + fine, fine, 3, padding=1)
+        self.down_blocks = nn.ModuleList(
+            [SpadeBlock(fine, fine, fine, coarse) for _ in range(blocks)]
+        )
+        self.down = nn.Conv3d(8 * fine, coarse, 1)
+        self.middle = nn.ModuleList(
+            [SpadeBlock(coarse, coarse, fine, coarse) for _ in range(2 * blocks)]
+        )
+        self.up = nn.Conv3d(coarse, 8 * fine, 1)
+        self.up_blocks = nn.ModuleList(
+            [SpadeBlock(2 * fine if i == 0 else fine, fine, fine, coarse) for i in range(blocks)]
+        )
+        self.leave = nn.Conv3d(fine, code_channels, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(
+        self, x: Tensor, level: Tensor, maps: dict[int, Tensor], condition: Tensor | None = None
+    ) -> Tensor:
+        """F of a scaled noisy code; `maps` of `read_labels` may be kept through all steps."""
+        vector = self.tell(level.expand(len(x)) if level.ndim == 0 else level, condition)
+        fine_maps, coarse_maps = maps[self.coarseness], maps[2 * self.coarseness]
+        h = self.enter(torch.cat([x, fine_maps], dim=1))
+        for block in self.down_blocks:
+            h = block(h, fine_maps, vector)
+        skip = h
+        h = self.down(space_to_depth(h, 2))
+        for block in self.middle:
+            h = block(h, coarse_maps, vector)
+        h = torch.cat([depth_to_space(self.up(h), 2), skip], dim=1)
+        for block in self.up_blocks:
+            h = block(h, fine_maps, vector)
+        out: Tensor = self.leave(functional.silu(h)).float()
+        return out

@@ -1,0 +1,137 @@
+"""SPADE: normalisation whose scale and shift are read off a label map (Park et al. 2019, eq. 1).
+
+    out = norm(x)·(1 + γ(labels)) + β(labels)
+
+γ and β depend on the labels alone. `LabelReader` computes what all layers of one resolution share
+once for each label map, and a sampler may keep it through all its steps; the result is the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def space_to_depth(x: Tensor, factor: int) -> Tensor:
+    """Blocks of `factor`³ voxels become channels: `(B, C, D, H, W)` to `(B, C·f³, D/f, H/f, W/f)`.
+
+    >>> x = torch.rand(1, 2, 4, 4, 4)
+    >>> bool((depth_to_space(space_to_depth(x, 2), 2) == x).all())
+    True
+    """
+    if factor == 1:
+        return x
+    b, c, d, h, w = x.shape
+    f = factor
+    blocks = x.reshape(b, c, d // f, f, h // f, f, w // f, f).permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return blocks.reshape(b, c * f**3, d // f, h // f, w // f)
+
+
+def depth_to_space(x: Tensor, factor: int) -> Tensor:
+    """The inverse of `space_to_depth`."""
+    if factor == 1:
+        return x
+    b, c, d, h, w = x.shape
+    f = factor
+    blocks = x.reshape(b, c // f**3, f, f, f, d, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return blocks.reshape(b, c // f**3, d * f, h * f, w * f)
+
+
+class LabelReader(nn.Module):
+    """Features of a one-hot label map at some resolutions, no voxel of it averaged away.
+
+    Args:
+        labels: number of labels, the background included.
+        factors: coarseness of each resolution that is read, such as `(2, 4)`.
+        width: channels that come out for each.
+
+    >>> reader = LabelReader(labels=3, factors=(2, 4), width=8)
+    >>> {f: tuple(map_.shape) for f, map_ in reader(torch.zeros(1, 3, 8, 8, 8)).items()}
+    {2: (1, 8, 4, 4, 4), 4: (1, 8, 2, 2, 2)}
+    """
+
+    def __init__(self, labels: int, factors: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        self.factors = factors
+        self.enter, self.mix = nn.ModuleList(), nn.ModuleList()
+        at, channels = 1, labels
+        for factor in factors:
+            self.enter.append(nn.Conv3d(channels * (factor // at) ** 3, width, 1))
+            self.mix.append(nn.Conv3d(width, width, 3, padding=1))
+            at, channels = factor, width
+
+    def forward(self, one_hot: Tensor) -> dict[int, Tensor]:
+        maps: dict[int, Tensor] = {}
+        below, at = one_hot, 1
+        for factor, enter, mix in zip(self.factors, self.enter, self.mix, strict=True):
+            below = enter(space_to_depth(below, factor // at))
+            below = below + mix(functional.silu(below))
+            maps[factor], at = below, factor
+        return maps
+
+
+def voxel_norm(x: Tensor) -> Tensor:
+    """Channels of each voxel brought to unit root mean square (Karras et al. 2018, section 4.2).
+
+    Nothing is taken over the volume, so a network may be fitted on parts of it and used on all of
+    it, and a volume may be worked on in tiles.
+
+    >>> float(voxel_norm(torch.full((1, 4, 1, 1, 1), 3.0)).mean().round(decimals=4))
+    1.0
+    """
+    return x * torch.rsqrt((x * x).mean(dim=1, keepdim=True) + 1e-6)
+
+
+class Spade(nn.Module):
+    """Normalise the channels of `(B, C, D, H, W)` voxel by voxel, scale and shift them by labels.
+
+    >>> Spade(4, 8)(torch.rand(2, 4, 3, 3, 3), torch.rand(2, 8, 3, 3, 3)).shape
+    torch.Size([2, 4, 3, 3, 3])
+    """
+
+    def __init__(self, channels: int, label_width: int) -> None:
+        super().__init__()
+        self.modulation = nn.Conv3d(label_width, 2 * channels, 1)
+
+    def forward(self, x: Tensor, label_features: Tensor) -> Tensor:
+        gamma, beta = self.modulation(label_features).chunk(2, dim=1)
+        out: Tensor = voxel_norm(x) * (1 + gamma) + beta
+        return out
+
+
+class SpadeBlock(nn.Module):
+    """Two SPADE-normalised convolutions beside a skip, optionally told a vector.
+
+    Args:
+        channels_in, channels: in and out.
+        label_width: channels of the label features.
+        told: width of the vector added between the convolutions, 0 for none.
+    """
+
+    def __init__(self, channels_in: int, channels: int, label_width: int, told: int = 0) -> None:
+        super().__init__()
+        self.first_norm = Spade(channels_in, label_width)
+        self.first = nn.Conv3d(channels_in, channels, 3, padding=1)
+        self.second_norm = Spade(channels, label_width)
+        self.second = nn.Conv3d(channels, channels, 3, padding=1)
+        self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
+        self.told = nn.Linear(told, channels) if told else None
+
+    def forward(self, x: Tensor, label_features: Tensor, vector: Tensor | None = None) -> Tensor:
+        h = self.first(functional.silu(self.first_norm(x, label_features)))
+        if self.told is not None and vector is not None:
+            h = h + self.told(vector)[:, :, None, None, None]
+        h = self.second(functional.silu(self.second_norm(h, label_features)))
+        total: Tensor = h + (x if self.skip is None else self.skip(x))
+        return total
+
+
+def one_hot(label_map: Tensor, labels: int) -> Tensor:
+    """Label numbers `(B, D, H, W)` as `(B, labels, D, H, W)` floats.
+
+    >>> one_hot(torch.tensor([[[[0, 2]]]]), 3)[0, :, 0, 0].tolist()
+    [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+    """
+    codes = torch.arange(labels, device=label_map.device).reshape(1, labels, 1, 1, 1)
+    return (label_map[:, None] == codes).float()

@@ -1,0 +1,1 @@
+"""Anatomy by construction, whose truth is known exactly."""

@@ -1,0 +1,91 @@
+"""What a scanner adds to anatomy: contrast, coil sensitivity, noise, resolution."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vesalius.phantoms.deformation import smooth_noise
+
+
+def gaussian_blur(image: Tensor, sigma_voxels: float) -> Tensor:
+    """`image` `(C, X, Y, Z)` blurred by a Gaussian, the edges continued.
+
+    >>> point = torch.zeros(1, 9, 9, 9); point[0, 4, 4, 4] = 1
+    >>> round(float(gaussian_blur(point, 1.0).sum()), 4)
+    1.0
+    """
+    if sigma_voxels < 0.05:
+        return image
+    reach = max(1, math.ceil(3 * sigma_voxels))
+    place = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    kernel = torch.exp(-0.5 * (place / sigma_voxels) ** 2)
+    kernel = kernel / kernel.sum()
+    blurred = image[:, None]
+    for axis in range(3):
+        form = [1, 1, 1, 1, 1]
+        form[2 + axis] = -1
+        padding = [0] * 6
+        padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = reach
+        blurred = functional.conv3d(
+            functional.pad(blurred, padding, mode="replicate"), kernel.reshape(form)
+        )
+    return blurred[:, 0]
+
+
+def bias_field(
+    shape: tuple[int, ...], strength: float, spacing_mm: float, generator: torch.Generator
+) -> Tensor:
+    """Coil sensitivity `(X, Y, Z)`: the exponential of a field that varies over some 90 mm."""
+    wave = smooth_noise(shape, 90.0, spacing_mm, generator, channels=1)[0]
+    return torch.exp(strength * wave)
+
+
+def rician(image: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """Magnitude of a signal with complex Gaussian noise, √((s + n₁)² + n₂²).
+
+    Source: Gudbjartsson and Patz 1995, "The Rician distribution of noisy MRI data".
+
+    >>> noise = rician(torch.zeros(100_000), 1.0, torch.Generator().manual_seed(0))
+    >>> abs(float(noise.mean()) - math.sqrt(math.pi / 2)) < 0.01
+    True
+    """
+    real = image + sigma * torch.randn(image.shape, generator=generator)
+    return torch.hypot(real, sigma * torch.randn(image.shape, generator=generator))
+
+
+def random_contrast(
+    label_map: Tensor, label_count: int, spacing_mm: float, generator: torch.Generator
+) -> Tensor:
+    """An image of arbitrary contrast from a label map, in [0, 1].
+
+    Each label draws a mean and a spread; blur, bias and noise follow (Billot et al. 2023,
+    "SynthSeg: segmentation of brain MRI scans of any contrast and resolution without retraining").
+
+    Args:
+        label_map: whole numbers `(X, Y, Z)` below `label_count`.
+        label_count: number of labels, the background included.
+        spacing_mm: of the grid.
+        generator: the only source of chance.
+
+    Returns:
+        `(X, Y, Z)` floats.
+    """
+    means = torch.rand(label_count, generator=generator)
+    spreads = 0.1 * torch.rand(label_count, generator=generator)
+    if float(torch.rand(1, generator=generator)) < 0.5:
+        means[0], spreads[0] = 0.0, 0.0
+    image = means[label_map] + spreads[label_map] * torch.randn(
+        label_map.shape, generator=generator
+    )
+    width = 0.3 + 0.7 * float(torch.rand(1, generator=generator))
+    image = gaussian_blur(image[None], width)[0].clamp(min=0)
+    image = image * bias_field(tuple(label_map.shape), 0.2, spacing_mm, generator)
+    image = image + 0.03 * torch.rand(1, generator=generator) * torch.randn(
+        image.shape, generator=generator
+    )
+    low, high = image.min(), image.max()
+    return (image - low) / (high - low).clamp(min=1e-6)

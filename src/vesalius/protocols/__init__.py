@@ -1,0 +1,1 @@
+"""Experiments end to end: from cohorts to a results file, resumable at any point."""

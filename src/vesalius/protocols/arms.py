@@ -1,0 +1,158 @@
+"""The arms of a utility experiment: one segmenter, the same steps, different training sets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vesalius.evidence.utility import CaseScore, score
+from vesalius.scans.attributes import Attribute
+from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.description import write_text
+from vesalius.scans.fault import Refused, make_folder
+from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.progress import Progress, followed
+from vesalius.scans.volume import Volume
+from vesalius.tasks.nnunet import NnunetRecipe, train_and_predict
+from vesalius.tasks.segmentation import (
+    SegmenterRecipe,
+    TrainingScans,
+    fit_segmenter,
+    segment,
+)
+
+ARMS = ("real", "resampled", "synthseg_style", "synthetic", "augmented")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A training set: cases with the cohorts they come from, some perhaps more than once."""
+
+    name: str
+    cases: tuple[tuple[Cohort, Case], ...]
+    contrast: Literal["acquired", "random"] = "acquired"
+
+    def read(self) -> list[LabelledScan]:
+        """Every case's voxels, those of repeated cases once."""
+        kept: dict[Path, LabelledScan] = {}
+        for cohort, case in self.cases:
+            if case.images[0] not in kept:
+                kept[case.images[0]] = cohort.read(case)
+        return [kept[case.images[0]] for _, case in self.cases]
+
+
+def training_arms(
+    real: Cohort, training: Sequence[Case], synthetic: Cohort, drawn: Sequence[Case],
+    attribute: str, seed: int,
+) -> list[Arm]:  # fmt: skip
+    """The five arms of `ARMS`.
+
+    `resampled` holds real cases only, drawn with replacement until their histogram of the attribute
+    is that of `augmented` as far as real cases reach, and as many cases.
+    """
+    own = tuple((real, case) for case in training)
+    made = tuple((synthetic, case) for case in drawn)
+    both = own + made
+    values = np.array([cohort.value(attribute, case) for cohort, case in both])
+    picked = resampled_rows(values[: len(own)], values, len(both), seed)
+    return [
+        Arm("real", own),
+        Arm("resampled", tuple(own[row] for row in picked)),
+        Arm("synthseg_style", own, contrast="random"),
+        Arm("synthetic", made),
+        Arm("augmented", both),
+    ]
+
+
+def resampled_rows(
+    own: np.ndarray, wanted: np.ndarray, count: int, seed: int, bins: int = 7
+) -> list[int]:
+    """`count` row numbers of `own` whose histogram follows that of `wanted`.
+
+    >>> own = np.array([20.0] * 9 + [100.0])
+    >>> rows = resampled_rows(own, np.array([20.0] * 5 + [100.0] * 5), 100, seed=0)
+    >>> 40 < sum(row == 9 for row in rows) < 60
+    True
+    """
+    edges = np.histogram_bin_edges(wanted, bins)
+    place = np.clip(np.digitize(own, edges) - 1, 0, bins - 1)
+    goal, _ = np.histogram(wanted, edges)
+    here = np.bincount(place, minlength=bins)
+    weight = (goal / np.maximum(here, 1))[place]
+    chance = np.random.default_rng(seed)
+    return [int(row) for row in chance.choice(len(own), count, p=weight / weight.sum())]
+
+
+def run_arm(
+    arm: Arm, test: Cohort, test_cases: Sequence[Case], recipe: SegmenterRecipe | NnunetRecipe,
+    seed: int, out: Path, progress: Progress,
+) -> None:  # fmt: skip
+    """Train on one arm and write a prediction for each test case into `out/predictions/<arm>`."""
+    folder = make_folder(out / "predictions" / arm.name)
+    missing = [case for case in test_cases if not _prediction(out, arm.name, case).is_file()]
+    if not missing:
+        return
+    labels = test.description.labels
+    if isinstance(recipe, NnunetRecipe):
+        scans = [test.read(case) for case in missing]
+        train_and_predict(
+            [(f"{i:04d}-{case.name}", scan) for i, ((_, case), scan)
+             in enumerate(zip(arm.cases, arm.read(), strict=True))],
+            [(case.name, scan) for case, scan in zip(missing, scans, strict=True)],
+            test.description, recipe, arm.contrast == "random", out / "nnunet" / arm.name, folder,
+            seed, progress,
+        )  # fmt: skip
+        return
+    read = arm.read()
+    spacing = read[0].label_map.oriented("RAS").spacing_mm
+    scans_in = TrainingScans(read, list(labels.values()), spacing)
+    chosen = recipe.model_copy(update={"contrast": arm.contrast})
+    network = fit_segmenter(scans_in, chosen, seed, f"segmenter_{arm.name}", out, progress)
+    for case in followed(missing, f"predicting with {arm.name}", len(missing), progress):
+        found = segment(network, test.read(case), scans_in)
+        write_nifti(found, _prediction(out, arm.name, case), np.uint8)
+
+
+def score_arms(
+    arms: Sequence[str], test: Cohort, test_cases: Sequence[Case], attribute: Attribute, out: Path
+) -> dict[str, list[CaseScore]]:
+    """Hold all predictions against the truth; the scores go to `scores.csv` as well."""
+    found: dict[str, list[CaseScore]] = {arm: [] for arm in arms}
+    for case in test_cases:
+        truth = test.read(case).label_map
+        for arm in arms:
+            predicted = read_nifti(_prediction(out, arm, case))
+            if not predicted.same_geometry(truth):
+                fault = "does not lie in the space of its case"
+                raise Refused(_prediction(out, arm, case), fault, "remove it and run again")
+            volume = Volume(predicted.voxels.round().astype(np.int16), predicted.affine)
+            labels = test.description.labels
+            found[arm].append(score(case.name, truth, volume, attribute, labels))
+    lines = [["arm", "case", "dice", f"true_{attribute.name}", f"predicted_{attribute.name}"]]
+    for arm, scores in found.items():
+        lines += [
+            [arm, s.case, f"{s.dice:.5f}", f"{s.true_value:.4f}", f"{s.predicted_value:.4f}"]
+            for s in scores
+        ]
+    write_text(out / "scores.csv", "\n".join(",".join(line) for line in lines) + "\n")
+    return found
+
+
+def read_scores(out: Path) -> dict[str, list[CaseScore]]:
+    """The scores of `score_arms` from `scores.csv`."""
+    found: dict[str, list[CaseScore]] = {}
+    with (out / "scores.csv").open(newline="") as stream:
+        for arm, case, dice, true, predicted in list(csv.reader(stream))[1:]:
+            one = CaseScore(case, float(dice), float(true), float(predicted))
+            found.setdefault(arm, []).append(one)
+    return found
+
+
+def _prediction(out: Path, arm: str, case: Case) -> Path:
+    return out / "predictions" / arm / f"{case.name}.nii.gz"

@@ -1,0 +1,228 @@
+"""What is a synthetic cohort worth beside a real one? Utility, fidelity, diversity, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vesalius.evidence.diversity import pair_similarity
+from vesalius.evidence.fidelity import (
+    fidelity_figures,
+    radiomics_available,
+    radiomics_features,
+)
+from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.memorisation import audit_copies, image_features, label_features
+from vesalius.evidence.utility import arm_figures, paired_difference, strata_figures
+from vesalius.protocols.arms import run_arm, score_arms, training_arms
+from vesalius.protocols.stages import Stages
+from vesalius.scans.attributes import Attribute
+from vesalius.scans.case import Case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+from vesalius.scans.grid import Grid, fit_grid
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.split import require_disjoint
+from vesalius.tasks.nnunet import NnunetRecipe
+from vesalius.tasks.segmentation import PRESETS, SegmenterRecipe
+from vesalius.training.recipe import Settings
+
+STRATA_ML = (0.0, 30.0, 60.0, 90.0, 120.0, 400.0)
+COMPARED_CASES = 80
+"""Cases of each cohort that enter fidelity and diversity."""
+
+
+class ProveRecipe(Settings):
+    """Settings of a proof: the segmenter of all arms, the attribute, the seed."""
+
+    preset: str = "demo"
+    attribute: str = "ventricle_volume_ml"
+    seed: int = 0
+    segmenter: SegmenterRecipe | NnunetRecipe = PRESETS["demo"]
+
+
+def prove(
+    real: Cohort,
+    synthetic: Cohort,
+    test: Cohort | None,
+    out: str | Path,
+    recipe: ProveRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the whole proof and write `results.json`.
+
+    Args:
+        real: cases of split `train` or of none are trained on; `val` ones only serve the audit.
+        synthetic: of a run, or of anybody else's generator.
+        test: unseen patients; the cases of split `test` in `real` if `None`.
+        out: folder of the proof.
+        recipe: settings.
+        progress: told after each step and case.
+        finished: called after each stage.
+
+    Raises:
+        Refused: if a subject stands on both sides, a test case is synthetic, or labels differ.
+    """
+    tested = test or real
+    test_cases = tested.cases if test else real.of_split("test")
+    if not test_cases:
+        raise Refused(real.folder, "has no case of split test", "name a cohort with --test")
+    training, drawn = _sides(real, synthetic, tested, test_cases)
+    attribute = real.description.attribute(recipe.attribute)
+    stages = Stages(Path(out), recipe.digest, finished)
+    figures: dict[str, Figure] = {}
+    notes: dict[str, Any] = {}
+    arms = training_arms(real, training, synthetic, drawn, attribute.name, recipe.seed)
+    for arm in arms:
+        train = partial(
+            run_arm, arm, tested, test_cases, recipe.segmenter, recipe.seed, stages.folder, progress
+        )
+        stages.run(f"arm {arm.name}", train)
+    names = [arm.name for arm in arms]
+    figures |= utility_figures(names, tested, test_cases, attribute, stages.folder)
+    notes["training_cases"] = {arm.name: len(arm.cases) for arm in arms}
+    compared: list[tuple[dict[str, Figure], dict[str, Any]]] = []
+
+    def comparison() -> None:
+        compared.append(compare(real, synthetic, training, drawn, recipe.seed, progress))
+
+    stages.run("comparison", comparison)
+    if not compared:
+        comparison()
+    figures |= compared[0][0]
+    notes |= compared[0][1]
+    for name, seconds in stages.seconds.items():
+        figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
+    results = Results(
+        "prove", recipe.preset, recipe.seed, real.description.origin == "phantom", figures,
+        notes | {"attribute": attribute.name, "segmenter": recipe.segmenter.model_dump()},
+    )  # fmt: skip
+    results.write(stages.folder)
+    return results
+
+
+def utility_figures(
+    arms: Sequence[str], test: Cohort, test_cases: Sequence[Case], attribute: Attribute, out: Path
+) -> dict[str, Figure]:
+    """Dice and error of each arm, by strata, and each arm against `real`."""
+    scores = score_arms(arms, test, test_cases, attribute, out)
+    unit = attribute.unit
+    found: dict[str, Figure] = {}
+    for arm, own in scores.items():
+        found |= {f"utility/{arm}/{k}": v for k, v in arm_figures(own, unit).items()}
+        strata = strata_figures(own, STRATA_ML, unit)
+        key = f"volume_mae_{unit.lower()}"
+        found |= {f"utility/{arm}/{key}/{k}": v for k, v in strata.items()}
+        if arm != "real":
+            gained = paired_difference(own, scores["real"], unit)
+            found |= {f"utility/{arm}_minus_real/{k}": v for k, v in gained.items()}
+        if arm not in ("real", "augmented"):
+            lost = paired_difference(scores["augmented"], own, unit)
+            found |= {f"utility/augmented_minus_{arm}/{k}": v for k, v in lost.items()}
+    return found
+
+
+def compare(
+    real: Cohort, synthetic: Cohort, training: Sequence[Case], drawn: Sequence[Case], seed: int,
+    progress: Progress,
+) -> tuple[dict[str, Figure], dict[str, Any]]:  # fmt: skip
+    """Copies, diversity and fidelity of synthetic cases, each beside its real counterpart."""
+    held_out = [case for case in real.cases if case.split in ("val", "test")]
+    if len(held_out) < 4:
+        cut = max(4, len(training) // 5)
+        held_out, training = list(training[-cut:]), training[:-cut]
+    sample = [real.read(case) for case in training[:40]]
+    grid = fit_grid(sample, multiple=4)
+    labels = len(real.description.labels)
+
+    def placed(cohort: Cohort, cases: Sequence[Case], what: str) -> list[tuple[np.ndarray, ...]]:
+        return [
+            _in_grid(cohort, case, grid) for case in followed(cases, what, len(cases), progress)
+        ]
+
+    seen = {
+        "training": placed(real, training, "comparing: training cases"),
+        "held_out": placed(real, held_out, "comparing: held-out cases"),
+        "synthetic": placed(synthetic, drawn, "comparing: synthetic cases"),
+    }
+    figures: dict[str, Figure] = {}
+    notes: dict[str, Any] = {}
+    marked = np.zeros(len(drawn), dtype=bool)
+    for kind in ("labels", "images"):
+        features = {
+            side: [
+                label_features(label, labels) if kind == "labels" else image_features(image)
+                for image, label in pairs
+            ]
+            for side, pairs in seen.items()
+        }
+        audit = audit_copies(features["synthetic"], features["held_out"], features["training"])
+        marked |= audit.copies
+        figures |= {f"memorisation/{kind}/{k}": v for k, v in audit.figures().items()}
+        notes[f"likeness_{kind}"] = {
+            "synthetic": audit.synthetic.round(4).tolist(),
+            "held_out": audit.held_out.round(4).tolist(),
+            "threshold": audit.threshold,
+        }
+    figures["memorisation/copies"] = Figure(float(marked.sum()), "cases", len(drawn))
+    notes["copies"] = [case.name for case, copy in zip(drawn, marked, strict=True) if copy]
+    for side, name in (("training", "real"), ("synthetic", "synthetic")):
+        images = np.stack([image for image, _ in seen[side]])
+        low, high = np.percentile(images, [0.5, 99.5])
+        scaled = np.clip((images - low) / max(high - low, 1e-6), 0, 1)
+        figures[f"diversity/{name}"] = pair_similarity(scaled, seed=seed)
+    reason = radiomics_available()
+    if reason:
+        notes["fidelity_left_out"] = reason
+    else:
+        radiomics = {
+            name: radiomics_features(
+                [
+                    (scan.channels[0], scan.label_map)
+                    for scan in followed(
+                        (cohort.read(case) for case in cases[:COMPARED_CASES]),
+                        "radiomics", min(len(cases), COMPARED_CASES), progress,
+                    )
+                ]
+            )
+            for name, cohort, cases in (
+                ("real", real, training), ("synthetic", synthetic, drawn),
+            )
+        }  # fmt: skip
+        found = fidelity_figures(radiomics["real"], radiomics["synthetic"], seed)
+        figures |= {f"fidelity/{k}": v for k, v in found.items()}
+    return figures, notes
+
+
+def _sides(
+    real: Cohort, synthetic: Cohort, test: Cohort, test_cases: Sequence[Case]
+) -> tuple[list[Case], list[Case]]:
+    """Real and synthetic training cases, none of them derived from a held-out subject."""
+    for cohort in (synthetic, test):
+        if cohort.description.labels != real.description.labels:
+            fault = f"has other labels than {real.folder}"
+            raise Refused(cohort.folder / "dataset.json", fault, "use cohorts of the same labels")
+    training = [c for c in real.cases if not c.synthetic and c.split not in ("val", "test")]
+    require_disjoint(training, test_cases)
+    held_out = {c.subject for c in real.cases if c.split in ("val", "test")}
+    held_out |= {case.subject for case in test_cases}
+    drawn = [
+        c for c in synthetic.cases
+        if c.subject not in held_out and (c.provenance().get("parent") or "") not in held_out
+    ]  # fmt: skip
+    if not training or not drawn:
+        empty = real if not training else synthetic
+        raise Refused(empty.folder, "leaves nothing to train on", "check its splits and subjects")
+    return training, drawn
+
+
+def _in_grid(cohort: Cohort, case: Case, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """First channel and label indices of a case in a common grid."""
+    placed = grid.place(cohort.read(case))
+    numbers = np.array(sorted(cohort.description.labels.values()))
+    return placed.channels[0].voxels, np.searchsorted(numbers, placed.label_map.voxels)

@@ -1,0 +1,1 @@
+"""A results file and the cohorts beside it become pages and pictures."""

@@ -1,0 +1,239 @@
+"""`report.html`: one self-contained page about a proof or a protocol, as far as it has come."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+
+from vesalius.report import pictures
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.description import write_text
+from vesalius.scans.fault import Refused
+
+COLUMNS = 9
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the things lie that a page shows; what is not there yet is left out."""
+
+    folder: Path
+    real: Path
+    synthetic: Path
+    proof: Path
+    attribute: str = "ventricle_volume_ml"
+
+
+def write_report(sources: Sources) -> Path:
+    """Write `report.html` into the folder from what is there already."""
+    content: dict[str, Any] = {"attribute": sources.attribute, "sections": []}
+    results = _json(sources.folder / "results.json")
+    real, synthetic = _cohort(sources.real), _cohort(sources.synthetic)
+    phantoms = [c for c in (real, synthetic) if c and c.description.origin == "phantom"]
+    figures = results.get("figures", {})
+    content |= {
+        "title": results.get("protocol", "in progress"),
+        "phantoms": results.get("rests_on_phantoms", bool(phantoms)),
+        "finished": bool(results),
+        "results": results,
+        "figures": figures,
+        "notes": results.get("notes", {}),
+        "arms": _arms(figures),
+        "strata": _strata(figures),
+        "guidance": _guidance(figures),
+        "conclusions": _conclusions(figures),
+    }
+    content["pictures"] = _pictures(sources, real, synthetic, content["notes"])
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["shown"] = shown
+    template = environment.from_string(
+        (files("vesalius.report") / "page.html.j2").read_text(encoding="utf-8")
+    )
+    path = sources.folder / "report.html"
+    write_text(path, template.render(**content))
+    return path
+
+
+def shown(figure: dict[str, Any] | None) -> str:
+    """A figure of `results.json` in words.
+
+    >>> shown({"value": 6.234, "unit": "mL", "n": 40, "ci95": [5.1, 7.4], "sd": 4.3})
+    '6.23 ± 4.3 [5.1, 7.4]'
+    >>> shown(None)
+    '–'
+    """
+    if figure is None:
+        return "–"
+    spread = "" if figure.get("sd") is None else f" ± {figure['sd']:.2g}"
+    interval = figure.get("ci95")
+    bounds = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
+    return f"{figure['value']:.3g}{spread}{bounds}"
+
+
+def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    names = dict.fromkeys(
+        key.split("/")[1] for key in figures
+        if key.startswith("utility/") and "_minus_" not in key
+    )  # fmt: skip
+    return [
+        {
+            "name": name,
+            "dice": figures.get(f"utility/{name}/dice"),
+            "mae": _first(figures, f"utility/{name}/volume_mae_"),
+            "bias": _first(figures, f"utility/{name}/volume_bias_"),
+            "difference": _first(figures, f"utility/{name}_minus_real/volume_mae_"),
+        }
+        for name in names
+    ]
+
+
+def _strata(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = {}
+    for key, figure in figures.items():
+        parts = key.split("/")
+        if parts[0] == "utility" and len(parts) == 4 and "_to_" in parts[3]:
+            table.setdefault(parts[3].replace("_to_", " to "), {})[parts[1]] = figure
+    return table
+
+
+def _guidance(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = dict.fromkeys(key.split("/")[1] for key in figures if key.startswith("control/guidance"))
+    return [
+        {
+            "scale": row.removeprefix("guidance_"),
+            "slope": figures[f"control/{row}/slope"],
+            "r2": figures[f"control/{row}/r2"],
+            "mae": figures[f"control/{row}/mae_ml"],
+            "acceptance": figures[f"control/{row}/acceptance"],
+        }
+        for row in rows
+    ]
+
+
+def _conclusions(figures: dict[str, Any]) -> list[str]:
+    """What the intervals allow to be said, in sentences; nothing where there is no figure."""
+    said = []
+    arms = {arm["name"]: arm for arm in _arms(figures)}
+    gained = arms.get("augmented", {}).get("difference")
+    if gained and gained["ci95"]:
+        low, high = gained["ci95"]
+        verdict = (
+            "lowers" if high < 0 else "raises" if low > 0 else "does not measurably change"
+        )  # fmt: skip
+        said.append(
+            f"Adding the synthetic cases {verdict} the volume error on unseen patients: "
+            f"{shown(gained)} {gained['unit']} against real cases alone "
+            f"(n = {gained['n']}, paired)."
+        )
+    for rival in ("resampled", "synthseg_style", "synthetic"):
+        compared = _first(figures, f"utility/augmented_minus_{rival}/volume_mae_")
+        if compared and compared["ci95"] and compared["ci95"][0] > 0:
+            said.append(
+                f"{rival.replace('_', ' ').capitalize()} beats augmented here: augmented minus "
+                f"{rival} is {shown(compared)} {compared['unit']}."
+            )
+    copies = figures.get("memorisation/copies")
+    if copies:
+        count = int(copies["value"])
+        said.append(
+            f"{count} of {copies['n']} synthetic cases are nearer to a training case than "
+            f"held-out patients ever are{'.' if count == 0 else ': do not release these.'}"
+        )
+    real, made = figures.get("diversity/real"), figures.get("diversity/synthetic")
+    if real and made:
+        less = made["value"] > real["value"]
+        said.append(
+            f"Synthetic pairs are {'more' if less else 'less'} alike ({made['value']:.3f} MS-SSIM) "
+            f"than real pairs ({real['value']:.3f})."
+        )
+    between, floor = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_to_real")
+    if between and floor:
+        said.append(
+            f"Fréchet radiomics distance to real scans is {between['value']:.3g}, between two "
+            f"halves of the real scans {floor['value']:.3g} (n = {between['n']} each)."
+        )
+    return said
+
+
+def _pictures(
+    sources: Sources, real: Cohort | None, synthetic: Cohort | None, notes: dict[str, Any]
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if real:
+        found["real"] = _montage(real, sources.attribute)
+    if synthetic:
+        found["synthetic"] = _montage(synthetic, sources.attribute)
+    strip = _cohort(sources.folder / "strip")
+    if strip:
+        found["strip"] = _montage(strip, sources.attribute)
+    if real and synthetic:
+        attribute = real.description.attribute(sources.attribute)
+        cases = [c for c in real.cases if c.split not in ("val", "test")]
+        found["histogram"] = pictures.histograms(
+            real.values(attribute.name, cases), synthetic.values(attribute.name),
+            attribute.name.replace("_", " "), attribute.unit,
+        )  # fmt: skip
+    for name in ("control", "control_once"):
+        if (sources.folder / f"{name}.csv").is_file():
+            with (sources.folder / f"{name}.csv").open(newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            asked, measured = (
+                np.array([float(row[key]) for row in rows]) for key in ("requested", "measured")
+            )
+            accepted = np.array([row["accepted"] == "1" for row in rows])
+            found[name] = pictures.requested_against_measured(asked, measured, accepted, "mL")
+    if (sources.proof / "scores.csv").is_file():
+        with (sources.proof / "scores.csv").open(newline="") as stream:
+            scored = list(csv.reader(stream))[1:]
+        arms: dict[str, list[list[float]]] = {}
+        for arm, _, _, true, predicted in scored:
+            arms.setdefault(arm, []).append([float(true), float(predicted)])
+        columns = {arm: (np.array(v)[:, 0], np.array(v)[:, 1]) for arm, v in arms.items()}
+        found["errors"] = pictures.predicted_against_true(columns, "mL")
+    if "likeness_labels" in notes:
+        found["likeness"] = pictures.likeness(**notes["likeness_labels"])
+    return found
+
+
+def _montage(cohort: Cohort, attribute: str) -> str:
+    """A row of cases from the least to the greatest value of the attribute."""
+    known = cohort.description.attribute(attribute)
+    values = cohort.values(attribute)
+    order = np.argsort(values)
+    picked = order[np.unique(np.linspace(0, len(order) - 1, COLUMNS).round().astype(int))]
+    scans = [(f"{values[row]:.0f} {known.unit}", cohort.read(cohort.cases[row])) for row in picked]
+    focus = [cohort.description.labels[name] for name in known.labels]
+    return pictures.montage(scans, focus)
+
+
+def _cohort(folder: Path) -> Cohort | None:
+    if not (folder / "cases.csv").is_file():
+        return None
+    try:
+        return Cohort.open(folder)
+    except Refused:
+        return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def _first(figures: dict[str, Any], prefix: str) -> dict[str, Any] | None:
+    """The figure whose name is `prefix` and a unit."""
+    return next(
+        (
+            f
+            for key, f in figures.items()
+            if key.startswith(prefix) and key.count("/") == prefix.count("/")
+        ),
+        None,
+    )

@@ -1,0 +1,141 @@
+"""Pictures of cohorts and figures, as PNG in memory."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from vesalius.scans.case import LabelledScan
+
+matplotlib.use("Agg")
+
+OUTLINES = ("#58a6ff", "#f2cc60", "#56d364", "#ff7b72", "#d2a8ff", "#ffa657", "#79c0ff", "#a5d6ff")
+REAL, SYNTHETIC = "#3b6ea5", "#c2572b"
+
+
+def montage(
+    scans: Sequence[tuple[str, LabelledScan]], focus: Sequence[int], outline: bool = True
+) -> str:
+    """Three planes through each scan, sagittal, coronal and axial, with the outlines of labels.
+
+    Args:
+        scans: caption and voxels of each.
+        focus: labels through whose middle the planes go, as numbers.
+        outline: draw the borders of the `focus` labels.
+
+    Returns:
+        a data URI.
+    """
+    canvas = Canvas(figsize=(1.55 * len(scans), 4.9), facecolor="black")
+    axes = canvas.subplots(3, len(scans), squeeze=False)
+    for column, (caption, scan) in enumerate(scans):
+        image = scan.channels[0].oriented("RAS")
+        labels = scan.label_map.oriented("RAS").voxels
+        low, high = np.percentile(image.voxels, [1, 99.7])
+        inside = np.argwhere(np.isin(labels, focus))
+        middle = (
+            inside.mean(axis=0).round().astype(int) if len(inside) else np.array(labels.shape) // 2
+        )
+        x, y, z = image.spacing_mm
+        off_midline = int(middle[0] + round(9 / x))
+        planes = [
+            (image.voxels[off_midline], labels[off_midline], z / y),
+            (image.voxels[:, middle[1]], labels[:, middle[1]], z / x),
+            (image.voxels[:, :, middle[2]], labels[:, :, middle[2]], y / x),
+        ]
+        for row, (pixels, marks, aspect) in enumerate(planes):
+            ax = axes[row, column]
+            ax.imshow(pixels.T, cmap="gray", origin="lower", vmin=low, vmax=high, aspect=aspect)
+            for index, value in enumerate(focus if outline else ()):
+                if (marks == value).any():
+                    colour = OUTLINES[(index + 3) % len(OUTLINES)]
+                    ax.contour((marks == value).T, [0.5], colors=colour, linewidths=0.7)
+            ax.axis("off")
+        axes[0, column].set_title(caption, color="white", fontsize=8)
+    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.95, wspace=0.02, hspace=0.02)
+    return _encoded(canvas, dpi=110)
+
+
+def histograms(before: np.ndarray, added: np.ndarray, name: str, unit: str) -> str:
+    """One attribute of a cohort before, and with what was added."""
+    canvas, ax = _plot(6.4, 3.2)
+    edges = np.linspace(0, float(max(before.max(), added.max())) * 1.02, 22)
+    ax.hist([before, added], edges.tolist(), stacked=True, color=[REAL, SYNTHETIC],
+            label=[f"real (n = {len(before)})", f"synthetic (n = {len(added)})"])  # fmt: skip
+    ax.set(xlabel=f"{name} ({unit})", ylabel="cases")
+    ax.legend(frameon=False)
+    return _encoded(canvas)
+
+
+def requested_against_measured(
+    asked: np.ndarray, measured: np.ndarray, accepted: np.ndarray, unit: str
+) -> str:
+    """Every draw: those that were kept, and those that were drawn again."""
+    canvas, ax = _plot(4.2, 4.0)
+    top = float(max(asked.max(), measured.max())) * 1.05
+    ax.fill_between([0, top], [0, 0.9 * top], [0, 1.1 * top], color="#e8eef4", label="± 10 %")
+    ax.plot([0, top], [0, top], color="#8a97a5", linewidth=0.8)
+    ax.plot(asked[~accepted], measured[~accepted], "x", color="#b0b8c1", markersize=4,
+            label=f"drawn again ({int((~accepted).sum())})")  # fmt: skip
+    ax.plot(asked[accepted], measured[accepted], "o", color=SYNTHETIC, markersize=3.5,
+            label=f"kept ({int(accepted.sum())})")  # fmt: skip
+    ax.set(xlabel=f"requested ({unit})", ylabel=f"measured ({unit})", xlim=(0, top), ylim=(0, top))
+    ax.legend(frameon=False, fontsize=8)
+    return _encoded(canvas)
+
+
+def predicted_against_true(
+    arms: Mapping[str, tuple[np.ndarray, np.ndarray]], unit: str
+) -> str:  # fmt: skip
+    """Predicted minus true value over the true value, a panel an arm."""
+    canvas = Canvas(figsize=(2.4 * len(arms), 2.6), facecolor="white")
+    panels = canvas.subplots(1, len(arms), sharex=True, sharey=True, squeeze=False)[0]
+    for ax, (name, (true, predicted)) in zip(panels, arms.items(), strict=True):
+        ax.axhline(0, color="#8a97a5", linewidth=0.8)
+        ax.plot(true, predicted - true, "o", color=REAL, markersize=3)
+        ax.set_title(name.replace("_", " "), fontsize=9)
+        ax.set_xlabel(f"true ({unit})", fontsize=8)
+        _tidy(ax)
+    panels[0].set_ylabel(f"predicted − true ({unit})", fontsize=8)
+    canvas.tight_layout()
+    return _encoded(canvas)
+
+
+def likeness(synthetic: Sequence[float], held_out: Sequence[float], threshold: float) -> str:
+    """Likeness to the nearest training case, synthetic beside held-out real."""
+    canvas, ax = _plot(5.2, 2.6)
+    edges = np.linspace(min(*synthetic, *held_out, threshold), 1, 40).tolist()
+    for values, colour, name in (
+        (held_out, REAL, "held-out real"),
+        (synthetic, SYNTHETIC, "synthetic"),
+    ):
+        ax.hist(values, edges, density=True, alpha=0.6, color=colour, label=name)
+    ax.axvline(threshold, color="black", linewidth=0.9, linestyle="--", label="called a copy")
+    ax.set(xlabel="correlation with the nearest training case", ylabel="density")
+    ax.legend(frameon=False, fontsize=8)
+    return _encoded(canvas)
+
+
+def _plot(width: float, height: float) -> tuple[Canvas, Axes]:
+    canvas = Canvas(figsize=(width, height), facecolor="white")
+    ax = canvas.subplots()
+    _tidy(ax)
+    return canvas, ax
+
+
+def _tidy(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=8)
+
+
+def _encoded(canvas: Canvas, dpi: int = 120) -> str:
+    stream = io.BytesIO()
+    tight = {} if canvas.get_facecolor()[:3] == (0, 0, 0) else {"bbox_inches": "tight"}
+    canvas.savefig(stream, format="png", dpi=dpi, facecolor=canvas.get_facecolor(), **tight)  # type: ignore[arg-type]
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

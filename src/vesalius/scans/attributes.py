@@ -1,0 +1,106 @@
+"""Attributes: properties of a case measured on its label map by declared functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vesalius.scans.fault import Refused
+from vesalius.scans.volume import Volume
+
+
+def volume_ml(label_map: Volume, values: Sequence[int]) -> float:
+    """Volume in mL of all voxels whose label is in `values`: voxels × voxel volume.
+
+    >>> cube = Volume(np.ones((10, 10, 10), dtype=np.uint8), np.diag([2.0, 2.0, 2.0, 1.0]))
+    >>> volume_ml(cube, [1])
+    8.0
+    """
+    return float(np.isin(label_map.voxels, values).sum() * label_map.voxel_ml)
+
+
+def height_mm(label_map: Volume, values: Sequence[int]) -> float:
+    """Extent in mm from foot to head of all voxels whose label is in `values`.
+
+    >>> cube = Volume(np.ones((10, 10, 10), dtype=np.uint8), np.diag([2.0, 2.0, 3.0, 1.0]))
+    >>> height_mm(cube, [1])
+    30.0
+    """
+    upright = label_map.oriented("RAS")
+    levels = np.flatnonzero(np.isin(upright.voxels, values).any(axis=(0, 1)))
+    return float((levels[-1] - levels[0] + 1) * upright.spacing_mm[2]) if levels.size else 0.0
+
+
+MEASURES: dict[str, Callable[[Volume, Sequence[int]], float]] = {
+    "volume_ml": volume_ml,
+    "height_mm": height_mm,
+}
+"""What can be measured on a label map. The name ends in the unit."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A named measure on some labels, such as `ventricle_volume_ml` on `lateral_ventricles`."""
+
+    name: str
+    measure: str
+    labels: tuple[str, ...]
+
+    def of(self, label_map: Volume, label_values: Mapping[str, int]) -> float:
+        """Measure this attribute on a label map of a cohort with these labels."""
+        return MEASURES[self.measure](label_map, [label_values[name] for name in self.labels])
+
+    @property
+    def unit(self) -> str:
+        """The unit, which stands at the end of the name.
+
+        >>> Attribute("ventricle_volume_ml", "volume_ml", ("lateral_ventricles",)).unit
+        'mL'
+        """
+        return {"ml": "mL", "mm": "mm"}[self.measure.rsplit("_", 1)[1]]
+
+
+DECLARED = (Attribute("ventricle_volume_ml", "volume_ml", ("lateral_ventricles",)),)
+"""Attributes known by name for every cohort that has the labels they need."""
+
+
+def resolve_attribute(
+    name: str, label_values: Mapping[str, int], declared: Sequence[Attribute] = ()
+) -> Attribute:
+    """Find what `name` measures: declared by the cohort, known here, or `<label>_<measure>`.
+
+    Args:
+        name: of the attribute, or a declaration `name=label+label` that ends in a measure.
+        label_values: labels of the cohort by name.
+        declared: what the cohort's `dataset.json` declares.
+
+    Raises:
+        Refused: if the name says nothing measurable on these labels.
+
+    >>> labels = {"background": 0, "liver": 1, "tumour": 2}
+    >>> resolve_attribute("tumour_volume_ml", labels).labels
+    ('tumour',)
+    >>> resolve_attribute("organ_volume_ml=liver+tumour", labels).labels
+    ('liver', 'tumour')
+    >>> resolve_attribute("spleen_volume_ml", labels)
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: spleen_volume_ml: is no attribute of labels liver, tumour; ...
+    """
+    known = {attribute.name: attribute for attribute in (*DECLARED, *declared)}
+    name, _, chosen = name.partition("=")
+    measure = next((m for m in MEASURES if name.endswith(f"_{m}")), None)
+    if chosen and measure:
+        attribute = Attribute(name, measure, tuple(chosen.split("+")))
+    elif name in known and set(known[name].labels) <= set(label_values):
+        attribute = known[name]
+    elif measure and name.removesuffix(f"_{measure}") in label_values:
+        attribute = Attribute(name, measure, (name.removesuffix(f"_{measure}"),))
+    else:
+        attribute = None
+    if attribute is None or not set(attribute.labels) <= set(label_values):
+        labels = ", ".join(label for label in label_values if label != "background")
+        remedy = f"name it <label>_<{'|'.join(MEASURES)}>, or declare it as name=label+label"
+        raise Refused(name, f"is no attribute of labels {labels}", remedy)
+    return attribute

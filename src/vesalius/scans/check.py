@@ -1,0 +1,126 @@
+"""What have I got, what is rare, and what is wrong: a cohort read once from end to end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vesalius.scans.case import Case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.progress import Progress, followed, silent
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of one attribute in bins of equal width.
+
+    >>> skewed = Histogram.of("ventricle_volume_ml", np.array([20.0] * 30 + [25.0] * 9 + [60.0]), 4)
+    >>> skewed.counts.tolist(), skewed.rare
+    ([39, 0, 0, 1], ((30.0, 40.0), (40.0, 50.0), (50.0, 60.0)))
+    """
+
+    attribute: str
+    edges: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, attribute: str, values: np.ndarray, bins: int = 8) -> Histogram:
+        """Bin the values `(N,)` between their extremes."""
+        counts, edges = np.histogram(values, bins=bins)
+        return cls(attribute, edges, counts)
+
+    @property
+    def rare(self) -> tuple[tuple[float, float], ...]:
+        """Bins that hold less than a quarter of what a uniform cohort would have there."""
+        even = self.counts.sum() / len(self.counts)
+        return tuple(
+            (float(low), float(high))
+            for low, high, count in zip(self.edges, self.edges[1:], self.counts, strict=False)
+            if count < even / 4
+        )
+
+
+@dataclass(frozen=True)
+class CohortCheck:
+    """All that a first look at a cohort should tell."""
+
+    cohort: Cohort
+    sound: tuple[Case, ...]
+    faults: tuple[Fault, ...]
+    shapes: Counter[str]
+    spacings: Counter[str]
+    orientations: Counter[str]
+    label_cases: dict[str, int]
+    label_ml: dict[str, float]
+    intensity: tuple[float, float]
+    attributes: dict[str, np.ndarray]
+
+    @property
+    def histograms(self) -> list[Histogram]:
+        """One histogram for each attribute that varies."""
+        return [
+            Histogram.of(name, values)
+            for name, values in self.attributes.items()
+            if len(values) > 1 and np.ptp(values) > 0
+        ]
+
+
+def check_cohort(
+    cohort: Cohort,
+    attributes: Sequence[str] = (),
+    progress: Progress = silent,
+) -> CohortCheck:
+    """Read every case, keep the sound ones, and count what is in them.
+
+    Args:
+        cohort: the cohort as found on disk.
+        attributes: attributes to measure beside those in `cases.csv`.
+        progress: told after each case.
+
+    Raises:
+        Refused: if an attribute cannot be measured on these labels.
+    """
+    wanted = [cohort.description.attribute(name) for name in attributes]
+    sound, faults = [], list(cohort.faults)
+    shapes: Counter[str] = Counter()
+    spacings: Counter[str] = Counter()
+    orientations: Counter[str] = Counter()
+    label_cases = dict.fromkeys(cohort.description.foreground, 0)
+    label_ml: dict[str, list[float]] = {name: [] for name in cohort.description.foreground}
+    ranges, values = [], {}
+    for case in followed(cohort.cases, "reading cases", len(cohort.cases), progress):
+        try:
+            scan = cohort.read(case)
+        except Refused as refusal:
+            faults.append(refusal.fault)
+            continue
+        sound.append(case)
+        label_map = scan.label_map
+        shapes["×".join(map(str, label_map.shape))] += 1
+        spacings["×".join(f"{size:g}" for size in label_map.spacing_mm) + " mm"] += 1
+        orientations[label_map.orientation] += 1
+        for name, value in cohort.description.foreground.items():
+            count = int((label_map.voxels == value).sum())
+            label_cases[name] += count > 0
+            label_ml[name].append(count * label_map.voxel_ml)
+        ranges.append(np.percentile(scan.channels[0].voxels, [0.5, 99.5]))
+        measured = {a.name: a.of(label_map, cohort.description.labels) for a in wanted}
+        values[case.name] = dict(case.attributes) | measured
+    names = list(dict.fromkeys(name for row in values.values() for name in row))
+    low, high = np.median(ranges, axis=0) if ranges else (0.0, 0.0)
+    return CohortCheck(
+        cohort,
+        tuple(sound),
+        tuple(faults),
+        shapes,
+        spacings,
+        orientations,
+        label_cases,
+        {name: float(np.median(found)) if found else 0.0 for name, found in label_ml.items()},
+        (float(low), float(high)),
+        {name: np.array([row[name] for row in values.values() if name in row]) for name in names},
+    )

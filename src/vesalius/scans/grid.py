@@ -1,0 +1,124 @@
+"""One grid for a cohort: the space that networks see, and the way back to the cohort's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.volume import Volume
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Shape and spacing along right, anterior, superior, and the affine of what comes out.
+
+    Scans go in by flips and swaps to the axes nearest RAS, resampling along their own axes, and a
+    crop about the centre of the labels. So the oblique tilt of a scan is neither lost nor blurred.
+
+    Attributes:
+        shape: voxels of the grid, each a multiple of what the networks need.
+        spacing_mm: edge lengths of a voxel.
+        affine: of the grid in the space of the cohort, axes nearest RAS, rows as lists.
+        orientation: axis codes in which the cohort stores its scans, such as `LPS`.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    affine: tuple[tuple[float, ...], ...]
+    orientation: str = "RAS"
+
+    def place(self, scan: LabelledScan) -> LabelledScan:
+        """Bring a scan into this grid: images by linear, labels by nearest interpolation."""
+        label_map = scan.label_map.oriented("RAS")
+        centre = _label_centre(label_map)
+        return LabelledScan(
+            tuple(self._sample(image.oriented("RAS"), centre, order=1) for image in scan.channels),
+            self._sample(label_map, centre, order=0),
+        )
+
+    def covers(self, scan: LabelledScan) -> float:
+        """Share of the labelled voxels of a scan that lie inside the grid."""
+        placed = self.place(LabelledScan((), scan.label_map)).label_map
+        before = (scan.label_map.voxels > 0).sum() * scan.label_map.voxel_ml
+        return float(min(1.0, (placed.voxels > 0).sum() * placed.voxel_ml / before))
+
+    def volume(self, voxels: np.ndarray) -> Volume:
+        """Voxels of this grid as a volume in the cohort's space and axis order."""
+        return Volume(voxels, np.array(self.affine)).oriented(self.orientation)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in mL."""
+        return math.prod(self.spacing_mm) / 1000
+
+    def _sample(self, volume: Volume, centre: np.ndarray, order: int) -> Volume:
+        zoom = np.array(self.spacing_mm) / np.array(volume.spacing_mm)
+        middle = (np.array(self.shape) - 1) / 2
+        offset = centre - zoom * middle
+        voxels = volume.voxels
+        if np.allclose(zoom, 1):
+            offset = np.round(offset)
+        elif order and (zoom > 1).any():
+            voxels = ndimage.gaussian_filter(voxels, 0.5 * np.sqrt(np.maximum(zoom**2 - 1, 0)))
+        fill = float(volume.voxels.min()) if order else 0.0
+        sampled = ndimage.affine_transform(
+            voxels, zoom, offset, output_shape=self.shape, order=order, mode="constant", cval=fill
+        )
+        affine = volume.affine @ np.diag([*zoom, 1.0])
+        affine[:3, 3] = (volume.affine @ [*offset, 1.0])[:3]
+        return Volume(sampled.astype(volume.voxels.dtype, copy=False), affine)
+
+
+def fit_grid(
+    scans: Sequence[LabelledScan], spacing_mm: float | None = None, multiple: int = 4
+) -> Grid:
+    """The smallest grid that holds the labels of all `scans` with a margin of one voxel.
+
+    Args:
+        scans: a representative part of the cohort, or all of it.
+        spacing_mm: edge length to work at; the median of the cohort if not given.
+        multiple: of which each side of the grid must be one, as the networks halve it.
+
+    >>> block = np.zeros((20, 20, 20), dtype=np.uint8); block[4:14, 5:12, 6:10] = 1
+    >>> scan = LabelledScan((), Volume(block, np.diag([-2.0, -2.0, 2.0, 1.0])))
+    >>> grid = fit_grid([scan])
+    >>> grid.shape, grid.spacing_mm, grid.orientation
+    ((12, 12, 8), (2.0, 2.0, 2.0), 'LPS')
+    >>> bool(grid.place(scan).label_map.voxels.sum() == block.sum())
+    True
+    """
+    oriented = [scan.label_map.oriented("RAS") for scan in scans]
+    sizes = np.median([volume.spacing_mm for volume in oriented], axis=0)
+    spacing = np.full(3, float(spacing_mm)) if spacing_mm else sizes
+    reach = np.zeros(3)
+    for volume in oriented:
+        centre = _label_centre(volume)
+        found = np.argwhere(volume.voxels > 0)
+        half = np.maximum(centre - found.min(axis=0), found.max(axis=0) - centre) + 0.5
+        reach = np.maximum(reach, half * volume.spacing_mm)
+    sides = (np.ceil((2 * reach / spacing + 2) / multiple) * multiple).astype(int)
+    reference = oriented[0]
+    directions = reference.affine[:3, :3] / np.array(reference.spacing_mm)
+    affine = np.eye(4)
+    affine[:3, :3] = directions * spacing
+    middle = (reference.affine @ [*_label_centre(reference), 1.0])[:3]
+    affine[:3, 3] = middle - affine[:3, :3] @ ((sides - 1) / 2)
+    return Grid(
+        (int(sides[0]), int(sides[1]), int(sides[2])),
+        (float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        tuple(tuple(float(x) for x in row) for row in affine),
+        scans[0].label_map.orientation,
+    )
+
+
+def _label_centre(label_map: Volume) -> np.ndarray:
+    """Centre of the box around all labels, in voxels, halves allowed."""
+    found = [
+        np.flatnonzero((label_map.voxels > 0).any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))
+    ]
+    return np.array([(where[0] + where[-1]) / 2 for where in found])

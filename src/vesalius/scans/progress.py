@@ -1,0 +1,28 @@
+"""How long work tells how far it is, without knowing who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(what, done, total)`."""
+
+Item = TypeVar("Item")
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Listen to nothing."""
+
+
+def followed(items: Iterable[Item], what: str, total: int, progress: Progress) -> Iterator[Item]:
+    """Pass the items on and tell after each how many there were.
+
+    >>> list(followed("ab", "letters", 2, lambda *told: print(*told)))
+    letters 1 2
+    letters 2 2
+    ['a', 'b']
+    """
+    for done, item in enumerate(items, start=1):
+        yield item
+        progress(what, done, total)

@@ -1,0 +1,68 @@
+"""Splits by subject, so that no patient stands on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from vesalius.scans.case import Case
+from vesalius.scans.fault import Refused
+
+
+def split_by_subject(
+    cases: Sequence[Case], shares: Mapping[str, float], seed: int = 0
+) -> tuple[Case, ...]:
+    """Give each case the split of its subject. A synthetic case always goes to `train`.
+
+    Args:
+        cases: the cases of a cohort.
+        shares: share of the subjects for each split, such as `{"train": 0.8, "val": 0.2}`.
+        seed: decides which subject goes where.
+
+    Raises:
+        Refused: if the shares do not add up to one or leave a split without subjects.
+
+    >>> cases = [Case(f"c{i}", (), None, subject=f"s{i // 2}") for i in range(10)]
+    >>> done = split_by_subject(cases, {"train": 0.6, "val": 0.4})
+    >>> sorted({(case.subject, case.split) for case in done}) == sorted(
+    ...     {case.subject: (case.subject, case.split) for case in done}.values())
+    True
+    """
+    if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) <= 0:
+        raise Refused("split", f"shares {dict(shares)} do not add up to 1", "choose others")
+    subjects = sorted({case.subject for case in cases if not case.synthetic})
+    np.random.default_rng(seed).shuffle(subjects)
+    ends = np.round(np.cumsum(list(shares.values())) * len(subjects)).astype(int)
+    if np.diff([0, *ends]).min() < 1:
+        fault = f"{len(subjects)} subjects do not fill {len(shares)} splits"
+        raise Refused("split", fault, "add subjects or ask for fewer splits")
+    side = {
+        subject: list(shares)[int(np.searchsorted(ends, position, side="right"))]
+        for position, subject in enumerate(subjects)
+    }
+    validation = {subject for subject, split in side.items() if split != "train"}
+    placed = []
+    for case in cases:
+        if case.synthetic and case.subject in validation:
+            placed.append(replace(case, split="excluded"))
+        else:
+            placed.append(replace(case, split="train" if case.synthetic else side[case.subject]))
+    return tuple(placed)
+
+
+def require_disjoint(training: Sequence[Case], held_out: Sequence[Case]) -> None:
+    """Refuse a test set that shares a subject with training or holds a synthetic case.
+
+    >>> require_disjoint([Case("a", (), None, "anna")], [Case("b", (), None, "anna")])
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: split: subject anna stands in training and in the test set; ...
+    """
+    made = next((case.name for case in held_out if case.synthetic), None)
+    if made:
+        raise Refused(made, "is synthetic and cannot be tested on", "take it out of the test set")
+    shared = sorted({case.subject for case in training} & {case.subject for case in held_out})
+    if shared:
+        fault = f"subject {shared[0]} stands in training and in the test set"
+        raise Refused("split", fault, "split by subject with `vesalius cohort split`")

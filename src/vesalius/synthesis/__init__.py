@@ -1,0 +1,1 @@
+"""MAKE: the methods that learn a cohort and draw new cases from it."""

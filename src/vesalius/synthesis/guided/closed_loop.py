@@ -1,0 +1,245 @@
+"""The closed loop: ask, draw, measure what came out, and draw again what missed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vesalius import __version__
+from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.volume import Volume
+from vesalius.synthesis.guided.calibration import Calibration
+from vesalius.synthesis.guided.drawing import Painter, noise_seed
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.run import Run
+
+Request = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One label map that was drawn for a request, whether it was taken or not."""
+
+    case: str
+    attempt: int
+    requested: Request
+    measured: Request
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a generation wrote, every draw it took, and the requests that were never met."""
+
+    cohort: Cohort
+    draws: tuple[Draw, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def acceptance(self) -> float:
+        """Share of all draws that were within tolerance."""
+        return float(np.mean([draw.accepted for draw in self.draws]))
+
+
+def even_requests(
+    ranges: Mapping[str, tuple[float, float]], count: int, seed: int
+) -> list[Request]:
+    """Requests that fill each range evenly; of several attributes in independent order.
+
+    >>> [r["x_volume_ml"] for r in even_requests({"x_volume_ml": (20.0, 40.0)}, 3, seed=0)]
+    [20.0, 30.0, 40.0]
+    """
+    chance = np.random.default_rng(seed)
+    columns = {}
+    for index, (name, (low, high)) in enumerate(ranges.items()):
+        values = np.linspace(low, high, count)
+        columns[name] = values if index == 0 else chance.permutation(values)
+    return [{name: float(values[i]) for name, values in columns.items()} for i in range(count)]
+
+
+def balancing_requests(
+    present: np.ndarray, name: str, low: float, high: float, seed: int, bins: int = 7
+) -> list[Request]:
+    """Requests that fill the histogram of one attribute up to uniform.
+
+    Every bin between `low` and `high` is brought to the count of the fullest one.
+
+    >>> present = np.array([22.0] * 10 + [45.0] * 4)
+    >>> asked = balancing_requests(present, "x_volume_ml", 20, 50, seed=0, bins=3)
+    >>> np.histogram([r["x_volume_ml"] for r in asked], [20, 30, 40, 50])[0].tolist()
+    [0, 10, 6]
+    """
+    counts, edges = np.histogram(present, np.linspace(low, high, bins + 1))
+    chance = np.random.default_rng(seed)
+    asked = []
+    for bottom, top, count in zip(edges, edges[1:], counts, strict=False):
+        missing = int(counts.max() - count)
+        asked += [bottom + (top - bottom) * (i + chance.random()) / missing for i in range(missing)]
+    return [{name: float(value)} for value in asked]
+
+
+def thinned(requests: Sequence[Request], count: int | None, seed: int) -> list[Request]:
+    """At most `count` of the requests, picked at random.
+
+    >>> thinned([{"a": 1.0}, {"a": 2.0}, {"a": 3.0}], None, seed=0)
+    [{'a': 1.0}, {'a': 2.0}, {'a': 3.0}]
+    """
+    if count is None or len(requests) <= count:
+        return list(requests)
+    picked = np.random.default_rng(seed).choice(len(requests), count, replace=False)
+    return [requests[row] for row in sorted(picked)]
+
+
+def require_within(requests: Sequence[Request], seen: Fingerprint, extrapolate: bool) -> None:
+    """Refuse requests for what the run was not fitted on, or has not seen."""
+    for request in requests:
+        for name, value in request.items():
+            known = seen.attribute(name)
+            if not known.holds(value) and not extrapolate:
+                unit = known.attribute.unit
+                fault = f"{value:g} {unit} is outside what the run has seen"
+                remedy = f"ask for {known.low:.4g} to {known.high:.4g} {unit}, or add --extrapolate"
+                raise Refused(name, fault, remedy)
+            if value < 0:
+                raise Refused(name, f"{value:g} is below zero", "ask for a positive value")
+
+
+def generate(
+    run: Run,
+    requests: Sequence[Request],
+    out: str | Path,
+    seed: int = 0,
+    tolerance: float = 0.1,
+    tries: int = 10,
+    extrapolate: bool = False,
+    guidance: float | None = None,
+    prefix: str = "synthetic",
+    progress: Progress = silent,
+) -> Generated:
+    """Draw a labelled scan for each request and write them as a cohort.
+
+    Args:
+        run: a finished run of guided synthesis.
+        requests: attribute values wanted of each case, in the attributes' own units; attributes
+            that a request leaves out are drawn from the normal range of the run.
+        out: folder of the cohort; one that a killed process left is completed.
+        seed: of the cohort.
+        tolerance: largest relative error of a measured attribute.
+        tries: label maps drawn for one request before it is given up.
+        extrapolate: allow requests outside what the run has seen.
+        guidance: scale of guidance; the recipe's if `None`.
+        prefix: of the case names.
+        progress: told after each case.
+
+    Raises:
+        Refused: before any work, for requests that cannot be met or a folder of other content.
+    """
+    if not requests:
+        raise Refused("requests", "there are none", "ask for at least one case")
+    if not 0 < tolerance < 1 or tries < 1:
+        raise Refused("tolerance", "must lie between 0 and 1, tries above 0", "choose others")
+    fingerprint = run.fingerprint
+    require_within(requests, fingerprint, extrapolate)
+    painter = Painter(run, guidance)
+    names = [seen.name for seen in fingerprint.attributes]
+    writer = CohortWriter(out, fingerprint.description, names)
+    seeds = np.random.SeedSequence([seed, 1]).generate_state(len(requests), dtype=np.uint32)
+    work = [
+        (f"{prefix}_{index:04d}", request, int(case_seed))
+        for index, (request, case_seed) in enumerate(zip(requests, seeds, strict=True))
+    ]
+    rank, world = painter.fabric.global_rank, painter.fabric.world_size
+    mine = work[rank::world]
+    draws: list[Draw] = []
+    faults: list[Fault] = []
+    for name, request, case_seed in followed(mine, "drawing cases", len(mine), progress):
+        if name in writer.done:
+            draws += _remembered(writer.folder, name)
+            continue
+        label_map, own = _until_met(painter, name, request, case_seed, tolerance, tries)
+        draws += own
+        if label_map is None:
+            wanted = ", ".join(f"{k} {v:.4g}" for k, v in request.items())
+            remedy = "widen --tolerance, raise --tries or fit longer"
+            faults.append(Fault(name, f"missed {wanted} {tries} times", remedy))
+            continue
+        scan = painter.image(label_map, noise_seed(case_seed, "image"))
+        provenance = {
+            "synthetic": True, "method": "guided synthesis", "vesalius": __version__,
+            "run": run.name, "seed": case_seed, "request": request, "measured": own[-1].measured,
+            "tolerance": tolerance, "tries": len(own), "guidance": painter.guidance,
+            "missed": [draw.measured for draw in own[:-1]], "parent": None,
+        }  # fmt: skip
+        writer.add(
+            name, scan, subject=f"{run.name}-{name}", attributes=own[-1].measured, split="train",
+            provenance=provenance,
+        )  # fmt: skip
+    painter.fabric.barrier()
+    if not writer.done:
+        raise Refused(out, "no request was met", "fit longer, or ask for what the run has seen")
+    return Generated(writer.finish(), tuple(draws), tuple(faults))
+
+
+def probe(
+    run: Run, requests: Sequence[Request], seed: int = 0, guidance: float | None = None,
+    calibrated: bool = True, progress: Progress = silent,
+) -> list[Draw]:  # fmt: skip
+    """Draw one label map for each request and only measure it: control without rejection."""
+    painter = Painter(run, guidance, calibrated)
+    seeds = np.random.SeedSequence([seed, 2]).generate_state(len(requests), dtype=np.uint32)
+    draws: list[Draw] = []
+    work = list(zip(requests, seeds, strict=True))
+    for request, case_seed in followed(work, "probing control", len(work), progress):
+        _, own = _until_met(painter, "probe", request, int(case_seed), 0.1, 1)
+        draws += own
+    return draws
+
+
+def calibrate(run: Run, count: int = 40, progress: Progress = silent) -> None:
+    """Draw over the range of each attribute, measure, and write `calibration.json` of the run."""
+    drawn = {}
+    for seen in run.fingerprint.attributes:
+        asked = even_requests({seen.name: (max(seen.low, 0.02 * seen.high), seen.high)}, count, 0)
+        draws = probe(run, asked, seed=1, calibrated=False, progress=progress)
+        pairs = [(d.requested[seen.name], d.measured[seen.name]) for d in draws]
+        requested, measured = np.array(pairs).T
+        drawn[seen.name] = (requested, measured)
+    run.note("calibration", Calibration.of(drawn).model_dump())
+
+
+def _until_met(
+    painter: Painter, name: str, request: Request, case_seed: int, tolerance: float, tries: int
+) -> tuple[Volume | None, list[Draw]]:
+    """Draw label maps until one is within tolerance; the last one drawn, and every draw."""
+    draws = []
+    attributes = painter.fingerprint.attributes
+    for attempt in range(tries):
+        seed = noise_seed(case_seed, "labels", attempt)
+        chance = np.random.default_rng(seed)
+        wanted = [
+            request.get(a.name, float(max(0.0, a.mean + a.sd * chance.standard_normal()) ** 2))
+            for a in attributes
+        ]
+        label_map = painter.label_map(wanted, seed)
+        measured = {
+            a.name: a.attribute.of(label_map, painter.fingerprint.labels) for a in attributes
+        }
+        met = all(abs(measured[k] - v) <= tolerance * max(v, 1e-6) for k, v in request.items())
+        draws.append(Draw(name, attempt, request, measured, met))
+        if met:
+            return label_map, draws
+    return None, draws
+
+
+def _remembered(folder: Path, name: str) -> list[Draw]:
+    """The draws of a case that an earlier process wrote, from its provenance."""
+    kept = json.loads((folder / "provenance" / f"{name}.json").read_text())
+    request = kept["request"]
+    missed = [Draw(name, i, request, m, False) for i, m in enumerate(kept["missed"])]
+    return [*missed, Draw(name, len(missed), request, kept["measured"], True)]

@@ -1,0 +1,1 @@
+"""USE: models trained on cohorts, real and synthetic alike."""

@@ -1,0 +1,1 @@
+"""Recipe, plan, loop and run folder: the one way anything is fitted."""

@@ -1,0 +1,28 @@
+"""Where to compute: Lightning Fabric as the environment offers it."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import torch
+from lightning_fabric import Fabric
+
+
+@functools.cache
+def fabric_for(precision: str = "32-true") -> Fabric:
+    """Fabric on all processes that `torchrun` or SLURM started, otherwise on one device.
+
+    >>> fabric_for("32-true").world_size
+    1
+    """
+    world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1" if world == 1 else str(world)))
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    fabric = Fabric(
+        accelerator=accelerator, devices=local, num_nodes=max(1, world // local),
+        strategy="ddp" if world > 1 else "auto", precision=precision,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if world > 1:
+        fabric.launch()
+    return fabric

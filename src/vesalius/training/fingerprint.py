@@ -1,0 +1,202 @@
+"""What was measured on a cohort before a fit: grid, intensities, labels, attributes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from vesalius.scans.attributes import Attribute
+from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.description import Description
+from vesalius.scans.fault import Refused
+from vesalius.scans.grid import Grid
+from vesalius.training.recipe import Settings
+
+
+class AttributeRange(Settings):
+    """Where the values of one attribute lay, and how a condition is made of one.
+
+    A value enters networks as z = (√value − mean) / sd for quantities that cannot fall below zero,
+    which brings volumes near a normal distribution.
+
+    >>> seen = AttributeRange.of("x_volume_ml", "volume_ml", ("x",), np.array([16.0, 25.0, 36.0]))
+    >>> round(seen.standardised(25.0), 6), seen.holds(40.0)
+    (0.0, False)
+    """
+
+    name: str
+    measure: str
+    labels: tuple[str, ...]
+    low: float
+    high: float
+    mean: float
+    sd: float
+
+    @classmethod
+    def of(
+        cls, name: str, measure: str, labels: tuple[str, ...], values: np.ndarray
+    ) -> AttributeRange:
+        """Take the range of values `(N,)`."""
+        roots = np.sqrt(np.maximum(values, 0))
+        return cls(
+            name=name, measure=measure, labels=labels, low=float(values.min()),
+            high=float(values.max()), mean=float(roots.mean()), sd=float(max(roots.std(), 1e-6)),
+        )  # fmt: skip
+
+    def standardised(self, value: float) -> float:
+        """The value as networks see it."""
+        return float((np.sqrt(max(value, 0.0)) - self.mean) / self.sd)
+
+    def holds(self, value: float) -> bool:
+        """Whether the cohort had such a value, to within 2 % of its range."""
+        slack = 0.02 * (self.high - self.low)
+        return self.low - slack <= value <= self.high + slack
+
+    @property
+    def attribute(self) -> Attribute:
+        """What to measure on a label map."""
+        return Attribute(self.name, self.measure, self.labels)
+
+
+class Fingerprint(Settings):
+    """Everything about a cohort that a run must know, so that it needs nothing but its folder."""
+
+    cases: int
+    subjects: int
+    channels: tuple[str, ...]
+    labels: dict[str, int]
+    origin: str
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    affine: tuple[tuple[float, ...], ...]
+    orientation: str
+    intensity_low: tuple[float, ...]
+    intensity_high: tuple[float, ...]
+    intensity_bounds: tuple[tuple[float, float], ...]
+    attributes: tuple[AttributeRange, ...]
+    content: str
+
+    @classmethod
+    def of(
+        cls, cohort: Cohort, cases: Sequence[Case], scans: Sequence[LabelledScan], grid: Grid,
+        attributes: Sequence[str],
+    ) -> Fingerprint:  # fmt: skip
+        """Measure the cases of a cohort that were read as `scans`."""
+        known = [cohort.description.attribute(name) for name in attributes]
+        labels = cohort.description.labels
+        ranges = []
+        for attribute in known:
+            values = np.array([attribute.of(scan.label_map, labels) for scan in scans])
+            if np.ptp(values) == 0:
+                fault = f"is {values[0]:g} in every case, so nothing can be learnt of it"
+                raise Refused(attribute.name, fault, "choose an attribute that varies")
+            ranges.append(
+                AttributeRange.of(attribute.name, attribute.measure, attribute.labels, values)
+            )
+        bounds = np.array(
+            [
+                [np.percentile(image.voxels, [0.5, 99.5]) for image in scan.channels]
+                for scan in scans
+            ]
+        )
+        low, high = np.median(bounds, axis=0).T
+        extremes = np.array(
+            [[(i.voxels.min(), i.voxels.max()) for i in scan.channels] for scan in scans]
+        )
+        outer = tuple(
+            (float(bottom), float(top))
+            for bottom, top in zip(
+                extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0), strict=True
+            )
+        )
+        content = hashlib.sha256()
+        for case, scan in zip(cases, scans, strict=True):
+            content.update(f"{case.name} {case.subject}".encode())
+            content.update(np.ascontiguousarray(scan.label_map.voxels).tobytes())
+        return cls(
+            cases=len(scans), subjects=len({case.subject for case in cases}),
+            channels=cohort.description.channels, labels=labels,
+            origin=cohort.description.origin, shape=grid.shape, spacing_mm=grid.spacing_mm,
+            affine=grid.affine, orientation=grid.orientation,
+            intensity_low=tuple(map(float, low)), intensity_high=tuple(map(float, high)),
+            intensity_bounds=outer,
+            attributes=tuple(ranges), content=content.hexdigest()[:16],
+        )  # fmt: skip
+
+    @property
+    def grid(self) -> Grid:
+        """The space that the networks see."""
+        return Grid(self.shape, self.spacing_mm, self.affine, self.orientation)
+
+    @property
+    def description(self) -> Description:
+        """What a cohort drawn by the run says of itself."""
+        return Description(
+            self.channels, self.labels, origin="synthetic",
+            attributes=tuple(seen.attribute for seen in self.attributes),
+        )  # fmt: skip
+
+    @property
+    def label_numbers(self) -> np.ndarray:
+        """The cohort's number of each label, in the order in which networks count them."""
+        return np.array(sorted(self.labels.values()))
+
+    def attribute(self, name: str) -> AttributeRange:
+        """The range of one attribute, or `Refused` if the run was not fitted on it."""
+        for seen in self.attributes:
+            if seen.name == name:
+                return seen
+        known = ", ".join(seen.name for seen in self.attributes)
+        raise Refused(name, "is no attribute of this run", f"ask for {known}, or fit on it")
+
+    def scaled(self, voxels: np.ndarray) -> np.ndarray:
+        """Intensities `(C, D, H, W)` of the cohort brought to about [0, 1], unclipped."""
+        low, high = (
+            np.reshape(bound, (-1, 1, 1, 1)).astype(np.float32)
+            for bound in (self.intensity_low, self.intensity_high)
+        )
+        return (voxels - low) / np.maximum(high - low, 1e-6)
+
+    def unscaled(self, voxels: np.ndarray) -> np.ndarray:
+        """The inverse of `scaled`, within the bounds of the cohort."""
+        low, high = (
+            np.reshape(bound, (-1, 1, 1, 1)).astype(np.float32)
+            for bound in (self.intensity_low, self.intensity_high)
+        )
+        bottom, top = np.reshape(self.intensity_bounds, (-1, 2)).T.reshape(2, -1, 1, 1, 1)
+        return np.clip(voxels * np.maximum(high - low, 1e-6) + low, bottom, top)
+
+    def require_match(self, cohort: Cohort, scan: LabelledScan, case: str) -> None:
+        """Refuse a cohort whose labels, channels, spacing, reach or intensities are not the run's.
+
+        Args:
+            cohort: to be used with the run.
+            scan: one of its cases.
+            case: name of that case, for the message.
+        """
+        remedy = "fit a run on this cohort"
+        where = cohort.folder / "dataset.json"
+        if cohort.description.labels != self.labels:
+            raise Refused(
+                where, f"has other labels than the run ({', '.join(self.labels)})", remedy
+            )
+        if cohort.description.channels != self.channels:
+            raise Refused(where, f"has other channels than the run ({self.channels})", remedy)
+        spacing = scan.label_map.oriented("RAS").spacing_mm
+        if not np.allclose(spacing, self.spacing_mm, rtol=0.5):
+            fault = f"has spacing {spacing} mm, the run {self.spacing_mm} mm"
+            raise Refused(case, fault, remedy)
+        share = self.grid.covers(scan)
+        if share < 0.98:
+            fault = f"has {1 - share:.0%} of its labels outside the field of view of the run"
+            raise Refused(case, fault, remedy)
+        for name, image, low, high in zip(
+            self.channels, scan.channels, self.intensity_low, self.intensity_high, strict=True
+        ):
+            bottom, top = np.percentile(image.voxels, [0.5, 99.5])
+            if not 0.5 <= (top - bottom) / max(high - low, 1e-6) <= 2:
+                fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
+                raise Refused(case, fault, remedy)

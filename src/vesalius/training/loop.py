@@ -1,0 +1,229 @@
+"""The one loop in which every network is fitted.
+
+What happens at a step is a function of the recipe's seed and the step's number alone: which cases,
+which noise, which units are dropped. So a fit that was killed and resumed ends with the same
+weights, bit for bit on the CPU, as one that never was.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vesalius.scans.fault import Refused, refused_if_unwritable
+from vesalius.scans.progress import Progress, silent
+from vesalius.training.recipe import FitRecipe
+from vesalius.training.run import Log
+
+SECONDS_BETWEEN_STATES = 30.0
+
+
+class Objective(Protocol):
+    """A module whose forward pass gives the loss of some cases.
+
+    `forward(rows, chance)` takes case numbers `(B,)` and the step's only source of chance.
+    """
+
+    def __call__(self, rows: Tensor, chance: torch.Generator) -> Tensor: ...
+
+    def validation_loss(self) -> float:
+        """The loss on held-out cases, the same at every call for the same weights."""
+
+
+def step_seed(seed: int, part: str, step: int, rank: int = 0) -> int:
+    """The seed of one step of one part in one process.
+
+    >>> step_seed(0, "denoiser", 5) == step_seed(0, "denoiser", 5) != step_seed(0, "denoiser", 6)
+    True
+    """
+    entropy = [seed, zlib.crc32(part.encode()), step, rank]
+    return int(np.random.SeedSequence(entropy).generate_state(1, dtype=np.uint64)[0] >> 1)
+
+
+def learning_rate(recipe: FitRecipe, step: int) -> float:
+    """Linear warm-up, then a cosine down to zero."""
+    rise = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
+    return recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+
+
+def fit(
+    objective: nn.Module,
+    cases: int,
+    recipe: FitRecipe,
+    seed: int,
+    part: str,
+    folder: Path,
+    fabric: Fabric,
+    progress: Progress = silent,
+) -> nn.Module:
+    """Fit the parameters of `objective`, or go on where a killed fit left off.
+
+    Args:
+        objective: see `Objective`; its loss is averaged over processes.
+        cases: rows are drawn from `range(cases)`.
+        recipe: steps, batch and the rest.
+        seed: of the fit.
+        part: name of what is fitted, for log and state.
+        folder: of the run.
+        fabric: where to compute.
+        progress: told after every step.
+
+    Returns:
+        `objective` with the moving average of its weights, or with those of the best validation.
+
+    Raises:
+        Refused: if the loss stops being a finite number. The last good state is kept.
+    """
+    if recipe.steps == 0:
+        return objective
+    keeper = _State(objective, recipe, folder / "state" / f"{part}.safetensors")
+    optimizer = torch.optim.AdamW(
+        objective.parameters(), recipe.learning_rate, betas=(0.9, 0.99),
+        weight_decay=recipe.weight_decay,
+    )  # fmt: skip
+    objective.to(fabric.device)
+    first = keeper.resume(optimizer)
+    wrapped, optimizer = fabric.setup(objective, optimizer)
+    log = Log(folder / "log.csv", part, first) if fabric.is_global_zero else None
+    share = max(1, recipe.batch_size // fabric.world_size)
+    saved = time.monotonic()
+    for step in range(first, recipe.steps):
+        rows = _rows(cases, share * fabric.world_size, step_seed(seed, part, step))
+        rows = rows[fabric.global_rank * share :][:share]
+        own_seed = step_seed(seed, part, step, 1 + fabric.global_rank)
+        torch.manual_seed(own_seed)
+        wrapped.train()
+        loss = wrapped(rows, torch.Generator().manual_seed(own_seed))
+        if not torch.isfinite(loss):
+            if fabric.is_global_zero:
+                keeper.save(optimizer, step)
+            fault = f"has a loss of {float(loss)} at step {step} of {part}"
+            remedy = f"the state of step {step} is kept: lower the learning rate and go on"
+            raise Refused(folder, fault, remedy)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.gradient_clip)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step)
+        optimizer.step()
+        keeper.average(step)
+        done = step + 1
+        seen = None
+        if recipe.validate_every and (done % recipe.validate_every == 0 or done == recipe.steps):
+            seen = keeper.validate(done)
+        if log and (done % 10 == 0 or seen is not None or done == recipe.steps):
+            log.add(done, float(loss), seen)
+        if fabric.is_global_zero and time.monotonic() - saved > SECONDS_BETWEEN_STATES:
+            keeper.save(optimizer, done)
+            saved = time.monotonic()
+        progress(f"fitting {part.replace('_', ' ')}", done, recipe.steps)
+    keeper.finish()
+    return objective.eval()
+
+
+def _rows(cases: int, count: int, seed: int) -> Tensor:
+    """`count` case numbers, none twice before all came once."""
+    chance = torch.Generator().manual_seed(seed)
+    rounds = [torch.randperm(cases, generator=chance) for _ in range(math.ceil(count / cases))]
+    return torch.cat(rounds)[:count]
+
+
+class _State:
+    """Weights, their moving average, the best ones and the optimiser's moments, on disk."""
+
+    def __init__(self, objective: nn.Module, recipe: FitRecipe, path: Path) -> None:
+        self.objective, self.recipe, self.path = objective, recipe, path
+        self.weights: dict[str, nn.Parameter] = dict(objective.named_parameters())
+        self.mean = {name: w.detach().clone() for name, w in self.weights.items()}
+        self.best: dict[str, Tensor] = {}
+        self.best_loss, self.best_step = math.inf, 0
+
+    def average(self, step: int) -> None:
+        """Update the moving average, which starts short so that early weights are forgotten."""
+        decay = min(self.recipe.moving_average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                self.mean[name] = self.mean[name].to(weight.device)
+                self.mean[name].lerp_(weight, 1 - decay)
+
+    def validate(self, step: int) -> float:
+        """The validation loss of the averaged weights; the best ones are remembered."""
+        current = {name: w.detach().clone() for name, w in self.weights.items()}
+        self._put(self.mean)
+        self.objective.eval()
+        with torch.no_grad():
+            loss = self.objective.validation_loss()  # type: ignore[operator]
+        if loss < self.best_loss:
+            self.best_loss, self.best_step = loss, step
+            self.best = {name: w.clone() for name, w in self.mean.items()}
+        self._put(current)
+        return float(loss)
+
+    def finish(self) -> None:
+        """Leave the averaged or the best weights in the objective, and the state behind."""
+        self._put(self.best or self.mean)
+        self.path.unlink(missing_ok=True)
+
+    def save(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Write everything that the next step depends on."""
+        tensors: dict[str, Tensor] = {f"weight/{n}": w for n, w in self.weights.items()}
+        tensors |= {f"mean/{n}": w for n, w in self.mean.items()}
+        tensors |= {f"best/{n}": w for n, w in self.best.items()}
+        for index, moments in optimizer.state_dict()["state"].items():
+            for key, value in moments.items():
+                tensors[f"moment/{index}/{key}"] = torch.as_tensor(value)
+        kept = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+        told = json.dumps(
+            {"step": step, "best_loss": repr(self.best_loss), "best_step": self.best_step}
+        )
+        partial = self.path.with_suffix(f".{os.getpid()}")
+        try:
+            with refused_if_unwritable(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                save_file(kept, partial, {"told": told})
+                os.replace(partial, self.path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def resume(self, optimizer: torch.optim.Optimizer) -> int:
+        """Take up a state if there is one; returns the step to go on with."""
+        if not self.path.is_file():
+            return 0
+        moments: dict[int, dict[str, Tensor]] = {}
+        with safe_open(self.path, framework="pt") as stream:
+            told = json.loads(stream.metadata()["told"])
+            for name in stream.keys():  # noqa: SIM118
+                kind, _, rest = name.partition("/")
+                tensor = stream.get_tensor(name)
+                if kind == "weight":
+                    with torch.no_grad():
+                        self.weights[rest].copy_(tensor)
+                elif kind == "mean":
+                    self.mean[rest] = tensor
+                elif kind == "best":
+                    self.best[rest] = tensor
+                else:
+                    index, key = rest.split("/")
+                    moments.setdefault(int(index), {})[key] = tensor
+        state = optimizer.state_dict()
+        state["state"] = moments
+        optimizer.load_state_dict(state)
+        self.best_loss, self.best_step = float(told["best_loss"]), told["best_step"]
+        return int(told["step"])
+
+    def _put(self, values: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(values[name])

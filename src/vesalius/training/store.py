@@ -1,0 +1,77 @@
+"""Cases of one grid on disk as two arrays, so that a cohort larger than memory can be fitted on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.fault import refused_if_unwritable
+from vesalius.training.fingerprint import Fingerprint
+
+Box = tuple[slice, ...]
+
+
+class CaseStore:
+    """Images float16 `(N, C, D, H, W)`, scaled to about [0, 1], and labels uint8 `(N, D, H, W)`.
+
+    Labels count from 0 in the order of the cohort's numbers.
+    """
+
+    def __init__(self, folder: Path, label_count: int) -> None:
+        self.label_count = label_count
+        self._images = np.load(folder / "images.npy", mmap_mode="r")
+        self._labels = np.load(folder / "labels.npy", mmap_mode="r")
+
+    @classmethod
+    def write(
+        cls, folder: Path, fingerprint: Fingerprint, count: int, scans: Iterable[LabelledScan],
+    ) -> CaseStore:  # fmt: skip
+        """Place `count` scans into the grid of the fingerprint and keep them in `folder`."""
+        label_count = len(fingerprint.labels)
+        finished = folder / "finished.json"
+        told = json.dumps({"fingerprint": fingerprint.digest, "count": count})
+        if finished.is_file() and finished.read_text() == told:
+            return cls(folder, label_count)
+        with refused_if_unwritable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            create: Callable[..., np.memmap] = np.lib.format.open_memmap
+            channels = len(fingerprint.channels)
+            images = create(
+                folder / "images.npy", "w+", np.float16, (count, channels, *fingerprint.shape)
+            )
+            labels = create(folder / "labels.npy", "w+", np.uint8, (count, *fingerprint.shape))
+            for row, scan in enumerate(scans):
+                placed = fingerprint.grid.place(scan)
+                voxels = np.stack([image.voxels for image in placed.channels])
+                images[row] = fingerprint.scaled(voxels)
+                labels[row] = np.searchsorted(fingerprint.label_numbers, placed.label_map.voxels)
+            images.flush()
+            labels.flush()
+            finished.write_text(told)
+        return cls(folder, label_count)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the grid."""
+        _, x, y, z = self._labels.shape
+        return x, y, z
+
+    def images(self, rows: Tensor, box: Box = ()) -> Tensor:
+        """Images of some rows `(B, C, D, H, W)`, or a box of them, as float32."""
+        taken = np.stack([self._images[row][(slice(None), *box)] for row in rows.tolist()])
+        return torch.from_numpy(taken.astype(np.float32))
+
+    def labels(self, rows: Tensor, box: Box = ()) -> Tensor:
+        """Label maps of some rows `(B, D, H, W)`, or a box of them."""
+        return torch.from_numpy(
+            np.stack([self._labels[row][box] for row in rows.tolist()]).astype(np.int64)
+        )

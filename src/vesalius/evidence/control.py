@@ -19,10 +19,10 @@ def control_figures(
     """
 
     def slope(x: np.ndarray, y: np.ndarray) -> float:
-        return float(stats.linregress(x, y).slope)
+        return float(stats.linregress(x, y).slope) if np.ptp(x) > 0 else float("nan")
 
     def determination(x: np.ndarray, y: np.ndarray) -> float:
-        return float(stats.linregress(x, y).rvalue ** 2)
+        return float(stats.linregress(x, y).rvalue ** 2) if np.ptp(x) > 0 else float("nan")
 
     def error(x: np.ndarray, y: np.ndarray) -> float:
         return float(np.abs(x - y).mean())

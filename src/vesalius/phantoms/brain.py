@@ -54,6 +54,10 @@ def template() -> Template:
     image = datasets.load_mni152_template(resolution=1).get_fdata(dtype=np.float32)
     grey = datasets.load_mni152_gm_template(resolution=1).get_fdata(dtype=np.float32)
     white = datasets.load_mni152_wm_template(resolution=1).get_fdata(dtype=np.float32)
+    extent = ndimage.find_objects((image > 0).astype(np.uint8))[0]
+    box = tuple(slice(max(0, side.start - 4), side.stop + 4) for side in extent)
+    midline = (image.shape[0] - 1) / 2 - box[0].start
+    image, grey, white = (np.ascontiguousarray(voxels[box]) for voxels in (image, grey, white))
     brain = (image > 0).astype(np.float32)
     fluid = np.clip(brain - grey - white, 0, 1)
     parts, count = ndimage.label(fluid > 0.6)
@@ -61,7 +65,7 @@ def template() -> Template:
     order = np.argsort(-sizes[1:]) + 1
     off_midline = [
         part for part in order[:8]
-        if abs(ndimage.center_of_mass(parts == part)[0] - (image.shape[0] - 1) / 2) > 5
+        if abs(ndimage.center_of_mass(parts == part)[0] - midline) > 5
     ]  # fmt: skip
     core = np.isin(parts, off_midline[:2])
     ventricles = np.where(ndimage.binary_dilation(core, iterations=2), fluid, 0)

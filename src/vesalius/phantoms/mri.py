@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
+from scipy import ndimage
 from torch import Tensor
-from torch.nn import functional
 
 from vesalius.phantoms.deformation import smooth_noise
 
@@ -20,20 +20,13 @@ def gaussian_blur(image: Tensor, sigma_voxels: float) -> Tensor:
     """
     if sigma_voxels < 0.05:
         return image
-    reach = max(1, math.ceil(3 * sigma_voxels))
-    place = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
-    kernel = torch.exp(-0.5 * (place / sigma_voxels) ** 2)
-    kernel = kernel / kernel.sum()
-    blurred = image[:, None]
-    for axis in range(3):
-        form = [1, 1, 1, 1, 1]
-        form[2 + axis] = -1
-        padding = [0] * 6
-        padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = reach
-        blurred = functional.conv3d(
-            functional.pad(blurred, padding, mode="replicate"), kernel.reshape(form)
-        )
-    return blurred[:, 0]
+    blurred = torch.empty_like(image)
+    for channel, voxels in enumerate(image):
+        ndimage.gaussian_filter(
+            voxels.numpy(), sigma_voxels, output=blurred[channel].numpy(), mode="nearest",
+            truncate=3.0,
+        )  # fmt: skip
+    return blurred
 
 
 def bias_field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def make_folder(path: str | Path) -> Path:
     folder = Path(path)
     with refused_if_unwritable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".vesalius-write-probe"
+        probe = folder / f".write-probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     return folder

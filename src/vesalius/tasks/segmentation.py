@@ -29,7 +29,7 @@ class SegmenterRecipe(Settings):
     """Settings of a segmenter.
 
     Attributes:
-        filters: channels of each level, finest first; each level halves the volume.
+        filters: channels of each of three or more levels, finest first; each halves the volume.
         fit: steps and batch.
         contrast: `acquired` trains on the images as they are, `random` on images of arbitrary
             contrast drawn from the label maps, deformed at random (the manner of SynthSeg).
@@ -41,7 +41,7 @@ class SegmenterRecipe(Settings):
 
 
 PRESETS = {
-    "smallest": SegmenterRecipe(filters=(4, 8), fit=FitRecipe(steps=3, batch_size=1)),
+    "smallest": SegmenterRecipe(filters=(4, 8, 8), fit=FitRecipe(steps=3, batch_size=1)),
     "demo": SegmenterRecipe(),
     "workstation": SegmenterRecipe(
         filters=(32, 64, 128, 256, 320),
@@ -57,7 +57,7 @@ PRESETS = {
 class Segmenter(nn.Module):
     """Scores `(B, labels, D, H, W)` for images `(B, C, D, H, W)` of any size and unit spread.
 
-    >>> net = Segmenter(channels=1, labels=3, filters=(4, 8))
+    >>> net = Segmenter(channels=1, labels=3, filters=(4, 8, 8))
     >>> net(torch.rand(1, 1, 9, 10, 11)).shape
     torch.Size([1, 3, 9, 10, 11])
     """

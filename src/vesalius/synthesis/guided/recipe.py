@@ -49,14 +49,14 @@ class GuidedRecipe(Settings):
     denoiser_blocks: int = 3
     denoiser_dropout: float = 0.3
     unet_widths: tuple[int, ...] = (64, 128)
-    image_code_channels: int = 4
+    image_code_channels: int = 6
     image_widths: tuple[int, int] = (32, 64)
-    image_blocks: int = 2
+    image_blocks: int = 1
     image_crop: int = 32
     latent_widths: tuple[int, int] = (32, 64)
     latent_blocks: int = 1
     label_kl_weight: float = 1e-4
-    image_kl_weight: float = 0.02
+    image_kl_weight: float = 0.005
     schedule: Literal["cosine", "linear_beta", "linear_flow"] = "cosine"
     drop_condition: float = 0.1
     guidance: float = 1.0
@@ -69,8 +69,8 @@ class GuidedRecipe(Settings):
         steps=300, batch_size=128, learning_rate=1e-3, weight_decay=1e-2, precision="32-true",
         validate_every=20,
     )  # fmt: skip
-    fit_image_autoencoder: FitRecipe = FitRecipe(steps=1500, batch_size=4)
-    fit_image_denoiser: FitRecipe = FitRecipe(steps=600, batch_size=8)
+    fit_image_autoencoder: FitRecipe = FitRecipe(steps=2200, batch_size=4)
+    fit_image_denoiser: FitRecipe = FitRecipe(steps=800, batch_size=8)
 
     def chosen_label_autoencoder(self, cases: int) -> Literal["shape_space", "vae"]:
         """The kind of label autoencoder for a cohort of this size, unless one was asked for.

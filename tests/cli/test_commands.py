@@ -1,0 +1,103 @@
+"""The command line: help, exit codes, and the README's commands in their smallest form."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import vesalius
+from vesalius.cli import main
+from vesalius.scans.cohort import Cohort
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def ends(*arguments: str) -> int:
+    """The exit code of a command."""
+    try:
+        main(list(arguments))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends("--version") == 0
+    assert vesalius.__version__ in capsys.readouterr().out
+    assert ends("--help") == 0
+    shown = capsys.readouterr().out
+    for group in ("cohort", "phantom", "fit", "generate", "balance", "prove", "protocol"):
+        assert group in shown
+    assert ends("fit", "guided", "--help") == 0
+    assert "--attribute" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("cohort", "check", "nowhere"),
+        ("fit", "guided", "nowhere", "--out", "run"),
+        ("generate", "nowhere", "--out", "x", "--attribute", "ventricle_volume_ml=20:160"),
+        ("phantom", "brain", "out", "--ventricle-volume-ml", "20:9000"),
+        ("phantom", "brain", "out", "--ventricle-volume-ml", "many"),
+        ("cohort", "check"),
+        ("cohort", "chekc", "x"),
+        ("phantom", "brain", "/proc/x/y", "-n", "1"),
+    ],
+)
+def test_bad_input_ends_with_code_two_and_one_line(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends(*arguments) == 2
+    complaint = capsys.readouterr().err
+    assert len(complaint.strip().splitlines()) == 1
+    assert "Traceback" not in complaint
+
+
+def test_check_shows_what_is_there_and_what_is_rare(
+    brains: Cohort, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends("cohort", "check", str(brains.folder)) == 0
+    shown = capsys.readouterr().out
+    assert "18 sound cases of 18 subjects" in shown
+    assert "ventricle_volume_ml" in shown and "rare" in shown and "no faults" in shown
+
+
+def readme_commands() -> list[str]:
+    """The lines of the README that begin with `vesalius`, continued lines joined."""
+    text = README.read_text().replace("\\\n", " ")
+    return [
+        " ".join(line.split("#")[0].split())
+        for block in re.findall(r"```bash\n(.*?)```", text, re.S)
+        for line in block.splitlines()
+        if line.strip().startswith("vesalius ")
+    ]
+
+
+SMALLER = (
+    (r"-n \d+", "-n 18"), (r"--spacing \S+", "--spacing 8"), (r"--preset demo", "--preset smallest"),
+    (r"=20:160", "=20:30"), (r"^vesalius fit guided (.*)", r"vesalius fit guided \1"),
+    (r"--seed 1 --ventricle-volume-ml \S+", "--seed 1 --ventricle-volume-ml 60:90 -n 3"),
+)  # fmt: skip
+
+
+def test_the_readme_commands_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands = [c for c in readme_commands() if "protocol" not in c]
+    assert len(commands) >= 6
+    for line in commands:
+        small = line
+        for pattern, replacement in SMALLER:
+            small = re.sub(pattern, replacement, small)
+        if "fit guided" in small and "--preset" not in small:
+            small += " --preset smallest"
+        if " prove " in small and "--preset" not in small:
+            small += " --preset smallest"
+        if " generate " in small or " balance " in small:
+            small += " --tolerance 0.5 --tries 40 --extrapolate"
+        code = ends(*small.split()[1:])
+        assert code == 0, (small, capsys.readouterr())

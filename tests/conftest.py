@@ -1,0 +1,94 @@
+"""Small cohorts that many tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from vesalius.phantoms.cohort import write_brains
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.description import Description
+from vesalius.scans.volume import Volume
+from vesalius.synthesis.guided.closed_loop import even_requests, generate
+from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
+from vesalius.synthesis.guided.recipe import PRESETS
+from vesalius.training.run import Run
+
+torch.set_num_threads(int(os.environ.get("VESALIUS_TEST_THREADS", "2")))
+
+
+@pytest.fixture(scope="session")
+def brains(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Eighteen phantom brains at 8 mm."""
+    return write_brains(tmp_path_factory.mktemp("brains") / "cohort", 18, seed=3, spacing_mm=8.0)
+
+
+@pytest.fixture(scope="session")
+def unseen(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Three more, with large ventricles."""
+    folder = tmp_path_factory.mktemp("unseen") / "cohort"
+    return write_brains(folder, 3, seed=4, spacing_mm=8.0, volume_ml=(60, 100), split="test")
+
+
+@pytest.fixture(scope="session")
+def small_run(brains: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of the smallest preset: its parts are real, its pictures are not good."""
+    prepared = prepare_guided(brains, PRESETS["smallest"])
+    return fit_guided(prepared, tmp_path_factory.mktemp("run") / "run")
+
+
+def blobs(
+    folder: Path,
+    count: int = 12,
+    orientation: str = "LPS",
+    tilt_degrees: float = 0.0,
+    spacing: tuple[float, float, float] = (3.0, 4.0, 5.0),
+) -> Cohort:
+    """Somebody else's cohort: an organ and a tumour of varied size, in any axis order and tilt."""
+    labels = {"background": 0, "organ": 3, "tumour": 7}
+    writer = CohortWriter(folder, Description(("CT",), labels))
+    chance = np.random.default_rng(0)
+    angle = np.deg2rad(tilt_degrees)
+    turn = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag(spacing)
+    affine[:3, 3] = (-40, 12, 300)
+    x, y, z = np.meshgrid(*[np.arange(n) for n in (28, 24, 20)], indexing="ij")
+    for index in range(count):
+        middle = np.array([14, 12, 10]) + chance.normal(0, 0.7, 3)
+        distance = np.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2 + (z - middle[2]) ** 2)
+        label_map = np.where(distance < 8, 3, 0)
+        label_map[distance < 2 + 3 * index / count] = 7
+        image = -1000 + 1040 * (label_map == 3) + 1080 * (label_map == 7)
+        image = image + chance.normal(0, 10, image.shape)
+        scan = LabelledScan(
+            (Volume(image.astype(np.float32), affine).oriented(orientation),),
+            Volume(label_map.astype(np.uint8), affine).oriented(orientation),
+        )
+        writer.add(f"abdomen_{index:02d}", scan, subject=f"patient{index}", attributes={})
+    cohort = writer.finish()
+    (folder / "cases.csv").unlink()
+    return Cohort.open(cohort.folder)
+
+
+def save(path: Path, voxels: np.ndarray, affine: np.ndarray | None = None) -> Path:
+    """A NIfTI file as another program would write it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(voxels, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_cohort(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Three cases of the smallest run."""
+    asked = even_requests({"ventricle_volume_ml": (20.0, 30.0)}, 3, 0)
+    folder = tmp_path_factory.mktemp("synthetic") / "cohort"
+    return generate(small_run, asked, folder, tolerance=0.5, tries=30).cohort

@@ -1,0 +1,76 @@
+"""Evidence finds what was planted, and its intervals cover."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vesalius.evidence.diversity import pair_similarity
+from vesalius.evidence.fidelity import (
+    fidelity_figures,
+    frechet_radiomics_distance,
+    radiomics_available,
+    radiomics_features,
+)
+from vesalius.evidence.figure import bootstrapped, mean_figure
+from vesalius.evidence.memorisation import audit_copies, label_features
+from vesalius.evidence.utility import CaseScore, paired_difference
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.volume import Volume
+
+
+def test_the_interval_of_a_mean_covers_it_at_about_the_nominal_rate() -> None:
+    chance = np.random.default_rng(0)
+    covered = 0
+    for _ in range(100):
+        figure = mean_figure(chance.normal(5, 2, 40), "mL")
+        assert figure.ci95 is not None
+        covered += figure.ci95[0] <= 5 <= figure.ci95[1]
+    assert covered >= 88
+
+
+def test_paired_differences_are_sharper_than_unpaired_ones() -> None:
+    chance = np.random.default_rng(1)
+    hard = chance.exponential(10, 40)
+    first = [CaseScore(str(i), 0.9, 0.0, h) for i, h in enumerate(hard)]
+    second = [CaseScore(str(i), 0.9, 0.0, h + 1 + 0.2 * chance.normal()) for i, h in enumerate(hard)]
+    figure = paired_difference(first, second, "mL")["volume_mae_ml"]
+    assert figure.value == pytest.approx(-1, abs=0.1)
+    assert figure.ci95 is not None and figure.ci95[1] < -0.8
+    with pytest.raises(ValueError, match="different cases"):
+        paired_difference(first, second[1:], "mL")
+
+
+def test_planted_copies_are_found_and_nothing_else(brains: Cohort) -> None:
+    features = [label_features(brains.read(case).label_map.voxels, 5) for case in brains.cases]
+    training, held_out, fresh = features[:10], features[10:15], features[15:]
+    audit = audit_copies([training[4], *fresh], held_out, training)
+    assert audit.copies.tolist() == [True, False, False, False]
+    assert int(audit.nearest[0]) == 4
+    assert audit.figures()["copies"].value == 1
+
+
+def test_identical_images_are_less_diverse_than_different_ones() -> None:
+    chance = np.random.default_rng(0)
+    images = chance.random((6, 24, 24, 24)).astype(np.float32)
+    alike = np.repeat(images[:1], 6, axis=0) + 0.01 * images
+    assert pair_similarity(alike, 6).value > pair_similarity(images, 6).value + 0.5
+
+
+@pytest.mark.skipif(bool(radiomics_available()), reason=radiomics_available())
+def test_radiomics_distance_rises_above_its_floor_when_images_change(brains: Cohort) -> None:
+    scans = [brains.read(case) for case in brains.cases]
+    real = [(scan.channels[0], scan.label_map) for scan in scans]
+    chance = np.random.default_rng(0)
+    noisy = [
+        (Volume(v.voxels + chance.normal(0, 150, v.shape).astype(np.float32), v.affine), label)
+        for v, label in real
+    ]
+    first, second = radiomics_features(real), radiomics_features(noisy)
+    assert frechet_radiomics_distance(first, first) == pytest.approx(0, abs=0.1)
+    figures = fidelity_figures(first, second)
+    assert figures["frd"].value > 2 * figures["frd_real_to_real"].value
+
+
+def test_a_statistic_without_spread_has_no_interval() -> None:
+    assert bootstrapped([np.ones(10)], np.mean, "").ci95 is None

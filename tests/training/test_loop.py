@@ -1,0 +1,151 @@
+"""A fit that was killed ends as one that never was; a fit that diverges stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vesalius.scans.fault import Refused
+from vesalius.training.device import fabric_for
+from vesalius.training.loop import fit
+from vesalius.training.plan import Plan, PlannedFit, StepCost, step_cost
+from vesalius.training.recipe import FitRecipe
+
+FIT = """
+import sys, time, torch
+from pathlib import Path
+from safetensors.torch import save_file
+from torch import nn
+from vesalius.training import loop
+from vesalius.training.device import fabric_for
+from vesalius.training.recipe import FitRecipe
+
+loop.SECONDS_BETWEEN_STATES = 0.05
+torch.set_num_threads(1)
+
+class Task(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Linear(6, 16), nn.Dropout(0.3), nn.Tanh(), nn.Linear(16, 1))
+        self.x = torch.randn(50, 6, generator=torch.Generator().manual_seed(1))
+    def forward(self, rows, chance):
+        time.sleep(float(sys.argv[2]))
+        x = self.x[rows]
+        noise = 0.1 * torch.randn(len(rows), 1, generator=chance)
+        return ((self.net(x) - x.sum(1, keepdim=True) + noise) ** 2).mean()
+    def validation_loss(self):
+        return float((self.net(self.x) - self.x.sum(1, keepdim=True)).square().mean())
+
+recipe = FitRecipe(steps=120, batch_size=8, validate_every=30, precision="32-true")
+out = Path(sys.argv[1])
+task = loop.fit(Task(), 50, recipe, 7, "task", out, fabric_for(), lambda w, d, t: print(d, flush=True))
+save_file(task.state_dict(), out / "weights.safetensors")
+"""
+
+
+def run(folder: Path, pause: float, kill_at: int | None = None) -> None:
+    """Run the fit in a process of its own; kill it without warning once it tells step `kill_at`."""
+    folder.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", FIT, str(folder), str(pause)],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if kill_at is not None and line.strip() == str(kill_at):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.wait(60)
+    time.sleep(0.05)
+
+
+def test_killed_twice_and_resumed_it_ends_with_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    run(tmp_path / "whole", pause=0.0)
+    run(tmp_path / "killed", pause=0.02, kill_at=35)
+    assert (tmp_path / "killed/state/task.safetensors").is_file()
+    run(tmp_path / "killed", pause=0.02, kill_at=80)
+    assert not (tmp_path / "killed/weights.safetensors").exists()
+    run(tmp_path / "killed", pause=0.0)
+    whole, resumed = (
+        load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed")
+    )
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    logs = [(tmp_path / name / "log.csv").read_text() for name in ("whole", "killed")]
+    assert logs[0] == logs[1]
+
+
+class Diverging(nn.Module):
+    """Its loss stops being a number at the sixth step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.calls = nn.Parameter(torch.ones(1)), 0
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        self.calls += 1
+        return self.weight.sum() * (float("nan") if self.calls > 5 else 1.0)
+
+
+def test_a_loss_that_is_no_number_stops_the_fit_and_keeps_the_last_good_state(
+    tmp_path: Path,
+) -> None:
+    recipe = FitRecipe(steps=20, batch_size=2, precision="32-true")
+    with pytest.raises(Refused, match="loss of nan at step 5"):
+        fit(Diverging(), 4, recipe, 0, "task", tmp_path, fabric_for())
+    kept = load_file(tmp_path / "state/task.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in kept.values())
+
+
+class Convolutions(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*[nn.Sequential(nn.Conv3d(16, 16, 3, padding=1), nn.SiLU())
+                                      for _ in range(6)])  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+MEASURE = """
+import resource, torch
+from tests.training.test_loop import Convolutions
+torch.set_num_threads(1)
+torch.backends.mkldnn.enabled = True
+net = Convolutions()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+optimizer = torch.optim.AdamW(net.parameters())
+for _ in range(2):
+    net(torch.rand(2, 16, 64, 64, 64)).square().mean().backward()
+    optimizer.step()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+def test_the_planned_memory_is_what_a_step_takes() -> None:
+    cost = step_cost(
+        Convolutions, lambda net: net(torch.rand(2, 16, 64, 64, 64)).square().mean(), "32-true"
+    )
+    root = Path(__file__).parents[2]
+    took = float(
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", MEASURE], capture_output=True, text=True,
+            check=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)},
+        ).stdout
+    )  # fmt: skip
+    assert cost.peak_bytes == pytest.approx(took, rel=0.35)
+
+
+def test_a_plan_that_does_not_fit_is_refused_before_any_work() -> None:
+    huge = PlannedFit("image_autoencoder", 10, StepCost(1, 1e15, 1.0), 1.0)
+    with pytest.raises(Refused, match="needs 1000000.9 GB"):
+        Plan((huge,), 0.0).require_room()

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup setup-dev demo test lint types layers clean
+.PHONY: setup setup-dev demo test front-page clean
 
 # torch comes first, so that nothing else chooses another build of it.
 .venv/.ready: pyproject.toml constraints.txt
@@ -31,6 +31,10 @@ test: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# The figures and the picture of the README, from a finished demo.
+front-page: setup
+	$(BIN)/python -m vesalius.report.front_page demo/ README.md docs/
 
 clean:
 	rm -rf .venv demo

@@ -4,8 +4,8 @@ The same weights, label maps and noise on both sides, in one process:
 
     python benchmarks/sampling.py RUN COHORT [--cases 24]
 
-Prints seconds a case, their ratio, and for both the Fréchet radiomics distance to the real images of
-these label maps with the floor of real against real.
+Prints seconds a case, their ratio, and for both the Fréchet radiomics distance to other real
+images, with the floor of real against real.
 """
 
 from __future__ import annotations
@@ -71,10 +71,11 @@ def main(run: Path, cohort: Path, *, cases: int = 24, seed: int = 0) -> None:
     truth = [(scan.channels[0], scan.label_map) for scan in placed]
     drawn: dict[str, list[tuple[Volume, Volume]]] = {"MONAI": [], "Vesalius": []}
     seconds = dict.fromkeys(drawn, 0.0)
+    names = list(drawn)
     for index, scan in enumerate(placed[:cases]):
         found = np.searchsorted(numbers, scan.label_map.voxels).astype(np.int64)
         indices = torch.from_numpy(found)[None]
-        for name in drawn:
+        for name in names:
             chance = torch.Generator().manual_seed(seed + index)
             start = time.perf_counter()
             if name == "MONAI":

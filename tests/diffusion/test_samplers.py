@@ -46,7 +46,9 @@ def test_deterministic_samplers_reach_the_closed_form(schedule: Schedule, sample
     levels = levels_for(schedule, 200)
     out = SAMPLERS[sampler](exact(schedule), noise, levels, schedule)
     alpha = schedule.alpha(levels[0])
-    start = (noise - alpha * MEAN) / torch.sqrt(alpha**2 * SPREAD**2 + schedule.sigma(levels[0]) ** 2)
+    start = (noise - alpha * MEAN) / torch.sqrt(
+        alpha**2 * SPREAD**2 + schedule.sigma(levels[0]) ** 2
+    )
     assert torch.allclose(out, MEAN + SPREAD * start, atol=0.02)
 
 

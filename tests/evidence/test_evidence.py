@@ -33,7 +33,9 @@ def test_paired_differences_are_sharper_than_unpaired_ones() -> None:
     chance = np.random.default_rng(1)
     hard = chance.exponential(10, 40)
     first = [CaseScore(str(i), 0.9, 0.0, h) for i, h in enumerate(hard)]
-    second = [CaseScore(str(i), 0.9, 0.0, h + 1 + 0.2 * chance.normal()) for i, h in enumerate(hard)]
+    second = [
+        CaseScore(str(i), 0.9, 0.0, h + 1 + 0.2 * chance.normal()) for i, h in enumerate(hard)
+    ]
     figure = paired_difference(first, second, "mL")["volume_mae_ml"]
     assert figure.value == pytest.approx(-1, abs=0.1)
     assert figure.ci95 is not None and figure.ci95[1] < -0.8

@@ -39,7 +39,9 @@ def test_placing_at_the_same_spacing_loses_no_labelled_voxel(tmp_path: Path) -> 
     for scan in scans:
         placed = grid.place(scan)
         for value in (3, 7):
-            assert (placed.label_map.voxels == value).sum() == (scan.label_map.voxels == value).sum()
+            assert (placed.label_map.voxels == value).sum() == (
+                scan.label_map.voxels == value
+            ).sum()
         assert grid.covers(scan) == 1.0
 
 

@@ -98,7 +98,9 @@ def test_damaged_weights_are_refused(small_run: Run, tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize(("kind", "orientation", "tilt"), [("shape_space", "LPS", 15.0), ("vae", "RAS", 0.0)])
+@pytest.mark.parametrize(
+    ("kind", "orientation", "tilt"), [("shape_space", "LPS", 15.0), ("vae", "RAS", 0.0)]
+)
 def test_the_chain_runs_on_a_cohort_that_is_not_ours(
     tmp_path: Path, kind: str, orientation: str, tilt: float
 ) -> None:
@@ -146,3 +148,44 @@ def test_the_held_out_cases_are_written_down(small_run: Run, brains: Cohort) -> 
     assert len(split["held_out"]) == 2
     assert not set(split["fitted"]) & set(split["held_out"])
     assert len(split["fitted"]) + len(split["held_out"]) == len(brains.cases)
+
+
+def test_several_attributes_steer_at_once(tmp_path: Path) -> None:
+    cohort = blobs(tmp_path / "theirs", 16)
+    names = ("tumour_volume_ml", "organ_volume_ml")
+    recipe = PRESETS["smallest"].model_copy(update={"attributes": names})
+    run = fit_guided(prepare_guided(cohort, recipe), tmp_path / "run")
+    ranges = {
+        n: (run.fingerprint.attribute(n).low, run.fingerprint.attribute(n).high) for n in names
+    }
+    made = generate(run, even_requests(ranges, 3, 0), tmp_path / "made", tolerance=0.8, tries=30)
+    for case in made.cohort.cases:
+        assert set(case.provenance()["measured"]) == set(names)
+
+
+def test_two_processes_share_a_fit_and_a_generation(
+    brains: Cohort, small_run: Run, tmp_path: Path
+) -> None:
+    import os
+    import subprocess
+    import sys
+
+    def shared(*arguments: str) -> None:
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+                   "--master-port", "29571", "-m", "vesalius", *arguments, "--debug"]  # fmt: skip
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    shared(
+        "fit", "guided", str(brains.folder), "--out", str(tmp_path / "run"), "--preset", "smallest"
+    )
+    assert Run.open(tmp_path / "run", GuidedRecipe).has("image_denoiser")
+    attribute = "ventricle_volume_ml=20:35"
+    shared("generate", str(small_run.folder), "--out", str(tmp_path / "shared"), "-n", "4",
+           "--attribute", attribute, "--tries", "30")  # fmt: skip
+    alone = generate(small_run, even_requests(ASKED, 4, 0), tmp_path / "alone", tries=30).cohort
+    together = Cohort.open(tmp_path / "shared")
+    assert [c.name for c in together.cases] == [c.name for c in alone.cases]
+    for a, b in zip(alone.cases, together.cases, strict=True):
+        assert a.images[0].read_bytes() == b.images[0].read_bytes()

@@ -37,7 +37,9 @@ def test_a_segmenter_learns_a_simple_organ_in_any_axis_order(tmp_path: Path) -> 
     assert 2 * both / ((found.voxels > 0).sum() + (truth.voxels > 0).sum()) > 0.9
 
 
-def test_random_contrasts_keep_the_labels_and_lose_the_image(brains: Cohort, tmp_path: Path) -> None:
+def test_random_contrasts_keep_the_labels_and_lose_the_image(
+    brains: Cohort, tmp_path: Path
+) -> None:
     scans = [brains.read(case) for case in brains.cases[:3]]
     training = TrainingScans(scans, list(brains.description.labels.values()), (8.0, 8.0, 8.0))
     recipe = PRESETS["smallest"].model_copy(update={"contrast": "random"})

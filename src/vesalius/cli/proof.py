@@ -26,6 +26,8 @@ def prove(
     preset: Preset = "demo",
     epochs: int | None = None,
     iterations: int | None = None,
+    planner: str = "ExperimentPlanner",
+    configuration: str = "3d_fullres",
     seed: int = 0,
 ) -> None:
     """Does it help, is it varied, is anything copied? Train the same segmenter on five sets.
@@ -48,6 +50,8 @@ def prove(
         Size and steps of dynunet.
     epochs, iterations: int
         Of nnU-Net; its own are 1000 epochs of 250.
+    planner, configuration: str
+        Of nnU-Net, such as nnUNetPlannerResEncM and 3d_lowres.
     seed: int
         Of the training.
     """
@@ -62,6 +66,8 @@ def prove(
         chosen = NnunetRecipe(
             epochs=epochs or 1000, iterations=iterations or 250,
             validation_iterations=min(50, iterations or 50),
+            planner=planner,
+            configuration=configuration,
         )  # fmt: skip
     recipe = ProveRecipe(preset=preset, attribute=attribute, seed=seed, segmenter=chosen)
     pages = Sources(out, real, synthetic, out, attribute)

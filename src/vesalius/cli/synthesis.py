@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from cyclopts import Parameter
 
 from vesalius.cli.telling import bars, console, parse_ranges, print_faults
+from vesalius.evidence.control import control_figures
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
 
 if TYPE_CHECKING:
-    from vesalius.synthesis.guided.closed_loop import Request
+    from vesalius.synthesis.guided.closed_loop import Draw, Request
 
 Count = Annotated[int, Parameter(name=["-n", "--count"])]
 Ranges = Annotated[list[str], Parameter(negative="")]
@@ -121,6 +123,24 @@ def balance(
     _draw(opened, requests, out, seed, tolerance, tries, extrapolate, None)
 
 
+def _print_control(draws: Sequence[Draw]) -> None:
+    """Requested against measured, of the first draws and of those that were kept."""
+    for name in dict.fromkeys(name for draw in draws for name in draw.requested):
+        for which, chosen in (
+            ("first draws", [d for d in draws if d.attempt == 0]),
+            ("kept", [d for d in draws if d.accepted]),
+        ):
+            if len({d.requested[name] for d in chosen}) < 3:
+                continue
+            asked, measured = (
+                np.array([getattr(d, what)[name] for d in chosen])
+                for what in ("requested", "measured")
+            )
+            found = control_figures(asked, measured, "mL" if name.endswith("ml") else "mm")
+            told = ", ".join(f"{key} {figure}" for key, figure in found.items())
+            console.print(f"{name}, {which} (n = {len(chosen)}): {told}")
+
+
 def _draw(
     run: object, requests: Sequence[Request], out: Path, seed: int, tolerance: float, tries: int,
     extrapolate: bool, guidance: float | None,
@@ -134,6 +154,7 @@ def _draw(
             run, requests, out, seed, tolerance, tries, extrapolate, guidance, progress=progress
         )
     print_faults(made.faults, "requests were not met")
+    _print_control(made.draws)
     console.print(
         f"{out}: {len(made.cohort.cases)} synthetic cases; "
         f"{made.acceptance:.0%} of {len(made.draws)} draws were within {tolerance:.0%}"

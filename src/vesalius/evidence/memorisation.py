@@ -1,7 +1,9 @@
 """Memorisation: is a synthetic case a copy of a training case?
 
 A case drawn from the same population is some distance from its nearest training case; held-out real
-cases tell how far. A synthetic case that is nearer than held-out ones ever are is called a copy.
+cases tell how far. But a smooth, average case is near to every training case and copies none. So a
+copy is what is nearer to one training case than held-out cases ever are, and leads the next nearest
+ones by more than held-out cases ever do.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ import numpy as np
 
 from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
 
+RUNNERS_UP = 5
+"""Training cases next to the nearest, over which it must lead."""
+
 
 @dataclass(frozen=True)
 class CopyAudit:
@@ -20,28 +25,37 @@ class CopyAudit:
 
     Attributes:
         synthetic, held_out: likeness to the nearest training case, each `(N,)`, 1 being identical.
+        synthetic_lead, held_out_lead: by how much the nearest leads the next five, `(N,)`, on
+            Fisher's z scale.
         nearest: number of that training case for each synthetic one.
-        threshold: likeness above which a case is called a copy.
+        threshold, lead_threshold: three SD above the mean of the held-out cases.
     """
 
     synthetic: np.ndarray
     held_out: np.ndarray
+    synthetic_lead: np.ndarray
+    held_out_lead: np.ndarray
     nearest: np.ndarray
     threshold: float
+    lead_threshold: float
 
     @property
     def copies(self) -> np.ndarray:
         """Which synthetic cases are copies, `(N,)`."""
-        return self.synthetic > self.threshold
+        return (self.synthetic > self.threshold) & (self.synthetic_lead > self.lead_threshold)
 
     def figures(self) -> dict[str, Figure]:
-        """Share and number of copies, and the two likenesses."""
+        """Number and share of copies, likenesses and leads."""
+        count = len(self.held_out)
         return {
             "copies": Figure(float(self.copies.sum()), "cases", len(self.synthetic)),
             "copied_share": bootstrapped([self.copies.astype(float)], np.mean, ""),
             "synthetic_to_training": mean_figure(self.synthetic, ""),
             "held_out_to_training": mean_figure(self.held_out, ""),
-            "threshold": Figure(self.threshold, "", len(self.held_out)),
+            "threshold": Figure(self.threshold, "", count),
+            "synthetic_lead": mean_figure(self.synthetic_lead, ""),
+            "held_out_lead": mean_figure(self.held_out_lead, ""),
+            "lead_threshold": Figure(self.lead_threshold, "", count),
         }
 
 
@@ -50,26 +64,37 @@ def audit_copies(
 ) -> CopyAudit:
     """Compare feature vectors by correlation.
 
-    The threshold lies three SD above the mean of the held-out cases on Fisher's z scale, so that it
-    does not hang on the single nearest of them.
+    Thresholds lie three SD above the mean of the held-out cases on Fisher's z scale, so that they
+    do not hang on the single nearest of them.
 
     Args:
-        synthetic, held_out, training: one vector `(F,)` a case, such as `smoothed_features`.
+        synthetic, held_out, training: one vector `(F,)` a case, such as `label_features`.
 
     >>> chance = np.random.default_rng(0)
     >>> training, others = chance.normal(size=(30, 500)), chance.normal(size=(10, 500))
     >>> made = [training[3] + 0.1 * chance.normal(size=500), chance.normal(size=500)]
+    >>> made.append(training.mean(axis=0))  # like all of them, a copy of none
     >>> audit = audit_copies(made, list(others), list(training))
     >>> audit.copies.tolist(), int(audit.nearest[0])
-    ([True, False], 3)
+    ([True, False, False], 3)
     """
     reference = _unit(np.stack(training))
-    likeness = _unit(np.stack(synthetic)) @ reference.T
-    baseline = (_unit(np.stack(held_out)) @ reference.T).max(axis=1)
-    z = np.arctanh(np.clip(baseline, -0.999999, 0.999999))
-    spread = z.std(ddof=1) if len(z) > 1 else 0.0
-    threshold = float(np.tanh(z.mean() + 3 * spread))
-    return CopyAudit(likeness.max(axis=1), baseline, likeness.argmax(axis=1), threshold)
+    sides = []
+    for rows in (synthetic, held_out):
+        likeness = _unit(np.stack(rows)) @ reference.T
+        z = -np.sort(-np.arctanh(np.clip(likeness, -0.999999, 0.999999)), axis=1)
+        lead = z[:, 0] - z[:, 1 : 1 + RUNNERS_UP].mean(axis=1)
+        sides.append((z[:, 0], lead, likeness.argmax(axis=1)))
+    (own, own_lead, nearest), (baseline, lead, _) = sides
+    return CopyAudit(
+        np.tanh(own), np.tanh(baseline), own_lead, lead, nearest,
+        float(np.tanh(_three_sd_above(baseline))), _three_sd_above(lead),
+    )  # fmt: skip
+
+
+def _three_sd_above(values: np.ndarray) -> float:
+    spread = values.std(ddof=1) if len(values) > 1 else 0.0
+    return float(values.mean() + 3 * spread)
 
 
 def label_features(label_map: np.ndarray, labels: int) -> np.ndarray:

@@ -75,6 +75,7 @@ class ShapeSpace(nn.Module):
         self.register_buffer("mean", torch.zeros(voxels))
         self.register_buffer("axes", torch.zeros(components, voxels, dtype=torch.float16))
         self.register_buffer("scales", torch.ones(components))
+        self._unpacked: tuple[tuple[int, int], Tensor] | None = None
         self.mean: Tensor
         self.axes: Tensor
         self.scales: Tensor
@@ -113,14 +114,21 @@ class ShapeSpace(nn.Module):
             for one in label_map
         ]
         data = torch.from_numpy(np.stack(rows)).to(self.mean.device).float() - self.mean
-        code = (data @ self.axes.float().T) / 1000 / self.scales
+        code = (data @ self._axes_in_float32().T) / 1000 / self.scales
         return code, torch.zeros_like(code)
 
     def decode(self, code: Tensor) -> Tensor:
         """Scores `(B, labels, D, H, W)`: the signed distances that the codes stand for."""
         weights = code.float() * self.scales / 1000
-        distances = self.mean + weights @ self.axes.float()
+        distances = torch.addmm(self.mean, weights, self._axes_in_float32())
         return distances.reshape(len(code), self.labels, *self.shape)
+
+    def _axes_in_float32(self) -> Tensor:
+        """The axes as they are computed with, unpacked once: that takes longer than a decoding."""
+        source = (self.axes.data_ptr(), self.axes._version)
+        if self._unpacked is None or self._unpacked[0] != source:
+            self._unpacked = (source, self.axes.float())
+        return self._unpacked[1]
 
 
 _BLOCK = 65_536

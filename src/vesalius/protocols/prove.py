@@ -168,6 +168,9 @@ def compare(
             "synthetic": audit.synthetic.round(4).tolist(),
             "held_out": audit.held_out.round(4).tolist(),
             "threshold": audit.threshold,
+            "synthetic_lead": audit.synthetic_lead.round(4).tolist(),
+            "held_out_lead": audit.held_out_lead.round(4).tolist(),
+            "lead_threshold": audit.lead_threshold,
         }
     figures["memorisation/copies"] = Figure(float(marked.sum()), "cases", len(drawn))
     notes["copies"] = [case.name for case, copy in zip(drawn, marked, strict=True) if copy]

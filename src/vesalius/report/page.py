@@ -143,8 +143,8 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
     if copies:
         count = int(copies["value"])
         said.append(
-            f"{count} of {copies['n']} synthetic cases are nearer to a training case than "
-            f"held-out patients ever are{'.' if count == 0 else ': do not release these.'}"
+            f"{count} of {copies['n']} synthetic cases are copies of a training case"
+            f"{'.' if count == 0 else ': do not release these.'}"
         )
     real, made = figures.get("diversity/real"), figures.get("diversity/synthetic")
     if real and made:
@@ -198,7 +198,7 @@ def _pictures(
         columns = {arm: (np.array(v)[:, 0], np.array(v)[:, 1]) for arm, v in arms.items()}
         found["errors"] = pictures.predicted_against_true(columns, "mL")
     if "likeness_labels" in notes:
-        found["likeness"] = pictures.likeness(**notes["likeness_labels"])
+        found["likeness"] = pictures.likeness(notes["likeness_labels"])
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -107,17 +108,16 @@ def predicted_against_true(
     return _encoded(canvas)
 
 
-def likeness(synthetic: Sequence[float], held_out: Sequence[float], threshold: float) -> str:
-    """Likeness to the nearest training case, synthetic beside held-out real."""
-    canvas, ax = _plot(5.2, 2.6)
-    edges = np.linspace(min(*synthetic, *held_out, threshold), 1, 40).tolist()
-    for values, colour, name in (
-        (held_out, REAL, "held-out real"),
-        (synthetic, SYNTHETIC, "synthetic"),
-    ):
-        ax.hist(values, edges, density=True, alpha=0.6, color=colour, label=name)
-    ax.axvline(threshold, color="black", linewidth=0.9, linestyle="--", label="called a copy")
-    ax.set(xlabel="correlation with the nearest training case", ylabel="density")
+def likeness(audit: Mapping[str, Any]) -> str:
+    """Nearest training case of each synthetic and each held-out real case; copies lie top right."""
+    canvas, ax = _plot(5.2, 3.4)
+    for side, colour, name in (
+        ("held_out", REAL, "held-out real"), ("synthetic", SYNTHETIC, "synthetic"),
+    ):  # fmt: skip
+        ax.plot(audit[side], audit[f"{side}_lead"], "o", color=colour, markersize=3.5, label=name)
+    ax.axvline(audit["threshold"], color="black", linewidth=0.8, linestyle="--")
+    ax.axhline(audit["lead_threshold"], color="black", linewidth=0.8, linestyle="--")
+    ax.set(xlabel="correlation with the nearest training case", ylabel="lead over next five (z)")
     ax.legend(frameon=False, fontsize=8)
     return _encoded(canvas)
 

@@ -37,7 +37,8 @@ class NnunetRecipe(Settings):
 
     Attributes:
         epochs, iterations, validation_iterations: nnU-Net's own are 1000, 250 and 50.
-        configuration: one of nnU-Net's plans.
+        planner: nnU-Net's planner, such as `nnUNetPlannerResEncM`.
+        configuration: one of those that the planner plans.
         mirroring: average predictions over mirrored images.
         threads: for arithmetic.
         held_out: share of the training cases that nnU-Net watches.
@@ -46,6 +47,7 @@ class NnunetRecipe(Settings):
     epochs: int = Field(default=1000, ge=1)
     iterations: int = Field(default=250, ge=1)
     validation_iterations: int = Field(default=50, ge=1)
+    planner: str = "ExperimentPlanner"
     configuration: str = "3d_fullres"
     mirroring: bool = True
     threads: int = Field(default_factory=lambda: max(1, os.cpu_count() or 1), ge=1)

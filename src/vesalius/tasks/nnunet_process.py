@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 FOLD = 0
-PLANS = "nnUNetPlans"
 
 
 def main(work: Path) -> None:
@@ -24,26 +23,28 @@ def main(work: Path) -> None:
     for folder in ("raw", "preprocessed", "results"):
         (work / folder / job["dataset"]).mkdir(parents=True, exist_ok=True)
     dataset = json.loads((work / "raw" / job["dataset"] / "dataset.json").read_text())
-    _plan(work, job)
-    model = _train(job)
+    plans = _plan(work, job)
+    model = _train(job, plans)
     _predict(job, model, dataset)
 
 
-def _plan(work: Path, job: dict[str, Any]) -> None:
+def _plan(work: Path, job: dict[str, Any]) -> str:
+    """Fingerprint, plans, preprocessed cases and the split; returns the name of the plans."""
     from nnunetv2.experiment_planning import plan_and_preprocess_api as api
 
     number = int(job["dataset"].removeprefix("Dataset").split("_")[0])
     api.extract_fingerprint_dataset(number, num_processes=1, show_progress_bar=False)
-    api.plan_experiment_dataset(number)
+    plans: str = api.plan_experiments([number], job["planner"])
     api.preprocess_dataset(
-        number, PLANS, (job["configuration"],), num_processes=(1,), show_progress_bar=False
+        number, plans, (job["configuration"],), num_processes=(1,), show_progress_bar=False
     )
     splits = [{"train": job["train_cases"], "val": job["val_cases"]}]
     target = work / "preprocessed" / job["dataset"] / "splits_final.json"
     target.write_text(json.dumps(splits, indent=2))
+    return plans
 
 
-def _train(job: dict[str, Any]) -> str:
+def _train(job: dict[str, Any], plans: str) -> str:
     """Train; returns the folder that nnU-Net's predictor loads from."""
     import numpy as np
     import torch
@@ -54,7 +55,7 @@ def _train(job: dict[str, Any]) -> str:
     np.random.seed(job["seed"])
     torch.manual_seed(job["seed"])
     trainer = get_trainer_from_args(
-        job["dataset"], job["configuration"], FOLD, plans_identifier=PLANS, device=_device()
+        job["dataset"], job["configuration"], FOLD, plans_identifier=plans, device=_device()
     )
     trainer.num_epochs = job["epochs"]
     trainer.num_iterations_per_epoch = job["iterations"]

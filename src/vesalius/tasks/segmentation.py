@@ -35,7 +35,7 @@ class SegmenterRecipe(Settings):
             contrast drawn from the label maps, deformed at random (the manner of SynthSeg).
     """
 
-    filters: tuple[int, ...] = (12, 24, 48, 96)
+    filters: tuple[int, ...] = (8, 16, 32, 64)
     fit: FitRecipe = FitRecipe(steps=250, batch_size=2, moving_average=0.98)
     contrast: Literal["acquired", "random"] = "acquired"
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from vesalius import __version__
+from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.guided.calibration import Calibration
+from vesalius.synthesis.guided.calibration import Calibration, grain, matching_scale
 from vesalius.synthesis.guided.drawing import Painter, noise_seed
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.run import Run
@@ -201,8 +202,17 @@ def probe(
     return draws
 
 
-def calibrate(run: Run, count: int = 40, progress: Progress = silent) -> None:
-    """Draw over the range of each attribute, measure, and write `calibration.json` of the run."""
+def calibrate(
+    run: Run, scans: Sequence[LabelledScan], count: int = 40, progress: Progress = silent
+) -> None:
+    """Draw over the range of each attribute, measure, and write `calibration.json` of the run.
+
+    Args:
+        run: with all its weights.
+        scans: some of those it was fitted on, for the grain of their images.
+        count: label maps drawn for each attribute.
+        progress: told after each.
+    """
     drawn = {}
     for seen in run.fingerprint.attributes:
         asked = even_requests({seen.name: (max(seen.low, 0.02 * seen.high), seen.high)}, count, 0)
@@ -210,7 +220,19 @@ def calibrate(run: Run, count: int = 40, progress: Progress = silent) -> None:
         pairs = [(d.requested[seen.name], d.measured[seen.name]) for d in draws]
         requested, measured = np.array(pairs).T
         drawn[seen.name] = (requested, measured)
-    run.note("calibration", Calibration.of(drawn).model_dump())
+    painter = Painter(run, calibrated=False)
+    grains = []
+    for index, scan in enumerate(followed(scans, "matching grain", len(scans), progress)):
+        placed = run.fingerprint.grid.place(scan)
+        pictures = [
+            placed.channels[0],
+            *(painter.image(placed.label_map, index, scale).channels[0] for scale in (0.0, 1.0)),
+        ]
+        labels = placed.label_map.voxels
+        grains.append([grain(image.oriented("RAS").voxels, labels) for image in pictures])
+    real, smooth, full = np.median(grains, axis=0)
+    scale = matching_scale(float(real), float(smooth), float(full))
+    run.note("calibration", Calibration.of(drawn, scale).model_dump())
 
 
 def _until_met(

@@ -42,7 +42,7 @@ class Painter:
     Args:
         run: a finished run of guided synthesis.
         guidance: scale of classifier-free guidance; the recipe's if `None`. The calibration of
-            the run holds for the recipe's scale alone and is left out at any other.
+            attributes holds for the recipe's scale alone and is left out at any other.
         calibrated: use the calibration of the run.
     """
 
@@ -56,9 +56,9 @@ class Painter:
         self.fabric = fabric_for("bf16-mixed")
         self.model.to(self.fabric.device)
         self.guidance = recipe.guidance if guidance is None else guidance
-        self.calibration: Calibration | None = None
-        if calibrated and self.guidance == recipe.guidance:
-            self.calibration = _calibration(run)
+        self.calibration = _calibration(run) if calibrated else None
+        if self.calibration and self.guidance != recipe.guidance:
+            self.calibration = self.calibration.model_copy(update={"curves": {}})
 
     @classmethod
     def open(cls, folder: str | Path, guidance: float | None = None) -> Painter:
@@ -94,13 +94,14 @@ class Painter:
         kind = np.uint8 if numbers.max() < 256 else np.int16
         return self.fingerprint.grid.volume(numbers.astype(kind))
 
-    def image(self, label_map: Volume, seed: int, observation_noise: bool = True) -> LabelledScan:
+    def image(self, label_map: Volume, seed: int, noise_scale: float | None = None) -> LabelledScan:
         """An image for a label map of the run's grid.
 
         Args:
             label_map: as `label_map` gives it.
             seed: of contrast, texture and noise.
-            observation_noise: draw from the decoder's distribution of each voxel, not its mean.
+            noise_scale: factor on the decoder's spread of each voxel; the calibrated one if
+                `None`, and 0 for the decoder's mean.
         """
         numbers = np.searchsorted(self.fingerprint.label_numbers, label_map.oriented("RAS").voxels)
         indices = torch.from_numpy(numbers.astype(np.int64))[None]
@@ -109,7 +110,9 @@ class Painter:
         with torch.no_grad(), self.fabric.autocast():
             mean, spread = self.model.image_autoencoder.decode(code, maps)
         noise = torch.randn(mean.shape, generator=chance).to(mean.device)
-        drawn = mean + spread * noise if observation_noise else mean
+        if noise_scale is None:
+            noise_scale = self.calibration.noise_scale if self.calibration else 1.0
+        drawn = mean + noise_scale * spread * noise
         voxels = self.fingerprint.unscaled(drawn[0].float().cpu().numpy()).astype(np.float32)
         grid = self.fingerprint.grid
         return LabelledScan(tuple(grid.volume(channel) for channel in voxels), label_map)

@@ -111,7 +111,9 @@ def fit_guided(prepared: PreparedFit, out: str | Path, progress: Progress = sile
     scans = followed(
         prepared.scans, "placing cases into one grid", len(prepared.scans), progress
     )  # fmt: skip
-    store = CaseStore.write(run.state / "cohort", fingerprint, len(prepared.scans), scans)
+    fabric = fabric_for()
+    with fabric.rank_zero_first():
+        store = CaseStore.write(run.state / "cohort", fingerprint, len(prepared.scans), scans)
     values = [
         [seen.attribute.of(scan.label_map, fingerprint.labels) for seen in fingerprint.attributes]
         for scan in prepared.scans
@@ -119,14 +121,20 @@ def fit_guided(prepared: PreparedFit, out: str | Path, progress: Progress = sile
     conditions = condition_of(values, fingerprint.attributes)
     model = GuidedModel(prepared.recipe, fingerprint)
     fitting = _Fitting(run, model, store, conditions, fitted, progress)
-    fitting.label_autoencoder()
+    if model.kind == "shape_space":
+        with fabric.rank_zero_first():
+            fitting.label_autoencoder()
+    else:
+        fitting.label_autoencoder()
     fitting.label_denoiser()
     fitting.image_autoencoder()
     fitting.image_denoiser()
     if not (run.folder / "calibration.json").is_file():
-        calibrate(run, progress=progress)
+        calibrate(run, prepared.scans[: min(12, fitted)], progress=progress)
     run.write_card(_card(run, model))
-    shutil.rmtree(run.state, ignore_errors=True)
+    fabric.barrier()
+    if fabric.is_global_zero:
+        shutil.rmtree(run.state, ignore_errors=True)
     return run
 
 

@@ -24,6 +24,8 @@ from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit
 from vesalius.training.recipe import FitRecipe, Settings
 
+Box = tuple[slice, slice, slice]
+
 
 class SegmenterRecipe(Settings):
     """Settings of a segmenter.
@@ -36,7 +38,7 @@ class SegmenterRecipe(Settings):
     """
 
     filters: tuple[int, ...] = (8, 16, 32, 64)
-    fit: FitRecipe = FitRecipe(steps=250, batch_size=2, moving_average=0.98)
+    fit: FitRecipe = FitRecipe(steps=500, batch_size=1, learning_rate=6e-3, moving_average=0.98)
     contrast: Literal["acquired", "random"] = "acquired"
 
 
@@ -97,7 +99,7 @@ def normalised(image: np.ndarray) -> np.ndarray:
 
 
 class TrainingScans:
-    """Scans in memory, oriented to RAS, resampled to one spacing, and padded to one shape.
+    """Scans in memory: oriented to RAS, of one spacing, cropped to the body, padded to one shape.
 
     Args:
         scans: images and label maps.
@@ -113,8 +115,9 @@ class TrainingScans:
         self.spacing_mm = spacing_mm
         images, labels = [], []
         for scan in scans:
-            images.append(prepared(scan.channels, spacing_mm))
-            numbers = resampled(scan.label_map.oriented("RAS"), spacing_mm, order=0)
+            image, box = prepared(scan.channels, spacing_mm)
+            images.append(image)
+            numbers = resampled(scan.label_map.oriented("RAS"), spacing_mm, order=0)[box]
             labels.append(np.searchsorted(self.label_numbers, numbers).astype(np.uint8))
         shape = np.max([label.shape for label in labels], axis=0)
         self.images = torch.stack([torch.from_numpy(_padded(i, shape)) for i in images])
@@ -195,15 +198,18 @@ def segment(network: Segmenter, scan: LabelledScan, scans: TrainingScans) -> Vol
         scans: what the network was trained on, for its labels and spacing.
     """
     fabric = fabric_for("bf16-mixed")
-    image = torch.from_numpy(prepared(scan.channels, scans.spacing_mm))[None].to(fabric.device)
+    voxels, box = prepared(scan.channels, scans.spacing_mm)
     with fabric.autocast():
-        scores = network.to(fabric.device)(image)[0]
+        found = network.to(fabric.device)(torch.from_numpy(voxels)[None].to(fabric.device))[0]
     upright = scan.channels[0].oriented("RAS")
+    scores = torch.full((len(found), *working_shape(upright, scans.spacing_mm)), -1e4)
+    scores[0] = 0
+    scores[:, *box] = found.cpu()
     if scores.shape[1:] != upright.shape:
         scores = functional.interpolate(
             scores[None], size=upright.shape, mode="trilinear", align_corners=False
         )[0]
-    numbers = scans.label_numbers[scores.argmax(dim=0).cpu().numpy()].astype(np.uint8)
+    numbers = scans.label_numbers[scores.argmax(dim=0).numpy()].astype(np.uint8)
     here = scan.channels[0]
     placed = Volume(numbers, upright.affine).oriented(here.orientation)
     return Volume(placed.voxels, here.affine)
@@ -211,24 +217,53 @@ def segment(network: Segmenter, scan: LabelledScan, scans: TrainingScans) -> Vol
 
 def prepared(
     channels: Sequence[Volume], spacing_mm: tuple[float, float, float]
-) -> np.ndarray:  # fmt: skip
-    """Images as the segmenter sees them: RAS, one spacing, unit spread, `(C, D, H, W)`."""
-    return normalised(
-        np.stack([resampled(image.oriented("RAS"), spacing_mm, order=1) for image in channels])
+) -> tuple[np.ndarray, Box]:
+    """Images as the segmenter sees them, RAS, one spacing, unit spread, `(C, D, H, W)`.
+
+    Returns:
+        the part of them that holds the body, and where that part lies.
+    """
+    image = np.stack([resampled(one.oriented("RAS"), spacing_mm, order=1) for one in channels])
+    box = body_box(image)
+    return normalised(image[:, *box]), box
+
+
+def body_box(image: np.ndarray) -> Box:
+    """The box around what stands out from the background of `(C, D, H, W)`, and a voxel more.
+
+    >>> image = np.zeros((1, 10, 10, 10)); image[0, 3:7, 3:7, 3:7] = 1
+    >>> body_box(image)[0]
+    slice(2, 8, None)
+    """
+    smooth = ndimage.uniform_filter(image[0].astype(np.float32), 3, mode="nearest")
+    low, high = np.percentile(smooth, [1, 99])
+    parts = ndimage.find_objects((smooth > low + 0.2 * (high - low)).astype(np.uint8))
+    if not parts or parts[0] is None:
+        return slice(0, image.shape[1]), slice(0, image.shape[2]), slice(0, image.shape[3])
+    x, y, z = (
+        slice(max(0, side.start - 1), min(full, side.stop + 1))
+        for side, full in zip(parts[0], image.shape[1:], strict=True)
     )
+    return x, y, z
+
+
+def working_shape(
+    volume: Volume, spacing_mm: tuple[float, float, float]
+) -> tuple[int, ...]:  # fmt: skip
+    """Shape of a volume once it is resampled to another spacing."""
+    zoom = np.array(volume.spacing_mm) / np.array(spacing_mm)
+    return tuple(int(n) for n in np.maximum(1, np.round(np.array(volume.shape) * zoom)))
 
 
 def resampled(volume: Volume, spacing_mm: tuple[float, float, float], order: int) -> np.ndarray:
     """Voxels of a volume at another spacing, covering the same field of view."""
-    zoom = np.array(volume.spacing_mm) / np.array(spacing_mm)
-    if np.allclose(zoom, 1, atol=1e-3):
+    shape = working_shape(volume, spacing_mm)
+    if shape == volume.shape:
         return volume.voxels
-    shape = np.maximum(1, np.round(np.array(volume.shape) * zoom)).astype(int)
     step = np.array(volume.shape) / shape
     out: np.ndarray = ndimage.affine_transform(
-        volume.voxels, step, 0.5 * step - 0.5, output_shape=tuple(shape), order=order,
-        mode="nearest",
-    )  # fmt: skip
+        volume.voxels, step, 0.5 * step - 0.5, output_shape=shape, order=order, mode="nearest"
+    )
     return out
 
 

@@ -109,7 +109,7 @@ def fit(
         if not torch.isfinite(loss):
             if fabric.is_global_zero:
                 keeper.save(optimizer, step)
-            fault = f"has a loss of {float(loss)} at step {step} of {part}"
+            fault = f"has a loss of {float(loss.detach())} at step {step} of {part}"
             remedy = f"the state of step {step} is kept: lower the learning rate and go on"
             raise Refused(folder, fault, remedy)
         optimizer.zero_grad()
@@ -124,7 +124,7 @@ def fit(
         if recipe.validate_every and (done % recipe.validate_every == 0 or done == recipe.steps):
             seen = keeper.validate(done)
         if log and (done % 10 == 0 or seen is not None or done == recipe.steps):
-            log.add(done, float(loss), seen)
+            log.add(done, float(loss.detach()), seen)
         if fabric.is_global_zero and time.monotonic() - saved > SECONDS_BETWEEN_STATES:
             keeper.save(optimizer, done)
             saved = time.monotonic()

@@ -43,7 +43,7 @@ def levels_for(schedule: Schedule, steps: int) -> Tensor:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_deterministic_samplers_reach_the_closed_form(schedule: Schedule, sampler: str) -> None:
     noise = torch.randn(2000, 1, generator=torch.Generator().manual_seed(0))
-    levels = levels_for(schedule, 200)
+    levels = levels_for(schedule, 1000)
     out = SAMPLERS[sampler](exact(schedule), noise, levels, schedule)
     alpha = schedule.alpha(levels[0])
     start = (noise - alpha * MEAN) / torch.sqrt(

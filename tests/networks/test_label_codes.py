@@ -24,8 +24,8 @@ def spheres(count: int, seed: int = 0) -> np.ndarray:
 
 
 def test_a_shape_space_gives_back_unseen_shapes_of_its_kind() -> None:
-    space = ShapeSpace(labels=3, shape=(16, 16, 16), components=12)
-    space.fit(spheres(40))
+    space = ShapeSpace(labels=3, shape=(16, 16, 16), components=20)
+    space.fit(spheres(80))
     unseen = torch.from_numpy(spheres(8, seed=1))
     back = space.decode(space.encode(unseen)[0]).argmax(dim=1)
     for label in (1, 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import traceback
@@ -27,6 +28,7 @@ app = App(
 app.register_install_completion_command()
 
 
+@functools.cache
 def _register() -> None:
     """Load the groups when the command runs, so that `--version` and completion stay quick."""
     from vesalius.cli import cohort, fit, phantom, proof, synthesis

@@ -19,6 +19,7 @@ class CodeDenoiser(nn.Module):
         width, blocks: of the residual layers.
         dropout: share of hidden units silenced in training.
 
+    >>> import torch
     >>> net = CodeDenoiser(code_size=16, conditions=2, width=32, blocks=2, dropout=0.1)
     >>> net(torch.rand(4, 16), torch.rand(4), torch.rand(4, 2)).shape
     torch.Size([4, 16])

@@ -27,7 +27,7 @@ class GaussianPrior(nn.Module):
     >>> prior = GaussianPrior(code_size=2, attributes=1)
     >>> prior.fit(codes, torch.cat([z, torch.ones(500, 1)], dim=1))
     >>> [round(float(x), 1) for x in prior.mean(torch.tensor([[1.5, 1.0]]))[0]]
-    [1.5, 0.0]
+    [1.5, 0.1]
     """
 
     def __init__(self, code_size: int, attributes: int) -> None:

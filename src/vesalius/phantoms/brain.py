@@ -101,7 +101,7 @@ def skewed_volume_ml(generator: torch.Generator) -> float:
 
     >>> seeds = torch.Generator().manual_seed(0)
     >>> drawn = np.array([skewed_volume_ml(seeds) for _ in range(4000)])
-    >>> 24 < np.median(drawn) < 26 and 0.03 < (drawn > 60).mean() < 0.07
+    >>> bool(24 < np.median(drawn) < 26 and 0.03 < (drawn > 60).mean() < 0.07)
     True
     """
     low, high = VOLUME_RANGE_ML

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import zlib
 from pathlib import Path
@@ -122,7 +121,7 @@ def _raw_header(path: Path) -> nib.Nifti1Header:
     for kind, size in ((nib.Nifti1Header, 348), (nib.Nifti2Header, 540)):
         if len(start) < size:
             continue
-        header = kind.from_fileobj(io.BytesIO(start), check=False)
+        header = kind(start[:size], check=False)
         if int(header["sizeof_hdr"]) == size and bytes(header["magic"].item())[:2] in (
             b"n+",
             b"ni",

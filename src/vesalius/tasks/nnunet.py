@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.nifti import write_nifti
+from vesalius.scans.nifti import read_nifti, write_nifti
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
 from vesalius.training.recipe import Settings
@@ -67,6 +68,8 @@ def train_and_predict(
 ) -> None:
     """Train nnU-Net on named scans and write a label map for each test scan.
 
+    nnU-Net wants labels numbered without gaps: they are renumbered on the way in and back.
+
     A case drawn several times keeps all its copies on one side of nnU-Net's own validation split,
     and synthetic scans stay out of validation: their names hold no real case's name after the dash.
 
@@ -77,10 +80,15 @@ def train_and_predict(
         raise Refused("nnunetv2", "is not installed", "pip install 'vesalius[nnunet]'")
     if work.exists():
         shutil.rmtree(work)
-    writer = CohortWriter(make_folder(work / "raw" / DATASET), description)
+    numbers = np.array(sorted(description.labels.values()))
+    consecutive = {name: int(np.searchsorted(numbers, v)) for name, v in description.labels.items()}
+    counted = replace(description, labels=consecutive)
+    writer = CohortWriter(make_folder(work / "raw" / DATASET), counted)
     for index, (name, scan) in enumerate(training):
         shown = _recoloured(scan, seed + index) if random_contrasts else scan
-        writer.add(name, shown, subject=name, attributes={})
+        voxels = np.searchsorted(numbers, scan.label_map.voxels).astype(np.uint8)
+        labelled = LabelledScan(shown.channels, Volume(voxels, scan.label_map.affine))
+        writer.add(name, labelled, subject=name, attributes={})
     writer.description.write(writer.folder, len(training))
     images = make_folder(work / "test")
     for name, scan in test:
@@ -89,7 +97,7 @@ def train_and_predict(
     fitted, watched = _split([name for name, _ in training], recipe.held_out, seed)
     job = {
         "train_cases": fitted, "val_cases": watched, "dataset": DATASET,
-        "test_images": str(images.resolve()), "predictions": str(predictions.resolve()),
+        "test_images": str(images.resolve()), "predictions": str((work / "found").resolve()),
         "seed": seed, **recipe.model_dump(mode="json"),
     }  # fmt: skip
     (work / "job.json").write_text(json.dumps(job, indent=2))
@@ -103,6 +111,11 @@ def train_and_predict(
         ).returncode  # fmt: skip
     if code:
         raise Refused(log, f"nnU-Net ended with code {code}", "read the last lines of this log")
+    for name, _ in test:
+        found = read_nifti(work / "found" / f"{name}{description.file_ending}")
+        voxels = numbers[found.voxels.round().astype(int)].astype(np.int16)
+        target = make_folder(predictions) / f"{name}.nii.gz"
+        write_nifti(Volume(voxels, found.affine), target, np.int16)
     progress("training nnU-Net", 1, 1)
 
 

@@ -229,11 +229,11 @@ def prepared(
 
 
 def body_box(image: np.ndarray) -> Box:
-    """The box around what stands out from the background of `(C, D, H, W)`, and a voxel more.
+    """The box around what stands out from the background of `(C, D, H, W)`, with a margin.
 
     >>> image = np.zeros((1, 10, 10, 10)); image[0, 3:7, 3:7, 3:7] = 1
     >>> body_box(image)[0]
-    slice(2, 8, None)
+    slice(1, 9, None)
     """
     smooth = ndimage.uniform_filter(image[0].astype(np.float32), 3, mode="nearest")
     low, high = np.percentile(smooth, [1, 99])

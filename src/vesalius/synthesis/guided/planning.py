@@ -34,7 +34,8 @@ def plan_guided(recipe: GuidedRecipe, fingerprint: Fingerprint) -> Plan:
             assert isinstance(network, LabelVae)
             maps = torch.zeros(label_fit.batch_size, *fingerprint.shape, dtype=torch.long)
             noise = torch.randn(label_fit.batch_size, *network.code_shape)
-            return network.loss(maps, noise, recipe.label_kl_weight)
+            mean, spread = network.encode(maps)
+            return network.decode(mean + spread * noise).square().mean()
 
         cost = step_cost(lambda: build("label_autoencoder"), label_step, label_fit.precision)
         fits.append(planned("label_autoencoder", label_fit.steps, cost, label_fit.precision))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
 from vesalius.cli.telling import bars, console
 from vesalius.scans.cohort import Cohort
+
+if TYPE_CHECKING:
+    from vesalius.report.page import Sources
 
 protocol = App(name="protocol", help="Run a whole experiment, from cohort to report.")
 
@@ -109,11 +112,10 @@ def ventricles(*, out: Path, preset: Preset = "demo", seed: int = 0) -> None:
     console.print(f"report: {write_report(pages)}")
 
 
-def _refresh(pages: object) -> None:
+def _refresh(pages: Sources) -> None:
     """Write the report as far as it has come and say where it is."""
-    from vesalius.report.page import Sources, write_report
+    from vesalius.report.page import write_report
 
-    assert isinstance(pages, Sources)
     first = not (pages.folder / "report.html").exists()
     path = write_report(pages)
     if first:

@@ -16,6 +16,7 @@ from vesalius.scans.fault import Refused
 
 if TYPE_CHECKING:
     from vesalius.synthesis.guided.closed_loop import Draw, Request
+    from vesalius.training.run import Run
 
 Count = Annotated[int, Parameter(name=["-n", "--count"])]
 Ranges = Annotated[list[str], Parameter(negative="")]
@@ -142,13 +143,11 @@ def _print_control(draws: Sequence[Draw]) -> None:
 
 
 def _draw(
-    run: object, requests: Sequence[Request], out: Path, seed: int, tolerance: float, tries: int,
+    run: Run, requests: Sequence[Request], out: Path, seed: int, tolerance: float, tries: int,
     extrapolate: bool, guidance: float | None,
 ) -> None:  # fmt: skip
     from vesalius.synthesis.guided.closed_loop import generate as draw
-    from vesalius.training.run import Run
 
-    assert isinstance(run, Run)
     with bars() as progress:
         made = draw(
             run, requests, out, seed, tolerance, tries, extrapolate, guidance, progress=progress

@@ -19,7 +19,6 @@ class SpadeLatentDenoiser(nn.Module):
         coarseness: of the code against the label map.
         widths: channels at the resolution of the code and at half of it.
         blocks: SPADE blocks on each way at each resolution.
-        conditions: attributes told beside the labels, with their flags.
 
     >>> from vesalius.networks.spade import one_hot
     >>> net = SpadeLatentDenoiser(4, labels=3, coarseness=4, widths=(16, 16), blocks=1)
@@ -30,12 +29,12 @@ class SpadeLatentDenoiser(nn.Module):
 
     def __init__(
         self, code_channels: int, labels: int, coarseness: int, widths: tuple[int, int],
-        blocks: int, conditions: int = 0,
+        blocks: int,
     ) -> None:  # fmt: skip
         super().__init__()
         fine, coarse = widths
         self.coarseness = coarseness
-        self.tell = LevelAndCondition(conditions, coarse)
+        self.tell = LevelAndCondition(0, coarse)
         self.read_labels = LabelReader(labels, (coarseness, 2 * coarseness), fine)
         self.enter = nn.Conv3d(code_channels + fine, fine, 3, padding=1)
         self.down_blocks = nn.ModuleList(
@@ -53,11 +52,9 @@ class SpadeLatentDenoiser(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(
-        self, x: Tensor, level: Tensor, maps: dict[int, Tensor], condition: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, maps: dict[int, Tensor]) -> Tensor:
         """F of a scaled noisy code; `maps` of `read_labels` may be kept through all steps."""
-        vector = self.tell(level.expand(len(x)) if level.ndim == 0 else level, condition)
+        vector = self.tell(level.expand(len(x)) if level.ndim == 0 else level)
         fine_maps, coarse_maps = maps[self.coarseness], maps[2 * self.coarseness]
         h = self.enter(torch.cat([x, fine_maps], dim=1))
         for block in self.down_blocks:

@@ -20,7 +20,7 @@ from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.phantoms.cohort import write_brains
 from vesalius.protocols.prove import ProveRecipe, prove
 from vesalius.protocols.stages import Stages
-from vesalius.scans.cohort import Cohort, write_table
+from vesalius.scans.cohort import Cohort, CohortWriter, write_table
 from vesalius.scans.description import write_text
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.split import split_by_subject
@@ -33,6 +33,7 @@ from vesalius.synthesis.guided.closed_loop import (
     probe,
     thinned,
 )
+from vesalius.synthesis.guided.drawing import Painter, noise_seed
 from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
 from vesalius.tasks import segmentation
 from vesalius.training.recipe import Settings
@@ -200,9 +201,6 @@ def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:
 
 def one_seed(run: Run, out: Path, volumes_ml: Sequence[float], seed: int) -> None:
     """The same patient at several volumes: one noise for labels and one for the image."""
-    from vesalius.scans.cohort import CohortWriter
-    from vesalius.synthesis.guided.drawing import Painter, noise_seed
-
     painter = Painter(run)
     writer = CohortWriter(out, run.fingerprint.description, [ATTRIBUTE])
     for ml in volumes_ml:

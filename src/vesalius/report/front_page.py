@@ -25,6 +25,7 @@ from vesalius.scans.description import write_text
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 ATTRIBUTE = "ventricle_volume_ml"
 EACH = 7
+STAGES = ("phantoms", "unseen_phantoms", "fit", "control", "balance", "strip", "proof")
 
 
 def table(results: dict[str, Any]) -> str:
@@ -49,13 +50,15 @@ def table(results: dict[str, Any]) -> str:
         for name, key in (("slope", "slope"), ("R²", "r2"), ("acceptance", "acceptance"))
     )
     copies = figures["memorisation/copies"]
+    seconds = sum(figures[f"seconds/{stage}"]["value"] for stage in STAGES)
     return "\n".join(
         [
             *lines,
             "",
             f"Requested against measured volume, {figures['control/slope']['n']} cases: {control}. "
             f"Copies of training cases: {copies['value']:.0f} of {copies['n']}. In brackets 95 % "
-            f"bootstrap intervals over cases; one training each, seed {results['seed']}.",
+            f"bootstrap intervals over cases; one training each, seed {results['seed']}. The demo "
+            f"took {seconds / 60:.0f} minutes on {results['machine']['cores']} cores.",
         ]
     )
 

@@ -202,3 +202,17 @@ def test_writer_that_goes_on_knows_what_is_done(brains: Cohort, tmp_path: Path) 
     assert again.done == {"one"}
     with pytest.raises(Refused, match="choose a new folder"):
         CohortWriter(tmp_path / "out", brains.description, ["other_volume_ml"])
+
+
+def test_a_sound_file_with_a_long_header_extension_is_read(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.random.rand(4, 4, 4).astype(np.float32), np.eye(4))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"x" * 5000))
+    nib.save(image, tmp_path / "scan.nii.gz")
+    assert read_nifti(tmp_path / "scan.nii.gz").shape == (4, 4, 4)
+
+
+def test_many_cases_are_read_without_the_faulty_ones(damaged: Path) -> None:
+    image_of(damaged, 3).write_bytes(b"nothing")
+    cohort = Cohort.open(damaged)
+    sound, faults = cohort.read_sound(cohort.cases)
+    assert len(sound) == 17 and len(faults) == 1

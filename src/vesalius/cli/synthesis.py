@@ -114,9 +114,15 @@ def balance(
     cases = [case for case in cohort.cases if case.split in ("", "train")]
     if not cases:
         raise Refused(folder, "has no training case", "mark some as train in cases.csv")
-    opened.fingerprint.require_match(cohort, cohort.read(cases[0]), cases[0].name)
+    with bars() as progress:
+        sound, faults = cohort.read_sound(cases, progress)
+    print_faults((*cohort.faults, *faults))
+    if not sound:
+        raise Refused(folder, "has no sound training case", "mend the cases")
+    for case, scan in sound:
+        opened.fingerprint.require_match(cohort, scan, case.name)
     ((name, (low, high)),) = ranges.items()
-    present = cohort.values(name, cases)
+    present = cohort.values(name, [case for case, _ in sound])
     requests = thinned(balancing_requests(present, name, low, high, seed), count, seed)
     if not requests:
         raise Refused(name, f"is uniform from {low:g} to {high:g} already", "choose another range")

@@ -23,7 +23,7 @@ from vesalius.protocols.stages import Stages
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.grid import Grid, fit_grid
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import require_disjoint
@@ -72,7 +72,7 @@ def prove(
     test_cases = tested.cases if test else real.of_split("test")
     if not test_cases:
         raise Refused(real.folder, "has no case of split test", "name a cohort with --test")
-    training, drawn = _sides(real, synthetic, tested, test_cases)
+    training, drawn, faults = _sides(real, synthetic, tested, test_cases, progress)
     attribute = real.description.attribute(recipe.attribute)
     stages = Stages(Path(out), recipe.digest, finished)
     figures: dict[str, Figure] = {}
@@ -85,6 +85,7 @@ def prove(
         stages.run(f"arm {arm.name}", train)
     names = [arm.name for arm in arms]
     figures |= utility_figures(names, tested, test_cases, attribute, stages.folder)
+    notes["left_out"] = [str(fault) for fault in faults]
     notes["training_cases"] = {arm.name: len(arm.cases) for arm in arms}
     compared: list[tuple[dict[str, Figure], dict[str, Any]]] = []
 
@@ -203,9 +204,9 @@ def compare(
 
 
 def _sides(
-    real: Cohort, synthetic: Cohort, test: Cohort, test_cases: Sequence[Case]
-) -> tuple[list[Case], list[Case]]:
-    """Real and synthetic training cases, none of them derived from a held-out subject."""
+    real: Cohort, synthetic: Cohort, test: Cohort, test_cases: Sequence[Case], progress: Progress
+) -> tuple[list[Case], list[Case], list[Fault]]:
+    """Sound real and synthetic training cases, none of them derived from a held-out subject."""
     for cohort in (synthetic, test):
         if cohort.description.labels != real.description.labels:
             fault = f"has other labels than {real.folder}"
@@ -221,7 +222,15 @@ def _sides(
     if not training or not drawn:
         empty = real if not training else synthetic
         raise Refused(empty.folder, "leaves nothing to train on", "check its splits and subjects")
-    return training, drawn
+    faults: list[Fault] = []
+    sides = []
+    for cohort, cases in ((real, training), (synthetic, drawn)):
+        sound, found = cohort.read_sound(cases, progress)
+        faults += found
+        sides.append([case for case, _ in sound])
+        if not sound:
+            raise Refused(cohort.folder, f"has no sound case ({found[0]})", "mend the cases")
+    return sides[0], sides[1], faults
 
 
 def _in_grid(cohort: Cohort, case: Case, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from vesalius.scans.case import Case, LabelledScan, read_case
 from vesalius.scans.description import Description, write_text
 from vesalius.scans.fault import Fault, Refused, make_folder, refused_if_unwritable
 from vesalius.scans.nifti import write_nifti
+from vesalius.scans.progress import Progress, followed, silent
 
 FIXED_COLUMNS = ("case", "subject", "visit", "split")
 
@@ -92,6 +93,18 @@ class Cohort:
     def read(self, case: Case) -> LabelledScan:
         """Read the voxels of one case, or refuse with what is wrong with it."""
         return read_case(case, self.description)
+
+    def read_sound(
+        self, cases: Sequence[Case], progress: Progress = silent
+    ) -> tuple[list[tuple[Case, LabelledScan]], list[Fault]]:
+        """Read many cases: the sound ones with their voxels, and the faults of the others."""
+        sound, faults = [], []
+        for case in followed(cases, "reading cases", len(cases), progress):
+            try:
+                sound.append((case, self.read(case)))
+            except Refused as refusal:
+                faults.append(refusal.fault)
+        return sound, faults
 
     def of_split(self, *splits: str) -> tuple[Case, ...]:
         """The cases whose `split` is one of `splits`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +79,10 @@ def prepare_guided(
             that does not fit this machine.
     """
     training, held_out = _split(cohort, recipe)
-    cases, scans = _read(cohort, [*training, *held_out], progress, faults)
+    sound, found = cohort.read_sound([*training, *held_out], progress)
+    if faults is not None:
+        faults += found
+    cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
     names = {case.name for case in training}
     fitted = sum(case.name in names for case in cases)
     if fitted < FEWEST_CASES:
@@ -269,21 +271,6 @@ def _split(cohort: Cohort, recipe: GuidedRecipe) -> tuple[list[Case], list[Case]
         [case for case in real if case.split != "val"],
         [case for case in real if case.split == "val"],
     )
-
-
-def _read(
-    cohort: Cohort, cases: Sequence[Case], progress: Progress, faults: list[Fault] | None
-) -> tuple[list[Case], list[LabelledScan]]:
-    """The sound cases and their voxels; the faults of the others are told."""
-    sound, scans = [], []
-    for case in followed(cases, "reading cases", len(cases), progress):
-        try:
-            scans.append(cohort.read(case))
-            sound.append(case)
-        except Refused as refusal:
-            if faults is not None:
-                faults.append(refusal.fault)
-    return sound, scans
 
 
 def _card(run: Run, model: GuidedModel) -> list[str]:

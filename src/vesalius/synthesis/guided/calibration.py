@@ -5,7 +5,7 @@ condition by a smooth curve. After the fit, label maps are drawn over the range 
 they are measured, and the curve is inverted. Misses are still rejected.
 
 The spread that the image decoder learnt holds scanner noise, but also what the code did not carry.
-It is scaled so that the grain of images drawn for real label maps is that of the real images.
+It is scaled label by label until images drawn for real label maps have the grain of the real images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from vesalius.training.recipe import Settings
 class Calibration(Settings):
     """For each attribute the polynomial in √value that takes a wanted value to a condition.
 
-    `noise_scale` multiplies the spread of the image decoder.
+    `noise_scales` multiply the spread of the image decoder, one for each label in the networks'
+    order; empty for no change.
 
     >>> asked = np.linspace(20, 160, 40)
     >>> half = Calibration.of({"x_volume_ml": (asked, asked / 2)})
@@ -29,18 +30,18 @@ class Calibration(Settings):
     """
 
     curves: dict[str, tuple[float, ...]]
-    noise_scale: float = 1.0
+    noise_scales: tuple[float, ...] = ()
 
     @classmethod
     def of(
-        cls, drawn: dict[str, tuple[np.ndarray, np.ndarray]], noise_scale: float = 1.0
+        cls, drawn: dict[str, tuple[np.ndarray, np.ndarray]], noise_scales: tuple[float, ...] = ()
     ) -> Calibration:
         """Fit the curves to conditions and measured values, a pair of `(N,)` an attribute."""
         curves = {}
         for name, (asked, measured) in drawn.items():
             ends = np.polyfit(np.sqrt(measured), np.sqrt(asked), 2)
             curves[name] = tuple(float(c) for c in ends)
-        return cls(curves=curves, noise_scale=noise_scale)
+        return cls(curves=curves, noise_scales=noise_scales)
 
     def condition(self, name: str, wanted: float) -> float:
         """What to ask for."""
@@ -50,32 +51,33 @@ class Calibration(Settings):
         return max(0.0, root) ** 2
 
 
-def grain(image: np.ndarray, labels: np.ndarray) -> float:
-    """Standard deviation of the noise of an image, measured inside its tissues.
+def grain(image: np.ndarray, labels: np.ndarray, label: int) -> float:
+    """Standard deviation of the noise of an image, measured inside one label; NaN if it is thin.
 
     From the difference of each voxel to the mean of its six neighbours where all seven share a
     label, robustly (Immerkaer 1996, "Fast noise variance estimation", carried to 3D).
 
     Args:
         image: `(D, H, W)`.
-        labels: whole numbers `(D, H, W)`, 0 being background.
+        labels: whole numbers `(D, H, W)`.
+        label: in which to measure.
 
     >>> noise = np.random.default_rng(0).normal(0, 2.0, (20, 20, 20))
-    >>> round(grain(100 + noise, np.ones((20, 20, 20), dtype=int)), 1)
+    >>> round(grain(100 + noise, np.ones((20, 20, 20), dtype=int), 1), 1)
     2.0
     """
     inner = (slice(1, -1),) * 3
-    inside = labels[inner] > 0
+    inside = labels[inner] == label
     around = np.zeros_like(image[inner], dtype=np.float64)
     for axis in range(3):
         for step in (-1, 1):
             window = [slice(1, -1)] * 3
             window[axis] = slice(1 + step, image.shape[axis] - 1 + step)
             around += image[tuple(window)] / 6
-            inside &= labels[tuple(window)] == labels[inner]
+            inside &= labels[tuple(window)] == label
     rest = (image[inner] - around)[inside]
-    if rest.size < 10:
-        return 0.0
+    if rest.size < 20:
+        return float("nan")
     return float(1.4826 * np.median(np.abs(rest - np.median(rest))) / np.sqrt(7 / 6))
 
 
@@ -89,6 +91,8 @@ def matching_scale(real: float, smooth: float, full: float) -> float:
     >>> matching_scale(real=3.0, smooth=0.0, full=6.0)
     0.5
     """
+    if not np.isfinite([real, smooth, full]).all():
+        return 1.0
     if full <= smooth or real <= smooth:
         return 0.0 if real <= smooth else 1.0
     return float(np.sqrt((real**2 - smooth**2) / (full**2 - smooth**2)))

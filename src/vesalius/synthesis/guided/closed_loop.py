@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,10 +230,17 @@ def calibrate(
             *(painter.image(placed.label_map, index, scale).channels[0] for scale in (0.0, 1.0)),
         ]
         labels = placed.label_map.voxels
-        grains.append([grain(image.oriented("RAS").voxels, labels) for image in pictures])
-    real, smooth, full = np.median(grains, axis=0)
-    scale = matching_scale(float(real), float(smooth), float(full))
-    run.note("calibration", Calibration.of(drawn, scale).model_dump())
+        grains.append(
+            [
+                [grain(image.oriented("RAS").voxels, labels, number) for image in pictures]
+                for number in run.fingerprint.label_numbers
+            ]
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a label that is thin in every case
+        medians = np.nanmedian(grains, axis=0)
+    scales = tuple(matching_scale(*(float(value) for value in row)) for row in medians)
+    run.note("calibration", Calibration.of(drawn, scales).model_dump())
 
 
 def _until_met(

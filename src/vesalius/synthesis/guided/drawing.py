@@ -110,12 +110,16 @@ class Painter:
         with torch.no_grad(), self.fabric.autocast():
             mean, spread = self.model.image_autoencoder.decode(code, maps)
         noise = torch.randn(mean.shape, generator=chance).to(mean.device)
-        if noise_scale is None:
-            noise_scale = self.calibration.noise_scale if self.calibration else 1.0
-        drawn = mean + noise_scale * spread * noise
+        drawn = mean + self._noise_scale(indices, noise_scale).to(mean.device) * spread * noise
         voxels = self.fingerprint.unscaled(drawn[0].float().cpu().numpy()).astype(np.float32)
         grid = self.fingerprint.grid
         return LabelledScan(tuple(grid.volume(channel) for channel in voxels), label_map)
+
+    def _noise_scale(self, indices: Tensor, asked: float | None) -> Tensor:
+        """The factor on the decoder's spread at each voxel `(1, 1, D, H, W)`, or one for all."""
+        if asked is None and self.calibration and self.calibration.noise_scales:
+            return torch.tensor(self.calibration.noise_scales)[indices][:, None]
+        return torch.tensor(1.0 if asked is None else asked)
 
     @torch.no_grad()
     def image_code(self, indices: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ condition by a smooth curve. After the fit, label maps are drawn over the range 
 they are measured, and the curve is inverted. Misses are still rejected.
 
 The spread that the image decoder learnt holds scanner noise, but also what the code did not carry.
-It is scaled label by label until images drawn for real label maps have the grain of the real images.
+It is scaled label by label until images drawn for real label maps have the grain of real images.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ def prove(
     compared: list[tuple[dict[str, Figure], dict[str, Any]]] = []
 
     def comparison() -> None:
-        compared.append(compare(real, synthetic, training, drawn, recipe.seed, progress))
+        watched = [(real, case) for case in real.of_split("val", "test")]
+        watched += [(tested, case) for case in test_cases if test is not None]
+        compared.append(compare(real, synthetic, training, drawn, watched, recipe.seed, progress))
 
     stages.run("comparison", comparison)
     if not compared:
@@ -129,27 +131,31 @@ def utility_figures(
 
 
 def compare(
-    real: Cohort, synthetic: Cohort, training: Sequence[Case], drawn: Sequence[Case], seed: int,
-    progress: Progress,
+    real: Cohort, synthetic: Cohort, training: Sequence[Case], drawn: Sequence[Case],
+    held_out: Sequence[tuple[Cohort, Case]], seed: int, progress: Progress,
 ) -> tuple[dict[str, Figure], dict[str, Any]]:  # fmt: skip
-    """Copies, diversity and fidelity of synthetic cases, each beside its real counterpart."""
-    held_out = [case for case in real.cases if case.split in ("val", "test")]
+    """Copies, diversity and fidelity of synthetic cases, each beside its real counterpart.
+
+    `held_out` are real cases that nothing was fitted on; those with rare values count most, as a
+    synthetic case of such a value has few training cases to be like. If there are too few, a fifth
+    of the training cases stands in for them.
+    """
     if len(held_out) < 4:
         cut = max(4, len(training) // 5)
-        held_out, training = list(training[-cut:]), training[:-cut]
+        held_out = [(real, case) for case in training[-cut:]]
+        training = training[:-cut]
     sample = [real.read(case) for case in training[:40]]
     grid = fit_grid(sample, multiple=4)
     labels = len(real.description.labels)
 
-    def placed(cohort: Cohort, cases: Sequence[Case], what: str) -> list[tuple[np.ndarray, ...]]:
-        return [
-            _in_grid(cohort, case, grid) for case in followed(cases, what, len(cases), progress)
-        ]
+    def placed(pairs: Sequence[tuple[Cohort, Case]], what: str) -> list[tuple[np.ndarray, ...]]:
+        listed = followed(pairs, f"comparing: {what} cases", len(pairs), progress)
+        return [_in_grid(cohort, case, grid) for cohort, case in listed]
 
     seen = {
-        "training": placed(real, training, "comparing: training cases"),
-        "held_out": placed(real, held_out, "comparing: held-out cases"),
-        "synthetic": placed(synthetic, drawn, "comparing: synthetic cases"),
+        "training": placed([(real, case) for case in training], "training"),
+        "held_out": placed(held_out, "held-out"),
+        "synthetic": placed([(synthetic, case) for case in drawn], "synthetic"),
     }
     figures: dict[str, Figure] = {}
     notes: dict[str, Any] = {}

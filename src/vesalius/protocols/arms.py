@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,16 +140,6 @@ def score_arms(
             for s in scores
         ]
     write_text(out / "scores.csv", "\n".join(",".join(line) for line in lines) + "\n")
-    return found
-
-
-def read_scores(out: Path) -> dict[str, list[CaseScore]]:
-    """The scores of `score_arms` from `scores.csv`."""
-    found: dict[str, list[CaseScore]] = {}
-    with (out / "scores.csv").open(newline="") as stream:
-        for arm, case, dice, true, predicted in list(csv.reader(stream))[1:]:
-            one = CaseScore(case, float(dice), float(true), float(predicted))
-            found.setdefault(arm, []).append(one)
     return found
 
 

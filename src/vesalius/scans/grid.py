@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,11 +49,6 @@ class Grid:
     def volume(self, voxels: np.ndarray) -> Volume:
         """Voxels of this grid as a volume in the cohort's space and axis order."""
         return Volume(voxels, np.array(self.affine)).oriented(self.orientation)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of one voxel in mL."""
-        return math.prod(self.spacing_mm) / 1000
 
     def _sample(self, volume: Volume, centre: np.ndarray, order: int) -> Volume:
         zoom = np.array(self.spacing_mm) / np.array(volume.spacing_mm)

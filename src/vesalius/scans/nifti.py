@@ -47,13 +47,6 @@ def read_nifti(path: str | Path) -> Volume:
     return Volume(voxels, np.asarray(image.affine, dtype=np.float64))
 
 
-def read_geometry(path: str | Path) -> tuple[tuple[int, int, int], np.ndarray]:
-    """Shape and affine from the header alone, with the same checks, without reading voxels."""
-    image = _open(Path(path))
-    x, y, z = image.shape[:3]
-    return (x, y, z), np.asarray(image.affine, dtype=np.float64)
-
-
 def write_nifti(volume: Volume, path: str | Path, dtype: type = np.float32, note: str = "") -> None:
     """Write one volume so that a kill or a full disk never leaves half a file.
 

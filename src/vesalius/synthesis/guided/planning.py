@@ -89,7 +89,8 @@ def plan_guided(recipe: GuidedRecipe, fingerprint: Fingerprint) -> Plan:
     fits.append(planned("image_denoiser", latent_fit.steps, cost, latent_fit.precision))
 
     if kind == "shape_space":
-        held = 2.0 * voxels * (fingerprint.cases + count)
+        # Signed distances of all cases, once more while they are stacked; axes packed and unpacked.
+        held = voxels * (4.0 * fingerprint.cases + 6.0 * count)
         decision = f"label autoencoder: linear shape space of {count} components"
     else:
         held = 0.0

@@ -51,3 +51,54 @@ def brain(
         f"{out}: {len(cohort.cases)} phantoms, "
         f"ventricles {values.min():.0f} to {values.max():.0f} mL"
     )
+
+
+@app.command
+def spine(
+    out: Path,
+    *,
+    count: Annotated[int, Parameter(name=["-n", "--count"])] = 100,
+    seed: int = 0,
+    slice_mm: float = 4.0,
+    pixel_mm: float = 1.0,
+    herniation: float = 0.08,
+    stenosis: float = 0.08,
+    workers: int = 2,
+) -> None:
+    """Make phantom lumbar spines: sagittal T2 images, fifteen labels, landmarks of findings.
+
+    Cohorts of one seed hold the same patients: --herniation 0 --stenosis 0 gives the healthy
+    counterfactual of each.
+
+    Parameters
+    ----------
+    out: Path
+        Folder of the cohort. An unfinished one is completed.
+    count: int
+        How many cases.
+    seed: int
+        The same seed gives the same bytes.
+    slice_mm: float
+        Distance of the sagittal slices.
+    pixel_mm: float
+        Size of a pixel in the slice.
+    herniation, stenosis: float
+        Probability at each of the five levels.
+    workers: int
+        Processes that share the work.
+    """
+    from vesalius.phantoms.cohort import write_spines
+    from vesalius.scans.landmarks import read_landmarks
+
+    prevalence = {"herniation": herniation, "stenosis": stenosis}
+    spacing = (slice_mm, pixel_mm, pixel_mm)
+    with bars() as progress:
+        cohort = write_spines(
+            out, count, seed, spacing, prevalence, workers=workers, progress=progress
+        )  # fmt: skip
+    marked: list[str] = []
+    if (out / "landmarks.csv").exists():
+        found, _ = read_landmarks(out, {case.name: case for case in cohort.cases})
+        marked = [mark.pathology for marks in found.values() for mark in marks]
+    told = ", ".join(f"{marked.count(name)} of {name}" for name in prevalence)
+    console.print(f"{out}: {len(cohort.cases)} phantoms; findings: {told}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,10 +12,34 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vesalius.phantoms.brain import ATTRIBUTE, DESCRIPTION, VOLUME_RANGE_ML, draw_brain
+from vesalius.phantoms import brain
+from vesalius.phantoms.spine import drawing as spine
+from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding
+from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.description import Description
 from vesalius.scans.fault import Refused
+from vesalius.scans.landmarks import Landmark, append_landmarks, sort_landmarks
 from vesalius.scans.progress import Progress, followed, silent
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a phantom brings into a cohort."""
+
+    scan: LabelledScan
+    attributes: Mapping[str, float]
+    landmarks: tuple[Landmark, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One case to be written."""
+
+    name: str
+    subject: str
+    seed: int
+    findings: tuple[Finding, ...] | None = None
 
 
 def write_brains(
@@ -41,45 +67,135 @@ def write_brains(
     Raises:
         Refused: for a range or a spacing that no phantom can have, before any work.
     """
-    low, high = volume_ml or VOLUME_RANGE_ML
-    if not VOLUME_RANGE_ML[0] <= low <= high <= VOLUME_RANGE_ML[1]:
-        remedy = f"ask within {VOLUME_RANGE_ML[0]:g} to {VOLUME_RANGE_ML[1]:g} mL"
-        raise Refused(ATTRIBUTE, f"{low:g} to {high:g} mL cannot be built", remedy)
-    if not 1.0 <= spacing_mm <= 8.0:
+    low, high = volume_ml or brain.VOLUME_RANGE_ML
+    if not brain.VOLUME_RANGE_ML[0] <= low <= high <= brain.VOLUME_RANGE_ML[1]:
+        remedy = f"ask within {brain.VOLUME_RANGE_ML[0]:g} to {brain.VOLUME_RANGE_ML[1]:g} mL"
+        raise Refused(brain.ATTRIBUTE, f"{low:g} to {high:g} mL cannot be built", remedy)
+    if spacing_mm < 1.0:
         raise Refused("spacing", f"{spacing_mm:g} mm is out of reach", "ask for 1 to 8 mm")
+    _require_sound(count, (spacing_mm,) * 3)
+    wanted = [
+        _Wanted(f"brain_{index:04d}", f"phantom-{seed}-brain_{index:04d}", case_seed)
+        for index, case_seed in enumerate(case_seeds(seed, count))
+    ]
+    draw = partial(_draw_brain, spacing_mm=spacing_mm, volume_ml=volume_ml)
+    told = "drawing phantom brains"
+    return _write(folder, brain.DESCRIPTION, (brain.ATTRIBUTE,), wanted, draw, split, workers,
+                  told, progress)  # fmt: skip
+
+
+def write_spines(
+    folder: str | Path,
+    count: int,
+    seed: int = 0,
+    spacing_mm: tuple[float, float, float] = (4.0, 1.0, 1.0),
+    prevalence: Mapping[str, float] | None = None,
+    findings: Sequence[Sequence[Finding]] | None = None,
+    split: str = "",
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Cohort:
+    """Write phantom lumbar spines as a cohort with `landmarks.csv`, or complete an unfinished one.
+
+    Args:
+        folder: of the cohort.
+        count: how many cases.
+        seed: of the cohort. Cohorts of one seed hold the same patients under the same names.
+        spacing_mm: slice distance, then voxel size in the slice.
+        prevalence: probability of each pathology at each level.
+        findings: what is wrong with each case instead; an empty one gives the healthy
+            counterfactual of the same seed.
+        split: written to the column `split` of every case.
+        workers: processes to share the work.
+        progress: told after each case.
+
+    Raises:
+        Refused: for what no phantom can have, before any work.
+    """
+    _require_sound(count, spacing_mm)
+    for name, share in (prevalence or {}).items():
+        if name not in PATHOLOGIES or not 0 <= share <= 1:
+            fault = f"{share:g} is no probability of {' or '.join(PATHOLOGIES)}"
+            raise Refused(name, fault, "write for instance herniation=0.1")
+    if findings is not None and len(findings) != count:
+        raise Refused("findings", f"are given for {len(findings)} of {count} cases", "give all")
+    wanted = [
+        _Wanted(
+            f"spine_{index:04d}", f"phantom-{seed}-spine_{index:04d}", case_seed,
+            None if findings is None else tuple(findings[index]),
+        )
+        for index, case_seed in enumerate(case_seeds(seed, count))
+    ]  # fmt: skip
+    draw = partial(_draw_spine, spacing_mm=spacing_mm, prevalence=prevalence)
+    names = (*(attribute.name for attribute in spine.ATTRIBUTES), *spine.GRADES)
+    return _write(folder, spine.DESCRIPTION, names, wanted, draw, split, workers,
+                  "drawing phantom spines", progress)  # fmt: skip
+
+
+def case_seeds(seed: int, count: int) -> list[int]:
+    """The seed of each case of a cohort; the first ones stay the same in a larger cohort.
+
+    >>> case_seeds(0, 5)[:3] == case_seeds(0, 3)
+    True
+    """
+    return [int(s) for s in np.random.SeedSequence(seed).generate_state(count, dtype=np.uint32)]
+
+
+def _require_sound(count: int, spacing_mm: tuple[float, ...]) -> None:
+    if not all(0.5 <= size <= 8.0 for size in spacing_mm):
+        raise Refused("spacing", f"{spacing_mm} mm is out of reach", "ask for 0.5 to 8 mm")
     if count < 1:
         raise Refused("n", f"{count} cases are none", "ask for at least 1")
-    writer = CohortWriter(folder, DESCRIPTION, [ATTRIBUTE])
-    seeds = np.random.SeedSequence(seed).generate_state(count, dtype=np.uint32)
-    wanted = [(f"brain_{index:04d}", int(case_seed)) for index, case_seed in enumerate(seeds)]
-    missing = [(name, case_seed) for name, case_seed in wanted if name not in writer.done]
+
+
+def _write(
+    folder: str | Path, description: Description, attributes: Sequence[str],
+    wanted: Sequence[_Wanted], draw: Callable[[_Wanted], Drawn], split: str, workers: int,
+    told: str, progress: Progress,
+) -> Cohort:  # fmt: skip
+    writer = CohortWriter(folder, description, attributes)
+    missing = [case for case in wanted if case.name not in writer.done]
     write = partial(
-        _write_one, folder=str(folder), seed=seed, spacing_mm=spacing_mm, volume_ml=volume_ml,
-        split=split,
+        _write_one, folder=str(folder), description=description, attributes=tuple(attributes),
+        draw=draw, split=split,
     )  # fmt: skip
-    told = ("drawing phantom brains", len(missing))
     if workers > 1 and len(missing) > 3:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for _ in followed(pool.map(write, missing), *told, progress):
+            for _ in followed(pool.map(write, missing), told, len(missing), progress):
                 pass
     else:
-        for item in followed(missing, *told, progress):
+        for item in followed(missing, told, len(missing), progress):
             write(item)
-    return CohortWriter(folder, DESCRIPTION, [ATTRIBUTE]).finish()
+    sort_landmarks(Path(folder))
+    return CohortWriter(folder, description, attributes).finish()
 
 
 def _write_one(
-    item: tuple[str, int], folder: str, seed: int, spacing_mm: float,
-    volume_ml: tuple[float, float] | None, split: str,
+    case: _Wanted, folder: str, description: Description, attributes: tuple[str, ...],
+    draw: Callable[[_Wanted], Drawn], split: str,
 ) -> None:  # fmt: skip
-    name, case_seed = item
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        phantom = draw_brain(case_seed, spacing_mm, volume_ml)
+        drawn = draw(case)
     finally:
         torch.set_num_threads(threads)
-    CohortWriter(folder, DESCRIPTION, [ATTRIBUTE]).add(
-        name, phantom.scan, subject=f"phantom-{seed}-{name}",
-        attributes={ATTRIBUTE: phantom.volume_ml}, split=split, dtype=np.int16,
-    )  # fmt: skip
+    if drawn.landmarks:
+        append_landmarks(Path(folder), case.name, drawn.landmarks)
+    CohortWriter(folder, description, attributes).add(
+        case.name, drawn.scan, case.subject, drawn.attributes, split=split, dtype=np.int16
+    )
+
+
+def _draw_brain(
+    case: _Wanted, spacing_mm: float, volume_ml: tuple[float, float] | None
+) -> Drawn:  # fmt: skip
+    phantom = brain.draw_brain(case.seed, spacing_mm, volume_ml)
+    return Drawn(phantom.scan, {brain.ATTRIBUTE: phantom.volume_ml})
+
+
+def _draw_spine(
+    case: _Wanted, spacing_mm: tuple[float, float, float], prevalence: Mapping[str, float] | None
+) -> Drawn:
+    phantom = spine.draw_spine(case.seed, spacing_mm, case.findings, prevalence)
+    return Drawn(phantom.scan, phantom.attributes, phantom.landmarks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from scipy import ndimage
 from torch import Tensor
@@ -80,3 +82,14 @@ def random_contrast(
     )
     low, high = image.min(), image.max()
     return (image - low) / (high - low).clamp(min=1e-6)
+
+
+def spin_echo(density: float, t1: float, t2: float, repetition: float, echo: float) -> float:
+    """Signal of a spin echo, PD · (1 − exp(−TR/T1)) · exp(−TE/T2); all times in one unit.
+
+    Source: Hahn 1950, "Spin echoes", for echo times far below the repetition time.
+
+    >>> spin_echo(1.0, t1=1.0, t2=1e9, repetition=1e9, echo=0.0)
+    1.0
+    """
+    return density * (1 - math.exp(-repetition / t1)) * math.exp(-echo / t2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vesalius.scans.fault import Refused
+from vesalius.scans.spine import CANAL, levels_of, narrowest_mm, protrusion_mm
 from vesalius.scans.volume import Volume
 
 
@@ -36,8 +37,13 @@ def height_mm(label_map: Volume, values: Sequence[int]) -> float:
 MEASURES: dict[str, Callable[[Volume, Sequence[int]], float]] = {
     "volume_ml": volume_ml,
     "height_mm": height_mm,
+    "protrusion_mm": protrusion_mm,
+    "narrowest_mm": narrowest_mm,
 }
 """What can be measured on a label map. The name ends in the unit."""
+
+OF_ANY_LABELS = ("volume_ml", "height_mm")
+"""Measures that say something of any labels; the others need those of the spine."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,27 @@ DECLARED = (Attribute("ventricle_volume_ml", "volume_ml", ("lateral_ventricles",
 """Attributes known by name for every cohort that has the labels they need."""
 
 
+def spine_attributes(labels: Iterable[str]) -> tuple[Attribute, ...]:
+    """`herniation_mm_<level>` and `canal_diameter_mm_<level>` of each labelled disc.
+
+    >>> [a.name for a in spine_attributes(["disc_L4-L5", "canal", "herniation"])]
+    ['herniation_mm_L4-L5', 'canal_diameter_mm_L4-L5']
+    """
+    names = tuple(labels)
+    discs = tuple(f"disc_{level}" for level in levels_of(names))
+    canal = tuple(name for name in CANAL if name in names)
+    found = []
+    for disc in discs:
+        level = disc.removeprefix("disc_")
+        others = tuple(other for other in discs if other != disc)
+        if "herniation" in names:
+            labelled = ("herniation", disc, *others)
+            found.append(Attribute(f"herniation_mm_{level}", "protrusion_mm", labelled))
+        if canal:
+            found.append(Attribute(f"canal_diameter_mm_{level}", "narrowest_mm", (disc, *canal)))
+    return tuple(found)
+
+
 def resolve_attribute(
     name: str, label_values: Mapping[str, int], declared: Sequence[Attribute] = ()
 ) -> Attribute:
@@ -88,9 +115,9 @@ def resolve_attribute(
     Traceback (most recent call last):
     vesalius.scans.fault.Refused: spleen_volume_ml: is no attribute of labels liver, tumour; ...
     """
-    known = {attribute.name: attribute for attribute in (*DECLARED, *declared)}
+    known = {attribute.name: attribute for attribute in (*DECLARED, *spine_attributes(label_values), *declared)}
     name, _, chosen = name.partition("=")
-    measure = next((m for m in MEASURES if name.endswith(f"_{m}")), None)
+    measure = next((m for m in OF_ANY_LABELS if name.endswith(f"_{m}")), None)
     if chosen and measure:
         attribute = Attribute(name, measure, tuple(chosen.split("+")))
     elif name in known and set(known[name].labels) <= set(label_values):
@@ -101,6 +128,6 @@ def resolve_attribute(
         attribute = None
     if attribute is None or not set(attribute.labels) <= set(label_values):
         labels = ", ".join(label for label in label_values if label != "background")
-        remedy = f"name it <label>_<{'|'.join(MEASURES)}>, or declare it as name=label+label"
+        remedy = f"name it <label>_<{'|'.join(OF_ANY_LABELS)}>, or declare it as name=label+label"
         raise Refused(name, f"is no attribute of labels {labels}", remedy)
     return attribute

@@ -36,9 +36,33 @@ class Grid:
         label_map = scan.label_map.oriented("RAS")
         centre = _label_centre(label_map)
         return LabelledScan(
-            tuple(self._sample(image.oriented("RAS"), centre, order=1) for image in scan.channels),
-            self._sample(label_map, centre, order=0),
+            tuple(self.sample(image.oriented("RAS"), centre, order=1) for image in scan.channels),
+            self.sample(label_map, centre, order=0),
         )
+
+    def start(self, volume: Volume, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Voxel of a RAS-oriented `volume` at the grid's first corner, and its voxels a step.
+
+        Where the spacing is the same, the grid is shifted by less than half a voxel so that no
+        voxel has to be interpolated.
+        """
+        zoom = np.array(self.spacing_mm) / np.array(volume.spacing_mm)
+        offset = centre - zoom * (np.array(self.shape) - 1) / 2
+        return (np.round(offset) if np.allclose(zoom, 1) else offset), zoom
+
+    def sample(self, volume: Volume, centre: np.ndarray, order: int) -> Volume:
+        """A RAS-oriented volume on this grid, its middle at the voxel `centre`."""
+        offset, zoom = self.start(volume, centre)
+        voxels = volume.voxels
+        if order and not np.allclose(zoom, 1) and (zoom > 1).any():
+            voxels = ndimage.gaussian_filter(voxels, 0.5 * np.sqrt(np.maximum(zoom**2 - 1, 0)))
+        fill = float(volume.voxels.min()) if order else 0.0
+        sampled = ndimage.affine_transform(
+            voxels, zoom, offset, output_shape=self.shape, order=order, mode="constant", cval=fill
+        )
+        affine = volume.affine @ np.diag([*zoom, 1.0])
+        affine[:3, 3] = (volume.affine @ [*offset, 1.0])[:3]
+        return Volume(sampled.astype(volume.voxels.dtype, copy=False), affine)
 
     def covers(self, scan: LabelledScan) -> float:
         """Share of the labelled voxels of a scan that lie inside the grid."""
@@ -49,23 +73,6 @@ class Grid:
     def volume(self, voxels: np.ndarray) -> Volume:
         """Voxels of this grid as a volume in the cohort's space and axis order."""
         return Volume(voxels, np.array(self.affine)).oriented(self.orientation)
-
-    def _sample(self, volume: Volume, centre: np.ndarray, order: int) -> Volume:
-        zoom = np.array(self.spacing_mm) / np.array(volume.spacing_mm)
-        middle = (np.array(self.shape) - 1) / 2
-        offset = centre - zoom * middle
-        voxels = volume.voxels
-        if np.allclose(zoom, 1):
-            offset = np.round(offset)
-        elif order and (zoom > 1).any():
-            voxels = ndimage.gaussian_filter(voxels, 0.5 * np.sqrt(np.maximum(zoom**2 - 1, 0)))
-        fill = float(volume.voxels.min()) if order else 0.0
-        sampled = ndimage.affine_transform(
-            voxels, zoom, offset, output_shape=self.shape, order=order, mode="constant", cval=fill
-        )
-        affine = volume.affine @ np.diag([*zoom, 1.0])
-        affine[:3, 3] = (volume.affine @ [*offset, 1.0])[:3]
-        return Volume(sampled.astype(volume.voxels.dtype, copy=False), affine)
 
 
 def fit_grid(

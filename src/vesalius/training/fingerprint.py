@@ -82,9 +82,12 @@ class Fingerprint(Settings):
     @classmethod
     def of(
         cls, cohort: Cohort, cases: Sequence[Case], scans: Sequence[LabelledScan], grid: Grid,
-        attributes: Sequence[str],
+        attributes: Sequence[str], beside: str = "",
     ) -> Fingerprint:  # fmt: skip
-        """Measure the cases of a cohort that were read as `scans`."""
+        """Measure the cases of a cohort that were read as `scans`.
+
+        `beside` stands for what else of the cohort is learnt from, such as its landmarks.
+        """
         known = [cohort.description.attribute(name) for name in attributes]
         labels = cohort.description.labels
         ranges = []
@@ -112,7 +115,7 @@ class Fingerprint(Settings):
                 extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0), strict=True
             )
         )
-        content = hashlib.sha256()
+        content = hashlib.sha256(beside.encode())
         for case, scan in zip(cases, scans, strict=True):
             content.update(f"{case.name} {case.subject}".encode())
             content.update(np.ascontiguousarray(scan.label_map.voxels).tobytes())

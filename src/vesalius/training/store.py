@@ -30,9 +30,9 @@ class CaseStore:
 
     @classmethod
     def write(
-        cls, folder: Path, fingerprint: Fingerprint, count: int, scans: Iterable[LabelledScan],
+        cls, folder: Path, fingerprint: Fingerprint, count: int, placed: Iterable[LabelledScan],
     ) -> CaseStore:  # fmt: skip
-        """Place `count` scans into the grid of the fingerprint and keep them in `folder`."""
+        """Keep `count` scans that lie in the grid of the fingerprint in `folder`."""
         label_count = len(fingerprint.labels)
         finished = folder / "finished.json"
         told = json.dumps({"fingerprint": fingerprint.digest, "count": count})
@@ -46,11 +46,10 @@ class CaseStore:
                 folder / "images.npy", "w+", np.float16, (count, channels, *fingerprint.shape)
             )
             labels = create(folder / "labels.npy", "w+", np.uint8, (count, *fingerprint.shape))
-            for row, scan in enumerate(scans):
-                placed = fingerprint.grid.place(scan)
-                voxels = np.stack([image.voxels for image in placed.channels])
+            for row, scan in enumerate(placed):
+                voxels = np.stack([image.voxels for image in scan.channels])
                 images[row] = fingerprint.scaled(voxels)
-                labels[row] = np.searchsorted(fingerprint.label_numbers, placed.label_map.voxels)
+                labels[row] = np.searchsorted(fingerprint.label_numbers, scan.label_map.voxels)
             images.flush()
             labels.flush()
             finished.write_text(told)

@@ -115,7 +115,8 @@ def fit_guided(prepared: PreparedFit, out: str | Path, progress: Progress = sile
     )  # fmt: skip
     fabric = fabric_for()
     with fabric.rank_zero_first():
-        store = CaseStore.write(run.state / "cohort", fingerprint, len(prepared.scans), scans)
+        placed = (fingerprint.grid.place(scan) for scan in scans)
+        store = CaseStore.write(run.state / "cohort", fingerprint, len(prepared.scans), placed)
     values = [
         [seen.attribute.of(scan.label_map, fingerprint.labels) for seen in fingerprint.attributes]
         for scan in prepared.scans

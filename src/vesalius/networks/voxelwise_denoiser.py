@@ -1,0 +1,159 @@
+"""The voxelwise denoiser: one network told, at every voxel, how noisy that voxel is.
+
+A small U-Net on sagittal volumes: convolutions in the slice at full latent resolution, in all three
+directions at half of it, attention among the coarse voxels. Level map, noise map and place enter at
+each resolution; pathology, level of the spine and size modulate it by FiLM (Perez et al. 2018).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vesalius.networks.embedding import wave_features
+from vesalius.networks.spade import voxel_norm
+
+
+class ModulatedBlock(nn.Module):
+    """Two normalised convolutions beside a skip; channels scaled and shifted by a vector.
+
+    Args:
+        channels_in, channels: in and out.
+        told: width of the vector.
+        maps: channels of the maps that every voxel is told.
+        kernel: of the convolutions.
+    """
+
+    def __init__(
+        self, channels_in: int, channels: int, told: int, maps: int, kernel: tuple[int, int, int]
+    ) -> None:
+        super().__init__()
+        padding = tuple(size // 2 for size in kernel)
+        self.first = nn.Conv3d(channels_in, channels, kernel, padding=padding)
+        self.second = nn.Conv3d(channels, channels, kernel, padding=padding)
+        self.film = nn.Linear(told, 2 * channels)
+        self.maps = nn.Conv3d(maps, channels, 1)
+        self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor, vector: Tensor, maps: Tensor) -> Tensor:
+        scale, shift = self.film(vector)[:, :, None, None, None].chunk(2, dim=1)
+        h = self.first(functional.silu(voxel_norm(x))) + self.maps(maps)
+        h = voxel_norm(h) * (1 + scale) + shift
+        h = self.second(functional.silu(h))
+        total: Tensor = h + (x if self.skip is None else self.skip(x))
+        return total
+
+
+class VoxelAttention(nn.Module):
+    """Self-attention among all voxels of a coarse grid."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.ask = nn.Linear(channels, 3 * channels)
+        self.give = nn.Linear(channels, channels)
+        nn.init.zeros_(self.give.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, *grid = x.shape
+        tokens = voxel_norm(x).flatten(2).transpose(1, 2)
+        parts = self.ask(tokens).reshape(b, -1, 3, self.heads, c // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        out = self.give(mixed.transpose(1, 2).reshape(b, -1, c))
+        total: Tensor = x + out.transpose(1, 2).reshape(b, c, *grid)
+        return total
+
+
+class VoxelwiseDenoiser(nn.Module):
+    """F(x, level map; map, condition) on latents `(B, C, D, H, W)`, H and W even.
+
+    Args:
+        channels: C.
+        context: further channels given beside x, such as a masked source.
+        conditions: length of the condition.
+        widths: channels at the latent's resolution and at half of it in the slice.
+        blocks: at each resolution on each way.
+        heads: of the attention at the coarse resolution; 0 for none.
+
+    >>> net = VoxelwiseDenoiser(channels=4, context=0, conditions=6, widths=(16, 32), blocks=1)
+    >>> x, level, weight = torch.rand(2, 4, 3, 8, 8), torch.rand(2, 1, 3, 8, 8), torch.rand(2, 1, 3, 8, 8)
+    >>> net(x, level, weight, torch.rand(2, 6)).shape
+    torch.Size([2, 4, 3, 8, 8])
+    """
+
+    MAPS = 6
+
+    def __init__(
+        self, channels: int, context: int, conditions: int, widths: tuple[int, int],
+        blocks: int = 2, heads: int = 4,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        fine, coarse = widths
+        plane, volume = (1, 3, 3), (3, 3, 3)
+        told = coarse
+        self.tell = nn.Sequential(
+            nn.Linear(32 + conditions, told), nn.SiLU(), nn.Linear(told, told), nn.SiLU()
+        )
+        self.enter = nn.Conv3d(channels + context + self.MAPS, fine, plane, padding=(0, 1, 1))
+        self.down_blocks = nn.ModuleList(
+            [ModulatedBlock(fine, fine, told, self.MAPS, plane) for _ in range(blocks)]
+        )
+        self.down = nn.Conv3d(fine, coarse, (1, 2, 2), stride=(1, 2, 2))
+        self.middle = nn.ModuleList(
+            [ModulatedBlock(coarse, coarse, told, self.MAPS, volume) for _ in range(blocks + 1)]
+        )
+        self.attention = VoxelAttention(coarse, heads) if heads else None
+        self.up = nn.ConvTranspose3d(coarse, fine, (1, 2, 2), stride=(1, 2, 2))
+        self.up_blocks = nn.ModuleList(
+            [
+                ModulatedBlock(2 * fine if i == 0 else fine, fine, told, self.MAPS, plane)
+                for i in range(blocks)
+            ]
+        )
+        self.leave = nn.Conv3d(fine, channels, plane, padding=(0, 1, 1))
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(
+        self, x: Tensor, level: Tensor, weight: Tensor, condition: Tensor,
+        context: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """F of a scaled noisy latent.
+
+        Args:
+            x: `(B, C, D, H, W)`.
+            level: noise level of each voxel `(B, 1, D, H, W)`.
+            weight: noise map `(B, 1, D, H, W)`; the landmark lies in the middle of the grid.
+            condition: `(B, A)`.
+            context: `(B, K, D, H, W)` if the network was built for it.
+        """
+        place = _place(x)
+        maps = torch.cat([level, torch.cos(torch.pi * level), weight, place], dim=1)
+        half = functional.avg_pool3d(maps, (1, 2, 2))
+        time = level.amax(dim=(1, 2, 3, 4))
+        vector = self.tell(torch.cat([wave_features(time, 32), condition], dim=1))
+        given = [x, maps] if context is None else [x, context, maps]
+        h = self.enter(torch.cat(given, dim=1))
+        for block in self.down_blocks:
+            h = block(h, vector, maps)
+        skip = h
+        h = self.down(h)
+        for index, block in enumerate(self.middle):
+            h = block(h, vector, half)
+            if index == 0 and self.attention is not None:
+                h = self.attention(h)
+        h = torch.cat([self.up(h), skip], dim=1)
+        for block in self.up_blocks:
+            h = block(h, vector, maps)
+        out: Tensor = self.leave(functional.silu(voxel_norm(h))).float()
+        return out
+
+
+def _place(x: Tensor) -> Tensor:
+    """Where each voxel lies from the middle of the grid, -1 to 1, `(B, 3, D, H, W)`."""
+    axes = [torch.linspace(-1, 1, n, device=x.device) for n in x.shape[2:]]
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    return grid[None].expand(len(x), -1, -1, -1, -1)

@@ -1,0 +1,164 @@
+"""Findings: a herniated disc or a narrowed canal, as changes of what a healthy spine would show.
+
+Everything a finding moves fades within some 20 mm, so the rest of the scan is that of the healthy
+counterfactual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vesalius.phantoms.spine.anatomy import SpineAnatomy
+from vesalius.phantoms.spine.canvas import Array, bump, rise
+
+PATHOLOGIES = ("herniation", "stenosis")
+SIZES_MM = {"herniation": (3.0, 9.5), "stenosis": (4.0, 10.0)}
+"""Herniation: how far material reaches beyond the disc. Stenosis: the diameter that is left."""
+
+SMALLEST_SAC_MM = 3.5
+_FADE_MM = 20.0
+_BACK_GIVES = 0.35
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One pathology at one level.
+
+    Attributes:
+        pathology: `herniation` or `stenosis`.
+        level: such as `L4-L5`.
+        size_mm: of `SIZES_MM`.
+        side_mm: how far a herniation lies to the right of the midline.
+        drift_mm: how far its tip has moved up along the spine.
+        width_mm: standard deviation of a herniation, side to side.
+        front: share of a narrowing that comes from the disc; the rest from ligament and joints.
+    """
+
+    pathology: str
+    level: str
+    size_mm: float
+    side_mm: float = 0.0
+    drift_mm: float = 0.0
+    width_mm: float = 5.5
+    front: float = 0.5
+
+    @property
+    def severity(self) -> float:
+        """0 to 1 within `SIZES_MM`, 1 the worst.
+
+        >>> Finding("stenosis", "L4-L5", 4.0).severity
+        1.0
+        """
+        low, high = SIZES_MM[self.pathology]
+        share = (self.size_mm - low) / (high - low)
+        return share if self.pathology == "herniation" else 1 - share
+
+
+def draw_finding(pathology: str, level: str, chance: np.random.Generator) -> Finding:
+    """A finding of drawn size and place."""
+    low, high = SIZES_MM[pathology]
+    return Finding(
+        pathology, level, float(chance.uniform(low, high)),
+        side_mm=float(np.clip(chance.normal(0, 3.0), -6, 6)),
+        drift_mm=float(np.clip(chance.normal(-1.0, 2.5), -6, 5)),
+        width_mm=float(chance.uniform(4.5, 6.5)),
+        front=float(chance.uniform(0.35, 0.65)),
+    )  # fmt: skip
+
+
+class Effects:
+    """What all findings of a case do to the spine, as functions of `u` and `s` in mm."""
+
+    def __init__(self, anatomy: SpineAnatomy, findings: Sequence[Finding]) -> None:
+        self.anatomy, self.findings = anatomy, tuple(findings)
+
+    def grade(self, level: str) -> float:
+        """Pfirrmann grade of a disc: what herniates or bulges has lost water."""
+        added = [1.0 + 0.8 * f.severity for f in self.findings if f.level == level]
+        return float(min(5.0, max(self.anatomy.disc(level).grade, 2.2) + max(added, default=-9)
+                         if added else self.anatomy.disc(level).grade))  # fmt: skip
+
+    def bend(self, v: Array, s: Array) -> Array:
+        """Positions along the spine with the end plates of an ill disc brought together."""
+        moved = s
+        for finding in self.findings:
+            disc = self.anatomy.disc(finding.level)
+            loss = min(0.30 * disc.height, 1.0 + 1.2 * finding.severity)
+            apart = s - disc.middle
+            half = disc.height / 2
+            fade = 1 - rise((np.abs(apart) - half) / (_FADE_MM - half))
+            fade = fade * rise((v + 14) / 8)
+            moved = moved + loss / 2 * np.clip(apart / half, -1, 1) * fade
+        return moved
+
+    def herniated(self, finding: Finding, u: Array, s: Array) -> Array:
+        """How far material reaches beyond the disc's edge, in mm."""
+        disc = self.anatomy.disc(finding.level)
+        reach = bump(u - finding.side_mm, finding.width_mm)
+        along = s - disc.middle
+        tall = disc.height / 2 + 0.25 * finding.size_mm
+        return finding.size_mm * reach * np.clip(1 - (np.abs(along) / tall) ** 4, 0, 1) ** 0.5
+
+    def drifted(self, finding: Finding, v: Array, s: Array) -> Array:
+        """Positions along the spine as a herniation's tip sees them after it moved."""
+        return s - finding.drift_mm * rise(-v / max(finding.size_mm, 1.0))
+
+    def bulge(self, level: str, u: Array, s: Array) -> Array:
+        """How far the disc itself bulges beyond the wall because of a narrowing."""
+        total: Array = np.zeros_like(u * s)
+        for finding, narrowing in self._narrowings():
+            if finding.level == level:
+                total = total + finding.front * narrowing * bump(u, 13.0)
+        return total
+
+    def front(self, u: Array, s: Array) -> Array:
+        """How far the front of the sac is held back from the wall, in mm; 0 without findings."""
+        total: Array = np.zeros_like(u * s)
+        for finding in self.findings:
+            if finding.pathology == "herniation":
+                middle = s - 0.6 * finding.drift_mm
+                total = np.maximum(total, self.herniated(finding, u, middle))
+        for finding, narrowing in self._narrowings():
+            along = s - self.anatomy.disc(finding.level).middle
+            total = np.maximum(total, finding.front * narrowing * bump(u, 13.0) * bump(along, 5.0))
+        return total
+
+    def back(self, u: Array, s: Array) -> Array:
+        """How far the back of the sac comes forward; below zero where a herniation pushes it."""
+        total: Array = np.zeros_like(u * s)
+        for finding, narrowing in self._narrowings():
+            along = s - self.anatomy.disc(finding.level).middle
+            total = total + (1 - finding.front) * narrowing * bump(along, 7.0)
+        for finding in self.findings:
+            if finding.pathology == "herniation":
+                pushed = self.herniated(finding, u, s)
+                total = total - np.minimum(_BACK_GIVES * pushed, 1.3)
+        return total
+
+    def narrowed(self, s: Array) -> Array:
+        """Factor on the width of the sac, side to side."""
+        factor: Array = np.ones_like(s)
+        for finding, narrowing in self._narrowings():
+            along = s - self.anatomy.disc(finding.level).middle
+            factor = factor - 0.035 * narrowing * bump(along, 6.0)
+        return factor
+
+    def _narrowings(self) -> list[tuple[Finding, float]]:
+        found = []
+        for finding in self.findings:
+            if finding.pathology == "stenosis":
+                healthy = sac_diameter(self.anatomy, self.anatomy.disc(finding.level).middle)
+                found.append((finding, max(0.0, float(healthy) - finding.size_mm)))
+        return found
+
+
+def sac_diameter(anatomy: SpineAnatomy, s: Array | float) -> Array:
+    """Diameter of the healthy sac, front to back, in mm; it ends at S2."""
+    upper, lower = anatomy.sac_mm
+    knots = [anatomy.middles[8], anatomy.middles[7], anatomy.middles[6], anatomy.middles[5],
+             anatomy.middles[1], anatomy.middles[0]]  # fmt: skip
+    values = [0.0, 4.5, 0.78 * lower, lower, upper, upper]
+    return np.interp(s, knots, values)

@@ -1,0 +1,269 @@
+"""The order of a fit: read, find crops with and without findings, plan, fit each network."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.grid import Grid
+from vesalius.scans.landmarks import Landmark, read_landmarks
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
+from vesalius.synthesis.inpainting.closed_loop import calibrate
+from vesalius.synthesis.inpainting.crops import cut, voxel_of
+from vesalius.synthesis.inpainting.model import InpaintingModel
+from vesalius.synthesis.inpainting.objectives import InpaintingObjective
+from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
+from vesalius.synthesis.inpainting.seen import NOTE, SeenPathologies
+from vesalius.training.device import fabric_for
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.loop import fit
+from vesalius.training.plan import Plan, planned, step_cost
+from vesalius.training.run import Run
+from vesalius.training.store import CaseStore
+
+FEWEST_CASES = 8
+GRID_MULTIPLE = 4
+"""Sides of a crop in the slice: halved once for the latent and once in the network."""
+
+
+@dataclass(frozen=True)
+class MarkedCrop:
+    """Where a training crop lies: a finding's landmark, or the place of one at a healthy level."""
+
+    row: int
+    voxel: np.ndarray
+    level: str
+    finding: Landmark | None
+
+
+@dataclass(frozen=True)
+class PreparedInpainting:
+    """A cohort that was read and measured, and the plan of its fit. Nothing is written yet."""
+
+    recipe: InpaintingRecipe
+    fingerprint: Fingerprint
+    seen: SeenPathologies
+    plan: Plan
+    cases: tuple[Case, ...]
+    scans: tuple[LabelledScan, ...]
+    crops: tuple[MarkedCrop, ...]
+
+
+def prepare_inpainting(
+    cohort: Cohort, recipe: InpaintingRecipe, progress: Progress = silent,
+    faults: list[Fault] | None = None,
+) -> PreparedInpainting:  # fmt: skip
+    """Read the cohort and its `landmarks.csv`, take the fingerprint and plan the fit.
+
+    Cases marked `val` or `test`, and synthetic ones, are not touched.
+
+    Raises:
+        Refused: for labels without discs and canal, too few cases or findings, a crop that the
+            networks cannot halve, or a plan that does not fit this machine.
+    """
+    labels = cohort.description.labels
+    levels = levels_of(labels)
+    missing = [name for name in ("canal", "herniation") if name not in labels]
+    if not levels or missing:
+        lacking = "disc_<level>" if not levels else missing[0]
+        remedy = "name labels disc_L4-L5, vertebra_L4, canal, herniation"
+        raise Refused(cohort.folder / "dataset.json", f"has no label {lacking}", remedy)
+    if any(n % GRID_MULTIPLE for n in recipe.crop[1:]):
+        fault = f"of {recipe.crop} voxels cannot be halved twice in the slice"
+        raise Refused("crop", fault, f"choose multiples of {GRID_MULTIPLE}")
+    training = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
+    marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+    sound, found = cohort.read_sound(training, progress)
+    if faults is not None:
+        faults += [*wrong, *found]
+    if len(sound) < FEWEST_CASES:
+        fault = f"has {len(sound)} sound training cases"
+        raise Refused(cohort.folder, fault, f"add labelled scans: {FEWEST_CASES} is the least")
+    cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
+    own = {case.name: marks.get(case.name, []) for case in cases}
+    seen = SeenPathologies.of([m for case in cases for m in own[case.name]], levels, recipe.fewest)
+    grid = _grid(scans, recipe)
+    told = hashlib.sha256(repr(sorted(own.items())).encode()).hexdigest()
+    fingerprint = Fingerprint.of(cohort, cases, scans, grid, (), told)
+    crops = [
+        crop
+        for row, (case, scan) in enumerate(
+            followed(sound, "finding places of findings", len(sound), progress)
+        )
+        for crop in _crops(row, scan, own[case.name], seen, labels)
+    ]
+    plan = plan_inpainting(recipe, fingerprint, seen, len(crops))
+    plan.require_room()
+    return PreparedInpainting(
+        recipe, fingerprint, seen, plan, tuple(cases), tuple(scans), tuple(crops)
+    )
+
+
+def fit_inpainting(
+    prepared: PreparedInpainting, out: str | Path, progress: Progress = silent
+) -> Run:  # fmt: skip
+    """Fit pathology inpainting, or go on with a fit that was killed.
+
+    Raises:
+        Refused: if the folder holds another run, or for a loss that is not finite.
+    """
+    recipe, fingerprint, seen = prepared.recipe, prepared.fingerprint, prepared.seen
+    run = Run.create(out, recipe, fingerprint)
+    run.note(NOTE, seen.model_dump())
+    run.note("split", {"fitted": [case.name for case in prepared.cases]})
+    placed = (
+        cut(prepared.scans[crop.row], crop.voxel, fingerprint.grid).scan
+        for crop in followed(prepared.crops, "cutting crops", len(prepared.crops), progress)
+    )
+    fabric = fabric_for(recipe.fit.precision)
+    with fabric.rank_zero_first():
+        store = CaseStore.write(run.state / "crops", fingerprint, len(prepared.crops), placed)
+    model = InpaintingModel(recipe, fingerprint, seen)
+    conditions = torch.tensor(
+        [
+            seen.condition(crop.finding.pathology, crop.level, crop.finding.size_mm)
+            if crop.finding
+            else seen.condition(None, crop.level)
+            for crop in prepared.crops
+        ]
+    )
+    rows = balanced_rows([c.finding and c.finding.pathology for c in prepared.crops],
+                         recipe.ill_share)  # fmt: skip
+    for name in recipe.networks:
+        part = f"{name}_denoiser"
+        if not run.has(part):
+            torch.manual_seed(recipe.seed)
+            network = model.build(name)
+            objective = InpaintingObjective(
+                network, name, store, conditions, rows, model.kinds, recipe, model.schedule,
+                fingerprint.spacing_mm,
+            )  # fmt: skip
+            fit(objective, len(rows), recipe.fit, recipe.seed, part, run.folder, fabric, progress)
+            run.save(part, network)
+    fabric.barrier()
+    if not (run.folder / "calibration.json").is_file():
+        calibrate(run, cohort_sample(prepared), progress=progress)
+    run.write_card(_card(run, seen))
+    if fabric.is_global_zero:
+        shutil.rmtree(run.state, ignore_errors=True)
+    return run
+
+
+def cohort_sample(prepared: PreparedInpainting, count: int = 24) -> list[tuple[Case, LabelledScan]]:
+    """Some training cases without a finding, on which a fresh run is calibrated."""
+    ill = {crop.row for crop in prepared.crops if crop.finding}
+    well = [row for row in range(len(prepared.cases)) if row not in ill]
+    rows = well[:count] or list(range(min(count, len(prepared.cases))))
+    return [(prepared.cases[row], prepared.scans[row]) for row in rows]
+
+
+def balanced_rows(groups: Sequence[str | None], ill_share: float) -> Tensor:
+    """Numbers of crops, repeated so that findings are `ill_share` of them, each kind alike.
+
+    >>> rows = balanced_rows([None] * 8 + ["herniation", "stenosis"], ill_share=0.5)
+    >>> round(float((rows >= 8).float().mean()), 2), int((rows == 8).sum() == (rows == 9).sum())
+    (0.5, 1)
+    """
+    ill = sorted({group for group in groups if group})
+    shares = {group: ill_share / len(ill) for group in ill}
+    if None in groups:
+        shares[None] = 1 - ill_share  # type: ignore[index]
+    total = 4 * len(groups)
+    parts = []
+    for group, share in shares.items():
+        members = torch.tensor([row for row, own in enumerate(groups) if own == group])
+        parts.append(members[torch.arange(max(1, round(share * total))) % len(members)])
+    return torch.cat(parts)
+
+
+def plan_inpainting(
+    recipe: InpaintingRecipe, fingerprint: Fingerprint, seen: SeenPathologies, crops: int
+) -> Plan:
+    """Parameters, memory and time of all networks, on this machine."""
+    batch, model = recipe.fit.batch_size, InpaintingModel(recipe, fingerprint, seen)
+    channels, *grid = model.latent_shape
+    fits = []
+    for name in recipe.networks:
+
+        def step(network: nn.Module, name: Network = name) -> Tensor:
+            x, level = torch.randn(batch, channels, *grid), torch.rand(batch, 1, *grid)
+            context = torch.randn(batch, channels, *grid) if name == "concat" else None
+            condition = torch.rand(batch, seen.condition_length)
+            out: Tensor = network(x, level, level, condition, context)
+            return out.square().mean()
+
+        def build(name: Network = name) -> nn.Module:
+            return model.build(name)
+
+        cost = step_cost(build, step, recipe.fit.precision)
+        fits.append(planned(f"{name}_denoiser", recipe.fit.steps, cost, recipe.fit.precision))
+    held = 3.0 * crops * float(np.prod(fingerprint.shape))
+    counts = ", ".join(f"{sum(p.counts.values())} of {p.name}" for p in seen.pathologies)
+    return Plan(tuple(fits), held, (f"findings: {counts}; {crops} crops in all",))
+
+
+def _grid(scans: Sequence[LabelledScan], recipe: InpaintingRecipe) -> Grid:
+    oriented = [scan.label_map.oriented("RAS") for scan in scans]
+    spacing = recipe.spacing_mm or tuple(
+        float(x) for x in np.median([v.spacing_mm for v in oriented], axis=0)
+    )
+    affine = np.diag([*spacing, 1.0])
+    return Grid(
+        recipe.crop, (spacing[0], spacing[1], spacing[2]),
+        tuple(tuple(float(x) for x in row) for row in affine), scans[0].label_map.orientation,
+    )  # fmt: skip
+
+
+def _crops(
+    row: int, scan: LabelledScan, marks: Sequence[Landmark], seen: SeenPathologies,
+    labels: dict[str, int],
+) -> list[MarkedCrop]:  # fmt: skip
+    """Crops at all findings, and one at each level without any, at a place that findings take."""
+    known = {p.name for p in seen.pathologies}
+    canal = [labels[name] for name in CANAL if name in labels]
+    found = [
+        MarkedCrop(row, voxel_of(scan, mark.point_mm), mark.level, mark)
+        for mark in marks
+        if mark.pathology in known and mark.level in seen.levels
+    ]
+    ill = {mark.level for mark in marks}
+    for index, level in enumerate(seen.levels):
+        if level in ill:
+            continue
+        pathology = seen.pathologies[(row + index) % len(seen.pathologies)].name
+        voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
+        if voxel is not None:
+            found.append(MarkedCrop(row, voxel, level, None))
+    return found
+
+
+def _card(run: Run, seen: SeenPathologies) -> list[str]:
+    assert isinstance(run.recipe, InpaintingRecipe)
+    print_ = run.fingerprint
+    origin = "phantoms, no patients" if print_.origin == "phantom" else "the user's scans"
+    findings = [
+        f"- {p.name}: {sum(p.counts.values())} findings of {p.low:.1f} to {p.high:.1f} mm, "
+        + ", ".join(f"{count} at {level}" for level, count in p.counts.items())
+        for p in seen.pathologies
+    ]
+    return [
+        f"# Run {run.name}: pathology inpainting", "",
+        f"Fitted on {print_.cases} cases of {print_.subjects} subjects ({origin}), channels "
+        f"{', '.join(print_.channels)}, crops of {print_.shape} voxels at {print_.spacing_mm} mm.",
+        "", *findings, "",
+        f"Networks: {', '.join(run.recipe.networks)}; preset {run.recipe.preset}, seed "
+        f"{run.recipe.seed}.", "",
+        "Scans edited by this run are synthetic. They must not be used for diagnosis, and belong "
+        "to the subject whose scan was edited: keep them in the same split.",
+    ]  # fmt: skip

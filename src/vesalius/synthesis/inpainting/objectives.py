@@ -1,0 +1,94 @@
+"""What each denoiser is fitted to: crops from noise, under maps of many kinds."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vesalius.diffusion.guidance import drop_condition
+from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map, on_latent_grid
+from vesalius.diffusion.preconditioning import normalised_input, wanted_output
+from vesalius.diffusion.schedules import Schedule
+from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
+from vesalius.synthesis.inpainting.crops import LATENT_FACTORS, LabelKinds, to_latent
+from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
+from vesalius.training.store import CaseStore
+
+SMALLEST_LEVEL = 0.01
+
+
+class InpaintingObjective(nn.Module):
+    """Squared error of what a network should give where there is noise.
+
+    Args:
+        network: to fit.
+        kind: which of the recipe's networks it is.
+        store: crops.
+        conditions: of each crop `(N, A)`.
+        rows: crop of each number that the loop draws, so that rare findings come often enough.
+        kinds: of labels.
+        recipe: settings.
+        schedule: of noise.
+        spacing_mm: of the crops.
+    """
+
+    def __init__(
+        self, network: VoxelwiseDenoiser, kind: Network, store: CaseStore, conditions: Tensor,
+        rows: Tensor, kinds: LabelKinds, recipe: InpaintingRecipe, schedule: Schedule,
+        spacing_mm: tuple[float, float, float],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network, self.kind, self.store = network, kind, store
+        self.conditions, self.rows, self.kinds = conditions, rows, kinds
+        self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        taken = self.rows[rows]
+        images, labels = self.store.images(taken), self.store.labels(taken)
+        if float(torch.rand(1, generator=chance)) < 0.5:
+            images, labels = images.flip(2), labels.flip(1)
+        images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=chance))
+        clean = to_latent(images, self.kinds.of_position[labels], len(self.kinds))
+        condition = self.conditions[taken]
+        condition = drop_condition(
+            condition, torch.zeros_like(condition), self.recipe.drop_condition, chance
+        )
+        weight = torch.cat([self._map(chance) for _ in range(len(taken))])
+        time = torch.rand(len(taken), 1, 1, 1, 1, generator=chance)
+        time = SMALLEST_LEVEL + (1 - SMALLEST_LEVEL) * time
+        mask = (weight > 0).float()
+        level = time.expand_as(weight) if self.kind != "voxelwise" else time * weight
+        noise = torch.randn(clean.shape, generator=chance)
+        device = next(self.network.parameters()).device
+        clean, noise, level, weight, mask, condition = (
+            t.to(device) for t in (clean, noise, level, weight, mask, condition)
+        )
+        x = self.schedule.noisy(clean, noise, level)
+        context = None
+        if self.kind == "concat":
+            context = clean * (1 - mask)
+        told = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
+        scaled = normalised_input(x, level, self.schedule)
+        out = self.network(scaled, level, told[self.kind], condition, context)
+        wanted = wanted_output(clean, noise, level, self.schedule)
+        counted = torch.ones_like(mask) if self.kind == "ordinary" else mask
+        return ((out - wanted) ** 2 * counted).sum() / (counted.sum() * clean.shape[1])
+
+    def _map(self, chance: torch.Generator) -> Tensor:
+        """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle."""
+        shape = self.store.shape
+        draw = torch.rand(8, generator=chance).tolist()
+        if draw[0] < self.recipe.maps[0] or self.kind == "ordinary":
+            whole = torch.ones(1, 1, *shape)
+            return on_latent_grid(whole, LATENT_FACTORS)
+        middle = [(n - 1) / 2 + 2 * (d - 0.5) for n, d in zip(shape, draw[1:4], strict=True)]
+        stretch = (0.9 + 0.6 * draw[4], 1.0 + 0.9 * draw[5], 1.0)
+        distance = distance_mm(shape, self.spacing_mm, middle, stretch)
+        reach = 10 + 14 * draw[6]
+        if draw[0] < sum(self.recipe.maps) or self.kind == "concat":
+            weight = (distance < reach).float()
+        elif draw[7] < 0.5:
+            weight = gaussian_map(distance, 0.5 * reach)
+        else:
+            weight = linear_map(distance, 0.9 * draw[7] * reach, reach)
+        return on_latent_grid(weight[None, None], LATENT_FACTORS)

@@ -1,0 +1,99 @@
+"""Settings of pathology inpainting, and its presets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from vesalius.training.recipe import FitRecipe, Settings
+
+Network = Literal["voxelwise", "ordinary", "concat"]
+
+
+class MapRecipe(Settings):
+    """The noise map around a landmark.
+
+    Attributes:
+        kind: `linear` is 1 within `core_mm` and falls to 0 at `reach_mm`; `gaussian` has the
+            standard deviation `sigma_mm`.
+        core_mm, reach_mm, sigma_mm: at severity 0.
+        growth: how much wider the map is at severity 1, as a share.
+        stretch: along right, anterior and superior; a disc is longer than it is tall.
+        blend_mm: width over which the edit fades into the scan inside the map's border.
+    """
+
+    kind: Literal["linear", "gaussian"] = "linear"
+    core_mm: float = 8.0
+    reach_mm: float = 17.0
+    sigma_mm: float = 8.0
+    growth: float = 0.15
+    stretch: tuple[float, float, float] = (1.2, 1.45, 1.0)
+    blend_mm: float = 3.0
+
+
+class InpaintingRecipe(Settings):
+    """All settings of one fit.
+
+    Attributes:
+        method: tells this recipe from those of other methods.
+        preset: the name this recipe started from.
+        seed: of the fit.
+        networks: `voxelwise` is the method; `ordinary`, of one noise level for all voxels, serves
+            the variant without training on maps and the baselines; `concat` is told the masked
+            source instead.
+        crop: voxels around a landmark that the networks see, right, anterior, superior.
+        spacing_mm: of the crop; the cohort's own if `None`.
+        widths, blocks, heads: of the denoiser.
+        schedule: of noise.
+        drop_condition: share of training cases whose condition is dropped.
+        guidance: scale of classifier-free guidance.
+        calls: network calls of a sampler.
+        sampler: by name.
+        maps: shares of training steps with all voxels noised alike, with masks of zeros and ones,
+            and the rest with soft maps.
+        ill_share: share of crops with a finding in training.
+        noise_map: used when cases are drawn.
+        fewest: findings of a pathology below which it is not learnt.
+    """
+
+    method: Literal["inpainting"] = "inpainting"
+    preset: str = "demo"
+    seed: int = 0
+    networks: tuple[Network, ...] = ("voxelwise",)
+    crop: tuple[int, int, int] = (12, 48, 48)
+    spacing_mm: tuple[float, float, float] | None = None
+    widths: tuple[int, int] = (32, 96)
+    blocks: int = 2
+    heads: int = 0
+    schedule: Literal["cosine", "linear_beta", "linear_flow"] = "cosine"
+    drop_condition: float = 0.1
+    guidance: float = 1.0
+    calls: int = 20
+    sampler: Literal["ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
+    maps: tuple[float, float] = (0.3, 0.25)
+    ill_share: float = 0.7
+    noise_map: MapRecipe = MapRecipe()
+    fewest: int = 6
+    fit: FitRecipe = FitRecipe(
+        steps=1400, batch_size=8, learning_rate=1.5e-3, warmup_steps=50, moving_average=0.995
+    )
+
+
+PRESETS: dict[str, InpaintingRecipe] = {
+    "smallest": InpaintingRecipe(
+        preset="smallest", crop=(4, 16, 16), widths=(8, 8), blocks=1, heads=1, calls=3, fewest=1,
+        fit=FitRecipe(steps=4, batch_size=2),
+    ),
+    "demo": InpaintingRecipe(),
+    "workstation": InpaintingRecipe(
+        preset="workstation", crop=(12, 96, 96), widths=(96, 192), blocks=3, guidance=1.25,
+        calls=50,
+        fit=FitRecipe(steps=40_000, batch_size=16, learning_rate=3e-4, warmup_steps=500,
+                      moving_average=0.999),
+    ),
+    "paper": InpaintingRecipe(
+        preset="paper", crop=(16, 128, 128), widths=(128, 320), blocks=4, guidance=1.25, calls=50,
+        fit=FitRecipe(steps=150_000, batch_size=16, learning_rate=2e-4, warmup_steps=1000,
+                      moving_average=0.9995),
+    ),
+}  # fmt: skip
+"""`smallest` for tests, `demo` for CPU minutes, `workstation` for a GPU, `paper` for several."""

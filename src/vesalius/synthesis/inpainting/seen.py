@@ -1,0 +1,123 @@
+"""What a cohort shows of pathologies: which, at which levels, how many, and of what size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from vesalius.scans.fault import Refused
+from vesalius.scans.landmarks import Landmark
+from vesalius.scans.spine import PATHOLOGIES
+from vesalius.training.recipe import Settings
+
+NOTE = "pathologies"
+
+
+class SeenPathology(Settings):
+    """One pathology: sizes in mm of its findings, and how many there were at each level.
+
+    >>> seen = SeenPathology.of("stenosis", [6.0, 8.0, 10.0], ["L4-L5"] * 3)
+    >>> seen.size_at(0.75), seen.severity_of(10.0), seen.standardised(8.0)
+    (7.0, 0.0, 0.0)
+    """
+
+    name: str
+    low: float
+    high: float
+    mean: float
+    sd: float
+    counts: dict[str, int]
+
+    @classmethod
+    def of(cls, name: str, sizes: Sequence[float], levels: Sequence[str]) -> SeenPathology:
+        """From the findings of a cohort."""
+        values = np.array(sizes)
+        counts = {level: levels.count(level) for level in sorted(set(levels))}
+        return cls(name=name, low=float(values.min()), high=float(values.max()),
+                   mean=float(values.mean()), sd=float(max(values.std(), 0.1)), counts=counts)  # fmt: skip
+
+    @property
+    def _sign(self) -> int:
+        return 1 if PATHOLOGIES[self.name].worse == "larger" else -1
+
+    def size_at(self, severity: float) -> float:
+        """Size in mm at a severity of 0, the mildest that was seen, to 1, the worst."""
+        ends = (self.low, self.high)[:: self._sign]
+        return ends[0] + severity * (ends[1] - ends[0])
+
+    def severity_of(self, size_mm: float) -> float:
+        """The inverse of `size_at`, within 0 and 1."""
+        ends = (self.low, self.high)[:: self._sign]
+        share = (size_mm - ends[0]) / (ends[1] - ends[0]) if ends[0] != ends[1] else 0.5
+        return float(min(max(share, 0.0), 1.0))
+
+    def standardised(self, size_mm: float) -> float:
+        """The size as networks see it."""
+        return (size_mm - self.mean) / self.sd
+
+
+class SeenPathologies(Settings):
+    """All pathologies and levels that a run knows, in the order of its conditions."""
+
+    pathologies: tuple[SeenPathology, ...]
+    levels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, marks: Iterable[Landmark], levels: Sequence[str], fewest: int) -> SeenPathologies:
+        """From the landmarks of a cohort; what was seen less than `fewest` times is left out."""
+        by_name: dict[str, list[Landmark]] = {}
+        for mark in marks:
+            by_name.setdefault(mark.pathology, []).append(mark)
+        kept = tuple(
+            SeenPathology.of(name, [m.size_mm for m in found], [m.level for m in found])
+            for name, found in sorted(by_name.items())
+            if len(found) >= fewest
+        )
+        if not kept:
+            counts = ", ".join(f"{len(found)} of {name}" for name, found in by_name.items())
+            fault = f"holds too few findings ({counts or 'none'})"
+            raise Refused("landmarks.csv", fault, f"mark at least {fewest} of one pathology")
+        return cls(pathologies=kept, levels=tuple(levels))
+
+    @classmethod
+    def read(cls, run: Path) -> SeenPathologies:
+        """Of a finished run."""
+        path = run / f"{NOTE}.json"
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValidationError) as error:
+            raise Refused(path, "is missing or damaged", "fit this run again") from error
+
+    def pathology(self, name: str) -> SeenPathology:
+        """By name, or `Refused`."""
+        for seen in self.pathologies:
+            if seen.name == name:
+                return seen
+        known = ", ".join(seen.name for seen in self.pathologies)
+        raise Refused(name, "is no pathology of this run", f"ask for {known}")
+
+    def require_level(self, level: str) -> None:
+        """Refuse a level that the run does not know."""
+        if level not in self.levels:
+            raise Refused(level, "is no level of this run", f"ask for {', '.join(self.levels)}")
+
+    @property
+    def condition_length(self) -> int:
+        """Healthy, each pathology, its size, and each level."""
+        return 2 + len(self.pathologies) + len(self.levels)
+
+    def condition(self, pathology: str | None, level: str, size_mm: float = 0.0) -> list[float]:
+        """What a network is told; all zeros stand for no condition.
+
+        >>> seen = SeenPathologies(levels=("L4-L5",), pathologies=(
+        ...     SeenPathology.of("herniation", [2.0, 6.0], ["L4-L5"] * 2),))
+        >>> seen.condition("herniation", "L4-L5", 6.0)
+        [0.0, 1.0, 1.0, 1.0]
+        """
+        told = [float(pathology is None)]
+        told += [float(seen.name == pathology) for seen in self.pathologies]
+        told.append(self.pathology(pathology).standardised(size_mm) if pathology else 0.0)
+        return told + [float(known == level) for known in self.levels]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vesalius.phantoms.cohort import write_brains
+from vesalius.phantoms.cohort import write_brains, write_spines
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.description import Description
@@ -18,6 +18,8 @@ from vesalius.scans.volume import Volume
 from vesalius.synthesis.guided.closed_loop import even_requests, generate
 from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
 from vesalius.synthesis.guided.recipe import PRESETS
+from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
+from vesalius.synthesis.inpainting.recipe import PRESETS as INPAINTING
 from vesalius.training.run import Run
 
 torch.set_num_threads(int(os.environ.get("VESALIUS_TEST_THREADS", "2")))
@@ -92,3 +94,21 @@ def small_cohort(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Co
     asked = even_requests({"ventricle_volume_ml": (20.0, 30.0)}, 3, 0)
     folder = tmp_path_factory.mktemp("synthetic") / "cohort"
     return generate(small_run, asked, folder, tolerance=0.5, tries=30).cohort
+
+
+@pytest.fixture(scope="session")
+def spines(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Ten phantom spines, coarse, a third of their levels with a finding; two are held back."""
+    folder = tmp_path_factory.mktemp("spines") / "cohort"
+    prevalence = {"herniation": 0.15, "stenosis": 0.15}
+    return write_spines(folder, 10, 2, (8.0, 2.5, 2.5), prevalence)
+
+
+@pytest.fixture(scope="session")
+def inpainting_run(spines: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of the smallest preset with all networks."""
+    recipe = INPAINTING["smallest"].model_copy(
+        update={"networks": ("voxelwise", "ordinary", "concat")}
+    )
+    prepared = prepare_inpainting(spines, recipe)
+    return fit_inpainting(prepared, tmp_path_factory.mktemp("inpainting") / "run")

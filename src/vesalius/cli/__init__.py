@@ -19,7 +19,7 @@ app = App(
     name="vesalius",
     help="""Make labelled synthetic scans with the properties you ask for, and prove their worth.
 
-    vesalius cohort check my-scans/ looks at what you have; vesalius fit guided learns it;
+    vesalius cohort check my-scans/ looks at what you have; vesalius fit learns it;
     vesalius balance fills what is rare; vesalius prove measures whether it helps.
     """,
     version=__version__,
@@ -31,12 +31,13 @@ app.register_install_completion_command()
 @functools.cache
 def _register() -> None:
     """Load the groups when the command runs, so that `--version` and completion stay quick."""
-    from vesalius.cli import cohort, fit, phantom, proof, synthesis
+    from vesalius.cli import balance, cohort, fit, inpainting, phantom, proof, synthesis
 
     for group in (cohort.app, phantom.app, fit.app, proof.protocol):
         app.command(group)
     app.command(synthesis.generate)
-    app.command(synthesis.balance)
+    app.command(balance.balance)
+    app.command(inpainting.inpaint)
     app.command(proof.prove)
 
 

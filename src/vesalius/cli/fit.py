@@ -69,9 +69,59 @@ def guided(
         prepared = prepare_guided(cohort, recipe, progress, faults)
         print_faults(faults)
         for line in prepared.plan.lines():
-            progress_line = f"[dim]plan[/] {line}"
-            console.print(progress_line)
+            console.print(f"[dim]plan[/] {line}")
         if plan_only:
             return
         run = fit_guided(prepared, out, progress)
+    console.print(f"{out}: run {run.name} is ready; card in {out / 'card.md'}")
+
+
+@app.command
+def inpainting(
+    folder: Path,
+    *,
+    out: Path,
+    preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
+    networks: Annotated[
+        list[Literal["voxelwise", "ordinary", "concat"]] | None, Parameter(negative="")
+    ] = None,
+    seed: int = 0,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit pathology inpainting: findings set into healthy scans by a noise level for each voxel.
+
+    The cohort needs landmarks.csv, one point in mm for each finding, and labels of discs and canal.
+    Killed at any point, the same command goes on where it was.
+
+    Parameters
+    ----------
+    folder: Path
+        A labelled cohort in nnU-Net v2 raw format, with landmarks.csv.
+    out: Path
+        Folder of the run.
+    preset: str
+        Sizes and steps: demo for CPU minutes, workstation for one GPU, paper for several.
+    networks: list[str]
+        voxelwise is the method; ordinary and concat serve the baselines. May be repeated.
+    seed: int
+        Of the fit.
+    plan_only: bool
+        Show what the fit needs and stop.
+    """
+    from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
+    from vesalius.synthesis.inpainting.recipe import PRESETS
+
+    base = PRESETS[preset]
+    chosen = tuple(networks or base.networks)
+    recipe = base.model_copy(update={"networks": chosen, "seed": seed})
+    cohort = Cohort.open(folder)
+    faults: list[Fault] = list(cohort.faults)
+    with bars() as progress:
+        prepared = prepare_inpainting(cohort, recipe, progress, faults)
+        print_faults(faults)
+        for line in prepared.plan.lines():
+            console.print(f"[dim]plan[/] {line}")
+        if plan_only:
+            return
+        run = fit_inpainting(prepared, out, progress)
     console.print(f"{out}: run {run.name} is ready; card in {out / 'card.md'}")

@@ -1,4 +1,4 @@
-"""`vesalius generate` and `vesalius balance`: draw what is missing."""
+"""`vesalius generate`, and balancing an attribute: draw what is missing."""
 
 from __future__ import annotations
 
@@ -67,41 +67,11 @@ def generate(
     _draw(opened, requests, out, seed, tolerance, tries, extrapolate, guidance)
 
 
-def balance(
-    folder: Path,
-    *,
-    run: Path,
-    out: Path,
-    attribute: Ranges,
-    count: Annotated[int | None, Parameter(name=["-n", "--count"])] = None,
-    seed: int = 0,
-    tolerance: float = 0.1,
-    tries: int = 10,
-    extrapolate: Flag = False,
-) -> None:
-    """Draw the labelled scans that bring the histogram of an attribute up to uniform.
-
-    Parameters
-    ----------
-    folder: Path
-        The cohort to be balanced, of the kind that the run was fitted on.
-    run: Path
-        Folder of a finished fit.
-    out: Path
-        Folder of the synthetic cases.
-    attribute: list[str]
-        One attribute with its range, such as ventricle_volume_ml=20:160.
-    count: int
-        At most so many cases, picked evenly from those that are missing.
-    seed: int
-        The same seed gives the same cases.
-    tolerance: float
-        Largest relative error of the measured attribute.
-    tries: int
-        Label maps drawn for one request before it is given up and listed.
-    extrapolate: bool
-        Allow requests outside what the run has seen.
-    """
+def balance_attribute(
+    folder: Path, run: Path, out: Path, attribute: Sequence[str], count: int | None, seed: int,
+    tolerance: float, tries: int, extrapolate: bool,
+) -> None:  # fmt: skip
+    """Fill up the histogram of an attribute by guided synthesis."""
     from vesalius.synthesis.guided.closed_loop import balancing_requests, thinned
     from vesalius.synthesis.guided.recipe import GuidedRecipe
     from vesalius.training.run import Run

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vesalius.diffusion.samplers import Denoiser, NoiseSource, SAMPLERS
+from vesalius.diffusion.samplers import SAMPLERS, Denoiser, NoiseSource
 from vesalius.diffusion.schedules import Schedule
 
 

@@ -50,3 +50,47 @@ def output_spread(level: Tensor, x: Tensor, schedule: Schedule) -> Tensor:
     level = against(level, x)
     alpha, sigma = schedule.alpha(level), schedule.sigma(level)
     return sigma / torch.sqrt(alpha**2 + sigma**2)
+
+
+def clean_prediction(
+    output: Tensor, x: Tensor, level: Tensor, schedule: Schedule, grain: float
+) -> Tensor:
+    """The guess of x₀ from a network that predicts x₀ itself, trusting x where it is cleaner.
+
+    x₀ = c·x + (1 − α·c)·F with c = g²α/(g²α² + σ²): what is best where the prediction is off by
+    the grain g of the data. A narrow network needs this form: it returns something smooth, while
+    the form above has it carry the noise of every voxel through.
+
+    Args:
+        output: F.
+        x: noisy sample.
+        level: of its noise.
+        schedule: of noise.
+        grain: g, spread of what no network can predict, such as noise of the scanner.
+
+    >>> from vesalius.diffusion.schedules import SCHEDULES
+    >>> x, told = torch.full((1, 1), 2.0), torch.zeros(1, 1)
+    >>> clean_prediction(told, x, torch.tensor(0.0), SCHEDULES["cosine"], 0.1).item()
+    2.0
+    """
+    level = against(level, x)
+    alpha, sigma = schedule.alpha(level), schedule.sigma(level)
+    trust = grain**2 * alpha / ((grain * alpha) ** 2 + sigma**2)
+    return trust * x + (1 - alpha * trust) * output
+
+
+def expected_error(
+    level: Tensor, x: Tensor, schedule: Schedule, prior: Tensor | float, floor: float
+) -> Tensor:
+    """Squared error of x₀ that a fair guess has at a level: p²σ²/(p²α² + σ²), at least floor².
+
+    Dividing a loss by it makes every level of noise count alike.
+
+    Args:
+        prior: p, the error of a guess from context alone; broadcasts to x.
+        floor: below which an error does not matter.
+    """
+    level = against(level, x)
+    alpha, sigma = schedule.alpha(level), schedule.sigma(level)
+    error = (prior * sigma) ** 2 / ((prior * alpha) ** 2 + sigma**2).clamp(min=1e-12)
+    return error.clamp(min=floor**2)

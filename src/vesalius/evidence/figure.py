@@ -63,6 +63,43 @@ def bootstrapped(
     return Figure(value, unit, count, interval)
 
 
+def jackknifed(
+    columns: Sequence[np.ndarray], statistic: Callable[..., float], unit: str, groups: int = 20
+) -> Figure:
+    """A statistic of independent sets of cases with its grouped jackknife interval.
+
+    For statistics that resampling with replacement would bias, such as distances between
+    distributions: each set loses one of its `groups` in turn, and the variances add up (Efron and
+    Tibshirani 1993, chapter 11). The interval is ± 1.96 standard errors.
+
+    Args:
+        columns: one `(N, ...)` for each set.
+        statistic: of as many arrays.
+        unit: of the value.
+        groups: into which each set is parted.
+
+    >>> sample = np.random.default_rng(0).normal(size=400)
+    >>> figure = jackknifed([sample], np.mean, "mL")
+    >>> round((figure.ci95[1] - figure.value) / 1.96 * 20, 1)   # about 1, the spread of the sample
+    1.0
+    """
+    value = statistic(*columns)
+    smallest = min(len(column) for column in columns)
+    if smallest < 4:
+        return Figure(float(value), unit, smallest, None)
+    variance = 0.0
+    for index, column in enumerate(columns):
+        count = min(groups, len(column))
+        place = np.arange(len(column)) % count
+        left = np.array([
+            statistic(*[c[place != g] if i == index else c for i, c in enumerate(columns)])
+            for g in range(count)
+        ])  # fmt: skip
+        variance += (count - 1) / count * float(((left - left.mean()) ** 2).sum())
+    reach = 1.96 * variance**0.5
+    return Figure(float(value), unit, smallest, (float(value - reach), float(value + reach)))
+
+
 def mean_figure(values: np.ndarray, unit: str) -> Figure:
     """Mean and SD of `(N,)` values with the bootstrap interval of the mean."""
     found = bootstrapped([values], np.mean, unit)

@@ -1,11 +1,14 @@
 """The voxelwise denoiser: one network told, at every voxel, how noisy that voxel is.
 
 A small U-Net on sagittal volumes: convolutions in the slice at full latent resolution, in all three
-directions at half of it, attention among the coarse voxels. Level map, noise map and place enter at
-each resolution; pathology, level of the spine and size modulate it by FiLM (Perez et al. 2018).
+directions at half of it, attention among the coarse voxels if asked for. Level map, noise map
+and place scale and shift the features of each voxel, as SPADE does (Park et al. 2019); pathology,
+level of the spine and size do so for all voxels alike (FiLM, Perez et al. 2018).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,30 +19,31 @@ from vesalius.networks.spade import voxel_norm
 
 
 class ModulatedBlock(nn.Module):
-    """Two normalised convolutions beside a skip; channels scaled and shifted by a vector.
+    """Two normalised convolutions beside a skip, scaled and shifted by a vector and at each voxel.
 
     Args:
         channels_in, channels: in and out.
         told: width of the vector.
-        maps: channels of the maps that every voxel is told.
+        read: channels of what is told at each voxel.
         kernel: of the convolutions.
     """
 
     def __init__(
-        self, channels_in: int, channels: int, told: int, maps: int, kernel: tuple[int, int, int]
+        self, channels_in: int, channels: int, told: int, read: int, kernel: tuple[int, int, int]
     ) -> None:
         super().__init__()
-        padding = tuple(size // 2 for size in kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.first = nn.Conv3d(channels_in, channels, kernel, padding=padding)
         self.second = nn.Conv3d(channels, channels, kernel, padding=padding)
         self.film = nn.Linear(told, 2 * channels)
-        self.maps = nn.Conv3d(maps, channels, 1)
+        self.modulate = nn.Conv3d(read, 2 * channels, 1)
         self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
         nn.init.zeros_(self.second.weight)
 
-    def forward(self, x: Tensor, vector: Tensor, maps: Tensor) -> Tensor:
-        scale, shift = self.film(vector)[:, :, None, None, None].chunk(2, dim=1)
-        h = self.first(functional.silu(voxel_norm(x))) + self.maps(maps)
+    def forward(self, x: Tensor, vector: Tensor, read: Tensor) -> Tensor:
+        everywhere = self.film(vector)[:, :, None, None, None]
+        scale, shift = (self.modulate(read) + everywhere).chunk(2, dim=1)
+        h = self.first(functional.silu(voxel_norm(x)))
         h = voxel_norm(h) * (1 + scale) + shift
         h = self.second(functional.silu(h))
         total: Tensor = h + (x if self.skip is None else self.skip(x))
@@ -79,12 +83,13 @@ class VoxelwiseDenoiser(nn.Module):
         heads: of the attention at the coarse resolution; 0 for none.
 
     >>> net = VoxelwiseDenoiser(channels=4, context=0, conditions=6, widths=(16, 32), blocks=1)
-    >>> x, level, weight = torch.rand(2, 4, 3, 8, 8), torch.rand(2, 1, 3, 8, 8), torch.rand(2, 1, 3, 8, 8)
+    >>> x, (level, weight) = torch.rand(2, 4, 3, 8, 8), torch.rand(2, 2, 1, 3, 8, 8)
     >>> net(x, level, weight, torch.rand(2, 6)).shape
     torch.Size([2, 4, 3, 8, 8])
     """
 
-    MAPS = 6
+    READ = 32
+    WAVES = (1.0, 2.0, 4.0)
 
     def __init__(
         self, channels: int, context: int, conditions: int, widths: tuple[int, int],
@@ -97,48 +102,69 @@ class VoxelwiseDenoiser(nn.Module):
         self.tell = nn.Sequential(
             nn.Linear(32 + conditions, told), nn.SiLU(), nn.Linear(told, told), nn.SiLU()
         )
-        self.enter = nn.Conv3d(channels + context + self.MAPS, fine, plane, padding=(0, 1, 1))
+        maps = 5 + 2 * len(self.WAVES)
+        self.read = nn.Sequential(
+            nn.Conv3d(maps, self.READ, 1), nn.SiLU(), nn.Conv3d(self.READ, self.READ, 1), nn.SiLU()
+        )
+        self.enter = nn.Conv3d(channels + context + self.READ, fine, plane, padding=(0, 1, 1))
         self.down_blocks = nn.ModuleList(
-            [ModulatedBlock(fine, fine, told, self.MAPS, plane) for _ in range(blocks)]
+            [ModulatedBlock(fine, fine, told, self.READ, plane) for _ in range(blocks)]
         )
         self.down = nn.Conv3d(fine, coarse, (1, 2, 2), stride=(1, 2, 2))
         self.middle = nn.ModuleList(
-            [ModulatedBlock(coarse, coarse, told, self.MAPS, volume) for _ in range(blocks + 1)]
+            [ModulatedBlock(coarse, coarse, told, self.READ, volume) for _ in range(blocks + 1)]
         )
         self.attention = VoxelAttention(coarse, heads) if heads else None
         self.up = nn.ConvTranspose3d(coarse, fine, (1, 2, 2), stride=(1, 2, 2))
         self.up_blocks = nn.ModuleList(
             [
-                ModulatedBlock(2 * fine if i == 0 else fine, fine, told, self.MAPS, plane)
+                ModulatedBlock(2 * fine if i == 0 else fine, fine, told, self.READ, plane)
                 for i in range(blocks)
             ]
         )
+        self.finish = nn.Conv3d(self.READ, 2 * fine, 1)
         self.leave = nn.Conv3d(fine, channels, plane, padding=(0, 1, 1))
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
+    def begin_as(self, other: VoxelwiseDenoiser) -> None:
+        """Take the weights of a network without context; what reads the context begins at zero."""
+        weights = other.state_dict()
+        missing = self.enter.in_channels - other.enter.in_channels
+        if missing:
+            entry = weights["enter.weight"]
+            x, read = entry.split([entry.shape[1] - self.READ, self.READ], dim=1)
+            nothing = entry.new_zeros(entry.shape[0], missing, *entry.shape[2:])
+            weights["enter.weight"] = torch.cat([x, nothing, read], dim=1)
+        self.load_state_dict(weights)
+
     def forward(
         self, x: Tensor, level: Tensor, weight: Tensor, condition: Tensor,
-        context: Tensor | None = None,
+        context: Tensor | None = None, place: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """F of a scaled noisy latent.
 
         Args:
             x: `(B, C, D, H, W)`.
             level: noise level of each voxel `(B, 1, D, H, W)`.
-            weight: noise map `(B, 1, D, H, W)`; the landmark lies in the middle of the grid.
+            weight: noise map `(B, 1, D, H, W)`.
             condition: `(B, A)`.
             context: `(B, K, D, H, W)` if the network was built for it.
+            place: of each voxel from the landmark `(B, 3, D, H, W)`, see `places`; without it the
+                landmark lies in the middle of the grid.
         """
-        place = _place(x)
-        maps = torch.cat([level, torch.cos(torch.pi * level), weight, place], dim=1)
-        half = functional.avg_pool3d(maps, (1, 2, 2))
+        if place is None:
+            place = places(x.shape[2:]).to(x.device).expand(len(x), -1, -1, -1, -1)
+        angles = [torch.pi * wave * level for wave in self.WAVES]
+        waves = [wave(angle) for angle in angles for wave in (torch.sin, torch.cos)]
+        read = self.read(torch.cat([level, weight, place, *waves], dim=1))
+        half = functional.avg_pool3d(read, (1, 2, 2))
         time = level.amax(dim=(1, 2, 3, 4))
         vector = self.tell(torch.cat([wave_features(time, 32), condition], dim=1))
-        given = [x, maps] if context is None else [x, context, maps]
+        given = [x, read] if context is None else [x, context, read]
         h = self.enter(torch.cat(given, dim=1))
         for block in self.down_blocks:
-            h = block(h, vector, maps)
+            h = block(h, vector, read)
         skip = h
         h = self.down(h)
         for index, block in enumerate(self.middle):
@@ -147,13 +173,13 @@ class VoxelwiseDenoiser(nn.Module):
                 h = self.attention(h)
         h = torch.cat([self.up(h), skip], dim=1)
         for block in self.up_blocks:
-            h = block(h, vector, maps)
-        out: Tensor = self.leave(functional.silu(voxel_norm(h))).float()
+            h = block(h, vector, read)
+        scale, shift = self.finish(read).chunk(2, dim=1)
+        out: Tensor = self.leave(h * (1 + scale) + shift).float()
         return out
 
 
-def _place(x: Tensor) -> Tensor:
-    """Where each voxel lies from the middle of the grid, -1 to 1, `(B, 3, D, H, W)`."""
-    axes = [torch.linspace(-1, 1, n, device=x.device) for n in x.shape[2:]]
-    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-    return grid[None].expand(len(x), -1, -1, -1, -1)
+def places(grid: Sequence[int]) -> Tensor:
+    """Where each voxel of a grid lies from its middle, -1 to 1, `(1, 3, D, H, W)`."""
+    axes = [torch.linspace(-1, 1, n) for n in grid]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]

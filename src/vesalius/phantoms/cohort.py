@@ -91,6 +91,7 @@ def write_spines(
     spacing_mm: tuple[float, float, float] = (4.0, 1.0, 1.0),
     prevalence: Mapping[str, float] | None = None,
     findings: Sequence[Sequence[Finding]] | None = None,
+    seeds: Sequence[int] | None = None,
     split: str = "",
     workers: int = 1,
     progress: Progress = silent,
@@ -105,6 +106,7 @@ def write_spines(
         prevalence: probability of each pathology at each level.
         findings: what is wrong with each case instead; an empty one gives the healthy
             counterfactual of the same seed.
+        seeds: of the cases instead of those that `seed` gives.
         split: written to the column `split` of every case.
         workers: processes to share the work.
         progress: told after each case.
@@ -124,7 +126,7 @@ def write_spines(
             f"spine_{index:04d}", f"phantom-{seed}-spine_{index:04d}", case_seed,
             None if findings is None else tuple(findings[index]),
         )
-        for index, case_seed in enumerate(case_seeds(seed, count))
+        for index, case_seed in enumerate(seeds or case_seeds(seed, count))
     ]  # fmt: skip
     draw = partial(_draw_spine, spacing_mm=spacing_mm, prevalence=prevalence)
     names = (*(attribute.name for attribute in spine.ATTRIBUTES), *spine.GRADES)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.report.page import shown
 from vesalius.report.pictures import montage
+from vesalius.report.rendering import shown
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import write_text

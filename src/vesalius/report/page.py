@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from vesalius.report import pictures
+from vesalius.report.rendering import rendered, shown
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import write_text
 from vesalius.scans.fault import Refused
@@ -51,30 +50,9 @@ def write_report(sources: Sources) -> Path:
         "conclusions": _conclusions(figures),
     }
     content["pictures"] = _pictures(sources, real, synthetic, content["notes"])
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["shown"] = shown
-    template = environment.from_string(
-        (files("vesalius.report") / "page.html.j2").read_text(encoding="utf-8")
-    )
     path = sources.folder / "report.html"
-    write_text(path, template.render(**content))
+    write_text(path, rendered("page.html.j2", content))
     return path
-
-
-def shown(figure: dict[str, Any] | None) -> str:
-    """A figure of `results.json` in words.
-
-    >>> shown({"value": 6.234, "unit": "mL", "n": 40, "ci95": [5.1, 7.4], "sd": 4.3})
-    '6.23 ± 4.3 [5.1, 7.4]'
-    >>> shown(None)
-    '–'
-    """
-    if figure is None:
-        return "–"
-    spread = "" if figure.get("sd") is None else f" ± {figure['sd']:.2g}"
-    interval = figure.get("ci95")
-    bounds = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
-    return f"{figure['value']:.3g}{spread}{bounds}"
 
 
 def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -53,14 +54,88 @@ def montage(
         for row, (pixels, marks, aspect) in enumerate(planes):
             ax = axes[row, column]
             ax.imshow(pixels.T, cmap="gray", origin="lower", vmin=low, vmax=high, aspect=aspect)
-            for index, value in enumerate(focus if outline else ()):
-                if (marks == value).any():
-                    colour = OUTLINES[(index + 3) % len(OUTLINES)]
-                    ax.contour((marks == value).T, [0.5], colors=colour, linewidths=0.7)
+            _outlined(ax, marks, focus if outline else ())
             ax.axis("off")
         axes[0, column].set_title(caption, color="white", fontsize=8)
     canvas.subplots_adjust(0.002, 0.002, 0.998, 0.95, wspace=0.02, hspace=0.02)
     return _encoded(canvas, dpi=110)
+
+
+def before_and_after(
+    rows: Sequence[Sequence[tuple[str, LabelledScan]]], focus: Sequence[int], slices: Sequence[int],
+    around: Sequence[tuple[float, float]] | None = None, half_mm: float = 0.0,
+) -> str:  # fmt: skip
+    """Sagittal slices of scans before and after an edit, and below each what it changed.
+
+    Args:
+        rows: for each patient the scan before the edit, then those after it, with captions.
+        focus: labels to outline, as numbers.
+        slices: of the RAS-oriented scan, one a row.
+        around: middle of the part shown, in voxels along the slice's two axes, one a row.
+        half_mm: half the side of that part; 0 shows the whole slice.
+
+    Returns:
+        a data URI.
+    """
+    columns = max(len(row) for row in rows)
+    _, y, z = rows[0][0][1].label_map.oriented("RAS").spacing_mm
+    first = rows[0][0][1].label_map.oriented("RAS").shape
+    tall = 1.0 if half_mm else (first[2] * z) / (first[1] * y)
+    canvas = Canvas(figsize=(1.9 * columns, 2 * 1.9 * tall * len(rows)), facecolor="black")
+    axes = canvas.subplots(2 * len(rows), columns, squeeze=False)
+    for index, row in enumerate(rows):
+        before = row[0][1].channels[0].oriented("RAS")
+        top = float(np.percentile(before.voxels, 99.3))
+        window = (slice(None), slice(None))
+        if around is not None and half_mm:
+            reach = (round(half_mm / y), round(half_mm / z))
+            window = tuple(
+                slice(max(0, round(at) - r), round(at) + r)
+                for at, r in zip(around[index], reach, strict=True)
+            )  # type: ignore[assignment]
+        for column, (caption, scan) in enumerate(row):
+            shown = scan.channels[0].oriented("RAS").voxels[slices[index]]
+            marks = scan.label_map.oriented("RAS").voxels[slices[index]][window]
+            ax, below = axes[2 * index, column], axes[2 * index + 1, column]
+            ax.imshow(shown[window].T, cmap="gray", origin="lower", vmin=0, vmax=top, aspect=z / y)
+            ax.set_title(caption, color="white", fontsize=7)
+            if column == 0:
+                below.imshow(shown[window].T, cmap="gray", origin="lower", vmin=0, vmax=top,
+                             aspect=z / y)  # fmt: skip
+                _outlined(below, marks, focus)
+            else:
+                change = (shown - before.voxels[slices[index]])[window]
+                below.imshow(change.T, cmap="RdBu_r", origin="lower", vmin=-0.5 * top,
+                             vmax=0.5 * top, aspect=z / y)  # fmt: skip
+                _outlined(below, marks, focus)
+    for ax in axes.ravel():
+        ax.axis("off")
+    canvas.subplots_adjust(0.004, 0.004, 0.996, 0.97, wspace=0.03, hspace=0.08)
+    return _encoded(canvas, dpi=120)
+
+
+def sagittal_row(scans: Sequence[LabelledScan]) -> str:
+    """The middle sagittal slice of each scan, side by side."""
+    first = scans[0].label_map.oriented("RAS")
+    _, y, z = first.spacing_mm
+    tall = first.shape[2] * z / (first.shape[1] * y)
+    canvas = Canvas(figsize=(1.7 * len(scans), 1.7 * tall), facecolor="black")
+    for ax, scan in zip(canvas.subplots(1, len(scans), squeeze=False)[0], scans, strict=True):
+        voxels = scan.channels[0].oriented("RAS").voxels
+        top = float(np.percentile(voxels, 99.3))
+        ax.imshow(voxels[len(voxels) // 2].T, cmap="gray", origin="lower", vmin=0, vmax=top,
+                  aspect=z / y)  # fmt: skip
+        ax.axis("off")
+    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.998, wspace=0.02)
+    return _encoded(canvas, dpi=110)
+
+
+def _outlined(ax: Axes, marks: np.ndarray, focus: Sequence[int]) -> None:
+    """The borders of the labels in focus."""
+    for index, value in enumerate(focus):
+        if (marks == value).any():
+            colour = OUTLINES[(index + 3) % len(OUTLINES)]
+            ax.contour((marks == value).T, [0.5], colors=colour, linewidths=0.7)
 
 
 def histograms(before: np.ndarray, added: np.ndarray, name: str, unit: str) -> str:
@@ -88,6 +163,27 @@ def requested_against_measured(
             label=f"kept ({int(accepted.sum())})")  # fmt: skip
     ax.set(xlabel=f"requested ({unit})", ylabel=f"measured ({unit})", xlim=(0, top), ylim=(0, top))
     ax.legend(frameon=False, fontsize=8)
+    return _encoded(canvas)
+
+
+def requested_panels(
+    panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], unit: str
+) -> str:
+    """Requested against measured, a panel for each name, draws that missed as crosses."""
+    canvas = Canvas(figsize=(3.9 * len(panels), 3.5), facecolor="white")
+    axes = canvas.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (name, (asked, measured, taken)) in zip(axes, panels.items(), strict=True):
+        kept = taken > 0
+        top = float(max(asked.max(), measured.max())) * 1.05
+        ax.plot([0, top], [0, top], color="#8a97a5", linewidth=0.8)
+        ax.plot(asked[~kept], measured[~kept], "x", color="#b0b8c1", markersize=4,
+                label=f"drawn again ({int((~kept).sum())})")  # fmt: skip
+        ax.plot(asked[kept], measured[kept], "o", color=SYNTHETIC, markersize=3.5,
+                label=f"kept ({int(kept.sum())})")  # fmt: skip
+        ax.set(title=name, xlabel=f"requested ({unit})", ylabel=f"measured ({unit})")
+        ax.legend(frameon=False, fontsize=8)
+        _tidy(ax)
+    canvas.tight_layout()
     return _encoded(canvas)
 
 
@@ -132,6 +228,11 @@ def _plot(width: float, height: float) -> tuple[Canvas, Axes]:
 def _tidy(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=8)
+
+
+def to_png(uri: str, path: Path) -> None:
+    """Write a picture made here into a file."""
+    path.write_bytes(base64.b64decode(uri.partition(",")[2]))
 
 
 def _encoded(canvas: Canvas, dpi: int = 120) -> str:

@@ -115,7 +115,10 @@ def resolve_attribute(
     Traceback (most recent call last):
     vesalius.scans.fault.Refused: spleen_volume_ml: is no attribute of labels liver, tumour; ...
     """
-    known = {attribute.name: attribute for attribute in (*DECLARED, *spine_attributes(label_values), *declared)}
+    known = {
+        attribute.name: attribute
+        for attribute in (*DECLARED, *spine_attributes(label_values), *declared)
+    }
     name, _, chosen = name.partition("=")
     measure = next((m for m in OF_ANY_LABELS if name.endswith(f"_{m}")), None)
     if chosen and measure:

@@ -113,6 +113,21 @@ class Run:
         write_text(self.folder / f"{name}.json", json.dumps(content, indent=2) + "\n")
 
 
+def method_of(folder: str | Path) -> str:
+    """The method that a run was fitted for: `guided` where its recipe names none.
+
+    Raises:
+        Refused: if the folder holds no recipe.
+    """
+    path = Path(folder) / "recipe.json"
+    if not path.is_file():
+        raise Refused(folder, "holds no recipe.json", "point at a folder made by vesalius fit")
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get("method", "guided"))
+    except ValueError as error:
+        raise Refused(path, f"is not JSON ({error})", "fit this run again") from error
+
+
 class Log:
     """`log.csv`: part, step, loss, validation loss. Rows past a resumed step are taken back."""
 

@@ -83,9 +83,7 @@ def draw_spine(
     >>> ill.attributes["herniation_mm_L4-L5"] > 5, well.attributes["herniation_mm_L4-L5"]
     (True, 0.0)
     """
-    names = ("anatomy", "bones", "nerves", "texture", "surroundings", "scanner", "findings")
-    streams = dict(zip(names, np.random.SeedSequence(seed).spawn(len(names)), strict=True))
-    chance = {name: np.random.default_rng(stream) for name, stream in streams.items()}
+    chance = _streams(seed)
     anatomy = draw_anatomy(chance["anatomy"])
     if findings is None:
         findings = _drawn_findings(anatomy, prevalence or {}, chance["findings"])
@@ -119,11 +117,24 @@ def draw_spine(
     return SpinePhantom(scan, anatomy, effects.findings, landmarks, attributes)
 
 
+def findings_of(seed: int, prevalence: Mapping[str, float]) -> tuple[Finding, ...]:
+    """The findings that `draw_spine` draws for a seed, without painting it."""
+    chance = _streams(seed)
+    return tuple(_drawn_findings(draw_anatomy(chance["anatomy"]), prevalence, chance["findings"]))
+
+
+def _streams(seed: int) -> dict[str, np.random.Generator]:
+    """A stream of chance for each part of a phantom, so that changing one leaves the others."""
+    names = ("anatomy", "bones", "nerves", "texture", "surroundings", "scanner", "findings")
+    streams = np.random.SeedSequence(seed).spawn(len(names))
+    return {name: np.random.default_rng(s) for name, s in zip(names, streams, strict=True)}
+
+
 def _drawn_findings(
     anatomy: SpineAnatomy, prevalence: Mapping[str, float], chance: np.random.Generator
 ) -> list[Finding]:
     """At most one finding a level; likelier where the disc is worn."""
-    found = []
+    found: list[Finding] = []
     for level in LEVELS:
         wear = np.exp(0.45 * (anatomy.disc(level).grade - 2.7))
         for pathology in sorted(prevalence):

@@ -161,4 +161,4 @@ def sac_diameter(anatomy: SpineAnatomy, s: Array | float) -> Array:
     knots = [anatomy.middles[8], anatomy.middles[7], anatomy.middles[6], anatomy.middles[5],
              anatomy.middles[1], anatomy.middles[0]]  # fmt: skip
     values = [0.0, 4.5, 0.78 * lower, lower, upper, upper]
-    return np.interp(s, knots, values)
+    return np.asarray(np.interp(s, knots, values))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from vesalius.scans.fault import Refused
 from vesalius.training.recipe import Settings
@@ -24,7 +24,7 @@ class SizeCalibration(Settings):
     4.0
     """
 
-    lines: dict[str, tuple[float, float]] = {}
+    lines: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, drawn: Mapping[str, Sequence[tuple[float, float]]]) -> SizeCalibration:

@@ -15,8 +15,9 @@ from vesalius.diffusion.noise_maps import (
     on_latent_grid,
 )
 from vesalius.scans.case import LabelledScan
+from vesalius.scans.crop import Crop
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.inpainting.crops import LATENT_FACTORS, Crop, LabelKinds, from_latent
+from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds, from_latent
 from vesalius.synthesis.inpainting.recipe import MapRecipe
 from vesalius.training.fingerprint import Fingerprint
 
@@ -42,7 +43,7 @@ def edit_map(
     """The noise map around the landmark of a crop, and the blend inside its border."""
     shape = crop.scan.label_map.shape
     wider = 1 + recipe.growth * severity
-    distance = distance_mm(shape, spacing_mm, crop.landmark, recipe.stretch)
+    distance = distance_mm(shape, spacing_mm, crop.landmark.tolist(), recipe.stretch)
     if recipe.kind == "linear":
         weight = linear_map(distance, recipe.core_mm * wider, recipe.reach_mm * wider)
     else:
@@ -135,4 +136,3 @@ def _back(voxels: np.ndarray, like: Volume) -> Volume:
     """RAS-oriented voxels in the axis order of `like`, with its very affine."""
     upright = Volume(voxels, like.oriented("RAS").affine)
     return Volume(upright.oriented(like.orientation).voxels, like.affine)
-

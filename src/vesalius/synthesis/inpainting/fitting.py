@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.crop import cut, voxel_of
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.grid import Grid
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
 from vesalius.synthesis.inpainting.closed_loop import calibrate
-from vesalius.synthesis.inpainting.crops import cut, voxel_of
 from vesalius.synthesis.inpainting.model import InpaintingModel
 from vesalius.synthesis.inpainting.objectives import InpaintingObjective
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
@@ -28,11 +29,12 @@ from vesalius.synthesis.inpainting.seen import NOTE, SeenPathologies
 from vesalius.training.device import fabric_for
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.loop import fit
-from vesalius.training.plan import Plan, planned, step_cost
+from vesalius.training.plan import Plan, PlannedFit, planned, step_cost
 from vesalius.training.run import Run
 from vesalius.training.store import CaseStore
 
 FEWEST_CASES = 8
+TRUNK = "trunk"
 GRID_MULTIPLE = 4
 """Sides of a crop in the slice: halved once for the latent and once in the network."""
 
@@ -138,19 +140,32 @@ def fit_inpainting(
             for crop in prepared.crops
         ]
     )
-    rows = balanced_rows([c.finding and c.finding.pathology for c in prepared.crops],
+    rows = balanced_rows([c.finding.pathology if c.finding else None for c in prepared.crops],
                          recipe.ill_share)  # fmt: skip
+
+    def fit_part(part: str, name: Network, network: VoxelwiseDenoiser, steps: int) -> None:
+        objective = InpaintingObjective(
+            network, name, store, conditions, rows, model.kinds, recipe, model.schedule,
+            fingerprint.spacing_mm,
+        )  # fmt: skip
+        settings = recipe.fit.model_copy(update={"steps": steps})
+        fit(objective, len(rows), settings, recipe.seed, part, run.folder, fabric, progress)
+        run.save(part, network)
+
+    torch.manual_seed(recipe.seed)
+    trunk = model.build("ordinary")
+    shared = round(recipe.shared_steps * recipe.fit.steps)
+    if run.has(TRUNK):
+        run.load(TRUNK, trunk)
+    elif not all(run.has(f"{name}_denoiser") for name in recipe.networks):
+        fit_part(TRUNK, "ordinary", trunk, shared)
     for name in recipe.networks:
-        part = f"{name}_denoiser"
-        if not run.has(part):
-            torch.manual_seed(recipe.seed)
+        if not run.has(f"{name}_denoiser"):
             network = model.build(name)
-            objective = InpaintingObjective(
-                network, name, store, conditions, rows, model.kinds, recipe, model.schedule,
-                fingerprint.spacing_mm,
-            )  # fmt: skip
-            fit(objective, len(rows), recipe.fit, recipe.seed, part, run.folder, fabric, progress)
-            run.save(part, network)
+            network.begin_as(trunk)
+            fit_part(f"{name}_denoiser", name, network, recipe.fit.steps - shared)
+    if fabric.is_global_zero:
+        (run.folder / f"{TRUNK}.safetensors").unlink(missing_ok=True)
     fabric.barrier()
     if not (run.folder / "calibration.json").is_file():
         calibrate(run, cohort_sample(prepared), progress=progress)
@@ -193,7 +208,9 @@ def plan_inpainting(
     """Parameters, memory and time of all networks, on this machine."""
     batch, model = recipe.fit.batch_size, InpaintingModel(recipe, fingerprint, seen)
     channels, *grid = model.latent_shape
-    fits = []
+    grid[0] = min(recipe.slices or grid[0], grid[0])
+    shared = round(recipe.shared_steps * recipe.fit.steps)
+    fits: list[PlannedFit] = []
     for name in recipe.networks:
 
         def step(network: nn.Module, name: Network = name) -> Tensor:
@@ -207,7 +224,10 @@ def plan_inpainting(
             return model.build(name)
 
         cost = step_cost(build, step, recipe.fit.precision)
-        fits.append(planned(f"{name}_denoiser", recipe.fit.steps, cost, recipe.fit.precision))
+        if not fits:
+            fits.append(planned(TRUNK, shared, cost, recipe.fit.precision))
+        own = recipe.fit.steps - shared
+        fits.append(planned(f"{name}_denoiser", own, cost, recipe.fit.precision))
     held = 3.0 * crops * float(np.prod(fingerprint.shape))
     counts = ", ".join(f"{sum(p.counts.values())} of {p.name}" for p in seen.pathologies)
     return Plan(tuple(fits), held, (f"findings: {counts}; {crops} crops in all",))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vesalius.diffusion.preconditioning import normalised_input, preconditioned
+from vesalius.diffusion.preconditioning import clean_prediction, normalised_input
 from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
-from vesalius.synthesis.inpainting.crops import LATENT_FACTORS, LabelKinds
+from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.synthesis.inpainting.seen import SeenPathologies
 from vesalius.training.fingerprint import Fingerprint
@@ -51,7 +51,7 @@ class InpaintingModel(nn.Module):
         """x₀ of a noisy latent whose noise level is `level` `(B, 1, D, H, W)` at each voxel."""
         scaled = normalised_input(x, level, self.schedule)
         output = self.networks[name](scaled, level, weight, condition, context)
-        return preconditioned(output, x, level, self.schedule)
+        return clean_prediction(output, x, level, self.schedule, self.recipe.grain)
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map, on_latent_grid
-from vesalius.diffusion.preconditioning import normalised_input, wanted_output
+from vesalius.diffusion.preconditioning import clean_prediction, expected_error, normalised_input
 from vesalius.diffusion.schedules import Schedule
-from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
-from vesalius.synthesis.inpainting.crops import LATENT_FACTORS, LabelKinds, to_latent
+from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
+from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds, to_latent
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.training.store import CaseStore
 
@@ -59,20 +59,37 @@ class InpaintingObjective(nn.Module):
         mask = (weight > 0).float()
         level = time.expand_as(weight) if self.kind != "voxelwise" else time * weight
         noise = torch.randn(clean.shape, generator=chance)
+        place = places(clean.shape[2:]).expand(len(taken), -1, -1, -1, -1)
+        sheets = self._sheets(clean.shape[2], chance)
         device = next(self.network.parameters()).device
-        clean, noise, level, weight, mask, condition = (
-            t.to(device) for t in (clean, noise, level, weight, mask, condition)
+        clean, noise, level, weight, mask, place = (
+            t[:, :, sheets].to(device) for t in (clean, noise, level, weight, mask, place)
         )
+        condition = condition.to(device)
         x = self.schedule.noisy(clean, noise, level)
         context = None
         if self.kind == "concat":
             context = clean * (1 - mask)
         told = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
         scaled = normalised_input(x, level, self.schedule)
-        out = self.network(scaled, level, told[self.kind], condition, context)
-        wanted = wanted_output(clean, noise, level, self.schedule)
+        out = self.network(scaled, level, told[self.kind], condition, context, place)
+        guess = clean_prediction(out, x, level, self.schedule, self.recipe.grain)
+        known, unknown = self.recipe.prior
+        share = weight.mean(dim=(1, 2, 3, 4), keepdim=True) if self.kind != "ordinary" else 1.0
+        prior = known + (unknown - known) * share
+        fair = expected_error(level, x, self.schedule, prior, self.recipe.grain)
         counted = torch.ones_like(mask) if self.kind == "ordinary" else mask
-        return ((out - wanted) ** 2 * counted).sum() / (counted.sum() * clean.shape[1])
+        importance = torch.ones(1, clean.shape[1], 1, 1, 1, device=device)
+        importance[:, : 4 * images.shape[1]] = self.recipe.image_importance
+        importance = importance / importance.mean()
+        error = (guess - clean) ** 2 / fair * counted * importance
+        return error.sum() / (counted.sum() * clean.shape[1])
+
+    def _sheets(self, depth: int, chance: torch.Generator) -> slice:
+        """Neighbouring slices that one step looks at; all of them where the recipe says 0."""
+        count = min(self.recipe.slices or depth, depth)
+        start = int(torch.randint(depth - count + 1, (1,), generator=chance))
+        return slice(start, start + count)
 
     def _map(self, chance: torch.Generator) -> Tensor:
         """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle."""
@@ -84,7 +101,7 @@ class InpaintingObjective(nn.Module):
         middle = [(n - 1) / 2 + 2 * (d - 0.5) for n, d in zip(shape, draw[1:4], strict=True)]
         stretch = (0.9 + 0.6 * draw[4], 1.0 + 0.9 * draw[5], 1.0)
         distance = distance_mm(shape, self.spacing_mm, middle, stretch)
-        reach = 10 + 14 * draw[6]
+        reach = 13 + 15 * draw[6]
         if draw[0] < sum(self.recipe.maps) or self.kind == "concat":
             weight = (distance < reach).float()
         elif draw[7] < 0.5:

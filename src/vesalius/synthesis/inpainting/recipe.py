@@ -22,11 +22,11 @@ class MapRecipe(Settings):
     """
 
     kind: Literal["linear", "gaussian"] = "linear"
-    core_mm: float = 8.0
-    reach_mm: float = 17.0
-    sigma_mm: float = 8.0
-    growth: float = 0.15
-    stretch: tuple[float, float, float] = (1.2, 1.45, 1.0)
+    core_mm: float = 12.0
+    reach_mm: float = 22.0
+    sigma_mm: float = 11.0
+    growth: float = 0.1
+    stretch: tuple[float, float, float] = (1.1, 1.25, 1.0)
     blend_mm: float = 3.0
 
 
@@ -41,9 +41,15 @@ class InpaintingRecipe(Settings):
             the variant without training on maps and the baselines; `concat` is told the masked
             source instead.
         crop: voxels around a landmark that the networks see, right, anterior, superior.
+        slices: neighbouring slices of a crop that one training step looks at, 0 for all.
         spacing_mm: of the crop; the cohort's own if `None`.
         widths, blocks, heads: of the denoiser.
         schedule: of noise.
+        grain: spread in the latent of what no network can predict.
+        prior: error of a guess where most of a crop is known, and where nothing is; with it every
+            level of noise counts alike in the loss.
+        image_importance: of a channel of the image against one of the labels, in the loss. Labels
+            need only be told apart.
         drop_condition: share of training cases whose condition is dropped.
         guidance: scale of classifier-free guidance.
         calls: network calls of a sampler.
@@ -53,6 +59,9 @@ class InpaintingRecipe(Settings):
         ill_share: share of crops with a finding in training.
         noise_map: used when cases are drawn.
         fewest: findings of a pathology below which it is not learnt.
+        shared_steps: share of the steps in which all networks are still one, fitted without maps;
+            each takes the rest by itself, so that all have the same number.
+        fit: steps and the rest, of each network.
     """
 
     method: Literal["inpainting"] = "inpainting"
@@ -60,27 +69,33 @@ class InpaintingRecipe(Settings):
     seed: int = 0
     networks: tuple[Network, ...] = ("voxelwise",)
     crop: tuple[int, int, int] = (12, 48, 48)
+    slices: int = 4
     spacing_mm: tuple[float, float, float] | None = None
-    widths: tuple[int, int] = (32, 96)
+    widths: tuple[int, int] = (48, 96)
     blocks: int = 2
     heads: int = 0
     schedule: Literal["cosine", "linear_beta", "linear_flow"] = "cosine"
+    grain: float = 0.08
+    prior: tuple[float, float] = (0.3, 0.7)
+    image_importance: float = 4.0
     drop_condition: float = 0.1
     guidance: float = 1.0
     calls: int = 20
     sampler: Literal["ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
-    maps: tuple[float, float] = (0.3, 0.25)
-    ill_share: float = 0.7
+    maps: tuple[float, float] = (0.1, 0.2)
+    ill_share: float = 0.8
     noise_map: MapRecipe = MapRecipe()
     fewest: int = 6
+    shared_steps: float = 0.5
     fit: FitRecipe = FitRecipe(
-        steps=1400, batch_size=8, learning_rate=1.5e-3, warmup_steps=50, moving_average=0.995
+        steps=2000, batch_size=8, learning_rate=3e-3, warmup_steps=50, moving_average=0.995
     )
 
 
 PRESETS: dict[str, InpaintingRecipe] = {
     "smallest": InpaintingRecipe(
-        preset="smallest", crop=(4, 16, 16), widths=(8, 8), blocks=1, heads=1, calls=3, fewest=1,
+        preset="smallest", crop=(4, 16, 16), slices=0, widths=(8, 8), blocks=1, heads=1, calls=3,
+        fewest=1,
         fit=FitRecipe(steps=4, batch_size=2),
     ),
     "demo": InpaintingRecipe(),

@@ -20,8 +20,8 @@ class SeenPathology(Settings):
     """One pathology: sizes in mm of its findings, and how many there were at each level.
 
     >>> seen = SeenPathology.of("stenosis", [6.0, 8.0, 10.0], ["L4-L5"] * 3)
-    >>> seen.size_at(0.75), seen.severity_of(10.0), seen.standardised(8.0)
-    (7.0, 0.0, 0.0)
+    >>> seen.size_at(0.75), seen.severity_of(6.0), seen.standardised(8.0)
+    (7.0, 1.0, 0.0)
     """
 
     name: str
@@ -36,8 +36,10 @@ class SeenPathology(Settings):
         """From the findings of a cohort."""
         values = np.array(sizes)
         counts = {level: levels.count(level) for level in sorted(set(levels))}
-        return cls(name=name, low=float(values.min()), high=float(values.max()),
-                   mean=float(values.mean()), sd=float(max(values.std(), 0.1)), counts=counts)  # fmt: skip
+        return cls(
+            name=name, low=float(values.min()), high=float(values.max()),
+            mean=float(values.mean()), sd=float(max(values.std(), 0.1)), counts=counts,
+        )  # fmt: skip
 
     @property
     def _sign(self) -> int:

@@ -1,17 +1,14 @@
-"""Crops around a landmark: what the networks see of a scan, and their latent grid."""
+"""The latent grid: image and kinds of labels of a crop, two by two pixels a voxel, no loss."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vesalius.scans.case import LabelledScan
-from vesalius.scans.grid import Grid
-from vesalius.scans.spine import kind_of
+from vesalius.scans.crop import Crop
+from vesalius.scans.spine import CANAL, kind_of
 from vesalius.training.fingerprint import Fingerprint
 
 LATENT_FACTORS = (1, 2, 2)
@@ -21,54 +18,25 @@ IMAGE_MIDDLE, IMAGE_SPREAD = 0.3, 0.3
 LABEL_SPREAD = 0.7
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A part of a scan in the grid of a run.
-
-    Attributes:
-        scan: image in the cohort's units and labels in its numbers, on the grid of the run.
-        landmark: in voxels of the crop, fractions allowed.
-        start, zoom: voxel of the RAS-oriented scan at the crop's corner, and its voxels a step.
-    """
-
-    scan: LabelledScan
-    landmark: np.ndarray
-    start: np.ndarray
-    zoom: np.ndarray
-
-
-def cut(scan: LabelledScan, landmark: np.ndarray, grid: Grid) -> Crop:
-    """Cut the crop whose middle is `landmark`, a voxel of the RAS-oriented scan."""
-    label_map = scan.label_map.oriented("RAS")
-    start, zoom = grid.start(label_map, landmark)
-    images = tuple(grid.sample(i.oriented("RAS"), landmark, order=1) for i in scan.channels)
-    placed = LabelledScan(images, grid.sample(label_map, landmark, order=0))
-    return Crop(placed, (landmark - start) / zoom, start, zoom)
-
-
-def voxel_of(scan: LabelledScan, point_mm: tuple[float, float, float]) -> np.ndarray:
-    """The voxel of the RAS-oriented scan at a point in mm."""
-    affine = scan.label_map.oriented("RAS").affine
-    voxel: np.ndarray = np.linalg.solve(affine, np.array([*point_mm, 1.0]))[:3]
-    return voxel
-
-
 class LabelKinds:
-    """Labels by what they show, levels put together: the networks draw kinds, not levels.
+    """Labels by what they show: levels put together, and all that lies in the canal.
 
-    >>> kinds = LabelKinds({"background": 0, "disc_L3-L4": 1, "disc_L4-L5": 2, "canal": 3})
+    The networks draw kinds. Which level, and which of the canal's contents, follows from the labels
+    nearby.
+
+    >>> kinds = LabelKinds({"background": 0, "disc_L3-L4": 1, "disc_L4-L5": 2, "cord": 3})
     >>> kinds.names, kinds.of_position.tolist()
     (('background', 'disc', 'canal'), [0, 1, 1, 2])
     """
 
     def __init__(self, labels: dict[str, int]) -> None:
         ordered = sorted(labels, key=lambda name: labels[name])
-        self.names = tuple(dict.fromkeys(kind_of(name) for name in ordered))
-        self.of_position = torch.tensor([self.names.index(kind_of(name)) for name in ordered])
+        kinds = {name: "canal" if name in CANAL else kind_of(name) for name in ordered}
+        self.names = tuple(dict.fromkeys(kinds.values()))
+        self.of_position = torch.tensor([self.names.index(kinds[name]) for name in ordered])
         self.numbers = {
-            kind: [labels[name] for name in ordered if kind_of(name) == kind]
-            for kind in self.names
-        }  # fmt: skip
+            kind: [labels[name] for name in ordered if kinds[name] == kind] for kind in self.names
+        }
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,0 +1,189 @@
+"""`vesalius inpaint`, and balancing findings: set pathology into healthy scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from vesalius.cli.telling import bars, console, print_faults
+from vesalius.scans.case import Case, LabelledScan, read_case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.description import Description
+from vesalius.scans.fault import Refused
+
+if TYPE_CHECKING:
+    from vesalius.synthesis.inpainting.closed_loop import Edited
+
+Count = Annotated[int, Parameter(name=["-n", "--count"])]
+
+
+def inpaint(
+    run: Path,
+    scan: Path,
+    *,
+    out: Path,
+    pathology: str,
+    level: str,
+    severity: float | None = None,
+    size_mm: float | None = None,
+    at: str | None = None,
+    labels: Path | None = None,
+    count: Count = 4,
+    seed: int = 0,
+    tolerance: float = 1.0,
+    tries: int = 10,
+    guidance: float | None = None,
+) -> None:
+    """Set a finding into a healthy scan: same patient, image and label edited, the rest untouched.
+
+    Writes a cohort of the edited scans and before_after.png.
+
+    Parameters
+    ----------
+    run: Path
+        Folder of a finished fit of pathology inpainting.
+    scan: Path
+        A sagittal scan as NIfTI.
+    out: Path
+        Folder of the edited scans. An unfinished one is completed.
+    pathology: str
+        Such as herniation or stenosis.
+    level: str
+        Such as L4-L5.
+    severity: float
+        0 for the mildest that the run has seen to 1 for the worst; 0.5 without it.
+    size_mm: float
+        Instead of a severity: depth of the herniation, or diameter left of the canal.
+    at: str
+        Point of the finding as x,y,z in the scan's RAS millimetres; the usual place without it.
+    labels: Path
+        Its label map; the file of the same name in labelsTr beside imagesTr without it.
+    count: int
+        How many different edits.
+    seed: int
+        The same seed gives the same edits.
+    tolerance: float
+        Largest error of the measured size in mm; what misses it is drawn again.
+    tries: int
+        Draws for one edit before it is given up and listed.
+    guidance: float
+        Scale of classifier-free guidance; the run's own without it.
+    """
+    from vesalius.report.pictures import before_and_after, to_png
+    from vesalius.synthesis.inpainting.closed_loop import Order, write_inpainted
+    from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter
+    from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
+    from vesalius.training.run import Run
+
+    if severity is not None and size_mm is not None:
+        raise Refused("--size-mm", "and --severity were both given", "give one of them")
+    if severity is not None and not 0 <= severity <= 1:
+        raise Refused("--severity", f"{severity:g} is out of range", "give 0 to 1")
+    if count < 1:
+        raise Refused("n", f"{count} edits are none", "ask for at least 1")
+    point = _point(at)
+    inpainter = Inpainter(Run.open(run, InpaintingRecipe), guidance=guidance)
+    parent, healthy = _read(scan, labels, inpainter.fingerprint.channels, inpainter.labels)
+    seen = inpainter.seen.pathology(pathology)
+    size = seen.size_at(0.5 if severity is None else severity) if size_mm is None else size_mm
+    request = FindingRequest(pathology, level, size, point)
+    inpainter.require_possible(healthy, request, str(scan))
+    seeds = np.random.SeedSequence([seed, 3]).generate_state(count, dtype=np.uint32)
+    orders = [
+        Order(f"{parent.name}_{pathology}_{level}_{index:02d}", parent, request, int(own))
+        for index, own in enumerate(seeds)
+    ]
+    with bars() as progress:
+        made = write_inpainted(
+            inpainter, {parent.name: healthy}, orders, out, inpainter.attribute_names,
+            tolerance, tries, progress,
+        )  # fmt: skip
+    _tell(made, out, tolerance)
+    voxel = inpainter.landmark(healthy, request)
+    row = [("before", healthy)] + [
+        (f"after, {inpainter.measured(edited, pathology, level):.1f} mm", edited)
+        for edited in (made.cohort.read(case) for case in made.cohort.cases[:6])
+    ]
+    focus = [inpainter.labels[n] for n in ("herniation", "canal", f"disc_{level}")
+             if n in inpainter.labels]  # fmt: skip
+    picture = before_and_after([row], focus, [round(float(voxel[0]))])
+    to_png(picture, out / "before_after.png")
+    console.print(f"picture: {out / 'before_after.png'}")
+
+
+def balance_findings(
+    folder: Path, run: Path, out: Path, count: int | None, seed: int, tolerance: float, tries: int
+) -> None:
+    """Fill up pathology × level cells of a cohort from its healthy levels."""
+    from vesalius.scans.landmarks import read_landmarks
+    from vesalius.synthesis.inpainting.balancing import balancing_orders
+    from vesalius.synthesis.inpainting.closed_loop import write_inpainted
+    from vesalius.synthesis.inpainting.inpainter import Inpainter
+    from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
+    from vesalius.training.run import Run
+
+    cohort = Cohort.open(folder)
+    marks, faults = read_landmarks(folder, {case.name: case for case in cohort.cases})
+    print_faults((*cohort.faults, *faults))
+    inpainter = Inpainter(Run.open(run, InpaintingRecipe))
+    if cohort.description.labels != inpainter.labels:
+        where = cohort.folder / "dataset.json"
+        raise Refused(where, "has other labels than the run", "fit a run on this cohort")
+    with bars() as progress:
+        orders = balancing_orders(cohort, marks, inpainter, count, seed, progress)
+        if not orders:
+            raise Refused(folder, "lacks nothing, or has no healthy level", "ask for more with -n")
+        made = write_inpainted(
+            inpainter, cohort, orders, out, inpainter.attribute_names, tolerance, tries, progress
+        )  # fmt: skip
+    _tell(made, out, tolerance)
+
+
+def _tell(made: Edited, out: Path, tolerance: float) -> None:
+    print_faults(made.faults, "requests were not met")
+    pairs = [(a.request.size_mm, a.measured_mm) for a in made.attempts if a.accepted]
+    if pairs:
+        error = float(np.mean([abs(asked - got) for asked, got in pairs]))
+        share = len(pairs) / len(made.attempts)
+        console.print(
+            f"size asked and measured differ by {error:.2f} mm on average (n = {len(pairs)}); "
+            f"{share:.0%} of {len(made.attempts)} draws were within {tolerance:g} mm"
+        )
+    console.print(f"{out}: {len(made.cohort.cases)} edited scans, marked synthetic")
+
+
+def _point(at: str | None) -> tuple[float, float, float] | None:
+    if at is None:
+        return None
+    try:
+        x, y, z = (float(part) for part in at.split(","))
+    except ValueError:
+        raise Refused("--at", f"'{at}' is no point", "write it as x,y,z in mm") from None
+    return x, y, z
+
+
+def _read(
+    scan: Path, labels: Path | None, channels: tuple[str, ...], numbers: dict[str, int]
+) -> tuple[Case, LabelledScan]:
+    """The scan with its label map, held against what the run was fitted on."""
+    ending = ".nii.gz" if scan.name.endswith(".nii.gz") else ".nii"
+    stem = scan.name.removesuffix(ending)
+    if len(channels) > 1 and not stem.endswith("_0000"):
+        raise Refused(scan, f"is one of {len(channels)} channels", "point at <case>_0000.nii.gz")
+    name = stem.removesuffix("_0000")
+    images = tuple(
+        scan if index == 0 else scan.with_name(f"{name}_{index:04d}{ending}")
+        for index in range(len(channels))
+    )
+    beside = scan.parent.parent / "labelsTr" / f"{name}{ending}"
+    label_map = labels or (beside if beside.is_file() else None)
+    if not scan.is_file():
+        raise Refused(scan, "does not exist", "check the path")
+    if label_map is None:
+        remedy = "add --labels, or segment it first"
+        raise Refused(scan, "has no label map beside it", remedy)
+    case = Case(name, images, label_map, subject=name)
+    return case, read_case(case, Description(channels, numbers))

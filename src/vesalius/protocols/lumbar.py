@@ -1,0 +1,238 @@
+"""The experiment of pathology inpainting: six methods, counterfactual truth, and what it is for.
+
+The comparison by Fréchet distance on crops around the disc follows Hansen et al. 2024 (arXiv
+2406.02477); the truth of every edit, its cost and its use for a classifier are added.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
+from vesalius.phantoms.cohort import case_seeds, write_spines
+from vesalius.phantoms.spine.anatomy import LEVELS
+from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding, draw_finding
+from vesalius.protocols.lumbar_edits import edit_figures, make_edits
+from vesalius.protocols.lumbar_recipe import LumbarRecipe
+from vesalius.protocols.lumbar_utility import ceiling_cohort, utility_figures
+from vesalius.protocols.stages import Stages
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.description import write_text
+from vesalius.scans.landmarks import read_landmarks
+from vesalius.scans.progress import Progress, silent
+from vesalius.synthesis.inpainting.balancing import balancing_orders
+from vesalius.synthesis.inpainting.closed_loop import Attempt, Order, write_inpainted
+from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
+from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter
+from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
+from vesalius.training.run import Run
+
+HEALTHY = "healthy"
+
+
+def run_lumbar(
+    out: str | Path,
+    recipe: LumbarRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the experiment, or go on with one that was killed, and write `results.json`.
+
+    Args:
+        out: folder; `real/`, `unseen/`, `reference/`, `run-<seed>/`, `edits-<seed>/`, `balanced/`,
+            `ceiling/` and `classifiers/` appear in it.
+        recipe: settings.
+        progress: told after each case and step.
+        finished: called after each stage.
+    """
+    stages = Stages(out, recipe.digest, finished)
+    folder = stages.folder
+
+    def phantoms() -> None:
+        write_spines(
+            folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm, recipe.prevalence,
+            split="train", workers=recipe.workers, progress=progress,
+        )  # fmt: skip
+
+    def unseen() -> None:
+        for name, findings in _twins(recipe).items():
+            write_spines(
+                folder / "unseen" / name, recipe.patients, recipe.seed + 1, recipe.spacing_mm,
+                findings=findings, split="test", workers=recipe.workers, progress=progress,
+            )  # fmt: skip
+        write_spines(
+            folder / "reference", 2 * _reference_patients(recipe), recipe.seed + 2,
+            recipe.spacing_mm, findings=_reference_findings(recipe), split="test",
+            workers=recipe.workers, progress=progress,
+        )  # fmt: skip
+
+    stages.run("phantoms", phantoms)
+    stages.run("unseen phantoms", unseen)
+    real = Cohort.open(folder / "real")
+    twins = {name: Cohort.open(folder / "unseen" / name) for name in (HEALTHY, *PATHOLOGIES)}
+    for seed in recipe.seeds:
+        settings = recipe.inpainting.model_copy(update={"seed": seed})
+
+        def fitting(seed: int = seed, settings: InpaintingRecipe = settings) -> None:
+            prepared = prepare_inpainting(real, settings, progress)
+            fit_inpainting(prepared, folder / f"run-{seed}", progress)
+
+        def editing(seed: int = seed) -> None:
+            run = Run.open(folder / f"run-{seed}", InpaintingRecipe)
+            make_edits(run, twins, folder / f"edits-{seed}", recipe, seed, progress)
+
+        stages.run(f"fit {seed}", fitting)
+        stages.run(f"edits {seed}", editing)
+    run = Run.open(folder / f"run-{recipe.seeds[0]}", InpaintingRecipe)
+
+    def control() -> None:
+        _write_attempts(_control(run, twins[HEALTHY], recipe, progress), folder / "control.csv")
+
+    def balance() -> None:
+        marks, _ = read_landmarks(real.folder, {case.name: case for case in real.cases})
+        inpainter = Inpainter(run)
+        orders = balancing_orders(
+            real, marks, inpainter, recipe.balance_cases, recipe.seed, progress
+        )  # fmt: skip
+        write_inpainted(
+            inpainter, real, orders, folder / "balanced", inpainter.attribute_names,
+            recipe.tolerance_mm, recipe.tries, progress,
+        )  # fmt: skip
+
+    stages.run("control", control)
+    stages.run("balance", balance)
+    balanced = Cohort.open(folder / "balanced")
+    stages.run("ceiling", lambda: ceiling_cohort(balanced, folder / "ceiling", recipe, progress))
+    figures: dict[str, Figure] = {}
+
+    def fidelity() -> None:
+        found = edit_figures(folder, twins, Cohort.open(folder / "reference"), recipe, progress)
+        figures.update(found)
+
+    def utility() -> None:
+        tests = [*twins.values(), Cohort.open(folder / "reference")]
+        figures.update(
+            utility_figures(
+                real, balanced, Cohort.open(folder / "ceiling"), tests, folder / "classifiers",
+                recipe, progress,
+            )
+        )  # fmt: skip
+
+    for name, work in (("fidelity", fidelity), ("utility", utility)):
+        before = len(figures)
+        stages.run(name, work)
+        if len(figures) == before:  # done before the protocol was killed: measure again
+            work()
+    figures |= _control_figures(folder / "control.csv")
+    for name, seconds in stages.seconds.items():
+        figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
+    notes: dict[str, Any] = {
+        "run": run.name, "seeds": list(recipe.seeds), "calls": recipe.inpainting.calls,
+        "balanced_cases": len(balanced.cases), "reference_patients": _reference_patients(recipe),
+        "training_steps": recipe.inpainting.fit.steps,
+    }  # fmt: skip
+    results = Results("lumbar", recipe.preset, recipe.seed, True, figures, notes)
+    results.write(folder)
+    return results
+
+
+def _twins(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
+    """Findings of the unseen patients: none, and for each pathology one at one level."""
+    chance = np.random.default_rng([recipe.seed, 11])
+    found: dict[str, list[list[Finding]]] = {HEALTHY: [[] for _ in range(recipe.patients)]}
+    for pathology in PATHOLOGIES:
+        found[pathology] = [
+            [draw_finding(pathology, LEVELS[index % len(LEVELS)], chance)]
+            for index in range(recipe.patients)
+        ]
+    return found
+
+
+def _reference_patients(recipe: LumbarRecipe) -> int:
+    """Patients of each half of the reference: two findings of each pathology a patient."""
+    return (recipe.patients + 1) // 2
+
+
+def _reference_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
+    chance = np.random.default_rng([recipe.seed, 12])
+    cases = []
+    for _ in range(2 * _reference_patients(recipe)):
+        levels = chance.permutation(LEVELS)[:4]
+        kinds = (*PATHOLOGIES, *PATHOLOGIES)
+        cases.append(
+            [draw_finding(kind, str(lv), chance) for kind, lv in zip(kinds, levels, strict=True)]
+        )
+    return cases
+
+
+def _control(
+    run: Run, healthy: Cohort, recipe: LumbarRecipe, progress: Progress
+) -> list[Attempt]:  # fmt: skip
+    """Every attempt at findings of evenly rising severity in unseen healthy patients."""
+    inpainter = Inpainter(run)
+    seeds = case_seeds(recipe.seed + 7, recipe.control_cases)
+    attempts: list[Attempt] = []
+    for index in range(recipe.control_cases):
+        pathology = PATHOLOGIES[index % len(PATHOLOGIES)]
+        case = healthy.cases[index % len(healthy.cases)]
+        scan = healthy.read(case)
+        severity = (index + 0.5) / recipe.control_cases
+        level = LEVELS[(3 * index + index // len(LEVELS)) % len(LEVELS)]
+        size = inpainter.seen.pathology(pathology).size_at(severity)
+        if pathology == "stenosis":
+            size = min(size, inpainter.measured(scan, pathology, level) - 1.5)
+        request = FindingRequest(pathology, level, size)
+        order = Order(f"control_{index:03d}", case, request, seeds[index])
+        made = inpainter.until_met(
+            scan, request, order.seed, order.name, recipe.tolerance_mm, recipe.tries
+        )
+        attempts += made.attempts
+        progress("requesting sizes", index + 1, recipe.control_cases)
+    return attempts
+
+
+def _write_attempts(attempts: Sequence[Attempt], path: Path) -> None:
+    lines = ["case,attempt,pathology,level,requested_mm,measured_mm,accepted"]
+    lines += [
+        f"{a.case},{a.attempt},{a.request.pathology},{a.request.level},{a.request.size_mm:.4g},"
+        f"{a.measured_mm:.4g},{int(a.accepted)}"
+        for a in attempts
+    ]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _control_figures(path: Path) -> dict[str, Figure]:
+    """Size asked for against size measured: of first draws, and of those that were kept."""
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    found: dict[str, Figure] = {}
+    for pathology in PATHOLOGIES:
+        own = [row for row in rows if row["pathology"] == pathology]
+        for which, chosen in (
+            ("", [row for row in own if row["accepted"] == "1"]),
+            ("first_draw/", [row for row in own if row["attempt"] == "0"]),
+        ):
+            if len(chosen) < 3:
+                continue
+            asked, measured = (
+                np.array([float(row[name]) for row in chosen])
+                for name in ("requested_mm", "measured_mm")
+            )
+            head = f"request/{pathology}/{which}"
+            found[f"{head}mae_mm"] = mean_figure(np.abs(asked - measured), "mm")
+            found[f"{head}spearman"] = bootstrapped([asked, measured], _spearman, "")
+        accepted = np.array([float(row["accepted"]) for row in own])
+        found[f"request/{pathology}/acceptance"] = bootstrapped([accepted], np.mean, "")
+        cases = {row["case"] for row in own}
+        found[f"request/{pathology}/met"] = Figure(accepted.sum() / len(cases), "", len(cases))
+    return found
+
+
+def _spearman(asked: np.ndarray, measured: np.ndarray) -> float:
+    return float(stats.spearmanr(asked, measured).statistic)

@@ -1,0 +1,83 @@
+"""Settings of the lumbar experiment, and its presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from vesalius.synthesis.inpainting import recipe as synthesis
+from vesalius.synthesis.inpainting.methods import METHODS, Method
+from vesalius.tasks import classification
+from vesalius.training.recipe import Settings
+
+NETWORKS: tuple[synthesis.Network, ...] = ("voxelwise", "ordinary", "concat")
+
+
+def _all_networks(preset: str) -> synthesis.InpaintingRecipe:
+    return synthesis.PRESETS[preset].model_copy(update={"networks": NETWORKS})
+
+
+class LumbarRecipe(Settings):
+    """Settings of the whole experiment.
+
+    Attributes:
+        cases: phantoms in the cohort that is learnt from.
+        prevalence: probability of each pathology at each level in it.
+        patients: unseen phantoms; each is edited once for each pathology by each method.
+        seeds: of fits and draws, one whole comparison each.
+        methods: that are compared, at equal network calls.
+        long_repaint_calls: network calls of a second, longer RePaint; 0 for none.
+        radiomics_cases: of each pathology and method for the radiomics distance, which is slow.
+        control_cases: requests of rising severity.
+        tolerance_mm, tries: of the closed loop.
+        balance_cases: findings set into the cohort for the classifier.
+        workers: processes that draw phantoms.
+    """
+
+    preset: str = "demo"
+    seed: int = 0
+    cases: int = 300
+    prevalence: Mapping[str, float] = Field(
+        default_factory=lambda: {"herniation": 0.04, "stenosis": 0.04}
+    )
+    patients: int = 32
+    seeds: tuple[int, ...] = (0,)
+    methods: tuple[Method, ...] = METHODS
+    long_repaint_calls: int = 0
+    spacing_mm: tuple[float, float, float] = (4.4, 1.25, 1.25)
+    radiomics_cases: int = 24
+    control_cases: int = 64
+    tolerance_mm: float = 1.0
+    tries: int = 8
+    balance_cases: int = 150
+    workers: int = 2
+    inpainting: synthesis.InpaintingRecipe = _all_networks("demo")
+    classifier: classification.ClassifierRecipe = classification.PRESETS["demo"]
+
+
+PRESETS = {
+    "smallest": LumbarRecipe(
+        preset="smallest", cases=10, prevalence={"herniation": 0.15, "stenosis": 0.15},
+        patients=4, spacing_mm=(8.0, 2.5, 2.5), radiomics_cases=0, control_cases=4,
+        tolerance_mm=30.0, tries=1, balance_cases=6, workers=1,
+        inpainting=_all_networks("smallest"), classifier=classification.PRESETS["smallest"],
+    ),
+    "demo": LumbarRecipe(),
+    "study": LumbarRecipe(
+        preset="study", patients=128, seeds=(0, 1, 2), long_repaint_calls=240,
+        radiomics_cases=64, balance_cases=300,
+    ),
+    "workstation": LumbarRecipe(
+        preset="workstation", cases=1000, patients=256, seeds=(0, 1, 2), long_repaint_calls=240,
+        spacing_mm=(4.0, 1.0, 1.0), radiomics_cases=256, balance_cases=1000, workers=16,
+        inpainting=_all_networks("workstation"),
+        classifier=classification.PRESETS["workstation"],
+    ),
+    "paper": LumbarRecipe(
+        preset="paper", cases=2800, patients=512, seeds=(0, 1, 2), long_repaint_calls=2410,
+        spacing_mm=(4.0, 0.8, 0.8), radiomics_cases=512, balance_cases=2000, workers=16,
+        inpainting=_all_networks("paper"), classifier=classification.PRESETS["paper"],
+    ),
+}  # fmt: skip
+"""`smallest` for tests, `demo` for CPU minutes, `study` for hours on a CPU: three seeds."""

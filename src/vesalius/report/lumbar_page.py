@@ -1,0 +1,208 @@
+"""`report.html` of the lumbar experiment, as far as it has come."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vesalius.report import pictures
+from vesalius.report.rendering import rendered, shown
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.crop import voxel_of
+from vesalius.scans.description import write_text
+from vesalius.scans.fault import Refused
+from vesalius.scans.landmarks import read_landmarks
+
+METHODS = (
+    "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "repaint_long", "concat",
+    "sdedit", "unedited", "truth", "floor",
+)  # fmt: skip
+PATHOLOGIES = ("herniation", "stenosis")
+PAIRS = 3
+HALF_MM = 34.0
+
+
+def write_lumbar_report(folder: Path) -> Path:
+    """Write `report.html` into the folder of the protocol from what is there already."""
+    path = folder / "results.json"
+    results: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    figures = results.get("figures", {})
+    content: dict[str, Any] = {
+        "title": results.get("protocol", "in progress"), "phantoms": True,
+        "finished": bool(results), "results": results, "figures": figures,
+        "notes": results.get("notes", {}), "conclusions": _conclusions(figures),
+        "methods": _by_method(figures, "fid"), "radiomics": _by_method(figures, "frd"),
+        "differences": _differences(figures), "edits": _edits(figures),
+        "requests": _requests(figures), "arms": _arms(figures),
+        "gained": figures.get("utility/augmented_minus_real/auc"),
+        "left": figures.get("utility/ceiling_minus_augmented/auc"),
+        "pictures": _pictures(folder),
+    }  # fmt: skip
+    report = folder / "report.html"
+    write_text(report, rendered("lumbar.html.j2", content))
+    return report
+
+
+def before_and_after_pairs(folder: Path) -> list[dict[str, str]]:
+    """For each pathology some unseen patients: before, truth, and what each method made."""
+    edits = sorted(folder.glob("edits-*/examples"))
+    healthy = _cohort(folder / "unseen" / "healthy")
+    if not edits or healthy is None:
+        return []
+    made = _cohort(edits[0])
+    found = []
+    for pathology in PATHOLOGIES:
+        truth = _cohort(folder / "unseen" / pathology)
+        if truth is None or made is None:
+            continue
+        marks, _ = read_landmarks(truth.folder, {case.name: case for case in truth.cases})
+        rows, sheets, around = [], [], []
+        labels = truth.description.labels
+        for index in range(min(PAIRS, len(truth.cases))):
+            mark = marks[truth.cases[index].name][0]
+            before = healthy.read(healthy.cases[index])
+            row: list[tuple[str, LabelledScan]] = [("before", before)]
+            row.append((f"truth, {mark.level}", truth.read(truth.cases[index])))
+            for method in METHODS:
+                name = f"{pathology}_{index:03d}_{method}"
+                case = next((c for c in made.cases if c.name == name), None)
+                if case is not None:
+                    row.append((method.replace("_", " "), made.read(case)))
+            voxel = voxel_of(before, mark.point_mm)
+            rows.append(row)
+            sheets.append(round(float(voxel[0])))
+            around.append((float(voxel[1]), float(voxel[2])))
+        focus = [labels[name] for name in ("herniation", "canal", "cauda_equina")]
+        picture = pictures.before_and_after(rows, focus, sheets, around, HALF_MM)
+        caption = (
+            f"{pathology.capitalize()} in {len(rows)} unseen patients: the healthy scan, its "
+            "counterfactual truth, and one draw of each method; below each what it changed "
+            "(blue darker, red brighter) and the labels after the edit."
+        )
+        found.append({"picture": picture, "caption": caption})
+    return found
+
+
+def _pictures(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {"pairs": before_and_after_pairs(folder)}
+    real = _cohort(folder / "real")
+    if real:
+        found["cohort"] = pictures.sagittal_row([real.read(case) for case in real.cases[:7]])
+    if (folder / "control.csv").is_file():
+        with (folder / "control.csv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        panels = {}
+        for pathology in PATHOLOGIES:
+            own = [row for row in rows if row["pathology"] == pathology]
+            asked, measured, taken = (
+                np.array([float(row[name]) for row in own])
+                for name in ("requested_mm", "measured_mm", "accepted")
+            )
+            panels[pathology] = (asked, measured, taken)
+        found["control"] = pictures.requested_panels(panels, "mm")
+    return found
+
+
+def _by_method(figures: dict[str, Any], unit: str) -> list[dict[str, Any]]:
+    rows = []
+    for name in METHODS:
+        pair = {p: figures.get(f"fidelity/{p}/{name}/{unit}") for p in PATHOLOGIES}
+        if any(pair.values()):
+            rows.append(
+                {"name": name.replace("_", " "), **pair,
+                 "calls": figures.get(f"cost/{name}/network_calls"),
+                 "seconds": figures.get(f"cost/{name}/seconds")}
+            )  # fmt: skip
+    return rows
+
+
+def _differences(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    names = dict.fromkeys(key.split("/")[2] for key in figures
+                          if key.startswith("fidelity/") and "_minus_" in key)  # fmt: skip
+    return [
+        {"name": name.replace("_", " "),
+         **{p: figures.get(f"fidelity/{p}/{name}/fid") for p in PATHOLOGIES}}
+        for name in names
+    ]  # fmt: skip
+
+
+def _edits(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name.replace("_", " "), "context": figures[f"context/{name}/mae"],
+            "raw": figures[f"context/{name}/mae_before_blending"], "seam": figures[f"seam/{name}"],
+            "dice": figures[f"anatomy/herniation/{name}/dice"],
+            "canal": figures[f"anatomy/herniation/{name}/canal_dice"],
+            "stenosis": figures[f"anatomy/stenosis/{name}/dice"],
+        }
+        for name in METHODS
+        if f"seam/{name}" in figures
+    ]  # fmt: skip
+
+
+def _requests(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": p, "first": figures.get(f"request/{p}/first_draw/spearman"),
+            "first_mae": figures.get(f"request/{p}/first_draw/mae_mm"),
+            "kept": figures.get(f"request/{p}/spearman"),
+            "mae": figures.get(f"request/{p}/mae_mm"),
+            "acceptance": figures.get(f"request/{p}/acceptance"),
+        }
+        for p in PATHOLOGIES
+        if f"request/{p}/acceptance" in figures
+    ]  # fmt: skip
+
+
+def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": arm, "both": figures[f"utility/{arm}/auc"],
+         **{p: figures[f"utility/{arm}/{p}/auc"] for p in PATHOLOGIES}}
+        for arm in ("real", "augmented", "ceiling")
+        if f"utility/{arm}/auc" in figures
+    ]  # fmt: skip
+
+
+def _conclusions(figures: dict[str, Any]) -> list[str]:
+    """What the intervals allow to be said, in sentences."""
+    said = []
+    for pathology in PATHOLOGIES:
+        ranked = sorted(
+            (figures[key]["value"], name)
+            for name in METHODS[:7]
+            if (key := f"fidelity/{pathology}/{name}/fid") in figures
+        )
+        if ranked:
+            best = figures[f"fidelity/{pathology}/{ranked[0][1]}/fid"]
+            said.append(
+                f"Nearest to real {pathology} is {ranked[0][1].replace('_', ' ')} with a Fréchet "
+                f"distance of {shown(best)} (n = {best['n']}), then "
+                f"{ranked[1][1].replace('_', ' ')} with {ranked[1][0]:.3g}; between real and real "
+                f"it is {shown(figures[f'fidelity/{pathology}/floor/fid'])}."
+            )
+    kept = figures.get("context/voxelwise_trained/mae")
+    if kept:
+        said.append(f"Outside the map the scans changed by {kept['value']:g} (n = {kept['n']}).")
+    gained = figures.get("utility/augmented_minus_real/auc")
+    if gained and gained["ci95"]:
+        low, high = gained["ci95"]
+        verdict = "raise" if low > 0 else "lower" if high < 0 else "do not measurably change"
+        said.append(
+            f"Inpainted cases {verdict} the AUC on unseen patients: {shown(gained)} against real "
+            f"cases alone (n = {gained['n']} patients, paired)."
+        )
+    return said
+
+
+def _cohort(folder: Path) -> Cohort | None:
+    if not (folder / "cases.csv").is_file():
+        return None
+    try:
+        return Cohort.open(folder)
+    except Refused:
+        return None

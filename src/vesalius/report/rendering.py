@@ -1,0 +1,42 @@
+"""Templates become pages; figures become words."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+
+def rendered(template: str, content: Mapping[str, Any]) -> str:
+    """A page from one of the templates beside this file."""
+    return _environment().get_template(template).render(**content)
+
+
+def shown(figure: dict[str, Any] | None) -> str:
+    """A figure of `results.json` in words.
+
+    >>> shown({"value": 6.234, "unit": "mL", "n": 40, "ci95": [5.1, 7.4], "sd": 4.3})
+    '6.23 ± 4.3 [5.1, 7.4]'
+    >>> shown(None)
+    '–'
+    """
+    if figure is None:
+        return "–"
+    spread = "" if figure.get("sd") is None else f" ± {figure['sd']:.2g}"
+    interval = figure.get("ci95")
+    bounds = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
+    return f"{figure['value']:.3g}{spread}{bounds}"
+
+
+@functools.cache
+def _environment() -> Environment:
+    folder = files("vesalius.report") / "templates"
+    environment = Environment(
+        loader=FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    )  # fmt: skip
+    environment.filters["shown"] = shown
+    return environment

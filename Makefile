@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup setup-dev demo test front-page clean
+.PHONY: setup setup-dev demo demo-lumbar test front-page clean
 
 # torch comes first, so that nothing else chooses another build of it.
 .venv/.ready: pyproject.toml constraints.txt
@@ -25,6 +25,9 @@ setup-dev: .venv/.ready-dev
 demo: setup
 	$(BIN)/vesalius protocol ventricles --preset demo --out demo/
 
+demo-lumbar: setup
+	$(BIN)/vesalius protocol lumbar --preset demo --out demo-lumbar/
+
 test: setup-dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
@@ -32,9 +35,10 @@ test: setup-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-# The figures and the picture of the README, from a finished demo.
+# The figures and pictures of the README, from a finished demo: make front-page DEMO=demo-lumbar
+DEMO ?= demo
 front-page: setup
-	$(BIN)/python -m vesalius.report.front_page demo/ README.md docs/
+	$(BIN)/python -m vesalius.report.front_page $(DEMO)/ README.md docs/
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo demo-lumbar

@@ -28,7 +28,16 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert vesalius.__version__ in capsys.readouterr().out
     assert ends("--help") == 0
     shown = capsys.readouterr().out
-    for group in ("cohort", "phantom", "fit", "generate", "balance", "prove", "protocol"):
+    for group in (
+        "cohort",
+        "phantom",
+        "fit",
+        "generate",
+        "balance",
+        "inpaint",
+        "prove",
+        "protocol",
+    ):
         assert group in shown
     assert ends("fit", "guided", "--help") == 0
     assert "--attribute" in capsys.readouterr().out
@@ -45,6 +54,23 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("cohort", "check"),
         ("cohort", "chekc", "x"),
         ("phantom", "brain", "/proc/x/y", "-n", "1"),
+        ("phantom", "spine", "out", "--stenosis", "7"),
+        ("fit", "inpainting", "nowhere", "--out", "run"),
+        ("balance", "nowhere", "--run", "nowhere", "--out", "x"),
+        ("inpaint", "nowhere", "x.nii.gz", "--out", "x", "--pathology", "gout", "--level", "L1"),
+        (
+            "inpaint",
+            "nowhere",
+            "x.nii.gz",
+            "--out",
+            "x",
+            "--pathology",
+            "stenosis",
+            "--level",
+            "L4-L5",
+            "--severity",
+            "7",
+        ),
     ],
 )
 def test_bad_input_ends_with_code_two_and_one_line(
@@ -80,6 +106,8 @@ SMALLER = (
     (r"-n \d+", "-n 18"), (r"--spacing \S+", "--spacing 8"), (r"set demo", "set smallest"),
     (r"=20:160", "=20:30"), (r"^vesalius fit guided (.*)", r"vesalius fit guided \1"),
     (r"--seed 1 --ventricle-volume-ml \S+", "--seed 1 --ventricle-volume-ml 60:90"),
+    (r"--slice-mm \S+ --pixel-mm \S+", "--slice-mm 8 --pixel-mm 2.5"),
+    (r"--herniation 0.04 --stenosis 0.04", "--herniation 0.2 --stenosis 0.2"),
 )  # fmt: skip
 
 
@@ -97,7 +125,9 @@ def test_the_readme_commands_run_in_order(
             small += " --preset smallest"
         if " prove " in small and "--preset" not in small:
             small += " --preset smallest"
-        if " generate " in small or " balance " in small:
+        if " inpaint " in small or "runs/spine --out" in small:
+            small = re.sub(r"-n \d+", "-n 2", small) + " --tolerance 99 --tries 1"
+        elif " generate " in small or " balance " in small:
             small += " --tolerance 0.5 --tries 40 --extrapolate"
         code = ends(*small.split()[1:])
         assert code == 0, (small, capsys.readouterr())

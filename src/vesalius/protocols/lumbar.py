@@ -18,7 +18,8 @@ from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
 from vesalius.phantoms.cohort import case_seeds, write_spines
 from vesalius.phantoms.spine.anatomy import LEVELS
 from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding, draw_finding
-from vesalius.protocols.lumbar_edits import edit_figures, make_edits
+from vesalius.protocols.lumbar_edits import make_edits
+from vesalius.protocols.lumbar_fidelity import edit_figures
 from vesalius.protocols.lumbar_recipe import LumbarRecipe
 from vesalius.protocols.lumbar_utility import ceiling_cohort, utility_figures
 from vesalius.protocols.stages import Stages
@@ -112,7 +113,7 @@ def run_lumbar(
     figures: dict[str, Figure] = {}
 
     def fidelity() -> None:
-        found = edit_figures(folder, twins, Cohort.open(folder / "reference"), recipe, progress)
+        found = edit_figures(folder, Cohort.open(folder / "reference"), recipe, progress)
         figures.update(found)
 
     def utility() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,10 @@ import numpy as np
 
 from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
+from vesalius.report.sources import cohort_if_there, json_if_there
 from vesalius.scans.case import LabelledScan
-from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import voxel_of
 from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused
 from vesalius.scans.landmarks import read_landmarks
 
 METHODS = (
@@ -25,12 +24,12 @@ METHODS = (
 PATHOLOGIES = ("herniation", "stenosis")
 PAIRS = 3
 HALF_MM = 34.0
+OUTLINED = ("herniation", "canal", "cauda_equina")
 
 
 def write_lumbar_report(folder: Path) -> Path:
     """Write `report.html` into the folder of the protocol from what is there already."""
-    path = folder / "results.json"
-    results: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    results = json_if_there(folder / "results.json")
     figures = results.get("figures", {})
     content: dict[str, Any] = {
         "title": results.get("protocol", "in progress"), "phantoms": True,
@@ -48,36 +47,28 @@ def write_lumbar_report(folder: Path) -> Path:
     return report
 
 
+Row = list[tuple[str, LabelledScan]]
+
+
+def front_picture(folder: Path) -> str:
+    """For the README: unseen patients before and after, beside the truth, of each pathology."""
+    both = [_rows(folder, p, 2, ("voxelwise_trained",)) for p in PATHOLOGIES]
+    rows, sheets, around, labels = both[0]
+    more = both[1]
+    focus = [labels[name] for name in OUTLINED]
+    return pictures.before_and_after(
+        [*rows, *more[0]], focus, [*sheets, *more[1]], [*around, *more[2]], HALF_MM
+    )
+
+
 def before_and_after_pairs(folder: Path) -> list[dict[str, str]]:
     """For each pathology some unseen patients: before, truth, and what each method made."""
-    edits = sorted(folder.glob("edits-*/examples"))
-    healthy = _cohort(folder / "unseen" / "healthy")
-    if not edits or healthy is None:
-        return []
-    made = _cohort(edits[0])
     found = []
     for pathology in PATHOLOGIES:
-        truth = _cohort(folder / "unseen" / pathology)
-        if truth is None or made is None:
+        rows, sheets, around, labels = _rows(folder, pathology, PAIRS, METHODS)
+        if not rows:
             continue
-        marks, _ = read_landmarks(truth.folder, {case.name: case for case in truth.cases})
-        rows, sheets, around = [], [], []
-        labels = truth.description.labels
-        for index in range(min(PAIRS, len(truth.cases))):
-            mark = marks[truth.cases[index].name][0]
-            before = healthy.read(healthy.cases[index])
-            row: list[tuple[str, LabelledScan]] = [("before", before)]
-            row.append((f"truth, {mark.level}", truth.read(truth.cases[index])))
-            for method in METHODS:
-                name = f"{pathology}_{index:03d}_{method}"
-                case = next((c for c in made.cases if c.name == name), None)
-                if case is not None:
-                    row.append((method.replace("_", " "), made.read(case)))
-            voxel = voxel_of(before, mark.point_mm)
-            rows.append(row)
-            sheets.append(round(float(voxel[0])))
-            around.append((float(voxel[1]), float(voxel[2])))
-        focus = [labels[name] for name in ("herniation", "canal", "cauda_equina")]
+        focus = [labels[name] for name in OUTLINED]
         picture = pictures.before_and_after(rows, focus, sheets, around, HALF_MM)
         caption = (
             f"{pathology.capitalize()} in {len(rows)} unseen patients: the healthy scan, its "
@@ -88,9 +79,37 @@ def before_and_after_pairs(folder: Path) -> list[dict[str, str]]:
     return found
 
 
+def _rows(
+    folder: Path, pathology: str, count: int, methods: Sequence[str]
+) -> tuple[list[Row], list[int], list[tuple[float, float]], dict[str, int]]:
+    """Scans of some unseen patients side by side, the slice and the place of the finding."""
+    examples = sorted(folder.glob("edits-*/examples"))
+    healthy, truth = (cohort_if_there(folder / "unseen" / name) for name in ("healthy", pathology))
+    made = cohort_if_there(examples[0]) if examples else None
+    if healthy is None or truth is None or made is None:
+        return [], [], [], {}
+    marks, _ = read_landmarks(truth.folder, {case.name: case for case in truth.cases})
+    drawn = {case.name: case for case in made.cases}
+    rows, sheets, around = [], [], []
+    for index in range(min(count, len(truth.cases))):
+        mark = marks[truth.cases[index].name][0]
+        before = healthy.read(healthy.cases[index])
+        row: Row = [("before", before)]
+        row.append((f"truth, {mark.level}", truth.read(truth.cases[index])))
+        for method in methods:
+            case = drawn.get(f"{pathology}_{index:03d}_{method}")
+            if case is not None:
+                row.append((method.replace("_", " "), made.read(case)))
+        voxel = voxel_of(before, mark.point_mm)
+        rows.append(row)
+        sheets.append(round(float(voxel[0])))
+        around.append((float(voxel[1]), float(voxel[2])))
+    return rows, sheets, around, truth.description.labels
+
+
 def _pictures(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"pairs": before_and_after_pairs(folder)}
-    real = _cohort(folder / "real")
+    real = cohort_if_there(folder / "real")
     if real:
         found["cohort"] = pictures.sagittal_row([real.read(case) for case in real.cases[:7]])
     if (folder / "control.csv").is_file():
@@ -197,12 +216,3 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
             f"cases alone (n = {gained['n']} patients, paired)."
         )
     return said
-
-
-def _cohort(folder: Path) -> Cohort | None:
-    if not (folder / "cases.csv").is_file():
-        return None
-    try:
-        return Cohort.open(folder)
-    except Refused:
-        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 
 from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
+from vesalius.report.sources import cohort_if_there, json_if_there
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused
 
 COLUMNS = 9
 
@@ -33,8 +32,8 @@ class Sources:
 def write_report(sources: Sources) -> Path:
     """Write `report.html` into the folder from what is there already."""
     content: dict[str, Any] = {"attribute": sources.attribute, "sections": []}
-    results = _json(sources.folder / "results.json")
-    real, synthetic = _cohort(sources.real), _cohort(sources.synthetic)
+    results = json_if_there(sources.folder / "results.json")
+    real, synthetic = cohort_if_there(sources.real), cohort_if_there(sources.synthetic)
     phantoms = [c for c in (real, synthetic) if c and c.description.origin == "phantom"]
     figures = results.get("figures", {})
     content |= {
@@ -148,7 +147,7 @@ def _pictures(
         found["real"] = _montage(real, sources.attribute)
     if synthetic:
         found["synthetic"] = _montage(synthetic, sources.attribute)
-    strip = _cohort(sources.folder / "strip")
+    strip = cohort_if_there(sources.folder / "strip")
     if strip:
         found["strip"] = _montage(strip, sources.attribute)
     if real and synthetic:
@@ -189,20 +188,6 @@ def _montage(cohort: Cohort, attribute: str) -> str:
     scans = [(f"{values[row]:.0f} {known.unit}", cohort.read(cohort.cases[row])) for row in picked]
     focus = [cohort.description.labels[name] for name in known.labels]
     return pictures.montage(scans, focus)
-
-
-def _cohort(folder: Path) -> Cohort | None:
-    if not (folder / "cases.csv").is_file():
-        return None
-    try:
-        return Cohort.open(folder)
-    except Refused:
-        return None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return content
 
 
 def _first(figures: dict[str, Any], prefix: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 
 import torch
@@ -16,6 +17,8 @@ def fabric_for(precision: str = "32-true") -> Fabric:
     >>> fabric_for("32-true").world_size
     1
     """
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1" if world == 1 else str(world)))
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"

@@ -21,6 +21,8 @@ from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds, fro
 from vesalius.synthesis.inpainting.recipe import MapRecipe
 from vesalius.training.fingerprint import Fingerprint
 
+SPECK_VOXELS = 5
+
 
 @dataclass(frozen=True)
 class EditMap:
@@ -90,12 +92,15 @@ def edited(
 def _numbers(
     kind: np.ndarray, before: np.ndarray, fingerprint: Fingerprint, kinds: LabelKinds
 ) -> np.ndarray:
-    """Label numbers of kinds: as before where the kind is the same, else the nearest level's."""
+    """Label numbers of kinds: as before where the kind is the same, else the nearest level's.
+
+    Changes of a few voxels by themselves are specks and are taken back.
+    """
     position = np.searchsorted(fingerprint.label_numbers, before)
     old = kinds.of_position.numpy()[position]
     numbers = before.copy()
     for index, name in enumerate(kinds.names):
-        changed = (kind == index) & (old != index)
+        changed = without_specks((kind == index) & (old != index))
         if not changed.any():
             continue
         own = kinds.numbers[name]
@@ -106,6 +111,19 @@ def _numbers(
             )
             numbers[changed] = before[tuple(axis[changed] for axis in nearest)]
     return numbers
+
+
+def without_specks(mask: np.ndarray, fewest: int = SPECK_VOXELS) -> np.ndarray:
+    """A mask `(D, H, W)` without connected parts of less than `fewest` voxels.
+
+    >>> spots = np.zeros((1, 6, 6), dtype=bool); spots[0, 0, 0] = True; spots[0, 2:5, 2:5] = True
+    >>> int(without_specks(spots, 4).sum())
+    9
+    """
+    parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(parts.ravel())
+    kept: np.ndarray = mask & (sizes[parts] >= fewest)
+    return kept
 
 
 def _onto(

@@ -15,7 +15,7 @@ from torch import Tensor
 from vesalius.diffusion.guidance import guided
 from vesalius.diffusion.inpainting import released, repaint, sdedit
 from vesalius.diffusion.noise_maps import voxel_levels
-from vesalius.diffusion.samplers import SAMPLERS, Denoiser, ddim
+from vesalius.diffusion.samplers import SAMPLERS, Denoiser
 from vesalius.diffusion.schedules import even_levels
 from vesalius.synthesis.inpainting.model import InpaintingModel
 from vesalius.synthesis.inpainting.recipe import Network
@@ -91,7 +91,8 @@ def draw(
             out = SAMPLERS[recipe.sampler](denoise, x, levels, schedule)
         elif method in ("voxelwise_free", "hard_mask"):
             held = released(denoise, source, weight if method == "voxelwise_free" else mask)
-            out = ddim(held, schedule.noisy(source, noise, times[0]), times, schedule)
+            x = schedule.noisy(source, noise, times[0])
+            out = SAMPLERS[recipe.sampler](held, x, times, schedule)
         elif method == "repaint":
             steps = even_levels(max(1, calls // REPAINT_RESAMPLE))
 

@@ -1,0 +1,26 @@
+"""What a page is made from, as far as it is there already."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+
+
+def cohort_if_there(folder: Path) -> Cohort | None:
+    """A cohort that has at least one sound case; `None` while there is none."""
+    if not (folder / "cases.csv").is_file():
+        return None
+    try:
+        return Cohort.open(folder)
+    except Refused:
+        return None
+
+
+def json_if_there(path: Path) -> dict[str, Any]:
+    """The content of a JSON file, empty while there is none."""
+    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return content

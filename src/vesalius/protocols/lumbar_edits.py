@@ -61,7 +61,7 @@ def make_edits(
     make_folder(folder)
     calls = dict.fromkeys(recipe.methods, recipe.inpainting.calls)
     inpainters = {name: Inpainter(run, name, calls[name]) for name in recipe.methods}
-    if recipe.long_repaint_calls:
+    if recipe.long_repaint_calls and seed == recipe.seeds[0]:
         inpainters[LONG] = Inpainter(run, "repaint", recipe.long_repaint_calls)  # type: ignore[index]
     first = next(iter(inpainters.values()))
     examples = CohortWriter(folder / "examples", first.fingerprint.description)

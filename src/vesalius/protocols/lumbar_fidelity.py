@@ -65,7 +65,7 @@ def _fidelity(
     stored = {
         (name, seed): np.load(folder / f"edits-{seed}" / f"{name}.npz")
         for name in (*names, *BESIDES)
-        for seed in (recipe.seeds if name not in BESIDES else recipe.seeds[:1])
+        for seed in (recipe.seeds[:1] if name in (*BESIDES, LONG) else recipe.seeds)
     }
     found: dict[str, Figure] = {}
     work = [(p, name) for p in PATHOLOGIES for name in (*names, *BESIDES)]
@@ -85,7 +85,7 @@ def _fidelity(
         floor = jackknifed(seen[pathology], frechet_distance, "FID")
         found[f"fidelity/{pathology}/floor/fid"] = floor
         for voxelwise in (n for n in names if n.startswith("voxelwise")):
-            for rival in (n for n in names if not n.startswith("voxelwise")):
+            for rival in (n for n in names if not n.startswith("voxelwise") and n != LONG):
                 pair = np.concatenate([made[pathology, voxelwise], made[pathology, rival]], axis=1)
                 found[f"fidelity/{pathology}/{voxelwise}_minus_{rival}/fid"] = jackknifed(
                     [seen[pathology][0], pair], _difference, "FID"

@@ -27,7 +27,8 @@ class LumbarRecipe(Settings):
         patients: unseen phantoms; each is edited once for each pathology by each method.
         seeds: of fits and draws, one whole comparison each.
         methods: that are compared, at equal network calls.
-        long_repaint_calls: network calls of a second, longer RePaint; 0 for none.
+        long_repaint_calls: network calls of a second, longer RePaint with the first seed; 0 for
+            none.
         radiomics_cases: of each pathology and method for the radiomics distance, which is slow.
         control_cases: requests of rising severity.
         tolerance_mm, tries: of the closed loop.
@@ -39,7 +40,7 @@ class LumbarRecipe(Settings):
     seed: int = 0
     cases: int = 300
     prevalence: Mapping[str, float] = Field(
-        default_factory=lambda: {"herniation": 0.04, "stenosis": 0.04}
+        default_factory=lambda: {"herniation": 0.06, "stenosis": 0.06}
     )
     patients: int = 32
     seeds: tuple[int, ...] = (0,)
@@ -65,8 +66,8 @@ PRESETS = {
     ),
     "demo": LumbarRecipe(),
     "study": LumbarRecipe(
-        preset="study", patients=128, seeds=(0, 1, 2), long_repaint_calls=240,
-        radiomics_cases=64, balance_cases=300,
+        preset="study", patients=128, seeds=(0, 1, 2), long_repaint_calls=60,
+        radiomics_cases=48, balance_cases=200,
     ),
     "workstation": LumbarRecipe(
         preset="workstation", cases=1000, patients=256, seeds=(0, 1, 2), long_repaint_calls=240,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
+from vesalius.scans.attributes import resolve_attribute
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut, voxel_of
@@ -20,7 +21,7 @@ from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.grid import Grid
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, followed, silent
-from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
+from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel, levels_of
 from vesalius.synthesis.inpainting.closed_loop import calibrate
 from vesalius.synthesis.inpainting.model import InpaintingModel
 from vesalius.synthesis.inpainting.objectives import InpaintingObjective
@@ -41,12 +42,16 @@ GRID_MULTIPLE = 4
 
 @dataclass(frozen=True)
 class MarkedCrop:
-    """Where a training crop lies: a finding's landmark, or the place of one at a healthy level."""
+    """Where a training crop lies: a finding's landmark, or the place of one at a healthy level.
+
+    `sizes_mm` are measured on the label map, for every pathology.
+    """
 
     row: int
     voxel: np.ndarray
     level: str
     finding: Landmark | None
+    sizes_mm: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -134,9 +139,9 @@ def fit_inpainting(
     model = InpaintingModel(recipe, fingerprint, seen)
     conditions = torch.tensor(
         [
-            seen.condition(crop.finding.pathology, crop.level, crop.finding.size_mm)
-            if crop.finding
-            else seen.condition(None, crop.level)
+            seen.condition(
+                crop.finding.pathology if crop.finding else None, crop.level, crop.sizes_mm
+            )
             for crop in prepared.crops
         ]
     )
@@ -145,8 +150,8 @@ def fit_inpainting(
 
     def fit_part(part: str, name: Network, network: VoxelwiseDenoiser, steps: int) -> None:
         objective = InpaintingObjective(
-            network, name, store, conditions, rows, model.kinds, recipe, model.schedule,
-            fingerprint.spacing_mm,
+            network, name, store, conditions, seen.size_columns, rows, model.kinds, recipe,
+            model.schedule, fingerprint.spacing_mm,
         )  # fmt: skip
         settings = recipe.fit.model_copy(update={"steps": steps})
         fit(objective, len(rows), settings, recipe.seed, part, run.folder, fabric, progress)
@@ -252,8 +257,15 @@ def _crops(
     """Crops at all findings, and one at each level without any, at a place that findings take."""
     known = {p.name for p in seen.pathologies}
     canal = [labels[name] for name in CANAL if name in labels]
+
+    def sizes(level: str) -> dict[str, float]:
+        names = {p: PATHOLOGIES[p].attribute(level) for p in known}
+        return {
+            p: resolve_attribute(n, labels).of(scan.label_map, labels) for p, n in names.items()
+        }
+
     found = [
-        MarkedCrop(row, voxel_of(scan, mark.point_mm), mark.level, mark)
+        MarkedCrop(row, voxel_of(scan, mark.point_mm), mark.level, mark, sizes(mark.level))
         for mark in marks
         if mark.pathology in known and mark.level in seen.levels
     ]
@@ -264,7 +276,7 @@ def _crops(
         pathology = seen.pathologies[(row + index) % len(seen.pathologies)].name
         voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
         if voxel is not None:
-            found.append(MarkedCrop(row, voxel, level, None))
+            found.append(MarkedCrop(row, voxel, level, None, sizes(level)))
     return found
 
 

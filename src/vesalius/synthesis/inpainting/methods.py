@@ -31,7 +31,7 @@ NETWORK_OF: dict[Method, Network] = {
 }  # fmt: skip
 
 SDEDIT_START = 0.7
-REPAINT_RESAMPLE, REPAINT_JUMP = 4, 5
+REPAINT_RESAMPLE, REPAINT_JUMP = 2, 5
 
 
 def draw(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,7 @@ class InpaintingObjective(nn.Module):
         kind: which of the recipe's networks it is.
         store: crops.
         conditions: of each crop `(N, A)`.
+        size_columns: of the conditions, see `SeenPathologies`.
         rows: crop of each number that the loop draws, so that rare findings come often enough.
         kinds: of labels.
         recipe: settings.
@@ -34,12 +37,13 @@ class InpaintingObjective(nn.Module):
 
     def __init__(
         self, network: VoxelwiseDenoiser, kind: Network, store: CaseStore, conditions: Tensor,
-        rows: Tensor, kinds: LabelKinds, recipe: InpaintingRecipe, schedule: Schedule,
-        spacing_mm: tuple[float, float, float],
+        size_columns: Sequence[tuple[int, int]], rows: Tensor, kinds: LabelKinds,
+        recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.kind, self.store = network, kind, store
         self.conditions, self.rows, self.kinds = conditions, rows, kinds
+        self.size_columns = size_columns
         self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
 
     def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
@@ -49,7 +53,10 @@ class InpaintingObjective(nn.Module):
             images, labels = images.flip(2), labels.flip(1)
         images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=chance))
         clean = to_latent(images, self.kinds.of_position[labels], len(self.kinds))
-        condition = self.conditions[taken]
+        condition = self.conditions[taken].clone()
+        for flag, value in self.size_columns:
+            hidden = torch.rand(len(taken), generator=chance) < self.recipe.drop_size
+            condition[hidden, flag], condition[hidden, value] = 0.0, 0.0
         condition = drop_condition(
             condition, torch.zeros_like(condition), self.recipe.drop_condition, chance
         )

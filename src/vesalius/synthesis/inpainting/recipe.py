@@ -51,6 +51,7 @@ class InpaintingRecipe(Settings):
         image_importance: of a channel of the image against one of the labels, in the loss. Labels
             need only be told apart.
         drop_condition: share of training cases whose condition is dropped.
+        drop_size: share of them in which each size is kept from the network.
         guidance: scale of classifier-free guidance.
         calls: network calls of a sampler.
         sampler: by name.
@@ -79,16 +80,17 @@ class InpaintingRecipe(Settings):
     prior: tuple[float, float] = (0.3, 0.7)
     image_importance: float = 4.0
     drop_condition: float = 0.1
+    drop_size: float = 0.3
     guidance: float = 1.0
-    calls: int = 20
+    calls: int = 10
     sampler: Literal["ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
     maps: tuple[float, float] = (0.1, 0.2)
-    ill_share: float = 0.8
+    ill_share: float = 0.65
     noise_map: MapRecipe = MapRecipe()
     fewest: int = 6
     shared_steps: float = 0.5
     fit: FitRecipe = FitRecipe(
-        steps=2000, batch_size=8, learning_rate=3e-3, warmup_steps=50, moving_average=0.995
+        steps=1600, batch_size=8, learning_rate=3e-3, warmup_steps=50, moving_average=0.995
     )
 
 

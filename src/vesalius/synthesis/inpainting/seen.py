@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +57,8 @@ class SeenPathology(Settings):
         return float(min(max(share, 0.0), 1.0))
 
     def standardised(self, size_mm: float) -> float:
-        """The size as networks see it."""
-        return (size_mm - self.mean) / self.sd
+        """The size as networks see it, in standard deviations of the findings, at most 4."""
+        return float(np.clip((size_mm - self.mean) / self.sd, -4, 4))
 
 
 class SeenPathologies(Settings):
@@ -73,6 +73,10 @@ class SeenPathologies(Settings):
         by_name: dict[str, list[Landmark]] = {}
         for mark in marks:
             by_name.setdefault(mark.pathology, []).append(mark)
+        unknown = sorted(set(by_name) - set(PATHOLOGIES))
+        if unknown:
+            fault = f"names {unknown[0]}, of which no measure is known"
+            raise Refused("landmarks.csv", fault, f"mark {' or '.join(PATHOLOGIES)}")
         kept = tuple(
             SeenPathology.of(name, [m.size_mm for m in found], [m.level for m in found])
             for name, found in sorted(by_name.items())
@@ -108,18 +112,50 @@ class SeenPathologies(Settings):
 
     @property
     def condition_length(self) -> int:
-        """Healthy, each pathology, its size, and each level."""
-        return 2 + len(self.pathologies) + len(self.levels)
+        """Healthy, each pathology, whether each size is known and what it is, and each level."""
+        return 1 + 3 * len(self.pathologies) + len(self.levels)
 
-    def condition(self, pathology: str | None, level: str, size_mm: float = 0.0) -> list[float]:
+    @property
+    def size_columns(self) -> list[tuple[int, int]]:
+        """For each pathology where a condition says that its size is known, and the size."""
+        first, count = 1 + len(self.pathologies), len(self.pathologies)
+        return [(first + index, first + count + index) for index in range(count)]
+
+    def condition(
+        self, pathology: str | None, level: str, sizes: Mapping[str, float]
+    ) -> list[float]:
         """What a network is told; all zeros stand for no condition.
+
+        Args:
+            pathology: the finding, `None` for a healthy level.
+            level: of the spine.
+            sizes: in mm by pathology, as far as they are known. Healthy levels have sizes too: the
+                diameter of a canal that is not narrowed teaches what a diameter is.
 
         >>> seen = SeenPathologies(levels=("L4-L5",), pathologies=(
         ...     SeenPathology.of("herniation", [2.0, 6.0], ["L4-L5"] * 2),))
-        >>> seen.condition("herniation", "L4-L5", 6.0)
-        [0.0, 1.0, 1.0, 1.0]
+        >>> seen.condition("herniation", "L4-L5", {"herniation": 6.0})
+        [0.0, 1.0, 1.0, 1.0, 1.0]
+        >>> seen.condition(None, "L4-L5", {})
+        [1.0, 0.0, 0.0, 0.0, 1.0]
         """
         told = [float(pathology is None)]
         told += [float(seen.name == pathology) for seen in self.pathologies]
-        told.append(self.pathology(pathology).standardised(size_mm) if pathology else 0.0)
+        told += [float(seen.name in sizes) for seen in self.pathologies]
+        told += [
+            seen.standardised(sizes[seen.name]) if seen.name in sizes else 0.0
+            for seen in self.pathologies
+        ]
         return told + [float(known == level) for known in self.levels]
+
+    def requested(self, pathology: str, level: str, size_mm: float) -> list[float]:
+        """The condition of a finding that is asked for: its size, and no other finding.
+
+        How wide a herniation leaves the canal is for the network to say.
+        """
+        others = {
+            seen.name: 0.0
+            for seen in self.pathologies
+            if seen.name != pathology and PATHOLOGIES[seen.name].worse == "larger"
+        }
+        return self.condition(pathology, level, {**others, pathology: size_mm})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,11 @@ from vesalius.scans.volume import Volume
 from vesalius.synthesis.inpainting.balancing import balancing_orders
 from vesalius.synthesis.inpainting.closed_loop import Order, write_inpainted
 from vesalius.synthesis.inpainting.editing import edit_map, edited
-from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
+from vesalius.synthesis.inpainting.fitting import (
+    fit_inpainting,
+    measured_marks,
+    prepare_inpainting,
+)
 from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter
 from vesalius.synthesis.inpainting.latent import LabelKinds, latent_of
 from vesalius.synthesis.inpainting.methods import METHODS
@@ -221,12 +226,33 @@ def test_balancing_fills_every_cell_from_healthy_levels(
         counts[cell] = counts.get(cell, 0) + 1
         ill = {m.level for m in marks.get(order.parent.name, [])}
         assert order.request.level not in ill
+        assert list(order.known) == marks.get(order.parent.name, [])
     assert len({order.name for order in wanted}) == len(wanted)
     assert set(counts.values()) == {fullest} and len(counts) == 10
     few = balancing_orders(spines, marks, inpainter, 4, 0)
     assert len(few) == 4
-    many = balancing_orders(spines, marks, inpainter, 30, 0)
-    assert len(many) == 30
+    assert len(balancing_orders(spines, marks, inpainter, 30, 0)) == 30
+
+
+def test_another_request_does_not_reuse_a_folder(
+    inpainter: Inpainter, healthy: LabelledScan, tmp_path: Path
+) -> None:
+    parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1")
+    names = inpainter.attribute_names
+    write_inpainted(inpainter, {"donor": healthy}, orders(parent), tmp_path, names, 99.0, 1)
+    other = [replace(o, request=replace(o.request, size_mm=7.0)) for o in orders(parent)]
+    with pytest.raises(Refused, match="another run or request"):
+        write_inpainted(inpainter, {"donor": healthy}, other, tmp_path, names, 99.0, 1)
+
+
+def test_wrong_landmarks_are_listed_and_their_levels_are_not_taken_for_healthy() -> None:
+    phantom = draw_spine(81, SPACING, [Finding("herniation", "L3-L4", 8.0)])
+    sound = phantom.landmarks[0]
+    marks = [sound, replace(sound, level="L4/5"), replace(sound, point_mm=(900.0, 0.0, 0.0)),
+             replace(sound, pathology="gout"), replace(sound, level="L1-L2")]  # fmt: skip
+    kept, faults = measured_marks(phantom.scan, marks, "case", LABELS)
+    assert [mark.level for mark in kept] == ["L3-L4"]
+    assert [fault.fault.split()[1] for fault in faults] == ["no", "outside", "a", "0"]
 
 
 def test_a_cohort_without_what_is_needed_is_refused(spines: Cohort, tmp_path: Path) -> None:
@@ -240,8 +266,8 @@ def test_a_cohort_without_what_is_needed_is_refused(spines: Cohort, tmp_path: Pa
     few = recipe.model_copy(update={"fewest": 999})
     with pytest.raises(Refused, match="too few findings"):
         prepare_inpainting(spines, few)
-    odd = recipe.model_copy(update={"crop": (4, 14, 16)})
-    with pytest.raises(Refused, match="halved"):
+    odd = recipe.model_copy(update={"crop_mm": (32.0, 20.0, 40.0)})
+    with pytest.raises(Refused, match="no context"):
         prepare_inpainting(spines, odd)
 
 
@@ -281,7 +307,8 @@ def test_networks_with_context_begin_as_the_trunk(inpainting_run: Run) -> None:
     channels, *grid = model.latent_shape
     x, level = torch.randn(1, channels, *grid), torch.rand(1, 1, *grid)
     condition = torch.rand(1, model.seen.condition_length)
+    hints = torch.rand(1, 4, *grid)
     with torch.no_grad():
-        plain = trunk(x, level, level, condition)
-        beside = concat(x, level, level, condition, torch.randn_like(x))
+        plain = trunk(x, level, level, condition, hints)
+        beside = concat(x, level, level, condition, hints, torch.randn_like(x))
     assert torch.allclose(plain, beside, atol=1e-6)

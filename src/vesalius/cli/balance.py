@@ -40,7 +40,8 @@ def balance(
     attribute: list[str]
         Guided synthesis: one attribute with its range, such as ventricle_volume_ml=20:160.
     count: int
-        At most so many cases, picked evenly from those that are missing.
+        How many. Guided synthesis picks them from those that are missing; findings go to the
+        emptiest cells first.
     seed: int
         The same seed gives the same cases.
     tolerance: float
@@ -59,11 +60,21 @@ def balance(
         if attribute:
             fault = "is for runs of guided synthesis; this one sets findings"
             raise Refused("--attribute", fault, "leave it out")
-        balance_findings(folder, run, out, count, seed, tolerance or 1.0, tries)
+        balance_findings(
+            folder, run, out, count, seed, 1.0 if tolerance is None else tolerance, tries
+        )
     else:
         if not attribute:
             remedy = "add --attribute ventricle_volume_ml=20:160"
             raise Refused("--attribute", "is missing", remedy)
         balance_attribute(
-            folder, run, out, attribute, count, seed, tolerance or 0.1, tries, extrapolate
+            folder,
+            run,
+            out,
+            attribute,
+            count,
+            seed,
+            0.1 if tolerance is None else tolerance,
+            tries,
+            extrapolate,
         )

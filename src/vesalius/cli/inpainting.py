@@ -12,7 +12,8 @@ from vesalius.cli.telling import bars, console, print_faults
 from vesalius.scans.case import Case, LabelledScan, read_case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.landmarks import Landmark, read_landmarks
 
 if TYPE_CHECKING:
     from vesalius.synthesis.inpainting.closed_loop import Edited
@@ -36,6 +37,7 @@ def inpaint(
     tolerance: float = 1.0,
     tries: int = 10,
     guidance: float | None = None,
+    method: str = "voxelwise_trained",
 ) -> None:
     """Set a finding into a healthy scan: same patient, image and label edited, the rest untouched.
 
@@ -71,10 +73,13 @@ def inpaint(
         Draws for one edit before it is given up and listed.
     guidance: float
         Scale of classifier-free guidance; the run's own without it.
+    method: str
+        How it is drawn; the others need a run fitted with --networks ordinary or concat.
     """
     from vesalius.report.pictures import before_and_after, to_png
     from vesalius.synthesis.inpainting.closed_loop import Order, write_inpainted
     from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter
+    from vesalius.synthesis.inpainting.methods import METHODS
     from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
     from vesalius.training.run import Run
 
@@ -82,18 +87,21 @@ def inpaint(
         raise Refused("--size-mm", "and --severity were both given", "give one of them")
     if severity is not None and not 0 <= severity <= 1:
         raise Refused("--severity", f"{severity:g} is out of range", "give 0 to 1")
+    if method not in METHODS:
+        raise Refused("--method", f"'{method}' is none", f"choose of {', '.join(METHODS)}")
     if count < 1:
         raise Refused("n", f"{count} edits are none", "ask for at least 1")
     point = _point(at)
-    inpainter = Inpainter(Run.open(run, InpaintingRecipe), guidance=guidance)
-    parent, healthy = _read(scan, labels, inpainter.fingerprint.channels, inpainter.labels)
+    inpainter = Inpainter(Run.open(run, InpaintingRecipe), method, guidance=guidance)
+    channels = inpainter.fingerprint.channels
+    parent, healthy, known = _read(scan, labels, channels, inpainter.labels)
     seen = inpainter.seen.pathology(pathology)
     size = seen.size_at(0.5 if severity is None else severity) if size_mm is None else size_mm
     request = FindingRequest(pathology, level, size, point)
     inpainter.require_possible(healthy, request, str(scan))
     seeds = np.random.SeedSequence([seed, 3]).generate_state(count, dtype=np.uint32)
     orders = [
-        Order(f"{parent.name}_{pathology}_{level}_{index:02d}", parent, request, int(own))
+        Order(f"{parent.name}_{pathology}_{level}_{index:02d}", parent, request, int(own), known)
         for index, own in enumerate(seeds)
     ]
     with bars() as progress:
@@ -103,9 +111,10 @@ def inpaint(
         )  # fmt: skip
     _tell(made, out, tolerance)
     voxel = inpainter.landmark(healthy, request)
+    names = [order.name for order in orders][:6]
     row = [("before", healthy)] + [
         (f"after, {inpainter.measured(edited, pathology, level):.1f} mm", edited)
-        for edited in (made.cohort.read(case) for case in made.cohort.cases[:6])
+        for edited in (made.cohort.read(case) for case in made.cohort.cases if case.name in names)
     ]
     focus = [inpainter.labels[n] for n in ("herniation", "canal", f"disc_{level}")
              if n in inpainter.labels]  # fmt: skip
@@ -118,7 +127,6 @@ def balance_findings(
     folder: Path, run: Path, out: Path, count: int | None, seed: int, tolerance: float, tries: int
 ) -> None:
     """Fill up pathology × level cells of a cohort from its healthy levels."""
-    from vesalius.scans.landmarks import read_landmarks
     from vesalius.synthesis.inpainting.balancing import balancing_orders
     from vesalius.synthesis.inpainting.closed_loop import write_inpainted
     from vesalius.synthesis.inpainting.inpainter import Inpainter
@@ -129,11 +137,11 @@ def balance_findings(
     marks, faults = read_landmarks(folder, {case.name: case for case in cohort.cases})
     print_faults((*cohort.faults, *faults))
     inpainter = Inpainter(Run.open(run, InpaintingRecipe))
-    if cohort.description.labels != inpainter.labels:
-        where = cohort.folder / "dataset.json"
-        raise Refused(where, "has other labels than the run", "fit a run on this cohort")
+    _require_same(cohort, inpainter.fingerprint.channels, inpainter.labels)
+    unfit: list[Fault] = []
     with bars() as progress:
-        orders = balancing_orders(cohort, marks, inpainter, count, seed, progress)
+        orders = balancing_orders(cohort, marks, inpainter, count, seed, progress, unfit)
+        print_faults(unfit, "cases cannot be donors")
         if not orders:
             raise Refused(folder, "lacks nothing, or has no healthy level", "ask for more with -n")
         made = write_inpainted(
@@ -167,23 +175,43 @@ def _point(at: str | None) -> tuple[float, float, float] | None:
 
 def _read(
     scan: Path, labels: Path | None, channels: tuple[str, ...], numbers: dict[str, int]
-) -> tuple[Case, LabelledScan]:
-    """The scan with its label map, held against what the run was fitted on."""
+) -> tuple[Case, LabelledScan, tuple[Landmark, ...]]:
+    """The scan, its label map and its known landmarks, held against what the run was fitted on.
+
+    A scan that lies in a cohort keeps the subject and the split that it has there.
+    """
+    scan = scan.resolve()
+    if not scan.is_file():
+        raise Refused(scan, "does not exist", "check the path")
     ending = ".nii.gz" if scan.name.endswith(".nii.gz") else ".nii"
     stem = scan.name.removesuffix(ending)
     if len(channels) > 1 and not stem.endswith("_0000"):
         raise Refused(scan, f"is one of {len(channels)} channels", "point at <case>_0000.nii.gz")
-    name = stem.removesuffix("_0000")
+    name, folder = stem.removesuffix("_0000"), scan.parent.parent
+    if labels is None and (folder / "dataset.json").is_file():
+        cohort = Cohort.open(folder)
+        _require_same(cohort, channels, numbers)
+        case = next((case for case in cohort.cases if case.name == name), None)
+        if case is None:
+            fault = next((f for f in cohort.faults if name in f.file), None)
+            raise Refused(scan, str(fault or "is no case of its cohort"), "mend the cohort")
+        marks: dict[str, list[Landmark]] = {}
+        if (folder / "landmarks.csv").is_file():
+            marks, _ = read_landmarks(folder, {case.name: None})
+        return case, cohort.read(case), tuple(marks.get(name, ()))
+    if labels is None:
+        raise Refused(scan, "has no label map beside it", "add --labels, or segment it first")
     images = tuple(
         scan if index == 0 else scan.with_name(f"{name}_{index:04d}{ending}")
         for index in range(len(channels))
     )
-    beside = scan.parent.parent / "labelsTr" / f"{name}{ending}"
-    label_map = labels or (beside if beside.is_file() else None)
-    if not scan.is_file():
-        raise Refused(scan, "does not exist", "check the path")
-    if label_map is None:
-        remedy = "add --labels, or segment it first"
-        raise Refused(scan, "has no label map beside it", remedy)
-    case = Case(name, images, label_map, subject=name)
-    return case, read_case(case, Description(channels, numbers))
+    case = Case(name, images, labels, subject=name)
+    return case, read_case(case, Description(channels, numbers)), ()
+
+
+def _require_same(cohort: Cohort, channels: tuple[str, ...], numbers: dict[str, int]) -> None:
+    where = cohort.folder / "dataset.json"
+    if cohort.description.labels != numbers:
+        raise Refused(where, "has other labels than the run", "fit a run on this cohort")
+    if cohort.description.channels != channels:
+        raise Refused(where, "has other channels than the run", "fit a run on this cohort")

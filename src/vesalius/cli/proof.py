@@ -125,7 +125,7 @@ def _refresh(pages: Sources) -> None:
 @protocol.command
 def lumbar(
     *, out: Path, preset: Literal["smallest", "demo", "study", "workstation", "paper"] = "demo",
-    seed: int = 0,
+    seed: int = 0, features: Path | None = None,
 ) -> None:  # fmt: skip
     """Set findings into healthy phantom spines by six methods, and hold each against the truth.
 
@@ -140,12 +140,19 @@ def lumbar(
         demo takes some minutes on two cores, study an hour or two with three seeds.
     seed: int
         Of the phantoms and the classifiers.
+    features: Path
+        A ResNet-50 in safetensors, such as RadImageNet's, for the Fréchet distance;
+        EfficientNet-Lite0 without it.
     """
+    from vesalius.evidence.frechet import resnet50_extractor
     from vesalius.protocols.lumbar import run_lumbar
     from vesalius.protocols.lumbar_recipe import PRESETS
     from vesalius.report.lumbar_page import write_lumbar_report
 
-    recipe = PRESETS[preset].model_copy(update={"seed": seed})
+    if features is not None:
+        resnet50_extractor(features)
+    told = str(features.resolve()) if features else ""
+    recipe = PRESETS[preset].model_copy(update={"seed": seed, "features": told})
     with bars() as progress:
         results = run_lumbar(out, recipe, progress, lambda stage: _told(write_lumbar_report(out)))
     for name in (

@@ -74,15 +74,6 @@ def repaint(
     return x
 
 
-def repaint_calls(steps: int, resample: int, jump: int) -> int:
-    """Network calls of `repaint`.
-
-    >>> repaint_calls(steps=250, resample=10, jump=10)
-    2500
-    """
-    return steps * resample if jump else steps
-
-
 def sdedit(
     denoise: Denoiser, source: Tensor, start: float, steps: int, schedule: Schedule, noise: Tensor,
     sampler: str = "ddim",

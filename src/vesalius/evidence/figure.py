@@ -29,6 +29,11 @@ class Figure:
     ci95: tuple[float, float] | None = None
     sd: float | None = None
 
+    @property
+    def sound(self) -> bool:
+        """Whether the value is a number; a rank correlation of constant values is none."""
+        return bool(np.isfinite(self.value))
+
     def __str__(self) -> str:
         """Three significant digits and the interval.
 
@@ -120,13 +125,14 @@ class Results:
 
     def write(self, folder: Path) -> Path:
         """Write `results.json`."""
+        sound = {name: figure for name, figure in self.figures.items() if figure.sound}
         content = {
             "protocol": self.protocol,
             "preset": self.preset,
             "seed": self.seed,
             "rests_on_phantoms": self.rests_on_phantoms,
-            "figures": {name: asdict(figure) for name, figure in self.figures.items()},
-            "notes": self.notes,
+            "figures": {name: asdict(figure) for name, figure in sound.items()},
+            "notes": self.notes | {"undefined": sorted(set(self.figures) - set(sound))},
             "versions": _versions(),
             "machine": _machine(),
         }

@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vesalius.evidence.figure import Figure, jackknifed
 from vesalius.scans.fault import Refused
 
 SIDE = 128
@@ -105,25 +104,6 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     else:
         root = float(np.linalg.svd(x @ y.T, compute_uv=False).sum() / np.sqrt(n * m))
     return float(gap @ gap + (x**2).sum() / n + (y**2).sum() / m - 2 * root)
-
-
-def frechet_figure(reference: np.ndarray, other: np.ndarray) -> Figure:
-    """The distance with its jackknife interval over the cases of both sets."""
-    return jackknifed([reference, other], frechet_distance, "FID")
-
-
-def frechet_difference(
-    reference: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> Figure:  # fmt: skip
-    """Distance of `first` minus that of `second`, whose rows are of the same cases."""
-    paired = np.concatenate([first, second], axis=1)
-    width = first.shape[1]
-
-    def difference(real: np.ndarray, both: np.ndarray) -> float:
-        left = frechet_distance(real, both[:, :width])
-        return left - frechet_distance(real, both[:, width:])
-
-    return jackknifed([reference, paired], difference, "FID")
 
 
 def _pooled(network: nn.Module | Extractor, middle: float, spread: float) -> Extractor:

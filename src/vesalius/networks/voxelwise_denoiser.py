@@ -78,13 +78,14 @@ class VoxelwiseDenoiser(nn.Module):
         channels: C.
         context: further channels given beside x, such as a masked source.
         conditions: length of the condition.
+        hints: maps that draw the condition to scale.
         widths: channels at the latent's resolution and at half of it in the slice.
         blocks: at each resolution on each way.
         heads: of the attention at the coarse resolution; 0 for none.
 
-    >>> net = VoxelwiseDenoiser(channels=4, context=0, conditions=6, widths=(16, 32), blocks=1)
+    >>> net = VoxelwiseDenoiser(4, context=0, conditions=6, hints=2, widths=(16, 32), blocks=1)
     >>> x, (level, weight) = torch.rand(2, 4, 3, 8, 8), torch.rand(2, 2, 1, 3, 8, 8)
-    >>> net(x, level, weight, torch.rand(2, 6)).shape
+    >>> net(x, level, weight, torch.rand(2, 6), torch.rand(2, 2, 3, 8, 8)).shape
     torch.Size([2, 4, 3, 8, 8])
     """
 
@@ -92,8 +93,8 @@ class VoxelwiseDenoiser(nn.Module):
     WAVES = (1.0, 2.0, 4.0)
 
     def __init__(
-        self, channels: int, context: int, conditions: int, widths: tuple[int, int],
-        blocks: int = 2, heads: int = 4,
+        self, channels: int, context: int, conditions: int, hints: int,
+        widths: tuple[int, int], blocks: int = 2, heads: int = 4,
     ) -> None:  # fmt: skip
         super().__init__()
         fine, coarse = widths
@@ -102,7 +103,7 @@ class VoxelwiseDenoiser(nn.Module):
         self.tell = nn.Sequential(
             nn.Linear(32 + conditions, told), nn.SiLU(), nn.Linear(told, told), nn.SiLU()
         )
-        maps = 5 + 2 * len(self.WAVES)
+        maps = 5 + 2 * len(self.WAVES) + hints
         self.read = nn.Sequential(
             nn.Conv3d(maps, self.READ, 1), nn.SiLU(), nn.Conv3d(self.READ, self.READ, 1), nn.SiLU()
         )
@@ -140,7 +141,7 @@ class VoxelwiseDenoiser(nn.Module):
 
     def forward(
         self, x: Tensor, level: Tensor, weight: Tensor, condition: Tensor,
-        context: Tensor | None = None, place: Tensor | None = None,
+        hints: Tensor, context: Tensor | None = None, place: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """F of a scaled noisy latent.
 
@@ -149,6 +150,7 @@ class VoxelwiseDenoiser(nn.Module):
             level: noise level of each voxel `(B, 1, D, H, W)`.
             weight: noise map `(B, 1, D, H, W)`.
             condition: `(B, A)`.
+            hints: `(B, K, D, H, W)`.
             context: `(B, K, D, H, W)` if the network was built for it.
             place: of each voxel from the landmark `(B, 3, D, H, W)`, see `places`; without it the
                 landmark lies in the middle of the grid.
@@ -157,7 +159,7 @@ class VoxelwiseDenoiser(nn.Module):
             place = places(x.shape[2:]).to(x.device).expand(len(x), -1, -1, -1, -1)
         angles = [torch.pi * wave * level for wave in self.WAVES]
         waves = [wave(angle) for angle in angles for wave in (torch.sin, torch.cos)]
-        read = self.read(torch.cat([level, weight, place, *waves], dim=1))
+        read = self.read(torch.cat([level, weight, place, hints, *waves], dim=1))
         half = functional.avg_pool3d(read, (1, 2, 2))
         time = level.amax(dim=(1, 2, 3, 4))
         vector = self.tell(torch.cat([wave_features(time, 32), condition], dim=1))

@@ -18,8 +18,8 @@ from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
-from vesalius.scans.landmarks import Landmark, append_landmarks, sort_landmarks
+from vesalius.scans.fault import Refused, make_folder
+from vesalius.scans.landmarks import Landmark, append_landmarks, begin_landmarks, sort_landmarks
 from vesalius.scans.progress import Progress, followed, silent
 
 
@@ -129,6 +129,8 @@ def write_spines(
         for index, case_seed in enumerate(seeds or case_seeds(seed, count))
     ]  # fmt: skip
     draw = partial(_draw_spine, spacing_mm=spacing_mm, prevalence=prevalence)
+    if prevalence or any(findings or ()):
+        begin_landmarks(make_folder(folder))
     names = (*(attribute.name for attribute in spine.ATTRIBUTES), *spine.GRADES)
     return _write(folder, spine.DESCRIPTION, names, wanted, draw, split, workers,
                   "drawing phantom spines", progress)  # fmt: skip

@@ -68,7 +68,7 @@ def run_lumbar(
                 findings=findings, split="test", workers=recipe.workers, progress=progress,
             )  # fmt: skip
         write_spines(
-            folder / "reference", 2 * _reference_patients(recipe), recipe.seed + 2,
+            folder / "reference", 2 * recipe.patients, recipe.seed + 2,
             recipe.spacing_mm, findings=_reference_findings(recipe), split="test",
             workers=recipe.workers, progress=progress,
         )  # fmt: skip
@@ -135,7 +135,7 @@ def run_lumbar(
         figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
     notes: dict[str, Any] = {
         "run": run.name, "seeds": list(recipe.seeds), "calls": recipe.inpainting.calls,
-        "balanced_cases": len(balanced.cases), "reference_patients": _reference_patients(recipe),
+        "balanced_cases": len(balanced.cases), "reference_patients": recipe.patients,
         "training_steps": recipe.inpainting.fit.steps,
     }  # fmt: skip
     results = Results("lumbar", recipe.preset, recipe.seed, True, figures, notes)
@@ -155,20 +155,14 @@ def _twins(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
     return found
 
 
-def _reference_patients(recipe: LumbarRecipe) -> int:
-    """Patients of each half of the reference: two findings of each pathology a patient."""
-    return (recipe.patients + 1) // 2
-
-
 def _reference_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
+    """Two halves of as many patients as are edited, each with one finding of each pathology."""
     chance = np.random.default_rng([recipe.seed, 12])
     cases = []
-    for _ in range(2 * _reference_patients(recipe)):
-        levels = chance.permutation(LEVELS)[:4]
-        kinds = (*PATHOLOGIES, *PATHOLOGIES)
-        cases.append(
-            [draw_finding(kind, str(lv), chance) for kind, lv in zip(kinds, levels, strict=True)]
-        )
+    for _ in range(2 * recipe.patients):
+        levels = chance.permutation(LEVELS)[: len(PATHOLOGIES)]
+        pairs = zip(PATHOLOGIES, levels, strict=True)
+        cases.append([draw_finding(kind, str(level), chance) for kind, level in pairs])
     return cases
 
 
@@ -228,11 +222,18 @@ def _control_figures(path: Path) -> dict[str, Figure]:
             head = f"request/{pathology}/{which}"
             found[f"{head}mae_mm"] = mean_figure(np.abs(asked - measured), "mm")
             found[f"{head}spearman"] = bootstrapped([asked, measured], _spearman, "")
-        accepted = np.array([float(row["accepted"]) for row in own])
-        found[f"request/{pathology}/acceptance"] = bootstrapped([accepted], np.mean, "")
-        cases = {row["case"] for row in own}
-        found[f"request/{pathology}/met"] = Figure(accepted.sum() / len(cases), "", len(cases))
+        cases = sorted({row["case"] for row in own})
+        met = np.array(
+            [sum(float(r["accepted"]) for r in own if r["case"] == case) for case in cases]
+        )
+        draws = np.array([float(sum(r["case"] == case for r in own)) for case in cases])
+        found[f"request/{pathology}/met"] = bootstrapped([met], np.mean, "")
+        found[f"request/{pathology}/acceptance"] = bootstrapped([met, draws], _share, "")
     return found
+
+
+def _share(met: np.ndarray, draws: np.ndarray) -> float:
+    return float(met.sum() / draws.sum())
 
 
 def _spearman(asked: np.ndarray, measured: np.ndarray) -> float:

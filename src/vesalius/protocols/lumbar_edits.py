@@ -39,6 +39,7 @@ class Edit:
     level: str
     asked_mm: float
     measured_mm: float
+    size_error_mm: float
     context_mae: float
     context_mae_before_blending: float
     seam: float
@@ -55,14 +56,16 @@ def make_edits(
 ) -> None:  # fmt: skip
     """Edit every unseen patient by every method; crops, measurements and some whole scans.
 
-    One draw each, without rejection, at the place and of the size that the counterfactual truth
-    has.
+    One draw each, without rejection or calibration, at the place and of the size that the
+    counterfactual truth has.
     """
     make_folder(folder)
     calls = dict.fromkeys(recipe.methods, recipe.inpainting.calls)
-    inpainters = {name: Inpainter(run, name, calls[name]) for name in recipe.methods}
+    inpainters = {
+        name: Inpainter(run, name, calls[name], calibrated=False) for name in recipe.methods
+    }
     if recipe.long_repaint_calls and seed == recipe.seeds[0]:
-        inpainters[LONG] = Inpainter(run, "repaint", recipe.long_repaint_calls)  # type: ignore[index]
+        inpainters[LONG] = Inpainter(run, "repaint", recipe.long_repaint_calls, calibrated=False)  # type: ignore[index]
     first = next(iter(inpainters.values()))
     examples = CohortWriter(folder / "examples", first.fingerprint.description)
     labels = first.labels
@@ -130,6 +133,7 @@ def _edit(
     whole = [scan.channels[0].oriented("RAS") for scan in (healthy, made.scan)]
     return Edit(
         name, request.pathology, row, request.level, request.size_mm, measured,
+        abs(measured - request.size_mm),
         context_error(whole[0], whole[1], _free_of_scan(healthy, made.crop, free)),
         float(np.abs(drawn - before)[~free].mean()),
         seam(new, before, blend),

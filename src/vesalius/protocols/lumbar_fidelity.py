@@ -14,7 +14,12 @@ from vesalius.evidence.fidelity import (
     radiomics_features,
 )
 from vesalius.evidence.figure import Figure, jackknifed, mean_figure
-from vesalius.evidence.frechet import features, frechet_distance, lite0_extractor
+from vesalius.evidence.frechet import (
+    features,
+    frechet_distance,
+    lite0_extractor,
+    resnet50_extractor,
+)
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.protocols.lumbar_edits import BESIDES, LONG, marks_of
 from vesalius.protocols.lumbar_recipe import LumbarRecipe
@@ -44,15 +49,13 @@ def edit_figures(
             (f"cost/{name}/network_calls", "network_calls", ""),
             (f"cost/{name}/seconds", "seconds", "s"),
         ):
-            found[head] = mean_figure(_column(own, column), unit)
+            found[head] = mean_figure(_by_patient(own, column), unit)
         for pathology in PATHOLOGIES:
             some = [row for row in own if row["pathology"] == pathology]
             head = f"anatomy/{pathology}/{name}"
-            found[f"{head}/dice"] = mean_figure(_column(some, "dice"), "")
-            found[f"{head}/canal_dice"] = mean_figure(_column(some, "canal_dice"), "")
-            found[f"{head}/spared_mae"] = mean_figure(_column(some, "spared_mae"), "units")
-            error = np.abs(_column(some, "asked_mm") - _column(some, "measured_mm"))
-            found[f"{head}/size_mae_mm"] = mean_figure(error, "mm")
+            for column, unit in (("dice", ""), ("canal_dice", ""), ("spared_mae", "units"),
+                                 ("size_error_mm", "mm")):  # fmt: skip
+                found[f"{head}/{column}"] = mean_figure(_by_patient(some, column), unit)
     found |= _fidelity(folder, reference, recipe, names, progress)
     return found
 
@@ -60,7 +63,7 @@ def edit_figures(
 def _fidelity(
     folder: Path, reference: Cohort, recipe: LumbarRecipe, names: Sequence[str], progress: Progress
 ) -> dict[str, Figure]:
-    extract = lite0_extractor()
+    extract = resnet50_extractor(Path(recipe.features)) if recipe.features else lite0_extractor()
     halves = reference_crops(reference, Path(folder / f"run-{recipe.seeds[0]}"), recipe)
     stored = {
         (name, seed): np.load(folder / f"edits-{seed}" / f"{name}.npz")
@@ -195,5 +198,10 @@ def _read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _column(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
-    return np.array([float(row[name]) for row in rows])
+def _by_patient(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
+    """One value a patient: the mean over its pathologies and seeds."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        values.setdefault(row["patient"], []).append(float(row[name]))
+    means = [np.nanmean(own) for own in values.values() if np.isfinite(own).any()]
+    return np.array(means)

@@ -191,19 +191,26 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
     said = []
     for pathology in PATHOLOGIES:
-        ranked = sorted(
-            (figures[key]["value"], name)
-            for name in METHODS[:7]
-            if (key := f"fidelity/{pathology}/{name}/fid") in figures
-        )
-        if ranked:
-            best = figures[f"fidelity/{pathology}/{ranked[0][1]}/fid"]
-            said.append(
-                f"Nearest to real {pathology} is {ranked[0][1].replace('_', ' ')} with a Fréchet "
-                f"distance of {shown(best)} (n = {best['n']}), then "
-                f"{ranked[1][1].replace('_', ' ')} with {ranked[1][0]:.3g}; between real and real "
-                f"it is {shown(figures[f'fidelity/{pathology}/floor/fid'])}."
-            )
+        pairs = {
+            key.split("/")[2].partition("_minus_"): figure
+            for key, figure in figures.items()
+            if key.startswith(f"fidelity/{pathology}/voxelwise_trained_minus_")
+        }
+        for verdict, wanted in (
+            ("nearer to real findings than", lambda low, high: high < 0),
+            ("farther from real findings than", lambda low, high: low > 0),
+            ("not told apart from", lambda low, high: low <= 0 <= high),
+        ):
+            rivals = [
+                f"{rival.replace('_', ' ')} ({shown(figure)})"
+                for (_, _, rival), figure in pairs.items()
+                if figure["ci95"] and wanted(*figure["ci95"])
+            ]
+            if rivals:
+                said.append(
+                    f"{pathology.capitalize()}: voxelwise trained is {verdict} "
+                    f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
+                )
     kept = figures.get("context/voxelwise_trained/mae")
     if kept:
         said.append(f"Outside the map the scans changed by {kept['value']:g} (n = {kept['n']}).")

@@ -32,10 +32,16 @@ class Landmark:
 def append_landmarks(folder: Path, case: str, landmarks: Sequence[Landmark]) -> None:
     """Add the landmarks of one case; the file is begun where there is none."""
     path = folder / "landmarks.csv"
-    if not path.exists():
-        write_text(path, ",".join(COLUMNS) + "\n")
+    begin_landmarks(folder)
     with refused_if_unwritable(path), path.open("a", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows(mark.row(case) for mark in landmarks)
+
+
+def begin_landmarks(folder: Path) -> None:
+    """Write the head of the file if there is none; once, before several processes add to it."""
+    path = folder / "landmarks.csv"
+    if not path.exists():
+        write_text(path, ",".join(COLUMNS) + "\n")
 
 
 def sort_landmarks(folder: Path) -> None:

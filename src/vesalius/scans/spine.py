@@ -57,7 +57,9 @@ def levels_of(labels: Iterable[str]) -> tuple[str, ...]:
     >>> levels_of(["background", "disc_L3-L4", "disc_L4-L5", "canal"])
     ('L3-L4', 'L4-L5')
     """
-    return tuple(name.removeprefix("disc_") for name in labels if kind_of(name) == "disc")
+    return tuple(
+        name.removeprefix("disc_") for name in labels if name != "disc" and kind_of(name) == "disc"
+    )
 
 
 def protrusion_mm(label_map: Volume, values: Sequence[int]) -> float:

@@ -35,7 +35,7 @@ class ClassifierRecipe(Settings):
 
     widths: tuple[int, int, int, int] = (16, 32, 64, 96)
     fit: FitRecipe = FitRecipe(
-        steps=400, batch_size=16, learning_rate=2e-3, warmup_steps=20, moving_average=0.98,
+        steps=300, batch_size=16, learning_rate=2e-3, warmup_steps=20, moving_average=0.98,
         weight_decay=1e-3,
     )  # fmt: skip
     shift: int = 3

@@ -8,7 +8,7 @@ import numpy as np
 
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.landmarks import Landmark
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.synthesis.inpainting.closed_loop import Order
@@ -18,10 +18,13 @@ from vesalius.synthesis.inpainting.inpainter import (
     Inpainter,
 )
 
+Cell = tuple[str, str]
+
 
 def balancing_orders(
     cohort: Cohort, marks: Mapping[str, Sequence[Landmark]], inpainter: Inpainter,
     count: int | None, seed: int, progress: Progress = silent,
+    faults: list[Fault] | None = None,
 ) -> list[Order]:  # fmt: skip
     """Orders that fill each cell of pathology × level up to the fullest, from healthy levels.
 
@@ -32,8 +35,9 @@ def balancing_orders(
         cohort: to be balanced.
         marks: its landmarks by case.
         inpainter: that will carry out the orders.
-        count: at most so many, spread evenly over the cells.
+        count: how many, the emptiest cells first; as many as are missing if `None`.
         seed: of the choice.
+        faults: those of cases that cannot be donors are added.
     """
     chance = np.random.default_rng(seed)
     donors = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
@@ -44,13 +48,10 @@ def balancing_orders(
         for mark in own:
             if name in names and (mark.pathology, mark.level) in cells:
                 cells[mark.pathology, mark.level] += 1
-    fullest = max(cells.values())
-    wanted = {cell: fullest - present for cell, present in cells.items()}
-    if count is not None:
-        total = max(cells.values()) + max(0, count - sum(wanted.values())) // len(cells) + 1
-        wanted = {cell: max(0, total - present) for cell, present in cells.items()}
-        wanted = _at_most(wanted, count)
-    free = _healthy_levels(cohort, donors, inpainter, progress)
+    wanted = fill(cells, count)
+    free, wrong = _healthy_levels(cohort, donors, marks, inpainter, progress)
+    if faults is not None:
+        faults += wrong
     orders = []
     for (pathology, level), number in wanted.items():
         able = [case for case in donors if level in free[case.name]]
@@ -66,48 +67,55 @@ def balancing_orders(
             name = f"{parent.name}_{pathology}_{level}_{index:03d}"
             orders.append(
                 Order(name, parent, FindingRequest(pathology, level, size),
-                      int(chance.integers(2**31)))
+                      int(chance.integers(2**31)), tuple(marks.get(parent.name, ())))
             )  # fmt: skip
     return orders
 
 
+def fill(cells: Mapping[Cell, int], count: int | None) -> dict[Cell, int]:
+    """How many to add to each cell: to the emptiest first, until all are as full as the fullest.
+
+    Args:
+        cells: how many there are.
+        count: to add in all; beyond what is missing, all cells grow alike.
+
+    >>> fill({("a", "x"): 5, ("a", "y"): 1, ("a", "z"): 3}, None)
+    {('a', 'x'): 0, ('a', 'y'): 4, ('a', 'z'): 2}
+    >>> fill({("a", "x"): 5, ("a", "y"): 1, ("a", "z"): 3}, 3)
+    {('a', 'x'): 0, ('a', 'y'): 3, ('a', 'z'): 0}
+    """
+    total = dict(cells)
+    fullest = max(cells.values())
+    missing = sum(fullest - present for present in cells.values())
+    for _ in range(missing if count is None else count):
+        emptiest = min(total, key=lambda cell: total[cell])
+        total[emptiest] += 1
+    return {cell: total[cell] - present for cell, present in cells.items()}
+
+
 def _healthy_levels(
-    cohort: Cohort, donors: Sequence[Case], inpainter: Inpainter, progress: Progress
-) -> dict[str, dict[str, float]]:
-    """For each donor its levels without a finding, with the diameter of the canal there."""
+    cohort: Cohort, donors: Sequence[Case], marks: Mapping[str, Sequence[Landmark]],
+    inpainter: Inpainter, progress: Progress,
+) -> tuple[dict[str, dict[str, float]], list[Fault]]:  # fmt: skip
+    """For each donor its levels without a finding, with the canal's diameter; and first faults."""
     found: dict[str, dict[str, float]] = {}
+    faults: list[Fault] = []
+    seen = inpainter.seen.pathologies[0]
     for case in followed(donors, "looking for healthy levels", len(donors), progress):
+        found[case.name] = {}
         try:
             scan = cohort.read(case)
-        except Refused:
-            found[case.name] = {}
+            inpainter.require_match(scan, case.name)
+        except Refused as refusal:
+            faults.append(refusal.fault)
             continue
-        levels = {}
+        told = {mark.level for mark in marks.get(case.name, ())}
         for level in inpainter.seen.levels:
-            request = FindingRequest(
-                "herniation" if "herniation" in inpainter.seen_names else "stenosis", level,
-                inpainter.seen.pathologies[0].size_at(0.5),
-            )  # fmt: skip
+            request = FindingRequest(seen.name, level, seen.size_at(0.9))
             try:
-                inpainter.require_possible(scan, request, case.name)
+                inpainter.require_healthy(scan, request, case.name)
             except Refused:
                 continue
-            levels[level] = inpainter.measured(scan, "stenosis", level)
-        found[case.name] = levels
-    return found
-
-
-def _at_most(wanted: Mapping[tuple[str, str], int], count: int) -> dict[tuple[str, str], int]:
-    """Numbers cut down evenly to a total of `count`.
-
-    >>> _at_most({("a", "x"): 9, ("a", "y"): 1}, 4)
-    {('a', 'x'): 3, ('a', 'y'): 1}
-    """
-    kept = dict.fromkeys(wanted, 0)
-    while sum(kept.values()) < count:
-        open_ = [cell for cell in wanted if kept[cell] < wanted[cell]]
-        if not open_:
-            break
-        for cell in open_[: count - sum(kept.values())]:
-            kept[cell] += 1
-    return kept
+            if level not in told:
+                found[case.name][level] = inpainter.measured(scan, "stenosis", level)
+    return found, faults

@@ -12,12 +12,17 @@ from vesalius.scans.fault import Refused
 from vesalius.training.recipe import Settings
 
 FEWEST = 8
+LEAST_SLOPE = 0.2
+"""Of what comes out for a change of what is asked; below it there is nothing to correct."""
+
+Draw = tuple[float, float]
 
 
 class SizeCalibration(Settings):
     """For each pathology the straight line from a wanted size to the one to ask for.
 
-    >>> half = SizeCalibration.of({"herniation": [(float(s), s / 2 + 1) for s in range(2, 12)]})
+    >>> drawn = {"herniation": [((3.0, 2.5), (7.0, 4.5 + noise)) for noise in (-0.1, 0.1) * 4]}
+    >>> half = SizeCalibration.of(drawn)
     >>> round(half.condition("herniation", 4.0), 3)
     6.0
     >>> SizeCalibration().condition("herniation", 4.0)
@@ -27,16 +32,22 @@ class SizeCalibration(Settings):
     lines: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, drawn: Mapping[str, Sequence[tuple[float, float]]]) -> SizeCalibration:
-        """From pairs of a size that was asked for and the one that was measured."""
+    def of(cls, drawn: Mapping[str, Sequence[tuple[Draw, Draw]]]) -> SizeCalibration:
+        """From pairs of draws of one patient and one seed at two sizes, each (asked, measured).
+
+        How much of a change comes out is told by the pairs, where nothing else differs; patients
+        and noise would drown it.
+        """
         lines = {}
         for name, pairs in drawn.items():
-            asked, measured = np.array(pairs).T
-            if len(pairs) < FEWEST or np.ptp(measured) < 0.5:
+            if len(pairs) < FEWEST:
                 continue
-            slope, start = np.polyfit(asked, measured, 1)
-            if slope > 0.3:
-                lines[name] = (float(1 / slope), float(-start / slope))
+            asked, measured = np.array(pairs).transpose(2, 0, 1)
+            gap = asked[:, 1] - asked[:, 0]
+            slope = float(((measured[:, 1] - measured[:, 0]) * gap).sum() / (gap**2).sum())
+            if slope > LEAST_SLOPE:
+                start = float(measured.mean() - slope * asked.mean())
+                lines[name] = (1 / slope, -start / slope)
         return cls(lines=lines)
 
     @classmethod

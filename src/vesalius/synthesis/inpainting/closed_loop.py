@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from vesalius.synthesis.inpainting.methods import NETWORK_OF, Method
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
 from vesalius.training.run import Run
 
+CALIBRATED_SEVERITIES = (0.2, 0.8)
+
 
 @dataclass(frozen=True)
 class Edited:
@@ -33,12 +36,16 @@ class Edited:
 
 @dataclass(frozen=True)
 class Order:
-    """One case to be written: from which scan, with which finding."""
+    """One case to be written: from which scan, with which finding.
+
+    `known` are the landmarks that the scan has already; they stay with the edited one.
+    """
 
     name: str
     parent: Case
     request: FindingRequest
     seed: int
+    known: tuple[Landmark, ...] = ()
 
 
 def write_inpainted(
@@ -71,8 +78,9 @@ def write_inpainted(
         inpainter.fingerprint.channels, inpainter.labels, origin="synthetic",
             )  # fmt: skip
     writer = CohortWriter(out, description, attributes)
+    _require_same(writer, orders, inpainter)
     rank, world = inpainter.fabric.global_rank, inpainter.fabric.world_size
-    mine = [order for order in orders if order.name not in writer.done][rank::world]
+    mine = [order for order in orders[rank::world] if order.name not in writer.done]
     attempts: list[Attempt] = []
     faults: list[Fault] = []
     for order in followed(mine, "setting findings", len(mine), progress):
@@ -105,7 +113,7 @@ def write_inpainted(
                         "size_mm": request.size_mm},
             "measured_mm": measured, "tolerance_mm": tolerance_mm, "tries": len(made.attempts),
             "missed_mm": [a.measured_mm for a in made.attempts[:-1]],
-            "guidance": inpainter.guidance or inpainter.recipe.guidance,
+            "guidance": inpainter.guidance,
             "parent": order.parent.name,
         }  # fmt: skip
         point = inpainter.landmark(scan, request)
@@ -113,7 +121,7 @@ def write_inpainted(
         x, y, z = (float(c) for c in (affine @ [*point, 1.0])[:3])
         append_landmarks(
             writer.folder, order.name,
-            [Landmark(request.pathology, request.level, (x, y, z), measured)],
+            [*order.known, Landmark(request.pathology, request.level, (x, y, z), measured)],
         )  # fmt: skip
         whole = all((i.voxels == np.round(i.voxels)).all() for i in made.draw.scan.channels)
         small = max(float(np.abs(i.voxels).max()) for i in made.draw.scan.channels) < 32000
@@ -122,11 +130,30 @@ def write_inpainted(
             order.parent.split, provenance, np.int16 if whole and small else np.float32,
         )  # fmt: skip
     inpainter.fabric.barrier()
-    if not writer.done:
+    if not CohortWriter(out, description, attributes).done:
         first = f" ({faults[0]})" if faults else ""
         raise Refused(out, f"no request was met{first}", "ask for what the run has seen")
     sort_landmarks(writer.folder)
     return Edited(writer.finish(), tuple(attempts), tuple(faults))
+
+
+def _require_same(
+    writer: CohortWriter, orders: Sequence[Order], inpainter: Inpainter
+) -> None:  # fmt: skip
+    """Refuse a folder that holds cases of these names made by another run or request."""
+    for order in orders:
+        path = writer.folder / "provenance" / f"{order.name}.json"
+        if order.name not in writer.done or not path.is_file():
+            continue
+        made = json.loads(path.read_text(encoding="utf-8"))
+        same = (
+            made["run"] == inpainter.run.name
+            and made["seed"] == order.seed
+            and abs(made["request"]["size_mm"] - order.request.size_mm) < 1e-6
+        )
+        if not same:
+            fault = f"holds {order.name} from another run or request"
+            raise Refused(writer.folder, fault, "choose a new folder")
 
 
 def calibrate(
@@ -140,20 +167,25 @@ def calibrate(
         run.note("calibration", SizeCalibration().model_dump())
         return
     inpainter = Inpainter(run, method, calibrated=False)
-    drawn: dict[str, list[tuple[float, float]]] = {}
-    work = [(p, row, scan) for p in inpainter.seen.pathologies for row, (_, scan) in
-            enumerate(sample)]  # fmt: skip
+    drawn: dict[str, list[tuple[tuple[float, float], tuple[float, float]]]] = {}
+    work = [
+        (seen, row, scan)
+        for seen in inpainter.seen.pathologies
+        for row, (_, scan) in enumerate(sample)
+    ]
     for seen, row, scan in followed(work, "calibrating sizes", len(work), progress):
         level = inpainter.seen.levels[row % len(inpainter.seen.levels)]
-        size = seen.size_at((row + 0.5) / len(sample))
-        request = FindingRequest(seen.name, level, size)
-        try:
-            inpainter.require_possible(scan, request, "")
-        except Refused:
-            continue
-        result = inpainter.once(scan, request, row).scan
-        pairs = drawn.setdefault(seen.name, [])
-        pairs.append((size, inpainter.measured(result, seen.name, level)))
+        pair = []
+        for severity in CALIBRATED_SEVERITIES:
+            request = FindingRequest(seen.name, level, seen.size_at(severity))
+            try:
+                inpainter.require_possible(scan, request, "")
+            except Refused:
+                continue
+            result = inpainter.once(scan, request, row).scan
+            pair.append((request.size_mm, inpainter.measured(result, seen.name, level)))
+        if len(pair) == 2:
+            drawn.setdefault(seen.name, []).append((pair[0], pair[1]))
     run.note("calibration", SizeCalibration.of(drawn).model_dump())
 
 

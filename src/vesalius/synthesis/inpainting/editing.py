@@ -29,12 +29,10 @@ class EditMap:
     """Where and how much a crop may change.
 
     Attributes:
-        weight: noise map `(D, H, W)`.
-        latent: the map on the latent grid `(1, 1, D, H/2, W/2)`.
+        latent: the noise map on the latent grid `(1, 1, D, H/2, W/2)`.
         blend: share of the drawn image in the result `(D, H, W)`, 0 outside the map.
     """
 
-    weight: np.ndarray
     latent: Tensor
     blend: np.ndarray
 
@@ -53,7 +51,7 @@ def edit_map(
     support = np.pad(weight.numpy() > 0, 1)
     depth = ndimage.distance_transform_edt(support, sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
     blend = np.clip(depth / max(recipe.blend_mm, 1e-3), 0, 1)
-    return EditMap(weight.numpy(), on_latent_grid(weight[None, None], LATENT_FACTORS), blend)
+    return EditMap(on_latent_grid(weight[None, None], LATENT_FACTORS), blend)
 
 
 def edited(

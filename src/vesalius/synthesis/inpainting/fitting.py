@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +81,15 @@ def prepare_inpainting(
     """
     labels = cohort.description.labels
     levels = levels_of(labels)
-    missing = [name for name in ("canal", "herniation") if name not in labels]
-    if not levels or missing:
-        lacking = "disc_<level>" if not levels else missing[0]
-        remedy = "name labels disc_L4-L5, vertebra_L4, canal, herniation"
+    canal = any(name in labels for name in CANAL)
+    if not levels or not canal:
+        lacking = "canal" if levels else "disc_<level>"
+        remedy = "name labels such as disc_L4-L5, canal, herniation"
         raise Refused(cohort.folder / "dataset.json", f"has no label {lacking}", remedy)
-    if any(n % GRID_MULTIPLE for n in recipe.crop[1:]):
-        fault = f"of {recipe.crop} voxels cannot be halved twice in the slice"
-        raise Refused("crop", fault, f"choose multiples of {GRID_MULTIPLE}")
+    reach = recipe.noise_map.reach_mm
+    if recipe.noise_map.kind == "linear" and min(recipe.crop_mm[1:]) < 1.2 * reach:
+        fault = f"of {recipe.crop_mm} mm leaves no context around a map of {reach:g} mm"
+        raise Refused("crop_mm", fault, "choose a larger crop or a smaller map")
     training = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
     marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
     sound, found = cohort.read_sound(training, progress)
@@ -98,7 +99,11 @@ def prepare_inpainting(
         fault = f"has {len(sound)} sound training cases"
         raise Refused(cohort.folder, fault, f"add labelled scans: {FEWEST_CASES} is the least")
     cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
-    own = {case.name: marks.get(case.name, []) for case in cases}
+    own: dict[str, list[Landmark]] = {}
+    for case, scan in followed(sound, "measuring findings", len(sound), progress):
+        own[case.name], wrong = measured_marks(scan, marks.get(case.name, ()), case.name, labels)
+        if faults is not None:
+            faults += wrong
     seen = SeenPathologies.of([m for case in cases for m in own[case.name]], levels, recipe.fewest)
     grid = _grid(scans, recipe)
     told = hashlib.sha256(repr(sorted(own.items())).encode()).hexdigest()
@@ -108,9 +113,9 @@ def prepare_inpainting(
         for row, (case, scan) in enumerate(
             followed(sound, "finding places of findings", len(sound), progress)
         )
-        for crop in _crops(row, scan, own[case.name], seen, labels)
+        for crop in _crops(row, scan, own[case.name], marks.get(case.name, ()), seen, labels)
     ]
-    plan = plan_inpainting(recipe, fingerprint, seen, len(crops))
+    plan = plan_inpainting(recipe, fingerprint, seen, len(crops), _bytes(scans))
     plan.require_room()
     return PreparedInpainting(
         recipe, fingerprint, seen, plan, tuple(cases), tuple(scans), tuple(crops)
@@ -150,7 +155,7 @@ def fit_inpainting(
 
     def fit_part(part: str, name: Network, network: VoxelwiseDenoiser, steps: int) -> None:
         objective = InpaintingObjective(
-            network, name, store, conditions, seen.size_columns, rows, model.kinds, recipe,
+            network, name, store, conditions, seen, rows, model.kinds, recipe,
             model.schedule, fingerprint.spacing_mm,
         )  # fmt: skip
         settings = recipe.fit.model_copy(update={"steps": steps})
@@ -180,7 +185,7 @@ def fit_inpainting(
     return run
 
 
-def cohort_sample(prepared: PreparedInpainting, count: int = 24) -> list[tuple[Case, LabelledScan]]:
+def cohort_sample(prepared: PreparedInpainting, count: int = 16) -> list[tuple[Case, LabelledScan]]:
     """Some training cases without a finding, on which a fresh run is calibrated."""
     ill = {crop.row for crop in prepared.crops if crop.finding}
     well = [row for row in range(len(prepared.cases)) if row not in ill]
@@ -208,8 +213,9 @@ def balanced_rows(groups: Sequence[str | None], ill_share: float) -> Tensor:
 
 
 def plan_inpainting(
-    recipe: InpaintingRecipe, fingerprint: Fingerprint, seen: SeenPathologies, crops: int
-) -> Plan:
+    recipe: InpaintingRecipe, fingerprint: Fingerprint, seen: SeenPathologies, crops: int,
+    scan_bytes: float,
+) -> Plan:  # fmt: skip
     """Parameters, memory and time of all networks, on this machine."""
     batch, model = recipe.fit.batch_size, InpaintingModel(recipe, fingerprint, seen)
     channels, *grid = model.latent_shape
@@ -222,7 +228,8 @@ def plan_inpainting(
             x, level = torch.randn(batch, channels, *grid), torch.rand(batch, 1, *grid)
             context = torch.randn(batch, channels, *grid) if name == "concat" else None
             condition = torch.rand(batch, seen.condition_length)
-            out: Tensor = network(x, level, level, condition, context)
+            hints = torch.rand(batch, 2 * len(seen.pathologies), *grid)
+            out: Tensor = network(x, level, level, condition, hints, context)
             return out.square().mean()
 
         def build(name: Network = name) -> nn.Module:
@@ -233,28 +240,36 @@ def plan_inpainting(
             fits.append(planned(TRUNK, shared, cost, recipe.fit.precision))
         own = recipe.fit.steps - shared
         fits.append(planned(f"{name}_denoiser", own, cost, recipe.fit.precision))
-    held = 3.0 * crops * float(np.prod(fingerprint.shape))
+    voxels = crops * float(np.prod(fingerprint.shape))
+    held = scan_bytes + (2.0 * len(fingerprint.channels) + 1.0) * voxels
     counts = ", ".join(f"{sum(p.counts.values())} of {p.name}" for p in seen.pathologies)
     return Plan(tuple(fits), held, (f"findings: {counts}; {crops} crops in all",))
 
 
+def _bytes(scans: Sequence[LabelledScan]) -> float:
+    return float(sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map)))
+
+
 def _grid(scans: Sequence[LabelledScan], recipe: InpaintingRecipe) -> Grid:
+    """The crop at the cohort's spacing; sides in the slice can be halved twice."""
     oriented = [scan.label_map.oriented("RAS") for scan in scans]
     spacing = recipe.spacing_mm or tuple(
         float(x) for x in np.median([v.spacing_mm for v in oriented], axis=0)
     )
+    x, y, z = (side / size for side, size in zip(recipe.crop_mm, spacing, strict=True))
+    shape = (max(1, round(x)), *(GRID_MULTIPLE * max(1, round(n / GRID_MULTIPLE)) for n in (y, z)))
     affine = np.diag([*spacing, 1.0])
     return Grid(
-        recipe.crop, (spacing[0], spacing[1], spacing[2]),
+        (shape[0], shape[1], shape[2]), (spacing[0], spacing[1], spacing[2]),
         tuple(tuple(float(x) for x in row) for row in affine), scans[0].label_map.orientation,
     )  # fmt: skip
 
 
 def _crops(
-    row: int, scan: LabelledScan, marks: Sequence[Landmark], seen: SeenPathologies,
-    labels: dict[str, int],
+    row: int, scan: LabelledScan, marks: Sequence[Landmark], told: Sequence[Landmark],
+    seen: SeenPathologies, labels: dict[str, int],
 ) -> list[MarkedCrop]:  # fmt: skip
-    """Crops at all findings, and one at each level without any, at a place that findings take."""
+    """Crops at all sound findings, and one at each level of which nothing at all was told."""
     known = {p.name for p in seen.pathologies}
     canal = [labels[name] for name in CANAL if name in labels]
 
@@ -269,7 +284,7 @@ def _crops(
         for mark in marks
         if mark.pathology in known and mark.level in seen.levels
     ]
-    ill = {mark.level for mark in marks}
+    ill = {mark.level for mark in (*marks, *told)}
     for index, level in enumerate(seen.levels):
         if level in ill:
             continue
@@ -278,6 +293,32 @@ def _crops(
         if voxel is not None:
             found.append(MarkedCrop(row, voxel, level, None, sizes(level)))
     return found
+
+
+def measured_marks(
+    scan: LabelledScan, marks: Sequence[Landmark], case: str, labels: dict[str, int]
+) -> tuple[list[Landmark], list[Fault]]:
+    """Landmarks with their size as the label map has it, and what is wrong with the others."""
+    kept, faults = [], []
+    shape = np.array(scan.label_map.oriented("RAS").shape)
+    for mark in marks:
+        place = f"{case}: {mark.pathology} at {mark.level}"
+        voxel = voxel_of(scan, mark.point_mm)
+        if mark.pathology not in PATHOLOGIES:
+            remedy = f"mark {' or '.join(PATHOLOGIES)}"
+            faults.append(Fault(place, "is a pathology without a measure", remedy))
+        elif f"disc_{mark.level}" not in labels:
+            faults.append(Fault(place, "is no labelled level", "write it as in the labels"))
+        elif (voxel < 0).any() or (voxel > shape - 1).any():
+            faults.append(Fault(place, "lies outside the scan", "write RAS+ millimetres"))
+        else:
+            name = PATHOLOGIES[mark.pathology].attribute(mark.level)
+            size = resolve_attribute(name, labels).of(scan.label_map, labels)
+            if size > 0:
+                kept.append(replace(mark, size_mm=size))
+            else:
+                faults.append(Fault(place, "measures 0 mm on the label map", "label it there"))
+    return kept, faults
 
 
 def _card(run: Run, seen: SeenPathologies) -> list[str]:

@@ -87,9 +87,10 @@ class Inpainter:
         self, run: Run, method: Method = "voxelwise_trained", calls: int | None = None,
         guidance: float | None = None, calibrated: bool = True,
     ) -> None:  # fmt: skip
-        self.run, self.method, self.calls, self.guidance = run, method, calls, guidance
         assert isinstance(run.recipe, InpaintingRecipe)
         self.recipe: InpaintingRecipe = run.recipe
+        self.run, self.method, self.calls = run, method, calls
+        self.guidance = self.recipe.guidance if guidance is None else guidance
         if NETWORK_OF[method] not in self.recipe.networks:
             fault = f"needs the {NETWORK_OF[method]} network, which this run has not"
             raise Refused(method, fault, "fit a run with it")
@@ -116,21 +117,8 @@ class Inpainter:
             fault = f"{request.size_mm:.3g} mm is outside what the run has seen"
             remedy = f"ask for {seen.low:.3g} to {seen.high:.3g} mm"
             raise Refused(request.pathology, fault, remedy)
-        self._require_grid(scan, case)
-        disc = self.labels[f"disc_{request.level}"]
-        if not (scan.label_map.voxels == disc).any():
-            raise Refused(case, f"shows no disc {request.level}", "choose a level that it shows")
-        if "herniation" in self.seen_names:
-            depth = self.measured(scan, "herniation", request.level)
-            if depth >= LEAST_HERNIATION_MM:
-                fault = f"has a herniation of {depth:.1f} mm at {request.level} already"
-                raise Refused(case, fault, "choose a healthy level")
-        canal = self.measured(scan, "stenosis", request.level)
-        if canal <= 0:
-            raise Refused(case, f"shows no canal at {request.level}", "choose another level")
-        if "stenosis" in self.seen_names and canal <= self.seen.pathology("stenosis").size_at(0.1):
-            fault = f"has a canal of only {canal:.1f} mm at {request.level} already"
-            raise Refused(case, fault, "choose a healthy level")
+        self.require_match(scan, case)
+        canal = self.require_healthy(scan, request, case)
         if request.pathology == "stenosis" and canal - request.size_mm < LEAST_NARROWING_MM:
             fault = f"has a canal of {canal:.1f} mm at {request.level}"
             raise Refused(case, fault, f"ask for less than {canal - LEAST_NARROWING_MM:.1f} mm")
@@ -146,6 +134,26 @@ class Inpainter:
             if apart > 20:
                 fault = f"lies {apart:.0f} mm from the disc {request.level}"
                 raise Refused("--at", fault, "choose a point at the disc's back edge or the canal")
+
+    def require_healthy(
+        self, scan: LabelledScan, request: FindingRequest, case: str
+    ) -> float:  # fmt: skip
+        """Refuse a level that is not shown or is diseased; the diameter of its canal in mm."""
+        disc = self.labels[f"disc_{request.level}"]
+        if not (scan.label_map.voxels == disc).any():
+            raise Refused(case, f"shows no disc {request.level}", "choose a level that it shows")
+        if "herniation" in self.labels:
+            depth = self.measured(scan, "herniation", request.level)
+            if depth >= LEAST_HERNIATION_MM:
+                fault = f"has a herniation of {depth:.1f} mm at {request.level} already"
+                raise Refused(case, fault, "choose a healthy level")
+        canal = self.measured(scan, "stenosis", request.level)
+        if canal <= 0:
+            raise Refused(case, f"shows no canal at {request.level}", "choose another level")
+        if "stenosis" in self.seen_names and canal <= self.seen.pathology("stenosis").size_at(0.1):
+            fault = f"has a canal of only {canal:.1f} mm at {request.level} already"
+            raise Refused(case, fault, "choose a healthy level")
+        return canal
 
     @property
     def attribute_names(self) -> list[str]:
@@ -187,6 +195,8 @@ class Inpainter:
         tolerance_mm: float = 1.0, tries: int = 8,
     ) -> Inpainted:  # fmt: skip
         """Draw until the measured size is within tolerance; the nearest draw if none is."""
+        if tries < 1 or tolerance_mm <= 0:
+            raise Refused("tolerance", "and tries must be above 0", "choose others")
         attempts: list[Attempt] = []
         best: tuple[float, OneDraw] | None = None
         for attempt in range(tries):
@@ -202,7 +212,11 @@ class Inpainter:
         assert best is not None
         return Inpainted(best[1], tuple(attempts))
 
-    def _require_grid(self, scan: LabelledScan, case: str) -> None:
+    def require_match(self, scan: LabelledScan, case: str) -> None:
+        """Refuse a scan of other channels, voxels or intensities than the run's."""
+        if len(scan.channels) != len(self.fingerprint.channels):
+            fault = f"has {len(scan.channels)} channels, the run {len(self.fingerprint.channels)}"
+            raise Refused(case, fault, "fit a run on such scans")
         here = np.array(scan.label_map.oriented("RAS").spacing_mm)
         there = np.array(self.fingerprint.spacing_mm)
         if ((here / there > 1.6) | (there / here > 1.6)).any():

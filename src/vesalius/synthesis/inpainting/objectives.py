@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -12,8 +10,10 @@ from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map,
 from vesalius.diffusion.preconditioning import clean_prediction, expected_error, normalised_input
 from vesalius.diffusion.schedules import Schedule
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
+from vesalius.synthesis.inpainting.hints import hint_maps, latent_distance
 from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds, to_latent
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
+from vesalius.synthesis.inpainting.seen import SeenPathologies
 from vesalius.training.store import CaseStore
 
 SMALLEST_LEVEL = 0.01
@@ -27,7 +27,7 @@ class InpaintingObjective(nn.Module):
         kind: which of the recipe's networks it is.
         store: crops.
         conditions: of each crop `(N, A)`.
-        size_columns: of the conditions, see `SeenPathologies`.
+        seen: pathologies that the conditions speak of.
         rows: crop of each number that the loop draws, so that rare findings come often enough.
         kinds: of labels.
         recipe: settings.
@@ -37,13 +37,14 @@ class InpaintingObjective(nn.Module):
 
     def __init__(
         self, network: VoxelwiseDenoiser, kind: Network, store: CaseStore, conditions: Tensor,
-        size_columns: Sequence[tuple[int, int]], rows: Tensor, kinds: LabelKinds,
+        seen: SeenPathologies, rows: Tensor, kinds: LabelKinds,
         recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.kind, self.store = network, kind, store
         self.conditions, self.rows, self.kinds = conditions, rows, kinds
-        self.size_columns = size_columns
+        self.seen = seen
+        self.distance = latent_distance(store.shape, spacing_mm)
         self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
 
     def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
@@ -54,7 +55,7 @@ class InpaintingObjective(nn.Module):
         images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=chance))
         clean = to_latent(images, self.kinds.of_position[labels], len(self.kinds))
         condition = self.conditions[taken].clone()
-        for flag, value in self.size_columns:
+        for flag, value in self.seen.size_columns:
             hidden = torch.rand(len(taken), generator=chance) < self.recipe.drop_size
             condition[hidden, flag], condition[hidden, value] = 0.0, 0.0
         condition = drop_condition(
@@ -79,7 +80,8 @@ class InpaintingObjective(nn.Module):
             context = clean * (1 - mask)
         told = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
         scaled = normalised_input(x, level, self.schedule)
-        out = self.network(scaled, level, told[self.kind], condition, context, place)
+        hints = hint_maps(condition, self.distance[:, :, sheets].to(device), self.seen)
+        out = self.network(scaled, level, told[self.kind], condition, hints, context, place)
         guess = clean_prediction(out, x, level, self.schedule, self.recipe.grain)
         known, unknown = self.recipe.prior
         share = weight.mean(dim=(1, 2, 3, 4), keepdim=True) if self.kind != "ordinary" else 1.0

@@ -40,7 +40,7 @@ class InpaintingRecipe(Settings):
         networks: `voxelwise` is the method; `ordinary`, of one noise level for all voxels, serves
             the variant without training on maps and the baselines; `concat` is told the masked
             source instead.
-        crop: voxels around a landmark that the networks see, right, anterior, superior.
+        crop_mm: around a landmark, what the networks see: right, anterior, superior.
         slices: neighbouring slices of a crop that one training step looks at, 0 for all.
         spacing_mm: of the crop; the cohort's own if `None`.
         widths, blocks, heads: of the denoiser.
@@ -69,7 +69,7 @@ class InpaintingRecipe(Settings):
     preset: str = "demo"
     seed: int = 0
     networks: tuple[Network, ...] = ("voxelwise",)
-    crop: tuple[int, int, int] = (12, 48, 48)
+    crop_mm: tuple[float, float, float] = (52.8, 60.0, 60.0)
     slices: int = 4
     spacing_mm: tuple[float, float, float] | None = None
     widths: tuple[int, int] = (48, 96)
@@ -81,34 +81,35 @@ class InpaintingRecipe(Settings):
     image_importance: float = 4.0
     drop_condition: float = 0.1
     drop_size: float = 0.3
-    guidance: float = 1.0
+    guidance: float = 2.0
     calls: int = 10
     sampler: Literal["ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
     maps: tuple[float, float] = (0.1, 0.2)
     ill_share: float = 0.65
     noise_map: MapRecipe = MapRecipe()
     fewest: int = 6
-    shared_steps: float = 0.5
+    shared_steps: float = 0.3
     fit: FitRecipe = FitRecipe(
-        steps=1600, batch_size=8, learning_rate=3e-3, warmup_steps=50, moving_average=0.995
+        steps=1400, batch_size=8, learning_rate=3e-3, warmup_steps=50, moving_average=0.995
     )
 
 
 PRESETS: dict[str, InpaintingRecipe] = {
     "smallest": InpaintingRecipe(
-        preset="smallest", crop=(4, 16, 16), slices=0, widths=(8, 8), blocks=1, heads=1, calls=3,
-        fewest=1,
+        preset="smallest", crop_mm=(32.0, 40.0, 40.0), slices=0, widths=(8, 8), blocks=1, heads=1,
+        calls=3, fewest=1,
         fit=FitRecipe(steps=4, batch_size=2),
     ),
     "demo": InpaintingRecipe(),
     "workstation": InpaintingRecipe(
-        preset="workstation", crop=(12, 96, 96), widths=(96, 192), blocks=3, guidance=1.25,
+        preset="workstation", widths=(96, 192), blocks=3, guidance=1.25,
         calls=50,
         fit=FitRecipe(steps=40_000, batch_size=16, learning_rate=3e-4, warmup_steps=500,
                       moving_average=0.999),
     ),
     "paper": InpaintingRecipe(
-        preset="paper", crop=(16, 128, 128), widths=(128, 320), blocks=4, guidance=1.25, calls=50,
+        preset="paper", crop_mm=(64.0, 80.0, 80.0), widths=(128, 320), blocks=4, guidance=1.25,
+        calls=50,
         fit=FitRecipe(steps=150_000, batch_size=16, learning_rate=2e-4, warmup_steps=1000,
                       moving_average=0.9995),
     ),

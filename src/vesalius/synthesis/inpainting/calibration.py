@@ -19,36 +19,45 @@ Draw = tuple[float, float]
 
 
 class SizeCalibration(Settings):
-    """For each pathology the straight line from a wanted size to the one to ask for.
+    """For each pathology a straight line from a wanted size to the one to ask for, and a guidance.
 
-    >>> drawn = {"herniation": [((3.0, 2.5), (7.0, 4.5 + noise)) for noise in (-0.1, 0.1) * 4]}
-    >>> half = SizeCalibration.of(drawn)
-    >>> round(half.condition("herniation", 4.0), 3)
-    6.0
+    >>> pairs = [((3.0, 2.5), (7.0, 4.5 + noise)) for noise in (-0.1, 0.1) * 4]
+    >>> half = SizeCalibration.of({("herniation", 2.0): pairs})
+    >>> round(half.condition("herniation", 4.0), 3), half.guidance["herniation"]
+    (6.0, 2.0)
     >>> SizeCalibration().condition("herniation", 4.0)
     4.0
     """
 
     lines: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
+    guidance: Mapping[str, float] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, drawn: Mapping[str, Sequence[tuple[Draw, Draw]]]) -> SizeCalibration:
-        """From pairs of draws of one patient and one seed at two sizes, each (asked, measured).
+    def of(
+        cls, drawn: Mapping[tuple[str, float], Sequence[tuple[Draw, Draw]]]
+    ) -> SizeCalibration:  # fmt: skip
+        """From draws of each pathology at each scale of guidance.
 
-        How much of a change comes out is told by the pairs, where nothing else differs; patients
-        and noise would drown it.
+        They come in pairs of one patient and one seed at two sizes, each (asked, measured). How
+        much of a change comes out is told by the pairs, where nothing else differs; patients and
+        noise would drown it. The scale is kept that needs the least correction.
         """
-        lines = {}
-        for name, pairs in drawn.items():
+        lines: dict[str, tuple[float, float]] = {}
+        scales: dict[str, float] = {}
+        least: dict[str, float] = {}
+        for (name, scale), pairs in drawn.items():
             if len(pairs) < FEWEST:
                 continue
             asked, measured = np.array(pairs).transpose(2, 0, 1)
             gap = asked[:, 1] - asked[:, 0]
             slope = float(((measured[:, 1] - measured[:, 0]) * gap).sum() / (gap**2).sum())
-            if slope > LEAST_SLOPE:
-                start = float(measured.mean() - slope * asked.mean())
-                lines[name] = (1 / slope, -start / slope)
-        return cls(lines=lines)
+            if slope <= LEAST_SLOPE:
+                continue
+            line = (1 / slope, float(asked.mean() - measured.mean() / slope))
+            correction = float(np.abs(line[0] * asked + line[1] - asked).mean())
+            if correction < least.get(name, np.inf):
+                lines[name], scales[name], least[name] = line, scale, correction
+        return cls(lines=lines, guidance=scales)
 
     @classmethod
     def read(cls, run: Path) -> SizeCalibration:

@@ -23,6 +23,7 @@ from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
 from vesalius.training.run import Run
 
 CALIBRATED_SEVERITIES = (0.2, 0.8)
+CALIBRATED_GUIDANCE = (1.5, 2.5, 4.0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def write_inpainted(
                         "size_mm": request.size_mm},
             "measured_mm": measured, "tolerance_mm": tolerance_mm, "tries": len(made.attempts),
             "missed_mm": [a.measured_mm for a in made.attempts[:-1]],
-            "guidance": inpainter.guidance,
+            "guidance": inpainter.guidance_for(request.pathology),
             "parent": order.parent.name,
         }  # fmt: skip
         point = inpainter.landmark(scan, request)
@@ -166,26 +167,31 @@ def calibrate(
     if NETWORK_OF[method] not in recipe.networks:
         run.note("calibration", SizeCalibration().model_dump())
         return
-    inpainter = Inpainter(run, method, calibrated=False)
-    drawn: dict[str, list[tuple[tuple[float, float], tuple[float, float]]]] = {}
+    inpainters = {
+        scale: Inpainter(run, method, guidance=scale, calibrated=False)
+        for scale in CALIBRATED_GUIDANCE
+    }
+    drawn: dict[tuple[str, float], list[tuple[tuple[float, float], tuple[float, float]]]] = {}
+    seen = next(iter(inpainters.values())).seen
     work = [
-        (seen, row, scan)
-        for seen in inpainter.seen.pathologies
+        (pathology, scale, row, scan)
+        for pathology in seen.pathologies
+        for scale in inpainters
         for row, (_, scan) in enumerate(sample)
     ]
-    for seen, row, scan in followed(work, "calibrating sizes", len(work), progress):
-        level = inpainter.seen.levels[row % len(inpainter.seen.levels)]
+    for known, scale, row, scan in followed(work, "calibrating sizes", len(work), progress):
+        inpainter, level = inpainters[scale], seen.levels[row % len(seen.levels)]
         pair = []
         for severity in CALIBRATED_SEVERITIES:
-            request = FindingRequest(seen.name, level, seen.size_at(severity))
+            request = FindingRequest(known.name, level, known.size_at(severity))
             try:
                 inpainter.require_possible(scan, request, "")
             except Refused:
                 continue
             result = inpainter.once(scan, request, row).scan
-            pair.append((request.size_mm, inpainter.measured(result, seen.name, level)))
+            pair.append((request.size_mm, inpainter.measured(result, known.name, level)))
         if len(pair) == 2:
-            drawn.setdefault(seen.name, []).append((pair[0], pair[1]))
+            drawn.setdefault((known.name, scale), []).append((pair[0], pair[1]))
     run.note("calibration", SizeCalibration.of(drawn).model_dump())
 
 

@@ -185,7 +185,7 @@ def fit_inpainting(
     return run
 
 
-def cohort_sample(prepared: PreparedInpainting, count: int = 16) -> list[tuple[Case, LabelledScan]]:
+def cohort_sample(prepared: PreparedInpainting, count: int = 10) -> list[tuple[Case, LabelledScan]]:
     """Some training cases without a finding, on which a fresh run is calibrated."""
     ill = {crop.row for crop in prepared.crops if crop.finding}
     well = [row for row in range(len(prepared.cases)) if row not in ill]

@@ -79,8 +79,8 @@ class Inpainter:
         run: of `fit_inpainting`.
         method: of drawing.
         calls: network calls of a draw, the recipe's if `None`.
-        guidance: scale of guidance, the recipe's if `None`.
-        calibrated: correct requests by what the run was seen to overshoot.
+        guidance: scale of guidance; what calibration found if `None`.
+        calibrated: correct requests by what the run was seen to do.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Inpainter:
         assert isinstance(run.recipe, InpaintingRecipe)
         self.recipe: InpaintingRecipe = run.recipe
         self.run, self.method, self.calls = run, method, calls
-        self.guidance = self.recipe.guidance if guidance is None else guidance
+        self.guidance = guidance
         if NETWORK_OF[method] not in self.recipe.networks:
             fault = f"needs the {NETWORK_OF[method]} network, which this run has not"
             raise Refused(method, fault, "fit a run with it")
@@ -134,6 +134,12 @@ class Inpainter:
             if apart > 20:
                 fault = f"lies {apart:.0f} mm from the disc {request.level}"
                 raise Refused("--at", fault, "choose a point at the disc's back edge or the canal")
+
+    def guidance_for(self, pathology: str) -> float:
+        """The scale that was asked for, else the calibrated one, else the recipe's."""
+        if self.guidance is not None:
+            return self.guidance
+        return self.calibration.guidance.get(pathology, self.recipe.guidance)
 
     def require_healthy(
         self, scan: LabelledScan, request: FindingRequest, case: str
@@ -185,8 +191,10 @@ class Inpainter:
         source = latent_of([crop], self.fingerprint, self.model.kinds)
         asked = self.calibration.condition(request.pathology, request.size_mm)
         told = torch.tensor([self.seen.requested(request.pathology, request.level, asked)])
-        drawn, calls = draw(self.model, self.method, source, edit.latent, told, seed, self.calls,
-                            self.guidance)  # fmt: skip
+        scale = self.guidance_for(request.pathology)
+        drawn, calls = draw(
+            self.model, self.method, source, edit.latent, told, seed, self.calls, scale
+        )  # fmt: skip
         result = edited(scan, crop, drawn, edit.blend, self.fingerprint, self.model.kinds)
         return OneDraw(result, crop, edit, drawn, calls)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vesalius.protocols.lumbar import run_lumbar
-from vesalius.protocols.lumbar_recipe import PRESETS
+from vesalius.protocols.lumbar.experiment import run_lumbar
+from vesalius.protocols.lumbar.recipe import PRESETS
 from vesalius.report.lumbar_page import write_lumbar_report
 from vesalius.scans.fault import Refused
 from vesalius.synthesis.inpainting.methods import METHODS

@@ -22,13 +22,10 @@ from vesalius.scans.volume import Volume
 from vesalius.synthesis.inpainting.balancing import balancing_orders
 from vesalius.synthesis.inpainting.closed_loop import Order, write_inpainted
 from vesalius.synthesis.inpainting.editing import edit_map, edited
-from vesalius.synthesis.inpainting.fitting import (
-    fit_inpainting,
-    measured_marks,
-    prepare_inpainting,
-)
+from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
 from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter
 from vesalius.synthesis.inpainting.latent import LabelKinds, latent_of
+from vesalius.synthesis.inpainting.marked_crops import measured_marks
 from vesalius.synthesis.inpainting.methods import METHODS
 from vesalius.synthesis.inpainting.recipe import PRESETS, InpaintingRecipe, MapRecipe
 from vesalius.training.run import Run

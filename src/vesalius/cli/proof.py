@@ -145,8 +145,8 @@ def lumbar(
         EfficientNet-Lite0 without it.
     """
     from vesalius.evidence.frechet import resnet50_extractor
-    from vesalius.protocols.lumbar import run_lumbar
-    from vesalius.protocols.lumbar_recipe import PRESETS
+    from vesalius.protocols.lumbar.experiment import run_lumbar
+    from vesalius.protocols.lumbar.recipe import PRESETS
     from vesalius.report.lumbar_page import write_lumbar_report
 
     if features is not None:

@@ -5,53 +5,43 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
-from vesalius.scans.attributes import resolve_attribute
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.crop import cut, voxel_of
+from vesalius.scans.crop import cut
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.grid import Grid
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, followed, silent
-from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel, levels_of
+from vesalius.scans.spine import CANAL, levels_of
 from vesalius.synthesis.inpainting.closed_loop import calibrate
+from vesalius.synthesis.inpainting.marked_crops import (
+    MarkedCrop,
+    balanced_rows,
+    marked_crops,
+    measured_marks,
+)
 from vesalius.synthesis.inpainting.model import InpaintingModel
 from vesalius.synthesis.inpainting.objectives import InpaintingObjective
+from vesalius.synthesis.inpainting.planning import TRUNK, plan_inpainting
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.synthesis.inpainting.seen import NOTE, SeenPathologies
 from vesalius.training.device import fabric_for
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.loop import fit
-from vesalius.training.plan import Plan, PlannedFit, planned, step_cost
+from vesalius.training.plan import Plan
 from vesalius.training.run import Run
 from vesalius.training.store import CaseStore
 
 FEWEST_CASES = 8
-TRUNK = "trunk"
 GRID_MULTIPLE = 4
 """Sides of a crop in the slice: halved once for the latent and once in the network."""
-
-
-@dataclass(frozen=True)
-class MarkedCrop:
-    """Where a training crop lies: a finding's landmark, or the place of one at a healthy level.
-
-    `sizes_mm` are measured on the label map, for every pathology.
-    """
-
-    row: int
-    voxel: np.ndarray
-    level: str
-    finding: Landmark | None
-    sizes_mm: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -113,7 +103,7 @@ def prepare_inpainting(
         for row, (case, scan) in enumerate(
             followed(sound, "finding places of findings", len(sound), progress)
         )
-        for crop in _crops(row, scan, own[case.name], marks.get(case.name, ()), seen, labels)
+        for crop in marked_crops(row, scan, own[case.name], marks.get(case.name, ()), seen, labels)
     ]
     plan = plan_inpainting(recipe, fingerprint, seen, len(crops), _bytes(scans))
     plan.require_room()
@@ -193,59 +183,6 @@ def cohort_sample(prepared: PreparedInpainting, count: int = 10) -> list[tuple[C
     return [(prepared.cases[row], prepared.scans[row]) for row in rows]
 
 
-def balanced_rows(groups: Sequence[str | None], ill_share: float) -> Tensor:
-    """Numbers of crops, repeated so that findings are `ill_share` of them, each kind alike.
-
-    >>> rows = balanced_rows([None] * 8 + ["herniation", "stenosis"], ill_share=0.5)
-    >>> round(float((rows >= 8).float().mean()), 2), int((rows == 8).sum() == (rows == 9).sum())
-    (0.5, 1)
-    """
-    ill = sorted({group for group in groups if group})
-    shares = {group: ill_share / len(ill) for group in ill}
-    if None in groups:
-        shares[None] = 1 - ill_share  # type: ignore[index]
-    total = 4 * len(groups)
-    parts = []
-    for group, share in shares.items():
-        members = torch.tensor([row for row, own in enumerate(groups) if own == group])
-        parts.append(members[torch.arange(max(1, round(share * total))) % len(members)])
-    return torch.cat(parts)
-
-
-def plan_inpainting(
-    recipe: InpaintingRecipe, fingerprint: Fingerprint, seen: SeenPathologies, crops: int,
-    scan_bytes: float,
-) -> Plan:  # fmt: skip
-    """Parameters, memory and time of all networks, on this machine."""
-    batch, model = recipe.fit.batch_size, InpaintingModel(recipe, fingerprint, seen)
-    channels, *grid = model.latent_shape
-    grid[0] = min(recipe.slices or grid[0], grid[0])
-    shared = round(recipe.shared_steps * recipe.fit.steps)
-    fits: list[PlannedFit] = []
-    for name in recipe.networks:
-
-        def step(network: nn.Module, name: Network = name) -> Tensor:
-            x, level = torch.randn(batch, channels, *grid), torch.rand(batch, 1, *grid)
-            context = torch.randn(batch, channels, *grid) if name == "concat" else None
-            condition = torch.rand(batch, seen.condition_length)
-            hints = torch.rand(batch, 2 * len(seen.pathologies), *grid)
-            out: Tensor = network(x, level, level, condition, hints, context)
-            return out.square().mean()
-
-        def build(name: Network = name) -> nn.Module:
-            return model.build(name)
-
-        cost = step_cost(build, step, recipe.fit.precision)
-        if not fits:
-            fits.append(planned(TRUNK, shared, cost, recipe.fit.precision))
-        own = recipe.fit.steps - shared
-        fits.append(planned(f"{name}_denoiser", own, cost, recipe.fit.precision))
-    voxels = crops * float(np.prod(fingerprint.shape))
-    held = scan_bytes + (2.0 * len(fingerprint.channels) + 1.0) * voxels
-    counts = ", ".join(f"{sum(p.counts.values())} of {p.name}" for p in seen.pathologies)
-    return Plan(tuple(fits), held, (f"findings: {counts}; {crops} crops in all",))
-
-
 def _bytes(scans: Sequence[LabelledScan]) -> float:
     return float(sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map)))
 
@@ -263,62 +200,6 @@ def _grid(scans: Sequence[LabelledScan], recipe: InpaintingRecipe) -> Grid:
         (shape[0], shape[1], shape[2]), (spacing[0], spacing[1], spacing[2]),
         tuple(tuple(float(x) for x in row) for row in affine), scans[0].label_map.orientation,
     )  # fmt: skip
-
-
-def _crops(
-    row: int, scan: LabelledScan, marks: Sequence[Landmark], told: Sequence[Landmark],
-    seen: SeenPathologies, labels: dict[str, int],
-) -> list[MarkedCrop]:  # fmt: skip
-    """Crops at all sound findings, and one at each level of which nothing at all was told."""
-    known = {p.name for p in seen.pathologies}
-    canal = [labels[name] for name in CANAL if name in labels]
-
-    def sizes(level: str) -> dict[str, float]:
-        names = {p: PATHOLOGIES[p].attribute(level) for p in known}
-        return {
-            p: resolve_attribute(n, labels).of(scan.label_map, labels) for p, n in names.items()
-        }
-
-    found = [
-        MarkedCrop(row, voxel_of(scan, mark.point_mm), mark.level, mark, sizes(mark.level))
-        for mark in marks
-        if mark.pathology in known and mark.level in seen.levels
-    ]
-    ill = {mark.level for mark in (*marks, *told)}
-    for index, level in enumerate(seen.levels):
-        if level in ill:
-            continue
-        pathology = seen.pathologies[(row + index) % len(seen.pathologies)].name
-        voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
-        if voxel is not None:
-            found.append(MarkedCrop(row, voxel, level, None, sizes(level)))
-    return found
-
-
-def measured_marks(
-    scan: LabelledScan, marks: Sequence[Landmark], case: str, labels: dict[str, int]
-) -> tuple[list[Landmark], list[Fault]]:
-    """Landmarks with their size as the label map has it, and what is wrong with the others."""
-    kept, faults = [], []
-    shape = np.array(scan.label_map.oriented("RAS").shape)
-    for mark in marks:
-        place = f"{case}: {mark.pathology} at {mark.level}"
-        voxel = voxel_of(scan, mark.point_mm)
-        if mark.pathology not in PATHOLOGIES:
-            remedy = f"mark {' or '.join(PATHOLOGIES)}"
-            faults.append(Fault(place, "is a pathology without a measure", remedy))
-        elif f"disc_{mark.level}" not in labels:
-            faults.append(Fault(place, "is no labelled level", "write it as in the labels"))
-        elif (voxel < 0).any() or (voxel > shape - 1).any():
-            faults.append(Fault(place, "lies outside the scan", "write RAS+ millimetres"))
-        else:
-            name = PATHOLOGIES[mark.pathology].attribute(mark.level)
-            size = resolve_attribute(name, labels).of(scan.label_map, labels)
-            if size > 0:
-                kept.append(replace(mark, size_mm=size))
-            else:
-                faults.append(Fault(place, "measures 0 mm on the label map", "label it there"))
-    return kept, faults
 
 
 def _card(run: Run, seen: SeenPathologies) -> list[str]:

@@ -21,8 +21,8 @@ from vesalius.evidence.frechet import (
     resnet50_extractor,
 )
 from vesalius.phantoms.spine.findings import PATHOLOGIES
-from vesalius.protocols.lumbar_edits import BESIDES, LONG, marks_of
-from vesalius.protocols.lumbar_recipe import LumbarRecipe
+from vesalius.protocols.lumbar.edits import BESIDES, LONG, marks_of
+from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import Crop, cut, voxel_of
 from vesalius.scans.progress import Progress, followed

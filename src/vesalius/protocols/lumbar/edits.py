@@ -11,7 +11,7 @@ import numpy as np
 
 from vesalius.evidence.inpainting import context_error, dice, seam
 from vesalius.phantoms.spine.findings import PATHOLOGIES
-from vesalius.protocols.lumbar_recipe import LumbarRecipe
+from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.crop import Crop, cut, voxel_of

@@ -18,10 +18,10 @@ from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
 from vesalius.phantoms.cohort import case_seeds, write_spines
 from vesalius.phantoms.spine.anatomy import LEVELS
 from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding, draw_finding
-from vesalius.protocols.lumbar_edits import make_edits
-from vesalius.protocols.lumbar_fidelity import edit_figures
-from vesalius.protocols.lumbar_recipe import LumbarRecipe
-from vesalius.protocols.lumbar_utility import ceiling_cohort, utility_figures
+from vesalius.protocols.lumbar.edits import make_edits
+from vesalius.protocols.lumbar.fidelity import edit_figures
+from vesalius.protocols.lumbar.recipe import LumbarRecipe
+from vesalius.protocols.lumbar.utility import ceiling_cohort, utility_figures
 from vesalius.protocols.stages import Stages
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import write_text

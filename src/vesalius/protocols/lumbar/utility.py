@@ -12,7 +12,7 @@ from vesalius.evidence.figure import Figure, bootstrapped
 from vesalius.phantoms.cohort import case_seeds, write_spines
 from vesalius.phantoms.spine.drawing import findings_of
 from vesalius.phantoms.spine.findings import PATHOLOGIES, SIZES_MM, Finding, draw_finding
-from vesalius.protocols.lumbar_recipe import LumbarRecipe
+from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut

@@ -110,7 +110,7 @@ def before_and_after(
                 _outlined(below, marks, focus)
     for ax in axes.ravel():
         ax.axis("off")
-    canvas.subplots_adjust(0.004, 0.004, 0.996, 0.97, wspace=0.03, hspace=0.08)
+    canvas.subplots_adjust(0.004, 0.004, 0.996, 0.97, wspace=0.03, hspace=0.15)
     return _encoded(canvas, dpi=120)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.report.lumbar_page import front_picture
+from vesalius.report.lumbar_page import front_picture, shortcomings
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.rendering import shown
 from vesalius.scans.case import LabelledScan
@@ -108,6 +108,7 @@ def lumbar_table(results: dict[str, Any]) -> str:
             f"intervals; {len(results['notes']['seeds'])} seed"
             f"{'s' if len(results['notes']['seeds']) > 1 else ''} of fit and draws. This run took "
             f"{seconds / 60:.0f} minutes on {results['machine']['cores']} cores.",
+            *(f"\n{line}" for line in shortcomings(figures)),
         ]
     )
 

@@ -187,6 +187,33 @@ def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def shortcomings(figures: dict[str, Any]) -> list[str]:
+    """What the figures say against the methods or against the experiment itself."""
+    said = []
+    for pathology in PATHOLOGIES:
+        unedited = figures.get(f"fidelity/{pathology}/unedited/fid")
+        drawn = [
+            figures[key]["value"]
+            for name in METHODS[:7]
+            if (key := f"fidelity/{pathology}/{name}/fid") in figures
+        ]
+        nearer = [value for value in drawn if unedited and value < unedited["value"]]
+        if unedited and drawn and len(nearer) < len(drawn) / 2:
+            said.append(
+                f"{pathology.capitalize()}: by Fréchet distance the unedited scans lie nearer to "
+                f"real findings than {len(drawn) - len(nearer)} of {len(drawn)} methods bring "
+                "them; what is drawn is softer than real tissue, and that counts for more than the "
+                "finding."
+            )
+    alone = figures.get("utility/real/auc")
+    if alone and alone["value"] > 0.995:
+        said.append(
+            "The classifier tells findings of these phantoms without help already, so this "
+            "experiment cannot show a gain."
+        )
+    return said
+
+
 def _conclusions(figures: dict[str, Any]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
     said = []
@@ -211,6 +238,7 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
                     f"{pathology.capitalize()}: voxelwise trained is {verdict} "
                     f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
                 )
+    said += shortcomings(figures)
     kept = figures.get("context/voxelwise_trained/mae")
     if kept:
         said.append(f"Outside the map the scans changed by {kept['value']:g} (n = {kept['n']}).")

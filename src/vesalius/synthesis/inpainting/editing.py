@@ -56,9 +56,12 @@ def edit_map(
 
 def edited(
     scan: LabelledScan, crop: Crop, drawn: Tensor, blend: np.ndarray, fingerprint: Fingerprint,
-    kinds: LabelKinds,
+    kinds: LabelKinds, seed: int | None = None,
 ) -> LabelledScan:  # fmt: skip
     """The scan with a drawn latent `(1, C, D, H, W)` blended in.
+
+    Samplers without noise average the scanner's grain away. With a `seed` it is put back at the
+    strength that the same part of the scan had before.
 
     Voxels where the blend is 0 keep their value to the last bit. A label changes only where what
     it shows has changed; its level is that of the nearest label of the same kind.
@@ -73,7 +76,8 @@ def edited(
     channels = []
     for channel, own, new in zip(scan.channels, crop.scan.channels, units, strict=True):
         voxels = channel.oriented("RAS").voxels.copy()
-        change = _onto(new - own.voxels, crop, upright.shape, order=1)[1]
+        drawn_image = new if seed is None else with_grain(new, own.voxels, blend, seed)
+        change = _onto(drawn_image - own.voxels, crop, upright.shape, order=1)[1]
         here = voxels[box]
         mixed = here + share * change
         if _whole(channel.voxels):
@@ -109,6 +113,36 @@ def _numbers(
             )
             numbers[changed] = before[tuple(axis[changed] for axis in nearest)]
     return numbers
+
+
+def with_grain(drawn: np.ndarray, source: np.ndarray, blend: np.ndarray, seed: int) -> np.ndarray:
+    """A drawn image `(D, H, W)` with as much grain inside the edit as the source has there.
+
+    >>> chance = np.random.default_rng(0)
+    >>> source, flat = chance.normal(100, 5, (4, 24, 24)), np.full((4, 24, 24), 100.0)
+    >>> grainy = with_grain(flat, source, np.ones((4, 24, 24)), seed=1)
+    >>> bool(abs(grainy.std() - 5) < 0.5)
+    True
+    """
+    inside = blend >= 1
+    if inside.sum() < 50:
+        return drawn
+    missing = _grain(source, inside) ** 2 - _grain(drawn, inside) ** 2
+    if missing <= 0:
+        return drawn
+    noise = np.random.default_rng(seed).standard_normal(drawn.shape)
+    grainy: np.ndarray = drawn + np.sqrt(missing) * noise
+    return grainy
+
+
+def _grain(image: np.ndarray, inside: np.ndarray) -> float:
+    """Spread of what a voxel differs by from its four neighbours in the slice, robustly."""
+    around = np.zeros(image.shape, dtype=np.float64)
+    for axis in (1, 2):
+        for step in (-1, 1):
+            around += np.roll(image, step, axis=axis) / 4
+    rest = (image - around)[inside]
+    return float(1.4826 * np.median(np.abs(rest - np.median(rest))) / np.sqrt(1.25))
 
 
 def without_specks(mask: np.ndarray, fewest: int = SPECK_VOXELS) -> np.ndarray:

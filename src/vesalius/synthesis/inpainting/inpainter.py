@@ -195,7 +195,7 @@ class Inpainter:
         drawn, calls = draw(
             self.model, self.method, source, edit.latent, told, seed, self.calls, scale
         )  # fmt: skip
-        result = edited(scan, crop, drawn, edit.blend, self.fingerprint, self.model.kinds)
+        result = edited(scan, crop, drawn, edit.blend, self.fingerprint, self.model.kinds, seed)
         return OneDraw(result, crop, edit, drawn, calls)
 
     def until_met(

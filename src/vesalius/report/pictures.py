@@ -110,7 +110,8 @@ def before_and_after(
                 _outlined(below, marks, focus)
     for ax in axes.ravel():
         ax.axis("off")
-    canvas.subplots_adjust(0.004, 0.004, 0.996, 0.97, wspace=0.03, hspace=0.15)
+    top_of_axes = 1 - 0.25 / float(canvas.get_size_inches()[1])
+    canvas.subplots_adjust(0.004, 0.004, 0.996, top_of_axes, wspace=0.03, hspace=0.15)
     return _encoded(canvas, dpi=120)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vesalius.diffusion.samplers import SAMPLERS, Denoiser, NoiseSource
+from vesalius.diffusion.samplers import SAMPLERS, Denoiser, NoiseSource, ddpm
 from vesalius.diffusion.schedules import Schedule
 
 
@@ -91,6 +91,4 @@ def sdedit(
 def _ancestral(
     x: Tensor, clean: Tensor, here: Tensor, there: Tensor, schedule: Schedule, noise: NoiseSource
 ) -> Tensor:
-    from vesalius.diffusion.samplers import ddpm
-
     return ddpm(lambda *_: clean, x, torch.stack([here, there]), schedule, noise)

@@ -41,7 +41,7 @@ def distance_mm(
 
 
 def gaussian_map(distance: Tensor, sigma_mm: float) -> Tensor:
-    """W = exp(−d²/2σ²), 0 below `SMALLEST`.
+    """`w` = exp(−d²/2σ²), 0 below `SMALLEST`.
 
     >>> gaussian_map(torch.tensor([0.0, 10.0, 40.0]), 10.0).tolist()
     [1.0, 0.6065306663513184, 0.0]
@@ -51,7 +51,7 @@ def gaussian_map(distance: Tensor, sigma_mm: float) -> Tensor:
 
 
 def linear_map(distance: Tensor, core_mm: float, reach_mm: float) -> Tensor:
-    """W = 1 within `core_mm`, 0 beyond `reach_mm`, a straight line between.
+    """`w` = 1 within `core_mm`, 0 beyond `reach_mm`, a straight line between.
 
     >>> linear_map(torch.tensor([3.0, 10.0, 15.0, 20.0]), core_mm=5.0, reach_mm=15.0).tolist()
     [1.0, 0.5, 0.0, 0.0]

@@ -202,8 +202,8 @@ def shortcomings(figures: dict[str, Any]) -> list[str]:
             said.append(
                 f"{pathology.capitalize()}: by Fréchet distance the unedited scans lie nearer to "
                 f"real findings than {len(drawn) - len(nearer)} of {len(drawn)} methods bring "
-                "them; what is drawn is softer than real tissue, and that counts for more than the "
-                "finding."
+                "them. What is drawn looks softer than real tissue, which may count for more than "
+                "the finding."
             )
     alone = figures.get("utility/real/auc")
     if alone and alone["value"] > 0.995:

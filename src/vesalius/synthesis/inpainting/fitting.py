@@ -66,8 +66,8 @@ def prepare_inpainting(
     Cases marked `val` or `test`, and synthetic ones, are not touched.
 
     Raises:
-        Refused: for labels without discs and canal, too few cases or findings, a crop that the
-            networks cannot halve, or a plan that does not fit this machine.
+        Refused: for labels without discs and canal, too few cases or findings, a crop that
+            leaves no context around the map, or a plan that does not fit this machine.
     """
     labels = cohort.description.labels
     levels = levels_of(labels)

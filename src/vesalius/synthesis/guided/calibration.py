@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vesalius.scans.grain import grain
 from vesalius.training.recipe import Settings
 
 
@@ -51,34 +52,21 @@ class Calibration(Settings):
         return max(0.0, root) ** 2
 
 
-def grain(image: np.ndarray, labels: np.ndarray, label: int) -> float:
-    """Standard deviation of the noise of an image, measured inside one label; NaN if it is thin.
-
-    From the difference of each voxel to the mean of its six neighbours where all seven share a
-    label, robustly (Immerkaer 1996, "Fast noise variance estimation", carried to 3D).
-
-    Args:
-        image: `(D, H, W)`.
-        labels: whole numbers `(D, H, W)`.
-        label: in which to measure.
+def label_grain(image: np.ndarray, labels: np.ndarray, label: int) -> float:
+    """Grain of an image `(D, H, W)` where a voxel and its six neighbours share a label.
 
     >>> noise = np.random.default_rng(0).normal(0, 2.0, (20, 20, 20))
-    >>> round(grain(100 + noise, np.ones((20, 20, 20), dtype=int), 1), 1)
+    >>> round(label_grain(100 + noise, np.ones((20, 20, 20), dtype=int), 1), 1)
     2.0
     """
+    own = labels == label
+    inside = np.zeros_like(own)
     inner = (slice(1, -1),) * 3
-    inside = labels[inner] == label
-    around = np.zeros_like(image[inner], dtype=np.float64)
+    inside[inner] = own[inner]
     for axis in range(3):
-        for step in (-1, 1):
-            window = [slice(1, -1)] * 3
-            window[axis] = slice(1 + step, image.shape[axis] - 1 + step)
-            around += image[tuple(window)] / 6
-            inside &= labels[tuple(window)] == label
-    rest = (image[inner] - around)[inside]
-    if rest.size < 20:
-        return float("nan")
-    return float(1.4826 * np.median(np.abs(rest - np.median(rest))) / np.sqrt(7 / 6))
+        for step in (1, -1):
+            inside &= np.roll(own, step, axis=axis)
+    return grain(image, inside)
 
 
 def matching_scale(real: float, smooth: float, full: float) -> float:

@@ -16,7 +16,7 @@ from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.guided.calibration import Calibration, grain, matching_scale
+from vesalius.synthesis.guided.calibration import Calibration, label_grain, matching_scale
 from vesalius.synthesis.guided.drawing import Painter, noise_seed
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.run import Run
@@ -232,7 +232,7 @@ def calibrate(
         labels = placed.label_map.voxels
         grains.append(
             [
-                [grain(image.oriented("RAS").voxels, labels, number) for image in pictures]
+                [label_grain(image.oriented("RAS").voxels, labels, number) for image in pictures]
                 for number in run.fingerprint.label_numbers
             ]
         )

@@ -16,12 +16,14 @@ from vesalius.diffusion.noise_maps import (
 )
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import Crop
+from vesalius.scans.grain import grain
 from vesalius.scans.volume import Volume
 from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds, from_latent
 from vesalius.synthesis.inpainting.recipe import MapRecipe
 from vesalius.training.fingerprint import Fingerprint
 
 SPECK_VOXELS = 5
+IN_SLICE = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -127,22 +129,12 @@ def with_grain(drawn: np.ndarray, source: np.ndarray, blend: np.ndarray, seed: i
     inside = blend >= 1
     if inside.sum() < 50:
         return drawn
-    missing = _grain(source, inside) ** 2 - _grain(drawn, inside) ** 2
+    missing = grain(source, inside, IN_SLICE) ** 2 - grain(drawn, inside, IN_SLICE) ** 2
     if missing <= 0:
         return drawn
     noise = np.random.default_rng(seed).standard_normal(drawn.shape)
     grainy: np.ndarray = drawn + np.sqrt(missing) * noise
     return grainy
-
-
-def _grain(image: np.ndarray, inside: np.ndarray) -> float:
-    """Spread of what a voxel differs by from its four neighbours in the slice, robustly."""
-    around = np.zeros(image.shape, dtype=np.float64)
-    for axis in (1, 2):
-        for step in (-1, 1):
-            around += np.roll(image, step, axis=axis) / 4
-    rest = (image - around)[inside]
-    return float(1.4826 * np.median(np.abs(rest - np.median(rest))) / np.sqrt(1.25))
 
 
 def without_specks(mask: np.ndarray, fewest: int = SPECK_VOXELS) -> np.ndarray:

@@ -10,15 +10,17 @@ import torch
 from monai.metrics.fid import get_fid_score
 from monai.networks.nets import ResNet
 from safetensors.torch import save_file
+from torch.nn import functional
 
 from vesalius.evidence.figure import jackknifed
 from vesalius.evidence.frechet import (
+    extractor_from,
     features,
     frechet_distance,
     lite0_extractor,
-    resnet50_extractor,
 )
 from vesalius.evidence.inpainting import context_error, dice, seam
+from vesalius.networks.inception import InceptionV3
 from vesalius.scans.fault import Refused
 from vesalius.scans.volume import Volume
 
@@ -68,9 +70,31 @@ def test_weights_of_the_user_are_read_by_either_naming(tmp_path: Path) -> None:
     found = []
     for name, tensors in (("a", state), ("b", other)):
         save_file(tensors, tmp_path / f"{name}.safetensors")
-        found.append(features(picture, resnet50_extractor(tmp_path / f"{name}.safetensors")))
+        found.append(features(picture, extractor_from(tmp_path / f"{name}.safetensors")))
     assert found[0].shape == (1, 2048)
     assert np.array_equal(found[0], found[1])
+
+
+def test_inception_is_the_published_network(tmp_path: Path) -> None:
+    """As in torchvision: 23,834,568 parameters with its head and without the auxiliary one."""
+    network = InceptionV3()
+    head = 2048 * 1000 + 1000
+    assert sum(p.numel() for p in network.parameters()) + head == 23_834_568
+    shapes = {name: tuple(t.shape) for name, t in network.state_dict().items()}
+    assert shapes["Mixed_6c.branch7x7dbl_2.conv.weight"] == (160, 160, 7, 1)
+    assert shapes["Mixed_7c.branch3x3dbl_3b.conv.weight"] == (384, 384, 3, 1)
+    weights = {name: t.contiguous() for name, t in network.state_dict().items()}
+    weights |= {"fc.weight": torch.zeros(1000, 2048), "AuxLogits.fc.bias": torch.zeros(1000)}
+    save_file(weights, tmp_path / "inception.safetensors")
+    pictures = [np.random.default_rng(0).random((40, 40))]
+    found = features(pictures, extractor_from(tmp_path / "inception.safetensors"))
+    assert found.shape == (1, 2048)
+    sized = functional.interpolate(
+        torch.tensor(pictures[0][None, None]).float(), (128, 128), mode="bicubic"
+    )
+    with torch.no_grad():
+        maps = network.eval()(2 * sized.clamp(0, 1).expand(-1, 3, -1, -1) - 1)
+    assert np.allclose(found, maps.mean(dim=(2, 3)).numpy(), atol=1e-4)
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
@@ -78,7 +102,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("no weights")
     for name in ("odd", "text", "missing"):
         with pytest.raises(Refused):
-            resnet50_extractor(tmp_path / f"{name}.safetensors")
+            extractor_from(tmp_path / f"{name}.safetensors")
 
 
 def test_context_seam_and_dice_on_known_edits() -> None:

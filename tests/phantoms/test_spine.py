@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from vesalius.phantoms.cohort import write_spines
-from vesalius.phantoms.spine.anatomy import LEVELS
-from vesalius.phantoms.spine.drawing import LABELS, draw_spine, findings_of
+from vesalius.phantoms.spine.anatomy import LEVELS, draw_anatomy
+from vesalius.phantoms.spine.drawing import LABELS, draw_spine
 from vesalius.phantoms.spine.findings import Finding, draw_finding
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
@@ -89,11 +89,20 @@ def test_cohorts_are_the_same_in_any_number_of_processes(tmp_path: Path) -> None
             assert cohort.value(attribute, case) == pytest.approx(mark.size_mm, abs=0.01)
 
 
-def test_findings_can_be_known_without_painting() -> None:
-    prevalence = {"herniation": 0.3, "stenosis": 0.3}
-    for seed in range(4):
-        drawn = draw_spine(seed, (8.0, 2.5, 2.5), prevalence=prevalence)
-        assert drawn.findings == findings_of(seed, prevalence)
+def test_small_protrusions_are_the_disc_and_no_finding() -> None:
+    """Many people have them; they move the disc's edge, but are neither labelled nor marked."""
+    seen = 0
+    for seed in range(30):
+        anatomy = draw_anatomy(np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0]))
+        if max(anatomy.disc(level).protrusion for level in LEVELS) < 1.5:
+            continue
+        well = draw_spine(seed, (4.4, 1.25, 1.25), [])
+        assert well.landmarks == ()
+        assert not (well.scan.label_map.voxels == LABELS["herniation"]).any()
+        seen += 1
+        if seen == 2:
+            break
+    assert seen == 2
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from vesalius.report.front_page import PICTURES, filled
+from vesalius.report.front_page import PICTURES, filled, page_of
 
 ROOT = Path(__file__).parents[2]
 RESULTS = sorted((ROOT / "docs/results").glob("*.json"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
-def test_the_figures_in_the_readme_are_those_of_the_results(path: Path) -> None:
+def test_the_figures_on_a_page_are_those_of_the_results(path: Path) -> None:
     results = json.loads(path.read_text())
-    readme = (ROOT / "README.md").read_text()
-    assert filled(readme, results) == readme
-    picture, _ = PICTURES[results["protocol"]]
-    assert (ROOT / "docs/pictures" / picture).stat().st_size > 10_000
+    page = page_of(results, PAGES)
+    assert filled(page.read_text(), results) == page.read_text()
+    picture = f"pictures/{path.stem}.png"
+    assert (ROOT / "docs" / picture).stat().st_size > 10_000
+    assert picture in page.read_text()
 
 
-def test_each_protocol_of_the_readme_has_its_results() -> None:
-    assert {path.stem.partition("-")[0] for path in RESULTS} == set(PICTURES)
+def test_the_readme_shows_the_demo_of_each_protocol() -> None:
+    shown = {path.stem for path in RESULTS if path.stem.endswith("-demo")}
+    assert shown == {f"{protocol}-demo" for protocol in PICTURES}
+    for path in RESULTS:
+        if path.stem in shown:
+            assert page_of(json.loads(path.read_text()), PAGES) == PAGES[0]

@@ -298,6 +298,7 @@ def test_an_interrupted_fit_goes_on_with_the_next_network(
 
 
 def test_networks_with_context_begin_as_the_trunk(inpainting_run: Run) -> None:
+    from vesalius.synthesis.inpainting.hints import HINTS
     from vesalius.synthesis.inpainting.model import InpaintingModel
 
     model = InpaintingModel.load(inpainting_run)
@@ -307,7 +308,7 @@ def test_networks_with_context_begin_as_the_trunk(inpainting_run: Run) -> None:
     channels, *grid = model.latent_shape
     x, level = torch.randn(1, channels, *grid), torch.rand(1, 1, *grid)
     condition = torch.rand(1, model.seen.condition_length)
-    hints = torch.rand(1, 4, *grid)
+    hints = torch.rand(1, HINTS * len(model.seen.pathologies), *grid)
     with torch.no_grad():
         plain = trunk(x, level, level, condition, hints)
         beside = concat(x, level, level, condition, hints, torch.randn_like(x))

@@ -141,16 +141,16 @@ def lumbar(
     seed: int
         Of the phantoms and the classifiers.
     features: Path
-        A ResNet-50 in safetensors, such as RadImageNet's, for the Fréchet distance;
-        EfficientNet-Lite0 without it.
+        A ResNet-50 such as RadImageNet's, or an Inception v3, in safetensors, for the Fréchet
+        distance; EfficientNet-Lite0 without it.
     """
-    from vesalius.evidence.frechet import resnet50_extractor
+    from vesalius.evidence.frechet import extractor_from
     from vesalius.protocols.lumbar.experiment import run_lumbar
     from vesalius.protocols.lumbar.recipe import PRESETS
     from vesalius.report.lumbar_page import write_lumbar_report
 
     if features is not None:
-        resnet50_extractor(features)
+        extractor_from(features)
     told = str(features.resolve()) if features else ""
     recipe = PRESETS[preset].model_copy(update={"seed": seed, "features": told})
     with bars() as progress:

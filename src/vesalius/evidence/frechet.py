@@ -2,14 +2,14 @@
 
 Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash
 equilibrium", eq. 6, on features that are pinned: EfficientNet-Lite0 as its package ships it
-(Tan and Le 2019), or a ResNet-50 whose weights the user brings, such as RadImageNet's (Mei et al.
-2022). With fewer pictures than features the distance is biased upwards, so it always stands beside
-the same distance between two sets of real pictures of the same number.
+(Tan and Le 2019), or an Inception v3 or a ResNet-50 whose weights the user brings, such as
+RadImageNet's (Mei et al. 2022). With fewer pictures than features the distance is biased upwards,
+so it always stands beside the same distance between two sets of real pictures of the same number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vesalius.networks.inception import InceptionV3
 from vesalius.scans.fault import Refused
 
 SIDE = 128
@@ -38,16 +39,16 @@ def lite0_extractor() -> Extractor:
     return _pooled(network.eval().extract_features, middle=0.498, spread=0.502)
 
 
-def resnet50_extractor(weights: Path) -> Extractor:
-    """Pooled features of a ResNet-50, `(N, 2048)`, from a state dict in safetensors.
+def extractor_from(weights: Path) -> Extractor:
+    """Pooled features `(N, 2048)` of a ResNet-50 or an Inception v3 in a safetensors file.
 
-    Names as in torchvision (`layer1.0.conv1.weight`) or in RadImageNet (`backbone.4.0…`).
+    Names as in torchvision (`layer1.0.conv1.weight`, `Mixed_5b.branch1x1.conv.weight`), or for a
+    ResNet-50 as in RadImageNet (`backbone.4.0…`). Heads are left out. Inception's features are
+    torchvision's, whose pooling differs a little from that of the first published FID.
 
     Raises:
         Refused: if the file is missing, no safetensors, or holds another network.
     """
-    from monai.networks.nets import ResNet
-
     if not weights.is_file():
         raise Refused(weights, "does not exist", "check the path")
     try:
@@ -55,6 +56,23 @@ def resnet50_extractor(weights: Path) -> Extractor:
     except SafetensorError as error:
         remedy = "convert the state dict with safetensors.torch.save_file"
         raise Refused(weights, f"is no safetensors file ({error})", remedy) from error
+    inception = any(name.startswith("Mixed_") for name in tensors)
+    network, kept = _inception(tensors) if inception else _resnet50(tensors)
+    try:
+        network.load_state_dict(kept)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        fault = f"is no {'Inception v3' if inception else 'ResNet-50'} ({first})"
+        remedy = "bring the state dict of a ResNet-50 or an Inception v3"
+        raise Refused(weights, fault, remedy) from error
+    if inception:
+        return _pooled(network.eval(), middle=0.5, spread=0.5)
+    return _pooled(network.eval(), middle=0.45, spread=0.225)
+
+
+def _resnet50(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
+    from monai.networks.nets import ResNet
+
     places = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
     renamed = {}
     for name, tensor in tensors.items():
@@ -64,14 +82,12 @@ def resnet50_extractor(weights: Path) -> Extractor:
         "bottleneck", [3, 4, 6, 3], [64, 128, 256, 512], spatial_dims=2, n_input_channels=3,
         conv1_t_size=7, conv1_t_stride=2, feed_forward=False, bias_downsample=False,
     )  # fmt: skip
-    kept = {name: tensor for name, tensor in renamed.items() if not name.startswith("fc.")}
-    try:
-        network.load_state_dict(kept)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
-        fault = f"is no ResNet-50 ({first})"
-        raise Refused(weights, fault, "bring the state dict of a ResNet-50") from error
-    return _pooled(network.eval(), middle=0.45, spread=0.225)
+    return network, {name: t for name, t in renamed.items() if not name.startswith("fc.")}
+
+
+def _inception(tensors: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
+    heads = ("fc.", "AuxLogits.")
+    return InceptionV3(), {n: t for n, t in tensors.items() if not n.startswith(heads)}
 
 
 def features(pictures: Sequence[np.ndarray], extract: Extractor, batch: int = 32) -> np.ndarray:

@@ -1,16 +1,17 @@
-"""Bring the figures and pictures of a finished protocol into the README.
+"""Bring the figures and pictures of a finished protocol into the README and the documents.
 
     python -m vesalius.report.front_page demo/ README.md docs/
 
 copies `results.json` to `docs/results/`, draws the picture of its protocol into `docs/pictures/`,
-and fills the README between the protocol's two markers: no figure there is typed by hand.
+and fills whichever page holds the two markers of its protocol and preset: no figure there is typed
+by hand.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ EACH = 7
 STAGES = ("phantoms", "unseen_phantoms", "fit", "control", "balance", "strip", "proof")
 
 
-def markers(protocol: str) -> tuple[str, str]:
-    """Between which lines of the README the figures of a protocol stand."""
-    return f"<!-- {protocol} figures: begin -->", f"<!-- {protocol} figures: end -->"
+def markers(results: dict[str, Any]) -> tuple[str, str]:
+    """Between which lines of a page the figures of a protocol stand.
+
+    >>> markers({"protocol": "lumbar", "preset": "demo"})[0]
+    '<!-- lumbar demo figures: begin -->'
+    """
+    name = f"{results['protocol']} {results['preset']} figures"
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def ventricles_table(results: dict[str, Any]) -> str:
@@ -97,16 +103,21 @@ def lumbar_table(results: dict[str, Any]) -> str:
     aucs = ", ".join(
         f"{arm} {shown(figures[f'utility/{arm}/auc'])}" for arm in ("real", "augmented", "ceiling")
     )
+    notes = results["notes"]
     seconds = sum(f["value"] for key, f in figures.items() if key.startswith("seconds/"))
     gained = shown(figures["utility/augmented_minus_real/auc"])
     return "\n".join(
         [
             *lines,
             "",
-            f"Size requested and measured, rank correlation: {sizes}. AUC of the same classifier "
-            f"trained on each set: {aucs}; augmented minus real {gained}. In brackets 95 % "
-            f"intervals; {len(results['notes']['seeds'])} seed"
-            f"{'s' if len(results['notes']['seeds']) > 1 else ''} of fit and draws. This run took "
+            f"Size requested and measured, {figures['request/herniation/met']['n']} and "
+            f"{figures['request/stenosis/met']['n']} cases, rank correlation: {sizes}. AUC of the "
+            f"same classifier at a site of {notes['site_patients']} other patients with "
+            f"{notes['site_findings']} findings of each pathology, tested on "
+            f"{figures['utility/real/auc']['n']}: {aucs}; augmented minus real {gained}. In "
+            f"brackets 95 % intervals; {len(notes['seeds'])} seed"
+            f"{'s' if len(notes['seeds']) > 1 else ''} of fit and draws, "
+            f"{len(notes['classifier_seeds'])} of the classifier. This run took "
             f"{seconds / 60:.0f} minutes on {results['machine']['cores']} cores.",
             *(f"\n{line}" for line in shortcomings(figures)),
         ]
@@ -118,17 +129,24 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 }  # fmt: skip
 
 
-def filled(readme: str, results: dict[str, Any]) -> str:
-    """The README with the figures of a protocol between its markers.
+def page_of(results: dict[str, Any], pages: Sequence[Path]) -> Path:
+    """The page that holds the markers of a protocol and preset.
 
-    >>> filled("no markers", {"protocol": "lumbar"})
+    >>> page_of({"protocol": "lumbar", "preset": "demo"}, [])
     Traceback (most recent call last):
-    ValueError: the README has no markers for the figures of lumbar
+    ValueError: no page has the line <!-- lumbar demo figures: begin -->
     """
-    begin, end = markers(results["protocol"])
-    if begin not in readme or end not in readme:
-        raise ValueError(f"the README has no markers for the figures of {results['protocol']}")
-    before, _, rest = readme.partition(begin)
+    begin, _ = markers(results)
+    for page in pages:
+        if begin in page.read_text():
+            return page
+    raise ValueError(f"no page has the line {begin}")
+
+
+def filled(page: str, results: dict[str, Any]) -> str:
+    """The text of a page with the figures of a protocol between its markers."""
+    begin, end = markers(results)
+    before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n{TABLES[results['protocol']](results)}\n{end}{after}"
 
@@ -148,23 +166,21 @@ def ventricles_picture(demo: Path) -> str:
     return montage(scans, focus)
 
 
-PICTURES: dict[str, tuple[str, Callable[[Path], str]]] = {
-    "ventricles": ("montage.png", ventricles_picture),
-    "lumbar": ("lumbar.png", front_picture),
-}
+PICTURES: dict[str, Callable[[Path], str]] = {
+    "ventricles": ventricles_picture, "lumbar": front_picture,
+}  # fmt: skip
 
 
-def main(demo: Path, readme: Path, docs: Path) -> None:
-    """Write the results, the picture and the README."""
-    results = json.loads((demo / "results.json").read_text())
-    protocol, preset = results["protocol"], results["preset"]
+def main(out: Path, readme: Path, docs: Path) -> None:
+    """Write the results, the picture and the page."""
+    results = json.loads((out / "results.json").read_text())
+    page = page_of(results, [readme, *sorted(docs.glob("*.md"))])
     for folder in ("results", "pictures"):
         (docs / folder).mkdir(parents=True, exist_ok=True)
-    copied = docs / f"results/{protocol}-{preset}.json"
-    write_text(copied, (demo / "results.json").read_text())
-    name, draw = PICTURES[protocol]
-    to_png(draw(demo), docs / "pictures" / name)
-    write_text(readme, filled(readme.read_text(), results))
+    name = f"{results['protocol']}-{results['preset']}"
+    write_text(docs / "results" / f"{name}.json", (out / "results.json").read_text())
+    to_png(PICTURES[results["protocol"]](out), docs / "pictures" / f"{name}.png")
+    write_text(page, filled(page.read_text(), results))
 
 
 if __name__ == "__main__":

@@ -214,6 +214,28 @@ def shortcomings(figures: dict[str, Any]) -> list[str]:
     return said
 
 
+def _against_long_repaint(figures: dict[str, Any]) -> list[str]:
+    """Voxelwise with few calls against RePaint with many."""
+    said = []
+    for pathology in PATHOLOGIES:
+        gap = figures.get(f"fidelity/{pathology}/voxelwise_trained_minus_repaint_long/fid")
+        if not gap or not gap["ci95"]:
+            continue
+        low, high = gap["ci95"]
+        verdict = "nearer to real findings than" if high < 0 else (
+            "farther from real findings than" if low > 0 else "not told apart from"
+        )  # fmt: skip
+        few, many = (
+            round(figures[f"cost/{name}/network_calls"]["value"])
+            for name in ("voxelwise_trained", "repaint_long")
+        )
+        said.append(
+            f"{pathology.capitalize()}: voxelwise trained with {few} network calls is {verdict} "
+            f"RePaint with {many} ({shown(gap)}, n = {gap['n']})."
+        )
+    return said
+
+
 def _conclusions(figures: dict[str, Any]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
     said = []
@@ -222,6 +244,7 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
             key.split("/")[2].partition("_minus_"): figure
             for key, figure in figures.items()
             if key.startswith(f"fidelity/{pathology}/voxelwise_trained_minus_")
+            and not key.endswith("_long/fid")
         }
         for verdict, wanted in (
             ("nearer to real findings than", lambda low, high: high < 0),
@@ -238,7 +261,7 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
                     f"{pathology.capitalize()}: voxelwise trained is {verdict} "
                     f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
                 )
-    said += shortcomings(figures)
+    said += [*_against_long_repaint(figures), *shortcomings(figures)]
     kept = figures.get("context/voxelwise_trained/mae")
     if kept:
         said.append(f"Outside the map the scans changed by {kept['value']:g} (n = {kept['n']}).")

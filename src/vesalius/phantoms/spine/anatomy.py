@@ -24,13 +24,17 @@ class Disc:
     """A disc: middle along the spine, height at the back, bulge beyond the wall, Pfirrmann grade.
 
     Grades after Pfirrmann et al. 2001: 1 bright and tall to 5 dark and collapsed; here without
-    steps in between being left out.
+    steps in between being left out. `protrusion` is how far a small part of its edge, `aside` of
+    the midline, reaches beyond the rest: common in people without complaints (Brinjikji et al.
+    2015), and no finding.
     """
 
     middle: float
     height: float
     bulge: float
     grade: float
+    protrusion: float = 0.0
+    aside: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,17 +98,21 @@ def draw_anatomy(chance: np.random.Generator) -> SpineAnatomy:
     bend[:6] *= np.clip(lordosis, 0.55, 1.5)
     tilts = np.concatenate([[0.0], np.cumsum(bend)])
     tilts = tilts - tilts[3] + chance.normal(2, 3)
+    sideways = (float(chance.normal(0, 2.2)), float(chance.uniform(0, 2 * np.pi)))
+    sac = (
+        float(np.clip(chance.normal(16.0, 1.4), 12.5, 18.5)),
+        float(np.clip(chance.normal(14.3, 1.7), 11.0, 17.5)),
+    )
+    small = chance.uniform(0.8, 2.2, 8) * (chance.random(8) < np.clip(0.12 * (grades - 1), 0, 0.4))
+    aside = np.clip(chance.normal(0, 3, 8), -6, 6)
     discs = tuple(
-        Disc(float(m), float(h), float(b), float(g))
-        for m, h, b, g in zip(between, tall, bulges, grades, strict=True)
+        Disc(*(float(x) for x in disc))
+        for disc in zip(between, tall, bulges, grades, small, aside, strict=True)
     )
     return SpineAnatomy(
         middles=middles, heights=heights, depths=depths, discs=discs, knots=middles, tilts=tilts,
-        sideways=(float(chance.normal(0, 2.2)), float(chance.uniform(0, 2 * np.pi))),
-        sac_mm=(
-            float(np.clip(chance.normal(16.0, 1.2), 13.5, 18.5)),
-            float(np.clip(chance.normal(14.5, 1.3), 12.5, 17.5)),
-        ),
+        sideways=sideways,
+        sac_mm=sac,
         conus=float(between[1] + chance.normal(2, 7)),
         fat_mm=(float(chance.uniform(5, 14)), float(chance.uniform(14, 38))),
         marrow_fat=float(np.clip(chance.normal(0.38 + 0.06 * wear, 0.07), 0.15, 0.65)),

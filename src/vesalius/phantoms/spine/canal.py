@@ -113,13 +113,18 @@ def _paint_herniations(
     canvas: Canvas, window: Window, effects: Effects, sequence: Sequence,
     numbers: dict[str, int], chance: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Material of the disc beyond its edge: of middling signal inside a dark rim."""
+    """Material of the disc beyond its edge: of middling signal inside a dark rim.
+
+    A small protrusion is part of the disc, and labelled so.
+    """
     u, v, s = window.u, window.v, window.s
     for level in LEVELS:
         shade = chance.uniform(0.25, 0.75)
-        for finding in effects.findings:
-            if finding.pathology != "herniation" or finding.level != level:
+        for finding in (*effects.findings, *effects.protrusions):
+            if finding.pathology == "stenosis" or finding.level != level:
                 continue
+            herniated = finding.pathology == "herniation"
+            label = numbers["herniation" if herniated else f"disc_{level}"]
             edge = effects.anatomy.disc(level).bulge
             seen = effects.drifted(finding, v + edge, s)
             reach = effects.herniated(finding, u, seen)
@@ -131,4 +136,4 @@ def _paint_herniations(
             canvas.paint(window, inside, dark, softness=1.2)
             canvas.paint(window, inside - 0.9, material, softness=1.6)
             here = canvas.labels[window.place]
-            np.copyto(here, np.uint8(numbers["herniation"]), where=beyond > 0)
+            np.copyto(here, np.uint8(label), where=beyond > 0)

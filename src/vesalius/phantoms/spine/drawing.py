@@ -117,12 +117,6 @@ def draw_spine(
     return SpinePhantom(scan, anatomy, effects.findings, landmarks, attributes)
 
 
-def findings_of(seed: int, prevalence: Mapping[str, float]) -> tuple[Finding, ...]:
-    """The findings that `draw_spine` draws for a seed, without painting it."""
-    chance = _streams(seed)
-    return tuple(_drawn_findings(draw_anatomy(chance["anatomy"]), prevalence, chance["findings"]))
-
-
 def _streams(seed: int) -> dict[str, np.random.Generator]:
     """A stream of chance for each part of a phantom, so that changing one leaves the others."""
     names = ("anatomy", "bones", "nerves", "texture", "surroundings", "scanner", "findings")

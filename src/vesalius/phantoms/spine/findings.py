@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vesalius.phantoms.spine.anatomy import SpineAnatomy
+from vesalius.phantoms.spine.anatomy import LEVELS, SpineAnatomy
 from vesalius.phantoms.spine.canvas import Array, bump, rise
 
 PATHOLOGIES = ("herniation", "stenosis")
 SIZES_MM = {"herniation": (3.0, 9.5), "stenosis": (4.0, 10.0)}
 """Herniation: how far material reaches beyond the disc. Stenosis: the diameter that is left."""
 
-SMALLEST_SAC_MM = 3.5
+LEAST_NARROWING_MM = 2.0
+"""A stenosis narrows at least by this, however narrow the canal was."""
+
 _FADE_MM = 20.0
 _BACK_GIVES = 0.35
 
@@ -28,7 +30,7 @@ class Finding:
     """One pathology at one level.
 
     Attributes:
-        pathology: `herniation` or `stenosis`.
+        pathology: `herniation`, `stenosis`, or `protrusion`, which is none.
         level: such as `L4-L5`.
         size_mm: of `SIZES_MM`.
         side_mm: how far a herniation lies to the right of the midline.
@@ -58,10 +60,18 @@ class Finding:
 
 
 def draw_finding(pathology: str, level: str, chance: np.random.Generator) -> Finding:
-    """A finding of drawn size and place."""
-    low, high = SIZES_MM[pathology]
+    """A finding of drawn size and place; as in patients, the severe ones are rare.
+
+    >>> drawn = [draw_finding("herniation", "L4-L5", np.random.default_rng(i)) for i in range(200)]
+    >>> 0.3 < float(np.mean([finding.severity for finding in drawn])) < 0.5
+    True
+    """
+    mildest, worst = SIZES_MM[pathology]
+    if pathology == "stenosis":
+        mildest, worst = worst, mildest
+    severity = float(chance.beta(1.3, 2.0))
     return Finding(
-        pathology, level, float(chance.uniform(low, high)),
+        pathology, level, mildest + severity * (worst - mildest),
         side_mm=float(np.clip(chance.normal(0, 3.0), -6, 6)),
         drift_mm=float(np.clip(chance.normal(-1.0, 2.5), -6, 5)),
         width_mm=float(chance.uniform(4.5, 6.5)),
@@ -70,10 +80,20 @@ def draw_finding(pathology: str, level: str, chance: np.random.Generator) -> Fin
 
 
 class Effects:
-    """What all findings of a case do to the spine, as functions of `u` and `s` in mm."""
+    """What all findings of a case do to the spine, as functions of `u` and `s` in mm.
+
+    Attributes:
+        protrusions: of discs without a herniation; in form a small one, labelled as the disc.
+    """
 
     def __init__(self, anatomy: SpineAnatomy, findings: Sequence[Finding]) -> None:
         self.anatomy, self.findings = anatomy, tuple(findings)
+        herniated = {f.level for f in findings if f.pathology == "herniation"}
+        self.protrusions = tuple(
+            Finding("protrusion", level, disc.protrusion, disc.aside, width_mm=4.0)
+            for level, disc in ((level, anatomy.disc(level)) for level in LEVELS)
+            if disc.protrusion > 0 and level not in herniated
+        )
 
     def grade(self, level: str) -> float:
         """Pfirrmann grade of a disc: what herniates or bulges has lost water."""
@@ -117,8 +137,8 @@ class Effects:
     def front(self, u: Array, s: Array) -> Array:
         """How far the front of the sac is held back from the wall, in mm; 0 without findings."""
         total: Array = np.zeros_like(u * s)
-        for finding in self.findings:
-            if finding.pathology == "herniation":
+        for finding in (*self.findings, *self.protrusions):
+            if finding.pathology != "stenosis":
                 middle = s - 0.6 * finding.drift_mm
                 total = np.maximum(total, self.herniated(finding, u, middle))
         for finding, narrowing in self._narrowings():
@@ -151,7 +171,8 @@ class Effects:
         for finding in self.findings:
             if finding.pathology == "stenosis":
                 healthy = sac_diameter(self.anatomy, self.anatomy.disc(finding.level).middle)
-                found.append((finding, max(0.0, float(healthy) - finding.size_mm)))
+                narrowing = max(LEAST_NARROWING_MM, float(healthy) - finding.size_mm)
+                found.append((finding, narrowing))
         return found
 
 

@@ -84,6 +84,8 @@ def make_edits(
         crops["unedited"].append(well)
         crops["truth"].append(ill)
         for name, inpainter in inpainters.items():
+            if name == LONG and row >= recipe.long_repaint_patients:
+                continue
             start = time.perf_counter()
             made = inpainter.once(healthy, request, 1000 * seed + row)
             seconds = time.perf_counter() - start

@@ -21,7 +21,7 @@ from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding, draw_finding
 from vesalius.protocols.lumbar.edits import make_edits
 from vesalius.protocols.lumbar.fidelity import edit_figures
 from vesalius.protocols.lumbar.recipe import LumbarRecipe
-from vesalius.protocols.lumbar.utility import ceiling_cohort, utility_figures
+from vesalius.protocols.lumbar.utility import ceiling_cohort, site_findings, utility_figures
 from vesalius.protocols.stages import Stages
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import write_text
@@ -46,8 +46,8 @@ def run_lumbar(
     """Run the experiment, or go on with one that was killed, and write `results.json`.
 
     Args:
-        out: folder; `real/`, `unseen/`, `reference/`, `run-<seed>/`, `edits-<seed>/`, `balanced/`,
-            `ceiling/` and `classifiers/` appear in it.
+        out: folder; `real/`, `unseen/`, `reference/`, `site/`, `run-<seed>/`, `edits-<seed>/`,
+            `balanced/`, `ceiling/` and `classifiers/` appear in it.
         recipe: settings.
         progress: told after each case and step.
         finished: called after each stage.
@@ -73,6 +73,13 @@ def run_lumbar(
             workers=recipe.workers, progress=progress,
         )  # fmt: skip
 
+    def other_site() -> None:
+        write_spines(
+            folder / "site", recipe.site_cases, recipe.seed + 3, recipe.spacing_mm,
+            findings=site_findings(recipe), split="train", workers=recipe.workers,
+            progress=progress,
+        )  # fmt: skip
+
     stages.run("phantoms", phantoms)
     stages.run("unseen phantoms", unseen)
     real = Cohort.open(folder / "real")
@@ -96,17 +103,19 @@ def run_lumbar(
         _write_attempts(_control(run, twins[HEALTHY], recipe, progress), folder / "control.csv")
 
     def balance() -> None:
-        marks, _ = read_landmarks(real.folder, {case.name: case for case in real.cases})
+        marks, _ = read_landmarks(site.folder, {case.name: case for case in site.cases})
         inpainter = Inpainter(run)
         orders = balancing_orders(
-            real, marks, inpainter, recipe.balance_cases, recipe.seed, progress
+            site, marks, inpainter, recipe.balance_cases, recipe.seed, progress
         )  # fmt: skip
         write_inpainted(
-            inpainter, real, orders, folder / "balanced", inpainter.attribute_names,
+            inpainter, site, orders, folder / "balanced", inpainter.attribute_names,
             recipe.tolerance_mm, recipe.tries, progress,
         )  # fmt: skip
 
     stages.run("control", control)
+    stages.run("other site", other_site)
+    site = Cohort.open(folder / "site")
     stages.run("balance", balance)
     balanced = Cohort.open(folder / "balanced")
     stages.run("ceiling", lambda: ceiling_cohort(balanced, folder / "ceiling", recipe, progress))
@@ -120,7 +129,7 @@ def run_lumbar(
         tests = [*twins.values(), Cohort.open(folder / "reference")]
         figures.update(
             utility_figures(
-                real, balanced, Cohort.open(folder / "ceiling"), tests, folder / "classifiers",
+                site, balanced, Cohort.open(folder / "ceiling"), tests, folder / "classifiers",
                 recipe, progress,
             )
         )  # fmt: skip
@@ -136,6 +145,8 @@ def run_lumbar(
     notes: dict[str, Any] = {
         "run": run.name, "seeds": list(recipe.seeds), "calls": recipe.inpainting.calls,
         "balanced_cases": len(balanced.cases), "reference_patients": recipe.patients,
+        "site_patients": recipe.site_cases, "site_findings": recipe.site_findings,
+        "classifier_seeds": list(recipe.classifier_seeds), "features": Path(recipe.features).name,
         "training_steps": recipe.inpainting.fit.steps,
     }  # fmt: skip
     results = Results("lumbar", recipe.preset, recipe.seed, True, figures, notes)

@@ -15,10 +15,10 @@ from vesalius.evidence.fidelity import (
 )
 from vesalius.evidence.figure import Figure, jackknifed, mean_figure
 from vesalius.evidence.frechet import (
+    extractor_from,
     features,
     frechet_distance,
     lite0_extractor,
-    resnet50_extractor,
 )
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.protocols.lumbar.edits import BESIDES, LONG, marks_of
@@ -63,7 +63,7 @@ def edit_figures(
 def _fidelity(
     folder: Path, reference: Cohort, recipe: LumbarRecipe, names: Sequence[str], progress: Progress
 ) -> dict[str, Figure]:
-    extract = resnet50_extractor(Path(recipe.features)) if recipe.features else lite0_extractor()
+    extract = extractor_from(Path(recipe.features)) if recipe.features else lite0_extractor()
     halves = reference_crops(reference, Path(folder / f"run-{recipe.seeds[0]}"), recipe)
     stored = {
         (name, seed): np.load(folder / f"edits-{seed}" / f"{name}.npz")
@@ -76,8 +76,9 @@ def _fidelity(
     seen = {p: [features(half, extract) for half in pictures[p]] for p in PATHOLOGIES}
     made: dict[tuple[str, str], np.ndarray] = {}
     for pathology, name in followed(work, "measuring fidelity", len(work), progress):
-        first = PATHOLOGIES.index(pathology) * recipe.patients
-        span = slice(first, first + recipe.patients)
+        count = edited_patients(name, recipe)
+        first = PATHOLOGIES.index(pathology) * count
+        span = slice(first, first + count)
         own = [features(_stored_pictures(s, span), extract)
                for (n, _), s in stored.items() if n == name]  # fmt: skip
         made[pathology, name] = np.stack(own, axis=1)
@@ -88,14 +89,23 @@ def _fidelity(
         floor = jackknifed(seen[pathology], frechet_distance, "FID")
         found[f"fidelity/{pathology}/floor/fid"] = floor
         for voxelwise in (n for n in names if n.startswith("voxelwise")):
-            for rival in (n for n in names if not n.startswith("voxelwise") and n != LONG):
-                pair = np.concatenate([made[pathology, voxelwise], made[pathology, rival]], axis=1)
+            for rival in (n for n in names if not n.startswith("voxelwise")):
+                other = made[pathology, rival]
+                same = made[pathology, voxelwise][: len(other), : other.shape[1]]
+                pair = np.concatenate([same, other], axis=1)
                 found[f"fidelity/{pathology}/{voxelwise}_minus_{rival}/fid"] = jackknifed(
                     [seen[pathology][0], pair], _difference, "FID"
                 )
     if recipe.radiomics_cases and not radiomics_available():
         found |= _radiomics(stored, halves, recipe, names, progress)
     return found
+
+
+def edited_patients(method: str, recipe: LumbarRecipe) -> int:
+    """How many patients a method edited for each pathology."""
+    if method == LONG:
+        return min(recipe.long_repaint_patients, recipe.patients)
+    return recipe.patients
 
 
 def _over_seeds(reference: np.ndarray, rows: np.ndarray) -> Figure:
@@ -124,7 +134,8 @@ def _radiomics(
     """Fréchet radiomics distance inside the labelled tissue of the crops, of the first seed."""
     found: dict[str, Figure] = {}
     count = min(recipe.radiomics_cases, recipe.patients)
-    work = [(p, name) for p in PATHOLOGIES for name in ("reference", "floor", *names)]
+    sets = ("reference", "floor", *(name for name in names if name != LONG))
+    work = [(p, name) for p in PATHOLOGIES for name in sets]
     real: dict[str, np.ndarray] = {}
     for pathology, name in followed(work, "measuring radiomics", len(work), progress):
         if name in ("reference", "floor"):

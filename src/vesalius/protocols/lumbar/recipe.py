@@ -28,13 +28,17 @@ class LumbarRecipe(Settings):
         seeds: of fits and draws, one whole comparison each.
         methods: that are compared, at equal network calls.
         long_repaint_calls: network calls of a second, longer RePaint with the first seed; 0 for
-            none.
-        features: file of a ResNet-50 in safetensors for the Fréchet distance; EfficientNet-Lite0
-            without it.
+            none, 2500 as published.
+        long_repaint_patients: the first so many of `patients`, as it takes long.
+        features: file of a ResNet-50 or an Inception v3 in safetensors for the Fréchet distance;
+            EfficientNet-Lite0 without it.
         radiomics_cases: of each pathology and method for the radiomics distance, which is slow.
         control_cases: requests of rising severity.
         tolerance_mm, tries: of the closed loop.
-        balance_cases: findings set into the cohort for the classifier.
+        site_cases: other patients, on whom the classifier is trained.
+        site_findings: of each pathology among them, which is few.
+        balance_cases: findings set into these patients for the classifier.
+        classifier_seeds: trainings of each arm; figures are of their mean.
         workers: processes that draw phantoms.
     """
 
@@ -48,13 +52,17 @@ class LumbarRecipe(Settings):
     seeds: tuple[int, ...] = (0,)
     methods: tuple[Method, ...] = METHODS
     long_repaint_calls: int = 0
+    long_repaint_patients: int = 16
     spacing_mm: tuple[float, float, float] = (4.4, 1.25, 1.25)
     features: str = ""
     radiomics_cases: int = 16
     control_cases: int = 64
     tolerance_mm: float = 1.0
     tries: int = 8
-    balance_cases: int = 100
+    site_cases: int = 60
+    site_findings: int = 6
+    balance_cases: int = 80
+    classifier_seeds: tuple[int, ...] = (0, 1, 2)
     workers: int = 2
     inpainting: synthesis.InpaintingRecipe = _all_networks("demo")
     classifier: classification.ClassifierRecipe = classification.PRESETS["demo"]
@@ -64,23 +72,28 @@ PRESETS = {
     "smallest": LumbarRecipe(
         preset="smallest", cases=10, prevalence={"herniation": 0.15, "stenosis": 0.15},
         patients=4, spacing_mm=(8.0, 2.5, 2.5), radiomics_cases=0, control_cases=4,
-        tolerance_mm=30.0, tries=1, balance_cases=6, workers=1,
+        tolerance_mm=30.0, tries=1, site_cases=6, site_findings=2, balance_cases=6,
+        classifier_seeds=(0,), workers=1,
         inpainting=_all_networks("smallest"), classifier=classification.PRESETS["smallest"],
     ),
     "demo": LumbarRecipe(),
     "study": LumbarRecipe(
-        preset="study", patients=128, seeds=(0, 1, 2), long_repaint_calls=60,
-        radiomics_cases=48, balance_cases=200,
+        preset="study", patients=128, seeds=(0, 1, 2), long_repaint_calls=2500,
+        radiomics_cases=48,
     ),
     "workstation": LumbarRecipe(
-        preset="workstation", cases=1000, patients=256, seeds=(0, 1, 2), long_repaint_calls=240,
-        spacing_mm=(4.0, 1.0, 1.0), radiomics_cases=256, balance_cases=1000, workers=16,
+        preset="workstation", cases=1000, patients=256, seeds=(0, 1, 2), long_repaint_calls=2500,
+        long_repaint_patients=64,
+        spacing_mm=(4.0, 1.0, 1.0), radiomics_cases=256, site_cases=200,
+        site_findings=20, balance_cases=400, workers=16,
         inpainting=_all_networks("workstation"),
         classifier=classification.PRESETS["workstation"],
     ),
     "paper": LumbarRecipe(
-        preset="paper", cases=2800, patients=512, seeds=(0, 1, 2), long_repaint_calls=2400,
-        spacing_mm=(4.0, 0.8, 0.8), radiomics_cases=512, balance_cases=2000, workers=16,
+        preset="paper", cases=2800, patients=512, seeds=(0, 1, 2), long_repaint_calls=2500,
+        long_repaint_patients=256,
+        spacing_mm=(4.0, 0.8, 0.8), radiomics_cases=512, site_cases=400,
+        site_findings=40, balance_cases=1000, workers=16,
         inpainting=_all_networks("paper"), classifier=classification.PRESETS["paper"],
     ),
 }  # fmt: skip

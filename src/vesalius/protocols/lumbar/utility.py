@@ -1,4 +1,8 @@
-"""What inpainted cases are for: a classifier with them, without them, and with the truth."""
+"""What inpainted cases are for: a classifier with them, without them, and with the truth.
+
+The classifier is trained where findings are rare: at another site, whose patients the run has never
+seen. Such a site has the run, but not the scans that it was fitted on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from scipy import stats
 
 from vesalius.evidence.figure import Figure, bootstrapped
 from vesalius.phantoms.cohort import case_seeds, write_spines
-from vesalius.phantoms.spine.drawing import findings_of
+from vesalius.phantoms.spine.anatomy import LEVELS
 from vesalius.phantoms.spine.findings import PATHOLOGIES, SIZES_MM, Finding, draw_finding
 from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.scans.case import Case
@@ -31,23 +35,35 @@ ARMS = ("real", "augmented", "ceiling")
 CROP = (8, 40, 40)
 
 
+def site_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
+    """Findings of the other site's patients: few, at most one a patient, at levels in turn."""
+    chance = np.random.default_rng([recipe.seed, 14])
+    ill = chance.permutation(recipe.site_cases)[: len(PATHOLOGIES) * recipe.site_findings]
+    found: list[list[Finding]] = [[] for _ in range(recipe.site_cases)]
+    for index, patient in enumerate(ill):
+        pathology = PATHOLOGIES[index % len(PATHOLOGIES)]
+        level = LEVELS[(index // len(PATHOLOGIES)) % len(LEVELS)]
+        found[int(patient)] = [draw_finding(pathology, level, chance)]
+    return found
+
+
 def ceiling_cohort(
     balanced: Cohort, out: Path, recipe: LumbarRecipe, progress: Progress
 ) -> None:  # fmt: skip
     """For every inpainted case the phantom that truly has the finding: same donor, same size."""
-    seeds = case_seeds(recipe.seed, recipe.cases)
+    seeds, known = case_seeds(recipe.seed + 3, recipe.site_cases), site_findings(recipe)
     chance = np.random.default_rng([recipe.seed, 13])
     donors, findings = [], []
     for case in balanced.cases:
         asked = case.provenance()["request"]
-        donor = seeds[int(str(case.provenance()["parent"]).removeprefix("spine_"))]
+        donor = int(str(case.provenance()["parent"]).removeprefix("spine_"))
         draw = draw_finding(asked["pathology"], asked["level"], chance)
         low, high = SIZES_MM[asked["pathology"]]
         size = float(np.clip(asked["size_mm"], low, high))
         own = Finding(draw.pathology, draw.level, size, draw.side_mm, draw.drift_mm,
                       draw.width_mm, draw.front)  # fmt: skip
-        donors.append(donor)
-        findings.append([*findings_of(donor, recipe.prevalence), own])
+        donors.append(seeds[donor])
+        findings.append([*known[donor], own])
     write_spines(
         out, len(donors), recipe.seed, recipe.spacing_mm, findings=findings, seeds=donors,
         split="train", workers=recipe.workers, progress=progress,
@@ -55,14 +71,15 @@ def ceiling_cohort(
 
 
 def utility_figures(
-    real: Cohort, balanced: Cohort, ceiling: Cohort, tests: Sequence[Cohort], folder: Path,
+    site: Cohort, balanced: Cohort, ceiling: Cohort, tests: Sequence[Cohort], folder: Path,
     recipe: LumbarRecipe, progress: Progress,
 ) -> dict[str, Figure]:  # fmt: skip
     """AUC of each arm on unseen patients, for each pathology and their mean; paired differences.
 
-    Intervals are over patients, all crops of a patient together.
+    Each arm is trained once for each seed, and its AUC is the mean over them. Intervals are over
+    patients, all crops of a patient together.
     """
-    own, _ = labelled_crops(real, real.cases, None, progress)
+    own, _ = labelled_crops(site, site.cases, None, progress)
     made, _ = labelled_crops(balanced, balanced.cases, _edited_levels(balanced), progress)
     true, _ = labelled_crops(ceiling, ceiling.cases, _paired_levels(balanced, ceiling), progress)
     sets = {"real": own, "augmented": own.joined(made), "ceiling": own.joined(true)}
@@ -71,13 +88,14 @@ def utility_figures(
     for more, _ in parts[1:]:
         test = test.joined(more)
     patients = np.concatenate([who for _, who in parts])
-    scores = {}
+    scores: dict[str, list[np.ndarray]] = {arm: [] for arm in ARMS}
     for arm in ARMS:
-        network = fit_classifier(
-            sets[arm], recipe.classifier, recipe.seed, make_folder(folder / arm), progress,
-            f"{arm}_classifier",
-        )  # fmt: skip
-        scores[arm] = classify(network, test.images)
+        for seed in recipe.classifier_seeds:
+            part = f"{arm}_classifier_{seed}"
+            network = fit_classifier(
+                sets[arm], recipe.classifier, seed, make_folder(folder / arm), progress, part
+            )
+            scores[arm].append(classify(network, test.images))
     return _figures(scores, test.targets, patients)
 
 
@@ -129,7 +147,7 @@ def _paired_levels(balanced: Cohort, ceiling: Cohort) -> dict[str, str]:
 
 
 def _figures(
-    scores: dict[str, np.ndarray], targets: np.ndarray, patients: np.ndarray
+    scores: dict[str, list[np.ndarray]], targets: np.ndarray, patients: np.ndarray
 ) -> dict[str, Figure]:
     """Resampled by patient: the columns that are drawn are numbers of patients."""
     names, place = np.unique(patients, return_inverse=True)
@@ -148,7 +166,8 @@ def _figures(
 
             def auc(drawn: np.ndarray, arm: str = arm, chosen: list[int] = chosen) -> float:
                 rows = rows_of(drawn)
-                return _auc(scores[arm][rows], targets[rows], chosen)
+                own = [_auc(each[rows], targets[rows], chosen) for each in scores[arm]]
+                return float(np.mean(own))
 
             head = f"utility/{arm}/{name}/auc" if name else f"utility/{arm}/auc"
             found[head] = bootstrapped([everyone], auc, "")
@@ -156,8 +175,12 @@ def _figures(
 
         def difference(drawn: np.ndarray, a: str = first, b: str = second) -> float:
             rows, chosen = rows_of(drawn), list(range(len(PATHOLOGIES)))
-            one = _auc(scores[a][rows], targets[rows], chosen)
-            return one - _auc(scores[b][rows], targets[rows], chosen)
+            pairs = zip(scores[a], scores[b], strict=True)
+            gaps = [
+                _auc(one[rows], targets[rows], chosen) - _auc(other[rows], targets[rows], chosen)
+                for one, other in pairs
+            ]
+            return float(np.mean(gaps))
 
         found[f"utility/{first}_minus_{second}/auc"] = bootstrapped([everyone], difference, "")
     return found

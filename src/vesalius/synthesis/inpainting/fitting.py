@@ -77,7 +77,7 @@ def prepare_inpainting(
         remedy = "name labels such as disc_L4-L5, canal, herniation"
         raise Refused(cohort.folder / "dataset.json", f"has no label {lacking}", remedy)
     reach = recipe.noise_map.reach_mm
-    if recipe.noise_map.kind == "linear" and min(recipe.crop_mm[1:]) < 1.2 * reach:
+    if recipe.noise_map.kind == "linear" and min(recipe.crop_mm[1:]) < 2.2 * reach:
         fault = f"of {recipe.crop_mm} mm leaves no context around a map of {reach:g} mm"
         raise Refused("crop_mm", fault, "choose a larger crop or a smaller map")
     training = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
@@ -132,16 +132,14 @@ def fit_inpainting(
     with fabric.rank_zero_first():
         store = CaseStore.write(run.state / "crops", fingerprint, len(prepared.crops), placed)
     model = InpaintingModel(recipe, fingerprint, seen)
+    found = [crop.finding.pathology if crop.finding else None for crop in prepared.crops]
     conditions = torch.tensor(
         [
-            seen.condition(
-                crop.finding.pathology if crop.finding else None, crop.level, crop.sizes_mm
-            )
-            for crop in prepared.crops
+            seen.condition(pathology, crop.level, {crop.place: crop.size_mm})
+            for pathology, crop in zip(found, prepared.crops, strict=True)
         ]
     )
-    rows = balanced_rows([c.finding.pathology if c.finding else None for c in prepared.crops],
-                         recipe.ill_share)  # fmt: skip
+    rows = balanced_rows(found, recipe.ill_share)
 
     def fit_part(part: str, name: Network, network: VoxelwiseDenoiser, steps: int) -> None:
         objective = InpaintingObjective(

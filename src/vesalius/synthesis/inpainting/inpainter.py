@@ -190,7 +190,9 @@ class Inpainter:
         edit = edit_map(self.recipe.noise_map, crop, self.fingerprint.spacing_mm, severity)
         source = latent_of([crop], self.fingerprint, self.model.kinds)
         asked = self.calibration.condition(request.pathology, request.size_mm)
-        told = torch.tensor([self.seen.requested(request.pathology, request.level, asked)])
+        told = torch.tensor(
+            [self.seen.condition(request.pathology, request.level, {request.pathology: asked})]
+        )
         scale = self.guidance_for(request.pathology)
         drawn, calls = draw(
             self.model, self.method, source, edit.latent, told, seed, self.calls, scale

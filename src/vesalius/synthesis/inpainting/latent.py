@@ -56,9 +56,14 @@ def to_latent(image: Tensor, kinds: Tensor, count: int) -> Tensor:
     joined = torch.cat(
         [(image - IMAGE_MIDDLE) / IMAGE_SPREAD, LABEL_SPREAD * (2 * codes - 1)], dim=1
     )
-    b, c, d, h, w = joined.shape
-    folded = functional.pixel_unshuffle(joined.transpose(1, 2).reshape(b * d, c, h, w), 2)
-    return folded.reshape(b, d, 4 * c, h // 2, w // 2).transpose(1, 2)
+    return folded(joined)
+
+
+def folded(voxels: Tensor) -> Tensor:
+    """Two by two pixels of each slice as channels: `(B, C, D, H, W)` to `(B, 4·C, D, H/2, W/2)`."""
+    b, c, d, h, w = voxels.shape
+    small = functional.pixel_unshuffle(voxels.transpose(1, 2).reshape(b * d, c, h, w), 2)
+    return small.reshape(b, d, 4 * c, h // 2, w // 2).transpose(1, 2)
 
 
 def from_latent(latent: Tensor, channels: int) -> tuple[Tensor, Tensor]:

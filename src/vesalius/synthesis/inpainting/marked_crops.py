@@ -22,14 +22,16 @@ from vesalius.synthesis.inpainting.seen import SeenPathologies
 class MarkedCrop:
     """Where a training crop lies: a finding's landmark, or the place of one at a healthy level.
 
-    `sizes_mm` are measured on the label map, for every pathology.
+    `size_mm` is measured on the label map: of the finding, or of the pathology that `place` is
+    that of, where nothing is wrong.
     """
 
     row: int
     voxel: np.ndarray
     level: str
     finding: Landmark | None
-    sizes_mm: dict[str, float]
+    place: str
+    size_mm: float
 
 
 def measured_marks(
@@ -66,14 +68,10 @@ def marked_crops(
     known = {p.name for p in seen.pathologies}
     canal = [labels[name] for name in CANAL if name in labels]
 
-    def sizes(level: str) -> dict[str, float]:
-        names = {p: PATHOLOGIES[p].attribute(level) for p in known}
-        return {
-            p: resolve_attribute(n, labels).of(scan.label_map, labels) for p, n in names.items()
-        }
-
     found = [
-        MarkedCrop(row, voxel_of(scan, mark.point_mm), mark.level, mark, sizes(mark.level))
+        MarkedCrop(
+            row, voxel_of(scan, mark.point_mm), mark.level, mark, mark.pathology, mark.size_mm
+        )
         for mark in marks
         if mark.pathology in known and mark.level in seen.levels
     ]
@@ -84,7 +82,9 @@ def marked_crops(
         pathology = seen.pathologies[(row + index) % len(seen.pathologies)].name
         voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
         if voxel is not None:
-            found.append(MarkedCrop(row, voxel, level, None, sizes(level)))
+            measure = resolve_attribute(PATHOLOGIES[pathology].attribute(level), labels)
+            size = measure.of(scan.label_map, labels)
+            found.append(MarkedCrop(row, voxel, level, None, pathology, size))
     return found
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vesalius.diffusion.preconditioning import clean_prediction, normalised_input
 from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
-from vesalius.synthesis.inpainting.hints import hint_maps, latent_distance
+from vesalius.synthesis.inpainting.hints import HINTS, hint_maps, offsets_mm
 from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.synthesis.inpainting.seen import SeenPathologies
@@ -26,7 +26,7 @@ class InpaintingModel(nn.Module):
         self.recipe, self.fingerprint, self.seen = recipe, fingerprint, seen
         self.kinds = LabelKinds(fingerprint.labels)
         self.schedule = SCHEDULES[recipe.schedule]
-        self.distance = latent_distance(fingerprint.shape, fingerprint.spacing_mm)
+        self.offsets = offsets_mm(fingerprint.shape, fingerprint.spacing_mm)
         self.channels = 4 * (len(fingerprint.channels) + len(self.kinds))
         self.networks = nn.ModuleDict({name: self.build(name) for name in recipe.networks})
 
@@ -34,7 +34,7 @@ class InpaintingModel(nn.Module):
         """A network before it is fitted; `concat` sees the masked source and the mask besides."""
         return VoxelwiseDenoiser(
             self.channels, self.channels if name == "concat" else 0, self.seen.condition_length,
-            2 * len(self.seen.pathologies), self.recipe.widths, self.recipe.blocks,
+            HINTS * len(self.seen.pathologies), self.recipe.widths, self.recipe.blocks,
             self.recipe.heads,
         )  # fmt: skip
 
@@ -53,7 +53,7 @@ class InpaintingModel(nn.Module):
     ) -> Tensor:  # fmt: skip
         """x₀ of a noisy latent whose noise level is `level` `(B, 1, D, H, W)` at each voxel."""
         scaled = normalised_input(x, level, self.schedule)
-        hints = hint_maps(condition, self.distance.to(x.device), self.seen)
+        hints = hint_maps(condition, self.offsets.to(x.device), self.seen)
         output = self.networks[name](scaled, level, weight, condition, hints, context)
         return clean_prediction(output, x, level, self.schedule, self.recipe.grain)
 

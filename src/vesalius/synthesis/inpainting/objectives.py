@@ -10,7 +10,7 @@ from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map,
 from vesalius.diffusion.preconditioning import clean_prediction, expected_error, normalised_input
 from vesalius.diffusion.schedules import Schedule
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
-from vesalius.synthesis.inpainting.hints import hint_maps, latent_distance
+from vesalius.synthesis.inpainting.hints import hint_maps, offsets_mm
 from vesalius.synthesis.inpainting.latent import LATENT_FACTORS, LabelKinds, to_latent
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.synthesis.inpainting.seen import SeenPathologies
@@ -44,7 +44,7 @@ class InpaintingObjective(nn.Module):
         self.network, self.kind, self.store = network, kind, store
         self.conditions, self.rows, self.kinds = conditions, rows, kinds
         self.seen = seen
-        self.distance = latent_distance(store.shape, spacing_mm)
+        self.offsets = offsets_mm(store.shape, spacing_mm)
         self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
 
     def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
@@ -80,7 +80,7 @@ class InpaintingObjective(nn.Module):
             context = clean * (1 - mask)
         told = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
         scaled = normalised_input(x, level, self.schedule)
-        hints = hint_maps(condition, self.distance[:, :, sheets].to(device), self.seen)
+        hints = hint_maps(condition, self.offsets[:, :, sheets].to(device), self.seen)
         out = self.network(scaled, level, told[self.kind], condition, hints, context, place)
         guess = clean_prediction(out, x, level, self.schedule, self.recipe.grain)
         known, unknown = self.recipe.prior
@@ -110,7 +110,7 @@ class InpaintingObjective(nn.Module):
         middle = [(n - 1) / 2 + 2 * (d - 0.5) for n, d in zip(shape, draw[1:4], strict=True)]
         stretch = (0.9 + 0.6 * draw[4], 1.0 + 0.9 * draw[5], 1.0)
         distance = distance_mm(shape, self.spacing_mm, middle, stretch)
-        reach = 13 + 15 * draw[6]
+        reach = 9 + 13 * draw[6]
         if draw[0] < sum(self.recipe.maps) or self.kind == "concat":
             weight = (distance < reach).float()
         elif draw[7] < 0.5:

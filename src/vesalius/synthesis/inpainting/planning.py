@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vesalius.synthesis.inpainting.hints import HINTS
 from vesalius.synthesis.inpainting.model import InpaintingModel
 from vesalius.synthesis.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.synthesis.inpainting.seen import SeenPathologies
@@ -32,7 +33,7 @@ def plan_inpainting(
             x, level = torch.randn(batch, channels, *grid), torch.rand(batch, 1, *grid)
             context = torch.randn(batch, channels, *grid) if name == "concat" else None
             condition = torch.rand(batch, seen.condition_length)
-            hints = torch.rand(batch, 2 * len(seen.pathologies), *grid)
+            hints = torch.rand(batch, HINTS * len(seen.pathologies), *grid)
             out: Tensor = network(x, level, level, condition, hints, context)
             return out.square().mean()
 

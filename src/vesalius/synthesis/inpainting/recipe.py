@@ -22,10 +22,10 @@ class MapRecipe(Settings):
     """
 
     kind: Literal["linear", "gaussian"] = "linear"
-    core_mm: float = 12.0
-    reach_mm: float = 22.0
-    sigma_mm: float = 11.0
-    growth: float = 0.1
+    core_mm: float = 5.5
+    reach_mm: float = 13.5
+    sigma_mm: float = 6.0
+    growth: float = 0.3
     stretch: tuple[float, float, float] = (1.1, 1.25, 1.0)
     blend_mm: float = 3.0
 
@@ -69,7 +69,7 @@ class InpaintingRecipe(Settings):
     preset: str = "demo"
     seed: int = 0
     networks: tuple[Network, ...] = ("voxelwise",)
-    crop_mm: tuple[float, float, float] = (52.8, 60.0, 60.0)
+    crop_mm: tuple[float, float, float] = (35.2, 50.0, 50.0)
     slices: int = 4
     spacing_mm: tuple[float, float, float] | None = None
     widths: tuple[int, int] = (48, 96)
@@ -80,8 +80,8 @@ class InpaintingRecipe(Settings):
     prior: tuple[float, float] = (0.3, 0.7)
     image_importance: float = 4.0
     drop_condition: float = 0.1
-    drop_size: float = 0.3
-    guidance: float = 2.0
+    drop_size: float = 0.1
+    guidance: float = 1.5
     calls: int = 10
     sampler: Literal["ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
     maps: tuple[float, float] = (0.1, 0.2)
@@ -90,7 +90,7 @@ class InpaintingRecipe(Settings):
     fewest: int = 6
     shared_steps: float = 0.3
     fit: FitRecipe = FitRecipe(
-        steps=1400, batch_size=8, learning_rate=3e-3, warmup_steps=50, moving_average=0.995
+        steps=2000, batch_size=8, learning_rate=3e-3, warmup_steps=50, moving_average=0.995
     )
 
 

@@ -129,8 +129,8 @@ class SeenPathologies(Settings):
         Args:
             pathology: the finding, `None` for a healthy level.
             level: of the spine.
-            sizes: in mm by pathology, as far as they are known. Healthy levels have sizes too: the
-                diameter of a canal that is not narrowed teaches what a diameter is.
+            sizes: in mm by pathology, as far as they are known at the landmark. Healthy levels
+                have sizes too: a canal that is not narrowed teaches what a diameter is.
 
         >>> seen = SeenPathologies(levels=("L4-L5",), pathologies=(
         ...     SeenPathology.of("herniation", [2.0, 6.0], ["L4-L5"] * 2),))
@@ -147,15 +147,3 @@ class SeenPathologies(Settings):
             for seen in self.pathologies
         ]
         return told + [float(known == level) for known in self.levels]
-
-    def requested(self, pathology: str, level: str, size_mm: float) -> list[float]:
-        """The condition of a finding that is asked for: its size, and no other finding.
-
-        How wide a herniation leaves the canal is for the network to say.
-        """
-        others = {
-            seen.name: 0.0
-            for seen in self.pathologies
-            if seen.name != pathology and PATHOLOGIES[seen.name].worse == "larger"
-        }
-        return self.condition(pathology, level, {**others, pathology: size_mm})

@@ -51,8 +51,8 @@ Row = list[tuple[str, LabelledScan]]
 
 
 def front_picture(folder: Path) -> str:
-    """For the README: unseen patients before and after, beside the truth, of each pathology."""
-    both = [_rows(folder, p, 2, ("voxelwise_trained",)) for p in PATHOLOGIES]
+    """For the README: the first unseen patient before and after, beside the truth, of each."""
+    both = [_rows(folder, p, 1, ("voxelwise_trained",)) for p in PATHOLOGIES]
     rows, sheets, around, labels = both[0]
     more = both[1]
     focus = [labels[name] for name in OUTLINED]

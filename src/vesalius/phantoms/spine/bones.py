@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vesalius.phantoms.shapes import Array, bump, rise, rounded
 from vesalius.phantoms.spine.anatomy import LEVELS, VERTEBRAE, Disc, SpineAnatomy
-from vesalius.phantoms.spine.canvas import Array, Canvas, bump, rise, rounded
+from vesalius.phantoms.spine.canvas import Canvas
 from vesalius.phantoms.spine.findings import Effects, sac_diameter
 from vesalius.phantoms.spine.tissues import Sequence
 

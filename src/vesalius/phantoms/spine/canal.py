@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from vesalius.phantoms.shapes import Array, bump, rise
 from vesalius.phantoms.spine.anatomy import LEVELS, SpineAnatomy
 from vesalius.phantoms.spine.bones import arch_wall, sac_front_gap
-from vesalius.phantoms.spine.canvas import Array, Canvas, Window, bump, rise
+from vesalius.phantoms.spine.canvas import Canvas, Window
 from vesalius.phantoms.spine.findings import Effects, sac_diameter
 from vesalius.phantoms.spine.tissues import Sequence
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vesalius.phantoms.shapes import Array, cover
 from vesalius.phantoms.spine.curve import SpineCurve
 
-Array = np.ndarray
 SUBSLICES = 3
 """Thin sheets that one slice averages, over nine tenths of its width."""
 
@@ -87,11 +87,10 @@ class Canvas:
             softness: width of the edge in mm.
             strength: how much of what lies below is covered at most.
         """
-        cover = np.clip(inside / (softness or self.softness) + 0.5, 0, 1) * strength
-        below = self.signal[window.place]
-        below += cover * (signal - below)
-        if label is not None:
-            np.copyto(self.labels[window.place], np.uint8(label), where=inside > 0)
+        cover(
+            self.signal[window.place], self.labels[window.place], inside, signal, label,
+            softness or self.softness, strength,
+        )  # fmt: skip
 
     def slices(self) -> tuple[Array, Array]:
         """Signal and labels `(X, Y, Z)`: the mean of each slice's sheets, and what most show."""
@@ -100,24 +99,3 @@ class Canvas:
         first, middle, last = (sheets[:, index] for index in range(SUBSLICES))
         labels = np.where(first == last, first, middle)
         return self.signal.reshape(parts).mean(axis=1), labels
-
-
-def rounded(first: Array, second: Array, radius: float) -> Array:
-    """Distance inside two borders whose corner is rounded.
-
-    >>> float(rounded(np.array(0.0), np.array(5.0), 2.0))
-    0.0
-    """
-    corner = radius - np.hypot(np.maximum(radius - first, 0), np.maximum(radius - second, 0))
-    return np.minimum(np.minimum(first, second), corner)
-
-
-def bump(x: Array, width: float) -> Array:
-    """A Gaussian of height 1 and standard deviation `width`."""
-    return np.exp(-0.5 * (x / width) ** 2)
-
-
-def rise(x: Array) -> Array:
-    """A smooth step from 0 at 0 to 1 at 1."""
-    t = np.clip(x, 0, 1)
-    return t * t * (3 - 2 * t)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vesalius.phantoms.shapes import Array, bump, rise
 from vesalius.phantoms.spine.anatomy import LEVELS, SpineAnatomy
-from vesalius.phantoms.spine.canvas import Array, bump, rise
 
 PATHOLOGIES = ("herniation", "stenosis")
 SIZES_MM = {"herniation": (3.0, 9.5), "stenosis": (4.0, 10.0)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vesalius.phantoms.shapes import Array, rise
 from vesalius.phantoms.spine.anatomy import SpineAnatomy
-from vesalius.phantoms.spine.canvas import Array, Canvas, Window, rise
+from vesalius.phantoms.spine.canvas import Canvas, Window
 from vesalius.phantoms.spine.tissues import Sequence
 
 

@@ -79,6 +79,7 @@ PRESETS = {
     "demo": LumbarRecipe(),
     "study": LumbarRecipe(
         preset="study", patients=128, seeds=(0, 1, 2), long_repaint_calls=2500,
+        long_repaint_patients=12,
         radiomics_cases=48,
     ),
     "workstation": LumbarRecipe(

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from vesalius.cli.telling import bars, console, parse_range
+from vesalius.cli.telling import bars, console, parse_grid, parse_range
+from vesalius.scans.cohort import Cohort
 
 app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known exactly.")
 
@@ -46,11 +47,7 @@ def brain(
         cohort = write_brains(
             out, count, seed, spacing, volume, workers=workers, progress=progress
         )  # fmt: skip
-    values = cohort.values("ventricle_volume_ml")
-    console.print(
-        f"{out}: {len(cohort.cases)} phantoms, "
-        f"ventricles {values.min():.0f} to {values.max():.0f} mL"
-    )
+    _tell(cohort, "ventricle_volume_ml")
 
 
 @app.command
@@ -102,3 +99,74 @@ def spine(
         marked = [mark.pathology for marks in found.values() for mark in marks]
     told = ", ".join(f"{marked.count(name)} of {name}" for name in prevalence)
     console.print(f"{out}: {len(cohort.cases)} phantoms; findings: {told}")
+
+
+@app.command
+def chest(
+    out: Path,
+    *,
+    count: Annotated[int, Parameter(name=["-n", "--count"])] = 100,
+    seed: int = 0,
+    grid: str = "64x64x64",
+    workers: int = 2,
+) -> None:
+    """Make phantom chests: CT in Hounsfield units, seven labels, nodules with volume and shape.
+
+    Parameters
+    ----------
+    out: Path
+        Folder of the cohort. An unfinished one is completed.
+    count: int
+        How many cases.
+    seed: int
+        The same seed gives the same bytes.
+    grid: str
+        Voxels of a field of 360 × 290 × 288 mm.
+    workers: int
+        Processes that share the work.
+    """
+    from vesalius.phantoms.cohort import write_chests
+
+    with bars() as progress:
+        cohort = write_chests(out, count, seed, parse_grid(grid), "", workers, progress)
+    _tell(cohort, "lung_volume_ml", "nodule_volume_ml")
+
+
+@app.command
+def breast(
+    out: Path,
+    *,
+    count: Annotated[int, Parameter(name=["-n", "--count"])] = 100,
+    seed: int = 0,
+    grid: str = "64x64x64",
+    workers: int = 2,
+) -> None:
+    """Make phantom breasts: T1-weighted MRI without fat suppression, glandular tissue labelled.
+
+    Parameters
+    ----------
+    out: Path
+        Folder of the cohort. An unfinished one is completed.
+    count: int
+        How many cases.
+    seed: int
+        The same seed gives the same bytes.
+    grid: str
+        Voxels of a field of 176 × 160 × 160 mm.
+    workers: int
+        Processes that share the work.
+    """
+    from vesalius.phantoms.cohort import write_breasts
+
+    with bars() as progress:
+        cohort = write_breasts(out, count, seed, parse_grid(grid), "", workers, progress)
+    _tell(cohort, "breast_volume_ml", "fibroglandular_volume_ml")
+
+
+def _tell(cohort: Cohort, *attributes: str) -> None:
+    """How many cases there are, and the range of some of their attributes."""
+    ranges = []
+    for name in attributes:
+        values = cohort.values(name)
+        ranges.append(f"{name} {values.min():.3g} to {values.max():.3g}")
+    console.print(f"{cohort.folder}: {len(cohort.cases)} phantoms; {', '.join(ranges)}")

@@ -96,6 +96,21 @@ def parse_range(text: str, what: str) -> tuple[float, float]:
     return pair
 
 
+def parse_grid(text: str) -> tuple[int, int, int]:
+    """`64x64x32` as voxels along right, anterior and superior.
+
+    >>> parse_grid("64x64x32")
+    (64, 64, 32)
+    >>> parse_grid("64")
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: grid: '64' is no grid; write it as 64x64x32
+    """
+    sides = text.lower().replace("×", "x").split("x")
+    if len(sides) != 3 or not all(side.isdigit() and int(side) > 0 for side in sides):
+        raise Refused("grid", f"'{text}' is no grid", "write it as 64x64x32")
+    return int(sides[0]), int(sides[1]), int(sides[2])
+
+
 def parse_ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     """`name=20:160`, several of them, as ranges by name.
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vesalius.phantoms import brain
+from vesalius.phantoms import brain, breast
+from vesalius.phantoms.chest import drawing as chest
 from vesalius.phantoms.spine import drawing as spine
 from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding
 from vesalius.scans.case import LabelledScan
@@ -74,10 +75,7 @@ def write_brains(
     if spacing_mm < 1.0:
         raise Refused("spacing", f"{spacing_mm:g} mm is out of reach", "ask for 1 to 8 mm")
     _require_sound(count, (spacing_mm,) * 3)
-    wanted = [
-        _Wanted(f"brain_{index:04d}", f"phantom-{seed}-brain_{index:04d}", case_seed)
-        for index, case_seed in enumerate(case_seeds(seed, count))
-    ]
+    wanted = _numbered("brain", seed, case_seeds(seed, count))
     draw = partial(_draw_brain, spacing_mm=spacing_mm, volume_ml=volume_ml)
     told = "drawing phantom brains"
     return _write(folder, brain.DESCRIPTION, (brain.ATTRIBUTE,), wanted, draw, split, workers,
@@ -121,19 +119,70 @@ def write_spines(
             raise Refused(name, fault, "write for instance herniation=0.1")
     if findings is not None and len(findings) != count:
         raise Refused("findings", f"are given for {len(findings)} of {count} cases", "give all")
-    wanted = [
-        _Wanted(
-            f"spine_{index:04d}", f"phantom-{seed}-spine_{index:04d}", case_seed,
-            None if findings is None else tuple(findings[index]),
-        )
-        for index, case_seed in enumerate(seeds or case_seeds(seed, count))
-    ]  # fmt: skip
+    wanted = _numbered("spine", seed, seeds or case_seeds(seed, count), findings)
     draw = partial(_draw_spine, spacing_mm=spacing_mm, prevalence=prevalence)
     if prevalence or any(findings or ()):
         begin_landmarks(make_folder(folder))
     names = (*(attribute.name for attribute in spine.ATTRIBUTES), *spine.GRADES)
     return _write(folder, spine.DESCRIPTION, names, wanted, draw, split, workers,
                   "drawing phantom spines", progress)  # fmt: skip
+
+
+def write_chests(
+    folder: str | Path,
+    count: int,
+    seed: int = 0,
+    shape: tuple[int, int, int] = (64, 64, 64),
+    split: str = "",
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Cohort:
+    """Write phantom chests in Hounsfield units as a cohort, or complete an unfinished one.
+
+    Args:
+        folder: of the cohort.
+        count: how many cases.
+        seed: of the cohort. Cohorts of one seed hold the same patients under the same names.
+        shape: voxels of a field of 360 × 290 × 288 mm.
+        split: written to the column `split` of every case.
+        workers: processes to share the work.
+        progress: told after each case.
+
+    Raises:
+        Refused: for what no phantom can have, before any work.
+    """
+    _require_sound(count, tuple(f / n for f, n in zip(chest.FIELD_MM, shape, strict=True)), 12.0)
+    names = (*(attribute.name for attribute in chest.ATTRIBUTES), *chest.TOLD)
+    wanted = _numbered("chest", seed, case_seeds(seed, count))
+    draw = partial(_draw_chest, shape=shape)
+    return _write(folder, chest.DESCRIPTION, names, wanted, draw, split, workers,
+                  "drawing phantom chests", progress)  # fmt: skip
+
+
+def write_breasts(
+    folder: str | Path,
+    count: int,
+    seed: int = 0,
+    shape: tuple[int, int, int] = (64, 64, 64),
+    split: str = "",
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Cohort:
+    """Write phantom breasts in T1-weighted MRI as a cohort, or complete an unfinished one.
+
+    Args:
+        folder, count, seed, split, workers, progress: see `write_chests`.
+        shape: voxels of a field of 176 × 160 × 160 mm.
+
+    Raises:
+        Refused: for what no phantom can have, before any work.
+    """
+    _require_sound(count, tuple(f / n for f, n in zip(breast.FIELD_MM, shape, strict=True)), 12.0)
+    names = tuple(attribute.name for attribute in breast.ATTRIBUTES)
+    wanted = _numbered("breast", seed, case_seeds(seed, count))
+    draw = partial(_draw_breast, shape=shape)
+    return _write(folder, breast.DESCRIPTION, names, wanted, draw, split, workers,
+                  "drawing phantom breasts", progress)  # fmt: skip
 
 
 def case_seeds(seed: int, count: int) -> list[int]:
@@ -145,9 +194,25 @@ def case_seeds(seed: int, count: int) -> list[int]:
     return [int(s) for s in np.random.SeedSequence(seed).generate_state(count, dtype=np.uint32)]
 
 
-def _require_sound(count: int, spacing_mm: tuple[float, ...]) -> None:
-    if not all(0.5 <= size <= 8.0 for size in spacing_mm):
-        raise Refused("spacing", f"{spacing_mm} mm is out of reach", "ask for 0.5 to 8 mm")
+def _numbered(
+    organ: str, seed: int, seeds: Sequence[int],
+    findings: Sequence[Sequence[Finding]] | None = None,
+) -> list[_Wanted]:  # fmt: skip
+    """Cases and subjects by number; cohorts of one seed hold the same subjects."""
+    return [
+        _Wanted(
+            f"{organ}_{index:04d}", f"phantom-{seed}-{organ}_{index:04d}", own,
+            None if findings is None else tuple(findings[index]),
+        )
+        for index, own in enumerate(seeds)
+    ]  # fmt: skip
+
+
+def _require_sound(count: int, spacing_mm: tuple[float, ...], largest_mm: float = 8.0) -> None:
+    if not all(0.5 <= size <= largest_mm for size in spacing_mm):
+        shown = " × ".join(f"{size:.3g}" for size in spacing_mm)
+        fault = f"of {shown} mm is out of reach"
+        raise Refused("spacing", fault, f"ask for 0.5 to {largest_mm:g} mm")
     if count < 1:
         raise Refused("n", f"{count} cases are none", "ask for at least 1")
 
@@ -203,3 +268,13 @@ def _draw_spine(
 ) -> Drawn:
     phantom = spine.draw_spine(case.seed, spacing_mm, case.findings, prevalence)
     return Drawn(phantom.scan, phantom.attributes, phantom.landmarks)
+
+
+def _draw_chest(case: _Wanted, shape: tuple[int, int, int]) -> Drawn:
+    phantom = chest.draw_chest(case.seed, shape)
+    return Drawn(phantom.scan, phantom.attributes)
+
+
+def _draw_breast(case: _Wanted, shape: tuple[int, int, int]) -> Drawn:
+    phantom = breast.draw_breast(case.seed, shape)
+    return Drawn(phantom.scan, phantom.attributes)

@@ -76,8 +76,10 @@ def draw_anatomy(chance: np.random.Generator) -> ChestAnatomy:
         wall_mm=float(chance.uniform(15, 22)),
         fat_mm=float(np.clip(chance.lognormal(2.5, 0.5), 4, 32)),
         domes_mm=(float(right), float(right - chance.uniform(4, 20))),
-        heart_mm=(66 * heart * size, 45 * heart * size, 46 * heart * size),
-        heart_shift=tuple(float(v) for v in chance.normal(0, (4, 3, 5))),
+        heart_mm=(62 * heart * size, 40 * heart * size, 41 * heart * size),
+        heart_shift=(
+            float(chance.normal(0, 4)), float(chance.normal(0, 3)), float(chance.normal(0, 5))
+        ),
         turn=float(chance.normal(38, 6)),
         aorta_mm=float(np.clip(chance.normal(14.0, 1.5), 11, 19)),
         emphysema=float(np.clip(chance.normal(0.15, 0.25), 0, 1)),

@@ -1,8 +1,9 @@
 """Attenuation of tissues in Hounsfield units at 120 kV.
 
-Soft tissues, fat, lung and bone lie within the ranges that Lamba et al. 2014, "CT Hounsfield numbers
-of soft tissues on unenhanced abdominal CT scans", and textbooks give; the attenuation of water at
-the mean energy of such a beam, some 70 keV, is 0.0193 per mm (NIST, Hubbell and Seltzer 1995).
+Soft tissues, fat, lung and bone lie within the ranges that Lamba et al. 2014, "CT Hounsfield
+numbers of soft tissues on unenhanced abdominal CT scans", and textbooks give; the attenuation of
+water at the mean energy of such a beam, some 70 keV, is 0.0193 per mm (NIST, Hubbell and Seltzer
+1995).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A grid in millimetres that is painted from outside inwards."""
+"""A grid in millimetres on which anatomy is painted, each part over those behind it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from vesalius.phantoms.shapes import Array, cover
 
@@ -24,7 +25,7 @@ class Region:
 
 
 class Painting:
-    """Attenuation float32 and labels uint8 on a grid around the middle of the chest.
+    """Values float32 and labels uint8 on a grid.
 
     Args:
         shape: voxels.
@@ -60,6 +61,34 @@ class Painting:
         own = [axis[part] for axis, part in zip(self.axes, place, strict=True)]
         return Region(place, own[0][:, None, None], own[1][None, :, None], own[2][None, None, :])
 
+    @property
+    def affine(self) -> Array:
+        """From voxels to mm, right, anterior and superior."""
+        found = np.diag([*self.spacing_mm, 1.0])
+        found[:3, 3] = [axis[0] for axis in self.axes]
+        return found
+
+    def texture(
+        self, width_mm: float | tuple[float, float, float], chance: np.random.Generator
+    ) -> Array:
+        """Smooth noise of unit spread on the whole grid, the same whatever is painted."""
+        noise = chance.standard_normal(self.shape, dtype=np.float32)
+        wide = np.broadcast_to(np.asarray(width_mm, dtype=float), 3) / self.spacing_mm
+        smooth = ndimage.gaussian_filter(noise, wide, truncate=2.5)
+        scaled: Array = smooth / smooth.std()
+        return scaled
+
+    def points_mm(self, voxels: Array) -> Array:
+        """Where voxel coordinates `(N, 3)`, fractions allowed, lie in mm."""
+        starts = np.array([axis[0] for axis in self.axes])
+        found: Array = starts + voxels * np.array(self.spacing_mm)
+        return found
+
+    def nearest(self, point: Array) -> tuple[int, int, int]:
+        """The voxel nearest to a point in mm, on the border for one outside."""
+        found = [int(np.abs(axis - c).argmin()) for axis, c in zip(self.axes, point, strict=True)]
+        return found[0], found[1], found[2]
+
     def paint(
         self, region: Region, inside: Array, value: Array | float, label: int | None = None,
         softness: float | None = None, strength: Array | float = 1.0,
@@ -71,7 +100,7 @@ class Painting:
         )  # fmt: skip
 
     def tube(
-        self, points: Sequence[Sequence[float]], radius: float | Sequence[float],
+        self, points: Sequence[Sequence[float] | Array], radius: float | Sequence[float],
         value: Array | float, label: int | None = None,
     ) -> None:  # fmt: skip
         """Paint a chain of cylinders with round ends, each thinner than a voxel by its share.

@@ -1,0 +1,117 @@
+"""Nodules in a lung: size, lobes and spicules, and what they mean.
+
+Malignant nodules are larger, lobulated and spiculated more often, benign ones smooth or calcified
+(McWilliams et al. 2013, "Probability of cancer in pulmonary nodules detected on first screening
+CT"); the two overlap, so that shape tells much and not everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vesalius.phantoms.chest.hounsfield import HU
+from vesalius.phantoms.chest.lungs import Lung
+from vesalius.phantoms.painting import Painting
+from vesalius.phantoms.shapes import Array
+
+VOLUME_MM3 = (60.0, 6000.0)
+_LOBES, _SPICULES = 5, 22
+
+
+@dataclass(frozen=True)
+class Nodule:
+    """One nodule.
+
+    Attributes:
+        malignant: what it is.
+        volume_mm3: of all of it.
+        lobulation: 0 round to 1 in clear lobes.
+        spiculation: 0 smooth to 1 with long spicules.
+        density: in HU.
+        place: 0 to 1 each, where in the lungs: which lung and which of its voxels.
+        seed: of its form.
+    """
+
+    malignant: bool
+    volume_mm3: float
+    lobulation: float
+    spiculation: float
+    density: float
+    place: tuple[float, float]
+    seed: int
+
+
+def draw_nodule(chance: np.random.Generator, malignant: bool | None = None) -> Nodule:
+    """A nodule of either kind, by even chance if `None`.
+
+    >>> drawn = [draw_nodule(np.random.default_rng(i)) for i in range(300)]
+    >>> spicules = [np.mean([n.spiculation for n in drawn if n.malignant == kind])
+    ...             for kind in (False, True)]
+    >>> bool(spicules[0] < 0.3 < 0.55 < spicules[1])
+    True
+    """
+    ill = bool(chance.random() < 0.5) if malignant is None else malignant
+    centre = 900.0 if ill else 350.0
+    volume = float(np.clip(centre * np.exp(0.85 * chance.standard_normal()), *VOLUME_MM3))
+    spiculation = float(chance.beta(4, 2.4) if ill else chance.beta(1.3, 4.5))
+    lobulation = float(chance.beta(3, 2) if ill else chance.beta(1.6, 3))
+    calcified = not ill and chance.random() < 0.2
+    density = HU["calcium"] if calcified else HU["nodule"] + 20 * chance.standard_normal()
+    place = (float(chance.random()), float(chance.random()))
+    form = int(chance.integers(2**31))
+    return Nodule(ill, volume, lobulation, spiculation, float(density), place, form)
+
+
+def paint_nodule(
+    painting: Painting, lungs: list[Lung], nodule: Nodule, label: int
+) -> tuple[float, float, float] | None:
+    """Paint a nodule well inside a lung; its middle in mm, `None` where no lung has room."""
+    surface = _Surface(nodule)
+    largest = float(surface.radii.max())
+    sides = sorted(lungs, key=lambda lung: lung.name)
+    lung = sides[min(int(nodule.place[0] * len(sides)), len(sides) - 1)]
+    room = np.argwhere(lung.inside > 0.6 * largest + 2)
+    if not len(room):
+        return None
+    voxel = room[min(int(nodule.place[1] * len(room)), len(room) - 1)]
+    at = tuple(float(axis[i]) for axis, i in zip(painting.axes, voxel, strict=True))
+    region = painting.box(*((c - largest - 1, c + largest + 1) for c in at))
+    assert region is not None
+    offsets = np.stack(
+        np.broadcast_arrays(region.x - at[0], region.y - at[1], region.z - at[2]), axis=-1
+    )
+    far = np.linalg.norm(offsets, axis=-1)
+    reach = surface.radius(offsets / np.maximum(far, 1e-6)[..., None])
+    painting.paint(region, reach - far, nodule.density, label)
+    return at[0], at[1], at[2]
+
+
+class _Surface:
+    """How far a nodule reaches in each direction: a ball with lobes and spicules, in mm."""
+
+    def __init__(self, nodule: Nodule) -> None:
+        chance = np.random.default_rng(nodule.seed)
+        self.lobes = _directions(_LOBES, chance)
+        self.spicules = _directions(_SPICULES, chance)
+        self.lengths = chance.uniform(0.4, 1.3, _SPICULES)
+        self.nodule, self.scale = nodule, 1.0
+        even = _directions(4000, np.random.default_rng(0))
+        raw = self.radius(even)
+        self.scale = float((3 * nodule.volume_mm3 / (4 * np.pi) / (raw**3).mean()) ** (1 / 3))
+        self.radii = self.radius(even)
+
+    def radius(self, directions: Array) -> Array:
+        """In mm, of directions `(..., 3)`."""
+        lobes = np.exp(3.0 * (directions @ self.lobes.T - 1)).sum(axis=-1)
+        form = 1 + 0.55 * self.nodule.lobulation * (lobes - 0.5)
+        spikes = np.exp(60.0 * (directions @ self.spicules.T - 1)) @ self.lengths
+        found: Array = self.scale * (form + 0.9 * self.nodule.spiculation * spikes)
+        return found
+
+
+def _directions(count: int, chance: np.random.Generator) -> Array:
+    drawn = chance.standard_normal((count, 3))
+    found: Array = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return found

@@ -31,7 +31,7 @@ app.register_install_completion_command()
 @functools.cache
 def _register() -> None:
     """Load the groups when the command runs, so that `--version` and completion stay quick."""
-    from vesalius.cli import balance, cohort, fit, inpainting, phantom, proof, synthesis
+    from vesalius.cli import audit, balance, cohort, fit, inpainting, phantom, proof, synthesis
 
     for group in (cohort.app, phantom.app, fit.app, proof.protocol):
         app.command(group)
@@ -39,10 +39,14 @@ def _register() -> None:
     app.command(balance.balance)
     app.command(inpainting.inpaint)
     app.command(proof.prove)
+    app.command(audit.audit)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit code 0 if all went well, 2 for bad input, 1 for anything else."""
+    """Run the command line: exit code 0 if all went well, 2 for bad input, 3 for copies found.
+
+    1 stands for anything else.
+    """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in tokens
     tokens = [token for token in tokens if token != "--debug"]

@@ -79,17 +79,34 @@ def audit_copies(
     ([True, False, False], 3)
     """
     reference = _unit(np.stack(training))
-    sides = []
-    for rows in (synthetic, held_out):
-        likeness = _unit(np.stack(rows)) @ reference.T
-        z = -np.sort(-np.arctanh(np.clip(likeness, -0.999999, 0.999999)), axis=1)
-        lead = z[:, 0] - z[:, 1 : 1 + RUNNERS_UP].mean(axis=1)
-        sides.append((z[:, 0], lead, likeness.argmax(axis=1)))
-    (own, own_lead, nearest), (baseline, lead, _) = sides
+    own, baseline = (_unit(np.stack(rows)) @ reference.T for rows in (synthetic, held_out))
+    return audit_likeness(own, baseline)
+
+
+def audit_likeness(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
+    """Judge likenesses to every training case, `(M, N)` and `(H, N)`, 1 being identical.
+
+    >>> chance = np.random.default_rng(0)
+    >>> held_out, made = chance.uniform(0, 0.3, (20, 50)), chance.uniform(0, 0.3, (3, 50))
+    >>> made[1, 7] = 0.9
+    >>> audit_likeness(made, held_out).copies.tolist()
+    [False, True, False]
+    """
+    own, own_lead, nearest = lead_and_nearest(synthetic)
+    baseline, lead, _ = lead_and_nearest(held_out)
     return CopyAudit(
         np.tanh(own), np.tanh(baseline), own_lead, lead, nearest,
         float(np.tanh(_three_sd_above(baseline))), _three_sd_above(lead),
     )  # fmt: skip
+
+
+def lead_and_nearest(likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of likenesses `(M, N)`: that to the nearest, by how much it leads, and which it is, `(M,)`.
+
+    The first two on Fisher's z scale; the lead is over the mean of the next `RUNNERS_UP`.
+    """
+    z = -np.sort(-np.arctanh(np.clip(likeness, -0.999999, 0.999999)), axis=1)
+    return z[:, 0], z[:, 0] - z[:, 1 : 1 + RUNNERS_UP].mean(axis=1), likeness.argmax(axis=1)
 
 
 def _three_sd_above(values: np.ndarray) -> float:

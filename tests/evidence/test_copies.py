@@ -1,0 +1,77 @@
+"""The search for copies: planted ones are caught, other patients are not called copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from vesalius.evidence.alignment import AlignedSearch, detail
+from vesalius.evidence.membership import membership_auc
+from vesalius.evidence.memorisation import audit_likeness
+from vesalius.phantoms.breast import draw_breast
+
+Volumes = list[np.ndarray]
+PLANTED = 3
+
+
+def _noised(image: np.ndarray) -> np.ndarray:
+    spread = 0.1 * np.ptp(np.percentile(image, [1, 99]))
+    return image + np.random.default_rng(0).normal(0, spread, image.shape)
+
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "exact": lambda image: image,
+    "shifted": lambda image: np.roll(image, (2, -1, 1), axis=(0, 1, 2)),
+    "mirrored": lambda image: image[::-1].copy(),
+    "noised": _noised,
+    "other contrast": lambda image: ((image - image.min()) / np.ptp(image)) ** 1.6,
+}
+
+
+@pytest.fixture(scope="module")
+def breasts() -> tuple[Volumes, Volumes, Volumes]:
+    """Training, held-out and further patients."""
+
+    def drawn(first: int, count: int) -> Volumes:
+        return [
+            draw_breast(first + row, (32, 32, 32)).scan.channels[0].voxels for row in range(count)
+        ]
+
+    return drawn(0, 80), drawn(1000, 30), drawn(2000, 8)
+
+
+@pytest.fixture(scope="module")
+def search(breasts: tuple[Volumes, Volumes, Volumes]) -> tuple[AlignedSearch, np.ndarray]:
+    training, held_out, _ = breasts
+    found = AlignedSearch([detail(image) for image in training])
+    return found, found.likeness([detail(image) for image in held_out])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_planted_copy_is_caught(
+    change: str, breasts: tuple[Volumes, Volumes, Volumes],
+    search: tuple[AlignedSearch, np.ndarray],
+) -> None:  # fmt: skip
+    made = [detail(CHANGES[change](image)) for image in breasts[0][:PLANTED]]
+    judged = audit_likeness(search[0].likeness(made), search[1])
+    assert judged.copies.all()
+    assert judged.nearest.tolist() == list(range(PLANTED))
+
+
+def test_other_patients_are_no_copies(
+    breasts: tuple[Volumes, Volumes, Volumes], search: tuple[AlignedSearch, np.ndarray]
+) -> None:
+    clean = [detail(image) for image in breasts[2]]
+    assert not audit_likeness(search[0].likeness(clean), search[1]).copies.any()
+
+
+def test_copies_give_the_training_set_away(
+    search: tuple[AlignedSearch, np.ndarray], breasts: tuple[Volumes, Volumes, Volumes]
+) -> None:
+    chance = np.random.default_rng(0)
+    blind = membership_auc(chance.random((40, 10)), chance.random((40, 10)))
+    assert blind.ci95 is not None and blind.ci95[0] < 0.5 < blind.ci95[1]
+    told = search[0].likeness([detail(image) for image in breasts[0][:12]])
+    assert membership_auc(told, search[1]).value > 0.95

@@ -107,7 +107,8 @@ SMALLER = (
     (r"=20:160", "=20:30"), (r"^vesalius fit guided (.*)", r"vesalius fit guided \1"),
     (r"--seed 1 --ventricle-volume-ml \S+", "--seed 1 --ventricle-volume-ml 60:90"),
     (r"--slice-mm \S+ --pixel-mm \S+", "--slice-mm 8 --pixel-mm 2.5"),
-    (r"--herniation 0.04 --stenosis 0.04", "--herniation 0.2 --stenosis 0.2"),
+    (r"--grid \S+", "--grid 32x32x32"),
+    (r"--herniation 0.06 --stenosis 0.06", "--herniation 0.2 --stenosis 0.2"),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vesalius.phantoms.breast import LABELS, draw_breast
-from vesalius.phantoms.cohort import write_breasts
+from vesalius.phantoms.cohort import write_gridded
 from vesalius.phantoms.mri import spoiled_echo
 
 
@@ -39,7 +39,7 @@ def test_breasts_are_the_same_from_any_worker(tmp_path: Path) -> None:
     files = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
-        cohort = write_breasts(folder, 4, 2, (32, 32, 16), workers=workers)
+        cohort = write_gridded("breast", folder, 4, 2, (32, 32, 16), workers=workers)
         files.append({p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*")})
     assert files[0] == files[1]
     assert len(cohort.cases) == 4

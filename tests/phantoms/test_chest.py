@@ -12,7 +12,7 @@ from vesalius.phantoms.chest.branching import grown
 from vesalius.phantoms.chest.drawing import FIELD_MM, LABELS, draw_chest
 from vesalius.phantoms.chest.hounsfield import attenuation_per_mm
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule
-from vesalius.phantoms.cohort import write_chests
+from vesalius.phantoms.cohort import write_gridded
 from vesalius.scans.fault import Refused
 
 ROUND = Nodule(False, 3000.0, 0.0, 0.0, 35.0, (0.3, 0.5), 1)
@@ -88,9 +88,9 @@ def test_chests_are_the_same_from_any_worker(tmp_path: Path) -> None:
     files = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
-        cohort = write_chests(folder, 4, 2, (32, 32, 32), workers=workers)
+        cohort = write_gridded("chest", folder, 4, 2, (32, 32, 32), workers=workers)
         files.append({p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*")})
     assert files[0] == files[1]
     assert (cohort.values("lung_volume_ml") > 1000).all()
     with pytest.raises(Refused, match="out of reach"):
-        write_chests(tmp_path / "coarse", 1, 0, (8, 8, 8))
+        write_gridded("chest", tmp_path / "coarse", 1, 0, (8, 8, 8))

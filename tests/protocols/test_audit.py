@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vesalius.cli import main
-from vesalius.phantoms.cohort import write_breasts
+from vesalius.phantoms.cohort import write_gridded
 from vesalius.protocols.audit import audit
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.fault import Refused
@@ -19,9 +19,9 @@ GRID = (32, 32, 32)
 
 
 def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
-    real = write_breasts(tmp_path / "real", 24, 0, GRID, split="train", workers=2)
-    write_breasts(tmp_path / "held", 14, 1, GRID)
-    other = write_breasts(tmp_path / "other", 3, 2, GRID)
+    real = write_gridded("breast", tmp_path / "real", 24, 0, GRID, split="train", workers=2)
+    write_gridded("breast", tmp_path / "held", 14, 1, GRID)
+    other = write_gridded("breast", tmp_path / "other", 3, 2, GRID)
     writer = CohortWriter(tmp_path / "made", real.description)
     for index, (cohort, row) in enumerate([(other, 0), (real, 5), (other, 1)]):
         scan = cohort.read(cohort.cases[row])

@@ -125,10 +125,12 @@ def chest(
     workers: int
         Processes that share the work.
     """
-    from vesalius.phantoms.cohort import write_chests
+    from vesalius.phantoms.cohort import write_gridded
 
     with bars() as progress:
-        cohort = write_chests(out, count, seed, parse_grid(grid), "", workers, progress)
+        cohort = write_gridded(
+            "chest", out, count, seed, parse_grid(grid), workers=workers, progress=progress
+        )
     _tell(cohort, "lung_volume_ml", "nodule_volume_ml")
 
 
@@ -156,10 +158,12 @@ def breast(
     workers: int
         Processes that share the work.
     """
-    from vesalius.phantoms.cohort import write_breasts
+    from vesalius.phantoms.cohort import write_gridded
 
     with bars() as progress:
-        cohort = write_breasts(out, count, seed, parse_grid(grid), "", workers, progress)
+        cohort = write_gridded(
+            "breast", out, count, seed, parse_grid(grid), workers=workers, progress=progress
+        )
     _tell(cohort, "breast_volume_ml", "fibroglandular_volume_ml")
 
 

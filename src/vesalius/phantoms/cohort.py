@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -128,7 +129,18 @@ def write_spines(
                   "drawing phantom spines", progress)  # fmt: skip
 
 
-def write_chests(
+@dataclass(frozen=True)
+class _Organ:
+    """A phantom on a grid of any shape: its cohort, what its cases tell, its field, one draw."""
+
+    description: Description
+    attributes: tuple[str, ...]
+    field_mm: tuple[float, float, float]
+    draw: Callable[[int, tuple[int, int, int]], Drawn]
+
+
+def write_gridded(
+    organ: Literal["breast", "chest"],
     folder: str | Path,
     count: int,
     seed: int = 0,
@@ -137,13 +149,15 @@ def write_chests(
     workers: int = 1,
     progress: Progress = silent,
 ) -> Cohort:
-    """Write phantom chests in Hounsfield units as a cohort, or complete an unfinished one.
+    """Write phantom breasts or chests as a cohort, or complete one that was left unfinished.
 
     Args:
+        organ: breasts in T1-weighted MRI, chests in Hounsfield units.
         folder: of the cohort.
         count: how many cases.
         seed: of the cohort. Cohorts of one seed hold the same patients under the same names.
-        shape: voxels of a field of 360 × 290 × 288 mm.
+        shape: voxels of the organ's field: 176 × 160 × 160 mm for a breast, 360 × 290 × 288 mm for
+            a chest.
         split: written to the column `split` of every case.
         workers: processes to share the work.
         progress: told after each case.
@@ -151,38 +165,12 @@ def write_chests(
     Raises:
         Refused: for what no phantom can have, before any work.
     """
-    _require_sound(count, tuple(f / n for f, n in zip(chest.FIELD_MM, shape, strict=True)), 12.0)
-    names = (*(attribute.name for attribute in chest.ATTRIBUTES), *chest.TOLD)
-    wanted = _numbered("chest", seed, case_seeds(seed, count))
-    draw = partial(_draw_chest, shape=shape)
-    return _write(folder, chest.DESCRIPTION, names, wanted, draw, split, workers,
-                  "drawing phantom chests", progress)  # fmt: skip
-
-
-def write_breasts(
-    folder: str | Path,
-    count: int,
-    seed: int = 0,
-    shape: tuple[int, int, int] = (64, 64, 64),
-    split: str = "",
-    workers: int = 1,
-    progress: Progress = silent,
-) -> Cohort:
-    """Write phantom breasts in T1-weighted MRI as a cohort, or complete an unfinished one.
-
-    Args:
-        folder, count, seed, split, workers, progress: see `write_chests`.
-        shape: voxels of a field of 176 × 160 × 160 mm.
-
-    Raises:
-        Refused: for what no phantom can have, before any work.
-    """
-    _require_sound(count, tuple(f / n for f, n in zip(breast.FIELD_MM, shape, strict=True)), 12.0)
-    names = tuple(attribute.name for attribute in breast.ATTRIBUTES)
-    wanted = _numbered("breast", seed, case_seeds(seed, count))
-    draw = partial(_draw_breast, shape=shape)
-    return _write(folder, breast.DESCRIPTION, names, wanted, draw, split, workers,
-                  "drawing phantom breasts", progress)  # fmt: skip
+    kind = _ORGANS[organ]
+    _require_sound(count, tuple(f / n for f, n in zip(kind.field_mm, shape, strict=True)), 12.0)
+    wanted = _numbered(organ, seed, case_seeds(seed, count))
+    draw = partial(_draw_gridded, organ=organ, shape=shape)
+    return _write(folder, kind.description, kind.attributes, wanted, draw, split, workers,
+                  f"drawing phantom {organ}s", progress)  # fmt: skip
 
 
 def case_seeds(seed: int, count: int) -> list[int]:
@@ -270,11 +258,26 @@ def _draw_spine(
     return Drawn(phantom.scan, phantom.attributes, phantom.landmarks)
 
 
-def _draw_chest(case: _Wanted, shape: tuple[int, int, int]) -> Drawn:
-    phantom = chest.draw_chest(case.seed, shape)
+def _draw_gridded(case: _Wanted, organ: str, shape: tuple[int, int, int]) -> Drawn:
+    return _ORGANS[organ].draw(case.seed, shape)
+
+
+def _chest(seed: int, shape: tuple[int, int, int]) -> Drawn:
+    phantom = chest.draw_chest(seed, shape)
     return Drawn(phantom.scan, phantom.attributes)
 
 
-def _draw_breast(case: _Wanted, shape: tuple[int, int, int]) -> Drawn:
-    phantom = breast.draw_breast(case.seed, shape)
+def _breast(seed: int, shape: tuple[int, int, int]) -> Drawn:
+    phantom = breast.draw_breast(seed, shape)
     return Drawn(phantom.scan, phantom.attributes)
+
+
+_ORGANS = {
+    "chest": _Organ(
+        chest.DESCRIPTION, (*(a.name for a in chest.ATTRIBUTES), *chest.TOLD), chest.FIELD_MM,
+        _chest,
+    ),
+    "breast": _Organ(
+        breast.DESCRIPTION, tuple(a.name for a in breast.ATTRIBUTES), breast.FIELD_MM, _breast
+    ),
+}  # fmt: skip

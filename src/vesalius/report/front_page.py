@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.report.lumbar_page import front_picture, shortcomings
+from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.rendering import shown
 from vesalius.scans.case import LabelledScan
@@ -119,7 +119,7 @@ def lumbar_table(results: dict[str, Any]) -> str:
             f"{'s' if len(notes['seeds']) > 1 else ''} of fit and draws, "
             f"{len(notes['classifier_seeds'])} of the classifier. This run took "
             f"{seconds / 60:.0f} minutes on {results['machine']['cores']} cores.",
-            *(f"\n{line}" for line in shortcomings(figures)),
+            *(f"\n{line}" for line in [*against_long_repaint(figures), *shortcomings(figures)]),
         ]
     )
 

@@ -214,7 +214,7 @@ def shortcomings(figures: dict[str, Any]) -> list[str]:
     return said
 
 
-def _against_long_repaint(figures: dict[str, Any]) -> list[str]:
+def against_long_repaint(figures: dict[str, Any]) -> list[str]:
     """Voxelwise with few calls against RePaint with many."""
     said = []
     for pathology in PATHOLOGIES:
@@ -261,7 +261,7 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
                     f"{pathology.capitalize()}: voxelwise trained is {verdict} "
                     f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
                 )
-    said += [*_against_long_repaint(figures), *shortcomings(figures)]
+    said += [*against_long_repaint(figures), *shortcomings(figures)]
     kept = figures.get("context/voxelwise_trained/mae")
     if kept:
         said.append(f"Outside the map the scans changed by {kept['value']:g} (n = {kept['n']}).")

@@ -20,7 +20,7 @@ from vesalius.phantoms.breast import draw_breast
 from vesalius.phantoms.chest.drawing import draw_chest
 
 Image = np.ndarray
-GRID = (32, 32, 32)
+GRID = (64, 64, 64)
 DRAWN: dict[str, Callable[[int], Image]] = {
     "breast": lambda seed: draw_breast(seed, GRID).scan.channels[0].voxels,
     "chest": lambda seed: draw_chest(seed, GRID).scan.channels[0].voxels,
@@ -28,8 +28,8 @@ DRAWN: dict[str, Callable[[int], Image]] = {
 
 
 def shifted(image: Image) -> Image:
-    """By one and two voxels."""
-    return np.roll(image, (2, -1, 1), axis=(0, 1, 2))
+    """By two to four voxels."""
+    return np.roll(image, (4, -2, 2), axis=(0, 1, 2))
 
 
 def noised(image: Image, share: float = 0.1) -> Image:

@@ -26,7 +26,7 @@ QUIET, AROUND = 0.8, 2.5
 FLAT = 0.08
 """Share of the range below which a neighbourhood is flat, and its noise not worth stretching."""
 
-SHARED = 0.3
+SHARED = 0.15
 """Directions that are shared, as a share of the number of training volumes."""
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (3,))
@@ -65,7 +65,8 @@ class AlignedSearch:
 
     With the mean m of the training volumes, the projection P that takes shared directions away, the
     volume q moved by d, and r = P(training volume − m), it is the cosine of P(q_d − m) and r, for
-    all d at once from products of spectra.
+    all d at once from products of spectra. Only the inside counts, as a moved volume shows
+    something else at its border.
 
     Args:
         training: volumes `(D, H, W)` of one shape, as `detail` gives them.
@@ -82,14 +83,21 @@ class AlignedSearch:
     def __init__(self, training: Sequence[np.ndarray], shift: int = SHIFT) -> None:
         stack = torch.from_numpy(np.stack(training))
         self.grid = tuple(stack.shape[1:])
-        mean = stack.mean(dim=0, keepdim=True)
-        rows = (stack - mean).flatten(1)
+        mean, inside = stack.mean(dim=0, keepdim=True), torch.ones(1, *self.grid)
+        for axis, n in enumerate(self.grid, 1):
+            border = torch.arange(n).add(shift).remainder(n) < 2 * shift
+            if n > 4 * shift:
+                inside.index_fill_(axis, border.nonzero()[:, 0], 0.0)
+        mean = mean * inside
+        rows = (stack * inside - mean).flatten(1)
         shared = shared_directions(rows)
         own = functional.normalize(rows - (rows @ shared.T) @ shared, dim=1)
         templates = torch.cat([own, shared]).reshape(-1, *self.grid)
         self.count, self.power = len(own), (mean**2).sum()
         self.offset = (mean * templates).sum(dim=(1, 2, 3))[:, None, None, None]
-        self.templates, self.mean = (_spectrum(v).conj() for v in (templates, mean))
+        self.templates, self.mean, self.inside = (
+            _spectrum(v).conj() for v in (templates, mean, inside)
+        )
         self.near = [
             torch.cat([torch.arange(shift + 1), torch.arange(n - shift, n)]) for n in self.grid
         ]
@@ -103,7 +111,8 @@ class AlignedSearch:
                 turned = torch.from_numpy(volume)[None].flip(mirror)
                 spectrum = _spectrum(turned)
                 overlap = self._moved(spectrum * self.templates) - self.offset
-                length = (turned**2).sum() - 2 * self._moved(spectrum * self.mean) + self.power
+                length = self._moved(_spectrum(turned**2) * self.inside) + self.power
+                length = length - 2 * self._moved(spectrum * self.mean)
                 length = length - (overlap[self.count :] ** 2).sum(dim=0, keepdim=True)
                 cosine = overlap[: self.count] / length.clamp(min=1e-6).sqrt()
                 best = torch.maximum(best, cosine.amax(dim=(1, 2, 3)))

@@ -12,33 +12,31 @@ from vesalius.scans.cohort import Cohort
 
 app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known exactly.")
 
+Out = Annotated[Path, Parameter(help="Folder of the cohort. An unfinished one is completed.")]
+Count = Annotated[int, Parameter(name=["-n", "--count"], help="How many cases.")]
+Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
+Probability = Annotated[float, Parameter(help="Probability at each of the five levels.")]
+Workers = Annotated[int, Parameter(help="Processes that share the work.")]
+
 
 @app.command
 def brain(
-    out: Path,
+    out: Out,
     *,
-    count: Annotated[int, Parameter(name=["-n", "--count"])] = 100,
-    seed: int = 0,
+    count: Count = 100,
+    seed: Seed = 0,
     spacing: float = 3.0,
     ventricle_volume_ml: str | None = None,
-    workers: int = 2,
+    workers: Workers = 2,
 ) -> None:
     """Make phantom brains around the MNI152 template: T1 images and five labels.
 
     Parameters
     ----------
-    out: Path
-        Folder of the cohort. An unfinished one is completed.
-    count: int
-        How many cases.
-    seed: int
-        The same seed gives the same bytes.
     spacing: float
         Edge length of a voxel in mm.
     ventricle_volume_ml: str
         Range such as 20:200 to draw from evenly; without it, skewed as patients are.
-    workers: int
-        Processes that share the work.
     """
     from vesalius.phantoms.cohort import write_brains
 
@@ -52,15 +50,15 @@ def brain(
 
 @app.command
 def spine(
-    out: Path,
+    out: Out,
     *,
-    count: Annotated[int, Parameter(name=["-n", "--count"])] = 100,
-    seed: int = 0,
+    count: Count = 100,
+    seed: Seed = 0,
     slice_mm: float = 4.0,
     pixel_mm: float = 1.0,
-    herniation: float = 0.08,
-    stenosis: float = 0.08,
-    workers: int = 2,
+    herniation: Probability = 0.08,
+    stenosis: Probability = 0.08,
+    workers: Workers = 2,
 ) -> None:
     """Make phantom lumbar spines: sagittal T2 images, fifteen labels, landmarks of findings.
 
@@ -69,20 +67,10 @@ def spine(
 
     Parameters
     ----------
-    out: Path
-        Folder of the cohort. An unfinished one is completed.
-    count: int
-        How many cases.
-    seed: int
-        The same seed gives the same bytes.
     slice_mm: float
         Distance of the sagittal slices.
     pixel_mm: float
         Size of a pixel in the slice.
-    herniation, stenosis: float
-        Probability at each of the five levels.
-    workers: int
-        Processes that share the work.
     """
     from vesalius.phantoms.cohort import write_spines
     from vesalius.scans.landmarks import read_landmarks
@@ -103,27 +91,19 @@ def spine(
 
 @app.command
 def chest(
-    out: Path,
+    out: Out,
     *,
-    count: Annotated[int, Parameter(name=["-n", "--count"])] = 100,
-    seed: int = 0,
+    count: Count = 100,
+    seed: Seed = 0,
     grid: str = "64x64x64",
-    workers: int = 2,
+    workers: Workers = 2,
 ) -> None:
     """Make phantom chests: CT in Hounsfield units, seven labels, nodules with volume and shape.
 
     Parameters
     ----------
-    out: Path
-        Folder of the cohort. An unfinished one is completed.
-    count: int
-        How many cases.
-    seed: int
-        The same seed gives the same bytes.
     grid: str
         Voxels of a field of 360 × 290 × 288 mm.
-    workers: int
-        Processes that share the work.
     """
     from vesalius.phantoms.cohort import write_gridded
 
@@ -136,27 +116,19 @@ def chest(
 
 @app.command
 def breast(
-    out: Path,
+    out: Out,
     *,
-    count: Annotated[int, Parameter(name=["-n", "--count"])] = 100,
-    seed: int = 0,
+    count: Count = 100,
+    seed: Seed = 0,
     grid: str = "64x64x64",
-    workers: int = 2,
+    workers: Workers = 2,
 ) -> None:
     """Make phantom breasts: T1-weighted MRI without fat suppression, glandular tissue labelled.
 
     Parameters
     ----------
-    out: Path
-        Folder of the cohort. An unfinished one is completed.
-    count: int
-        How many cases.
-    seed: int
-        The same seed gives the same bytes.
     grid: str
         Voxels of a field of 176 × 160 × 160 mm.
-    workers: int
-        Processes that share the work.
     """
     from vesalius.phantoms.cohort import write_gridded
 

@@ -65,7 +65,7 @@ class ChestAnatomy:
 
 
 def draw_anatomy(chance: np.random.Generator) -> ChestAnatomy:
-    """Draw an individual, men and women of 45 to 80 who might be screened for lung cancer."""
+    """Draw an individual: an adult with or without emphysema and chalk in the aorta."""
     size = 1 + 0.06 * chance.standard_normal()
     breath = chance.normal(0, 9)
     heart = 1 + 0.09 * chance.standard_normal()

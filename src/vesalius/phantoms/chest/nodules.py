@@ -1,8 +1,9 @@
 """Nodules in a lung: size, lobes and spicules, and what they mean.
 
-Malignant nodules are larger, lobulated and spiculated more often, benign ones smooth or calcified
-(McWilliams et al. 2013, "Probability of cancer in pulmonary nodules detected on first screening
-CT"); the two overlap, so that shape tells much and not everything.
+Malignant nodules are larger and spiculated more often (McWilliams et al. 2013, "Probability of
+cancer in pulmonary nodules detected on first screening CT"); here they are lobulated more often as
+well, and some benign ones calcified. The two overlap, so that shape tells much and not everything.
+How far is chosen, not taken from a study.
 """
 
 from __future__ import annotations

@@ -51,10 +51,14 @@ def prove(
         dynunet is quick; nnunet runs the real nnU-Net v2.
     preset: str
         Size and steps of dynunet.
-    epochs, iterations: int
-        Of nnU-Net; its own are 1000 epochs of 250.
-    planner, configuration: str
-        Of nnU-Net, such as nnUNetPlannerResEncM and 3d_lowres.
+    epochs: int
+        Of nnU-Net; 1000 without it.
+    iterations: int
+        Of nnU-Net, in each epoch; 250 without it.
+    planner: str
+        Of nnU-Net, such as nnUNetPlannerResEncM.
+    configuration: str
+        Of nnU-Net, such as 3d_lowres.
     seed: int
         Of the training.
     """

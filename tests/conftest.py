@@ -15,11 +15,12 @@ from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.guided.closed_loop import even_requests, generate
+from vesalius.synthesis.guided.closed_loop import generate
 from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
 from vesalius.synthesis.guided.recipe import PRESETS
 from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
 from vesalius.synthesis.inpainting.recipe import PRESETS as INPAINTING
+from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
 torch.set_num_threads(int(os.environ.get("VESALIUS_TEST_THREADS", "2")))

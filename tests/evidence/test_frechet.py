@@ -13,14 +13,10 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from vesalius.evidence.figure import jackknifed
-from vesalius.evidence.frechet import (
-    extractor_from,
-    features,
-    frechet_distance,
-    lite0_extractor,
-)
+from vesalius.evidence.frechet import features, frechet_distance
 from vesalius.evidence.inpainting import context_error, dice, seam
 from vesalius.networks.inception import InceptionV3
+from vesalius.networks.picture_features import features_from, lite0_features
 from vesalius.scans.fault import Refused
 from vesalius.scans.volume import Volume
 
@@ -48,7 +44,7 @@ def test_lite0_tells_noise_from_shapes() -> None:
     y, x = np.mgrid[:38, :38]
     discs = [np.hypot(y - 19, x - 19 - chance.normal()) < 9 + chance.normal() for _ in range(24)]
     noise = [chance.random((38, 38)) for _ in range(12)]
-    extract = lite0_extractor()
+    extract = lite0_features().pooled
     first = features([d.astype(float) for d in discs[:12]], extract)
     second = features([d.astype(float) for d in discs[12:]], extract)
     assert first.shape == (12, 1280)
@@ -70,7 +66,7 @@ def test_weights_of_the_user_are_read_by_either_naming(tmp_path: Path) -> None:
     found = []
     for name, tensors in (("a", state), ("b", other)):
         save_file(tensors, tmp_path / f"{name}.safetensors")
-        found.append(features(picture, extractor_from(tmp_path / f"{name}.safetensors")))
+        found.append(features(picture, features_from(tmp_path / f"{name}.safetensors").pooled))
     assert found[0].shape == (1, 2048)
     assert np.array_equal(found[0], found[1])
 
@@ -87,7 +83,7 @@ def test_inception_is_the_published_network(tmp_path: Path) -> None:
     weights |= {"fc.weight": torch.zeros(1000, 2048), "AuxLogits.fc.bias": torch.zeros(1000)}
     save_file(weights, tmp_path / "inception.safetensors")
     pictures = [np.random.default_rng(0).random((40, 40))]
-    found = features(pictures, extractor_from(tmp_path / "inception.safetensors"))
+    found = features(pictures, features_from(tmp_path / "inception.safetensors").pooled)
     assert found.shape == (1, 2048)
     sized = functional.interpolate(
         torch.tensor(pictures[0][None, None]).float(), (128, 128), mode="bicubic"
@@ -102,7 +98,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("no weights")
     for name in ("odd", "text", "missing"):
         with pytest.raises(Refused):
-            extractor_from(tmp_path / f"{name}.safetensors")
+            features_from(tmp_path / f"{name}.safetensors")
 
 
 def test_context_seam_and_dice_on_known_edits() -> None:

@@ -11,9 +11,10 @@ import pytest
 from tests.conftest import blobs
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
-from vesalius.synthesis.guided.closed_loop import even_requests, generate
+from vesalius.synthesis.guided.closed_loop import generate
 from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
 from vesalius.synthesis.guided.recipe import PRESETS, GuidedRecipe
+from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
 ASKED = {"ventricle_volume_ml": (20.0, 35.0)}

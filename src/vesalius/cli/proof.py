@@ -148,13 +148,13 @@ def lumbar(
         A ResNet-50 such as RadImageNet's, or an Inception v3, in safetensors, for the Fréchet
         distance; EfficientNet-Lite0 without it.
     """
-    from vesalius.evidence.frechet import extractor_from
+    from vesalius.networks.picture_features import features_from
     from vesalius.protocols.lumbar.experiment import run_lumbar
     from vesalius.protocols.lumbar.recipe import PRESETS
     from vesalius.report.lumbar_page import write_lumbar_report
 
     if features is not None:
-        extractor_from(features)
+        features_from(features)
     told = str(features.resolve()) if features else ""
     recipe = PRESETS[preset].model_copy(update={"seed": seed, "features": told})
     with bars() as progress:

@@ -15,7 +15,8 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
 
 if TYPE_CHECKING:
-    from vesalius.synthesis.guided.closed_loop import Draw, Request
+    from vesalius.synthesis.guided.closed_loop import Draw
+    from vesalius.training.requests import Request
     from vesalius.training.run import Run
 
 Count = Annotated[int, Parameter(name=["-n", "--count"])]
@@ -58,8 +59,8 @@ def generate(
     guidance: float
         Scale of classifier-free guidance; the run's own without it.
     """
-    from vesalius.synthesis.guided.closed_loop import even_requests
     from vesalius.synthesis.guided.recipe import GuidedRecipe
+    from vesalius.training.requests import even_requests
     from vesalius.training.run import Run
 
     requests = even_requests(parse_ranges(attribute), count, seed)
@@ -72,8 +73,8 @@ def balance_attribute(
     tolerance: float, tries: int, extrapolate: bool,
 ) -> None:  # fmt: skip
     """Fill up the histogram of an attribute by guided synthesis."""
-    from vesalius.synthesis.guided.closed_loop import balancing_requests, thinned
     from vesalius.synthesis.guided.recipe import GuidedRecipe
+    from vesalius.training.requests import balancing_requests, thinned
     from vesalius.training.run import Run
 
     ranges = parse_ranges(attribute)

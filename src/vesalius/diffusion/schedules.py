@@ -107,3 +107,19 @@ def even_log_snr_levels(schedule: Schedule, steps: int, first: float, last: floa
         too_clean = schedule.log_snr(middle) > wanted
         low, high = torch.where(too_clean, middle, low), torch.where(too_clean, high, middle)
     return torch.cat([(low + high) / 2, torch.zeros(1, dtype=torch.float64)]).float()
+
+
+LOWEST_LEVEL, HIGHEST_LEVEL = 0.02, 0.995
+"""Levels on which denoisers of whole codes are fitted."""
+
+
+def drawn_levels(count: int, chance: torch.Generator) -> Tensor:
+    """Noise levels `(count,)` spread evenly over their range, each batch covering all of it.
+
+    >>> drawn_levels(4, torch.Generator().manual_seed(0)).sort().values.diff().min() > 0
+    tensor(True)
+    """
+    offset = torch.rand(1, generator=chance)
+    place = (torch.arange(count) + offset) / count
+    order = torch.randperm(count, generator=chance)
+    return (LOWEST_LEVEL + (HIGHEST_LEVEL - LOWEST_LEVEL) * place)[order]

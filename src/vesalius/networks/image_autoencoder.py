@@ -12,31 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vesalius.networks.spade import (
-    LabelReader,
-    SpadeBlock,
-    depth_to_space,
-    space_to_depth,
-    voxel_norm,
-)
-
-FREE_NATS = 0.5
-"""Information each channel of the code may carry at no cost, so that none falls silent for good
-(Kingma et al. 2016, "Improved variational inference with inverse autoregressive flow", eq. 15)."""
-
-
-class Residual(nn.Module):
-    """Two voxel-normalised convolutions beside a skip."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv3d(channels, channels, 3, padding=1)
-        self.second = nn.Conv3d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.first(functional.silu(voxel_norm(x)))
-        total: Tensor = x + self.second(functional.silu(voxel_norm(h)))
-        return total
+from vesalius.networks.bottleneck import FREE_NATS
+from vesalius.networks.folding import depth_to_space, space_to_depth
+from vesalius.networks.residual import Residual
+from vesalius.networks.spade import LabelReader, SpadeBlock
 
 
 class ImageAutoencoder(nn.Module):

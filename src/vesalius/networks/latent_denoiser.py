@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.networks.embedding import LevelAndCondition
-from vesalius.networks.spade import LabelReader, SpadeBlock, depth_to_space, space_to_depth
+from vesalius.networks.folding import depth_to_space, space_to_depth
+from vesalius.networks.spade import LabelReader, SpadeBlock
 
 
 class SpadeLatentDenoiser(nn.Module):

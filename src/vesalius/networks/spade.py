@@ -12,30 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
-def space_to_depth(x: Tensor, factor: int) -> Tensor:
-    """Blocks of `factor`³ voxels become channels: `(B, C, D, H, W)` to `(B, C·f³, D/f, H/f, W/f)`.
-
-    >>> x = torch.rand(1, 2, 4, 4, 4)
-    >>> bool((depth_to_space(space_to_depth(x, 2), 2) == x).all())
-    True
-    """
-    if factor == 1:
-        return x
-    b, c, d, h, w = x.shape
-    f = factor
-    blocks = x.reshape(b, c, d // f, f, h // f, f, w // f, f).permute(0, 1, 3, 5, 7, 2, 4, 6)
-    return blocks.reshape(b, c * f**3, d // f, h // f, w // f)
-
-
-def depth_to_space(x: Tensor, factor: int) -> Tensor:
-    """The inverse of `space_to_depth`."""
-    if factor == 1:
-        return x
-    b, c, d, h, w = x.shape
-    f = factor
-    blocks = x.reshape(b, c // f**3, f, f, f, d, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
-    return blocks.reshape(b, c // f**3, d * f, h * f, w * f)
+from vesalius.networks.folding import space_to_depth
+from vesalius.networks.residual import voxel_norm
 
 
 class LabelReader(nn.Module):
@@ -69,18 +47,6 @@ class LabelReader(nn.Module):
             below = below + mix(functional.silu(below))
             maps[factor], at = below, factor
         return maps
-
-
-def voxel_norm(x: Tensor) -> Tensor:
-    """Channels of each voxel brought to unit root mean square (Karras et al. 2018, section 4.2).
-
-    Nothing is taken over the volume, so a network may be fitted on parts of it and used on all of
-    it, and a volume may be worked on in tiles.
-
-    >>> float(voxel_norm(torch.full((1, 4, 1, 1, 1), 3.0)).mean().round(decimals=4))
-    1.0
-    """
-    return x * torch.rsqrt((x * x).mean(dim=1, keepdim=True) + 1e-6)
 
 
 class Spade(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.networks.embedding import wave_features
-from vesalius.networks.spade import voxel_norm
+from vesalius.networks.residual import voxel_norm
 
 
 class ModulatedBlock(nn.Module):

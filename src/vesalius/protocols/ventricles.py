@@ -25,18 +25,12 @@ from vesalius.scans.description import write_text
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.split import split_by_subject
 from vesalius.synthesis.guided import recipe as guided
-from vesalius.synthesis.guided.closed_loop import (
-    Draw,
-    balancing_requests,
-    even_requests,
-    generate,
-    probe,
-    thinned,
-)
+from vesalius.synthesis.guided.closed_loop import Draw, generate, probe
 from vesalius.synthesis.guided.drawing import Painter, noise_seed
 from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
 from vesalius.tasks import segmentation
 from vesalius.training.recipe import Settings
+from vesalius.training.requests import balancing_requests, even_requests, thinned
 from vesalius.training.run import Run
 
 STRIP_ML = (20.0, 40.0, 80.0, 160.0)

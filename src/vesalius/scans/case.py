@@ -43,10 +43,16 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledScan:
-    """A case that was read: one volume a channel, and a label map in the same geometry."""
+class Scan:
+    """A case that was read: one volume a channel."""
 
     channels: tuple[Volume, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledScan(Scan):
+    """A scan with a label map in the same geometry."""
+
     label_map: Volume
 
 
@@ -69,6 +75,21 @@ def read_label_map(path: Path, description: Description) -> Volume:
     return Volume(raw.voxels.astype(smallest), raw.affine)
 
 
+def read_images(case: Case) -> Scan:
+    """Read the images of a case and check them against each other.
+
+    Raises:
+        Refused: naming the file, the fault and the remedy, as soon as one is found.
+    """
+    channels = tuple(read_nifti(path) for path in case.images)
+    for path, image in zip(case.images, channels, strict=True):
+        if image.shape != channels[0].shape or not image.same_geometry(channels[0]):
+            fault = f"lies in another space than {case.images[0].name}"
+            raise Refused(path, fault, "resample all channels into one space")
+        _require_varied(path, image)
+    return Scan(channels)
+
+
 def read_case(case: Case, description: Description) -> LabelledScan:
     """Read the images and the label map of a case and check them against each other.
 
@@ -87,7 +108,11 @@ def read_case(case: Case, description: Description) -> LabelledScan:
         if not image.same_geometry(label_map):
             fault = "has another affine than its label map"
             raise Refused(path, fault, "export both in the same space")
-        if image.voxels.min() == image.voxels.max():
-            fault = f"is constant ({image.voxels.flat[0]:g} everywhere)"
-            raise Refused(path, fault, "export it again")
+        _require_varied(path, image)
     return LabelledScan(channels, label_map)
+
+
+def _require_varied(path: Path, image: Volume) -> None:
+    if image.voxels.min() == image.voxels.max():
+        fault = f"is constant ({image.voxels.flat[0]:g} everywhere)"
+        raise Refused(path, fault, "export it again")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from vesalius.scans.case import Case, LabelledScan, read_case
+from vesalius.scans.case import Case, LabelledScan, Scan, read_case, read_images
 from vesalius.scans.description import Description, write_text
 from vesalius.scans.fault import Fault, Refused, make_folder, refused_if_unwritable
 from vesalius.scans.nifti import write_nifti
 from vesalius.scans.progress import Progress, followed, silent
 
+S = TypeVar("S", bound=Scan)
 FIXED_COLUMNS = ("case", "subject", "visit", "split")
 
 
@@ -34,10 +35,14 @@ class Cohort:
     faults: tuple[Fault, ...]
 
     @classmethod
-    def open(cls, folder: str | Path) -> Cohort:
+    def open(cls, folder: str | Path, labelled: bool = True) -> Cohort:
         """Find the cases of a folder in nnU-Net v2 raw format.
 
         A folder without `cases.csv` is taken as one case a subject.
+
+        Args:
+            folder: with `dataset.json` and `imagesTr`.
+            labelled: whether a case needs a label map.
 
         Raises:
             Refused: if the folder is no cohort at all. What is wrong with single cases ends up in
@@ -66,7 +71,7 @@ class Cohort:
             if tuple(images) != expected:
                 fault = f"has {len(images)} of {len(expected)} channels"
                 faults.append(Fault(str(images[0]), fault, "add the missing channel files"))
-            elif not label_map.is_file():
+            elif labelled and not label_map.is_file():
                 faults.append(Fault(str(label_map), "is missing", "add it, or remove the image"))
             elif rows and row is None:
                 remedy = "add its row, or remove the images"
@@ -77,7 +82,7 @@ class Cohort:
                     Case(
                         name,
                         expected,
-                        label_map,
+                        label_map if label_map.is_file() else None,
                         known["subject"],
                         known["visit"],
                         known["split"],
@@ -94,17 +99,21 @@ class Cohort:
         """Read the voxels of one case, or refuse with what is wrong with it."""
         return read_case(case, self.description)
 
+    def read_images(self, case: Case) -> Scan:
+        """Read the images of one case alone, or refuse with what is wrong with them."""
+        return read_images(case)
+
     def read_sound(
         self, cases: Sequence[Case], progress: Progress = silent
     ) -> tuple[list[tuple[Case, LabelledScan]], list[Fault]]:
         """Read many cases: the sound ones with their voxels, and the faults of the others."""
-        sound, faults = [], []
-        for case in followed(cases, "reading cases", len(cases), progress):
-            try:
-                sound.append((case, self.read(case)))
-            except Refused as refusal:
-                faults.append(refusal.fault)
-        return sound, faults
+        return _sound(cases, self.read, progress)
+
+    def read_sound_images(
+        self, cases: Sequence[Case], progress: Progress = silent
+    ) -> tuple[list[tuple[Case, Scan]], list[Fault]]:
+        """The same without label maps."""
+        return _sound(cases, self.read_images, progress)
 
     def of_split(self, *splits: str) -> tuple[Case, ...]:
         """The cases whose `split` is one of `splits`."""
@@ -153,7 +162,7 @@ class CohortWriter:
     def add(
         self,
         name: str,
-        scan: LabelledScan,
+        scan: Scan,
         subject: str,
         attributes: Mapping[str, float],
         visit: str = "",
@@ -167,13 +176,15 @@ class CohortWriter:
         for index, image in enumerate(scan.channels):
             path = self.folder / "imagesTr" / f"{name}_{index:04d}{ending}"
             write_nifti(image, path, dtype, note)
-        label_dtype = scan.label_map.voxels.dtype.type
-        write_nifti(scan.label_map, self.folder / f"labelsTr/{name}{ending}", label_dtype, note)
+        if isinstance(scan, LabelledScan):
+            label_dtype = scan.label_map.voxels.dtype.type
+            write_nifti(scan.label_map, self.folder / f"labelsTr/{name}{ending}", label_dtype, note)
         if provenance is not None:
             make_folder(self.folder / "provenance")
             text = json.dumps(provenance, indent=2) + "\n"
             write_text(self.folder / "provenance" / f"{name}.json", text)
-        row = [name, subject, visit, split, *(f"{attributes[a]:.6g}" for a in self.attributes)]
+        told = (f"{attributes[a]:.6g}" if a in attributes else "" for a in self.attributes)
+        row = [name, subject, visit, split, *told]
         with refused_if_unwritable(self._table), self._table.open("a", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerow(row)
         self.done.add(name)
@@ -183,7 +194,8 @@ class CohortWriter:
         head, *rows = self._table.read_text(encoding="utf-8").splitlines()
         write_text(self._table, "\n".join([head, *sorted(set(rows))]) + "\n")
         self.description.write(self.folder, len(rows))
-        return Cohort.open(self.folder)
+        labelled = any((self.folder / "labelsTr").iterdir())
+        return Cohort.open(self.folder, labelled)
 
 
 def write_table(cohort: Cohort, attributes: Mapping[str, Mapping[str, float]]) -> None:
@@ -198,6 +210,18 @@ def write_table(cohort: Cohort, attributes: Mapping[str, Mapping[str, float]]) -
         cells = [f"{known[name]:.6g}" if name in known else "" for name in columns]
         lines.append(",".join([case.name, case.subject, case.visit, case.split, *cells]))
     write_text(cohort.folder / "cases.csv", "\n".join(lines) + "\n")
+
+
+def _sound(
+    cases: Sequence[Case], read: Callable[[Case], S], progress: Progress
+) -> tuple[list[tuple[Case, S]], list[Fault]]:
+    sound, faults = [], []
+    for case in followed(cases, "reading cases", len(cases), progress):
+        try:
+            sound.append((case, read(case)))
+        except Refused as refusal:
+            faults.append(refusal.fault)
+    return sound, faults
 
 
 def _read_table(path: Path, known: set[str]) -> tuple[dict[str, dict[str, Any]], list[Fault]]:

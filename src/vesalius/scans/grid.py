@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from vesalius.scans.case import LabelledScan
+from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.volume import Volume
 
 
@@ -39,6 +39,12 @@ class Grid:
             tuple(self.sample(image.oriented("RAS"), centre, order=1) for image in scan.channels),
             self.sample(label_map, centre, order=0),
         )
+
+    def place_whole(self, scan: Scan) -> Scan:
+        """Bring a scan into this grid, the middle of its field of view in the middle."""
+        upright = [image.oriented("RAS") for image in scan.channels]
+        centre = (np.array(upright[0].shape) - 1) / 2
+        return Scan(tuple(self.sample(image, centre, order=1) for image in upright))
 
     def start(self, volume: Volume, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Voxel of a RAS-oriented `volume` at the grid's first corner, and its voxels a step.
@@ -103,18 +109,51 @@ def fit_grid(
         half = np.maximum(centre - found.min(axis=0), found.max(axis=0) - centre) + 0.5
         reach = np.maximum(reach, half * volume.spacing_mm)
     sides = (np.ceil((2 * reach / spacing + 2) / multiple) * multiple).astype(int)
-    reference = oriented[0]
-    directions = reference.affine[:3, :3] / np.array(reference.spacing_mm)
-    affine = np.eye(4)
-    affine[:3, :3] = directions * spacing
-    middle = (reference.affine @ [*_label_centre(reference), 1.0])[:3]
-    affine[:3, 3] = middle - affine[:3, :3] @ ((sides - 1) / 2)
     return Grid(
         (int(sides[0]), int(sides[1]), int(sides[2])),
         (float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        tuple(tuple(float(x) for x in row) for row in affine),
+        _affine_about(oriented[0], _label_centre(oriented[0]), spacing, sides),
         scans[0].label_map.orientation,
     )
+
+
+def whole_grid(scans: Sequence[Scan], spacing_mm: float | None = None, multiple: int = 4) -> Grid:
+    """The grid of the median field of view of all `scans`, each side rounded to a multiple.
+
+    Args:
+        scans: a representative part of the cohort, or all of it.
+        spacing_mm: edge length to work at; the median of the cohort if not given.
+        multiple: of which each side of the grid must be one.
+
+    >>> scan = Scan((Volume(np.zeros((20, 30, 17)), np.diag([-2.0, -2.0, 5.0, 1.0])),))
+    >>> whole_grid([scan]).shape, whole_grid([scan]).spacing_mm
+    ((20, 32, 16), (2.0, 2.0, 5.0))
+    """
+    upright = [scan.channels[0].oriented("RAS") for scan in scans]
+    sizes = np.median([volume.spacing_mm for volume in upright], axis=0)
+    fields = [np.array(volume.shape) * volume.spacing_mm for volume in upright]
+    spacing = np.full(3, float(spacing_mm)) if spacing_mm else sizes
+    rounded = np.round(np.median(fields, axis=0) / spacing / multiple)
+    sides = (np.maximum(1, rounded) * multiple).astype(int)
+    middle = (np.array(upright[0].shape) - 1) / 2
+    return Grid(
+        (int(sides[0]), int(sides[1]), int(sides[2])),
+        (float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        _affine_about(upright[0], middle, spacing, sides),
+        scans[0].channels[0].orientation,
+    )
+
+
+def _affine_about(
+    reference: Volume, centre: np.ndarray, spacing: np.ndarray, sides: np.ndarray
+) -> tuple[tuple[float, ...], ...]:
+    """The affine of a grid whose middle is the voxel `centre` of a RAS-oriented volume."""
+    directions = reference.affine[:3, :3] / np.array(reference.spacing_mm)
+    affine = np.eye(4)
+    affine[:3, :3] = directions * spacing
+    middle = (reference.affine @ [*centre, 1.0])[:3]
+    affine[:3, 3] = middle - affine[:3, :3] @ ((sides - 1) / 2)
+    return tuple(tuple(float(x) for x in row) for row in affine)
 
 
 def _label_centre(label_map: Volume) -> np.ndarray:

@@ -52,6 +52,27 @@ def split_by_subject(
     return tuple(placed)
 
 
+def fitting_split(
+    cases: Sequence[Case], share: float, fewest: int, seed: int
+) -> tuple[list[Case], list[Case]]:
+    """Cases to fit on and cases held out; `test` and synthetic ones are in neither.
+
+    Cases marked `val` are held out; where none is, a share of the subjects is, if there are twice
+    as many cases as the `fewest` that a fit needs.
+
+    >>> cases = [Case(f"c{i}", (), None, f"s{i}", split="test" if i < 4 else "") for i in range(24)]
+    >>> [len(part) for part in fitting_split(cases, 0.1, 8, seed=0)]
+    [18, 2]
+    """
+    real = [case for case in cases if not case.synthetic and case.split != "test"]
+    if not any(case.split == "val" for case in real) and len(real) >= 2 * fewest:
+        real = list(split_by_subject(real, {"train": 1 - share, "val": share}, seed))
+    return (
+        [case for case in real if case.split != "val"],
+        [case for case in real if case.split == "val"],
+    )
+
+
 def require_disjoint(training: Sequence[Case], held_out: Sequence[Case]) -> None:
     """Refuse a test set that shares a subject with training or holds a synthetic case.
 

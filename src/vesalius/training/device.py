@@ -24,7 +24,7 @@ def fabric_for(precision: str = "32-true") -> Fabric:
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     fabric = Fabric(
         accelerator=accelerator, devices=local, num_nodes=max(1, world // local),
-        strategy="ddp" if world > 1 else "auto", precision=precision,  # type: ignore[arg-type]
+        strategy="ddp_find_unused_parameters_true" if world > 1 else "auto", precision=precision,  # type: ignore[arg-type]
     )  # fmt: skip
     if world > 1:
         fabric.launch()

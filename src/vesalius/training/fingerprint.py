@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vesalius.scans.attributes import Attribute
-from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.case import Case, LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Refused
@@ -20,7 +20,8 @@ class AttributeRange(Settings):
     """Where the values of one attribute lay, and how a condition is made of one.
 
     A value enters networks as z = (√value − mean) / sd for quantities that cannot fall below zero,
-    which brings volumes near a normal distribution.
+    which brings volumes near a normal distribution. An attribute without a measure is one that
+    `cases.csv` tells, such as a class or a grade.
 
     >>> seen = AttributeRange.of("x_volume_ml", "volume_ml", ("x",), np.array([16.0, 25.0, 36.0]))
     >>> round(seen.standardised(25.0), 6), seen.holds(40.0)
@@ -60,6 +61,11 @@ class AttributeRange(Settings):
         """What to measure on a label map."""
         return Attribute(self.name, self.measure, self.labels)
 
+    @property
+    def unit(self) -> str:
+        """The unit of the measure, empty for what `cases.csv` tells."""
+        return self.attribute.unit if self.measure else ""
+
 
 class Fingerprint(Settings):
     """Everything about a cohort that a run must know, so that it needs nothing but its folder."""
@@ -90,15 +96,49 @@ class Fingerprint(Settings):
         """
         known = [cohort.description.attribute(name) for name in attributes]
         labels = cohort.description.labels
+        ranges = [
+            _varied(a, np.array([a.of(scan.label_map, labels) for scan in scans])) for a in known
+        ]
+        content = hashlib.sha256(beside.encode())
+        for case, scan in zip(cases, scans, strict=True):
+            content.update(f"{case.name} {case.subject}".encode())
+            content.update(np.ascontiguousarray(scan.label_map.voxels).tobytes())
+        return cls._measured(cohort, cases, scans, grid, labels, ranges, content.hexdigest())
+
+    @classmethod
+    def of_images(
+        cls, cohort: Cohort, cases: Sequence[Case], scans: Sequence[Scan], grid: Grid,
+        attributes: Sequence[str],
+    ) -> Fingerprint:  # fmt: skip
+        """Measure the cases of a cohort whose images alone are learnt from.
+
+        Attributes are taken from `cases.csv`, or measured where there are label maps.
+
+        Raises:
+            Refused: for an attribute that some case lacks, that is negative, or does not vary.
+        """
         ranges = []
-        for attribute in known:
-            values = np.array([attribute.of(scan.label_map, labels) for scan in scans])
-            if np.ptp(values) == 0:
-                fault = f"is {values[0]:g} in every case, so nothing can be learnt of it"
-                raise Refused(attribute.name, fault, "choose an attribute that varies")
-            ranges.append(
-                AttributeRange.of(attribute.name, attribute.measure, attribute.labels, values)
-            )
+        for name in attributes:
+            values = told_values(cohort, cases, name)
+            try:
+                known = cohort.description.attribute(name)
+            except Refused:
+                known = Attribute(name, "", ())
+            ranges.append(_varied(known, values))
+        content = hashlib.sha256()
+        for case, scan in zip(cases, scans, strict=True):
+            content.update(f"{case.name} {case.subject}".encode())
+            for image in scan.channels:
+                content.update(np.ascontiguousarray(image.voxels).tobytes())
+        background = {"background": 0}
+        return cls._measured(cohort, cases, scans, grid, background, ranges, content.hexdigest())
+
+    @classmethod
+    def _measured(
+        cls, cohort: Cohort, cases: Sequence[Case], scans: Sequence[Scan], grid: Grid,
+        labels: dict[str, int], ranges: Sequence[AttributeRange], content: str,
+    ) -> Fingerprint:  # fmt: skip
+        """Intensities of all scans beside what is known already."""
         bounds = np.array(
             [
                 [np.percentile(image.voxels, [0.5, 99.5]) for image in scan.channels]
@@ -115,10 +155,6 @@ class Fingerprint(Settings):
                 extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0), strict=True
             )
         )
-        content = hashlib.sha256(beside.encode())
-        for case, scan in zip(cases, scans, strict=True):
-            content.update(f"{case.name} {case.subject}".encode())
-            content.update(np.ascontiguousarray(scan.label_map.voxels).tobytes())
         return cls(
             cases=len(scans), subjects=len({case.subject for case in cases}),
             channels=cohort.description.channels, labels=labels,
@@ -126,7 +162,7 @@ class Fingerprint(Settings):
             affine=grid.affine, orientation=grid.orientation,
             intensity_low=tuple(map(float, low)), intensity_high=tuple(map(float, high)),
             intensity_bounds=outer,
-            attributes=tuple(ranges), content=content.hexdigest()[:16],
+            attributes=tuple(ranges), content=content[:16],
         )  # fmt: skip
 
     @property
@@ -139,7 +175,7 @@ class Fingerprint(Settings):
         """What a cohort drawn by the run says of itself."""
         return Description(
             self.channels, self.labels, origin="synthetic",
-            attributes=tuple(seen.attribute for seen in self.attributes),
+            attributes=tuple(seen.attribute for seen in self.attributes if seen.measure),
         )  # fmt: skip
 
     @property
@@ -203,3 +239,32 @@ class Fingerprint(Settings):
             if not 0.5 <= (top - bottom) / max(high - low, 1e-6) <= 2:
                 fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
                 raise Refused(case, fault, remedy)
+
+
+def told_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndarray:
+    """One attribute of each case `(N,)`, from `cases.csv` or from its label map.
+
+    Raises:
+        Refused: naming the first case that has neither.
+    """
+    values = []
+    for case in cases:
+        if name in case.attributes:
+            values.append(case.attributes[name])
+        elif case.label_map is not None:
+            values.append(cohort.value(name, case))
+        else:
+            fault = f"tells no {name} of {case.name}"
+            raise Refused(cohort.folder / "cases.csv", fault, "add it, or choose another attribute")
+    return np.array(values)
+
+
+def _varied(attribute: Attribute, values: np.ndarray) -> AttributeRange:
+    """The range of an attribute, or `Refused` if nothing can be learnt of it."""
+    if np.ptp(values) == 0:
+        fault = f"is {values[0]:g} in every case, so nothing can be learnt of it"
+        raise Refused(attribute.name, fault, "choose an attribute that varies")
+    if values.min() < 0:
+        fault = f"falls to {values.min():g}, and only quantities of zero or more are known"
+        raise Refused(attribute.name, fault, "shift it in cases.csv")
+    return AttributeRange.of(attribute.name, attribute.measure, attribute.labels, values)

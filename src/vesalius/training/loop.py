@@ -90,7 +90,7 @@ def fit(
         return objective
     keeper = _State(objective, recipe, folder / "state" / f"{part}.safetensors")
     optimizer = torch.optim.AdamW(
-        objective.parameters(), recipe.learning_rate, betas=(0.9, 0.99),
+        objective.parameters(), recipe.learning_rate, betas=recipe.betas,
         weight_decay=recipe.weight_decay,
     )  # fmt: skip
     objective.to(fabric.device)
@@ -141,7 +141,7 @@ def _rows(cases: int, count: int, seed: int) -> Tensor:
 
 
 class _State:
-    """Weights, their moving average, the best ones and the optimiser's moments, on disk."""
+    """Weights and buffers, the weights' moving average, the best ones, moments: all on disk."""
 
     def __init__(self, objective: nn.Module, recipe: FitRecipe, path: Path) -> None:
         self.objective, self.recipe, self.path = objective, recipe, path
@@ -179,6 +179,7 @@ class _State:
     def save(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """Write everything that the next step depends on."""
         tensors: dict[str, Tensor] = {f"weight/{n}": w for n, w in self.weights.items()}
+        tensors |= {f"buffer/{n}": b for n, b in self.objective.named_buffers()}
         tensors |= {f"mean/{n}": w for n, w in self.mean.items()}
         tensors |= {f"best/{n}": w for n, w in self.best.items()}
         for index, moments in optimizer.state_dict()["state"].items():
@@ -210,6 +211,8 @@ class _State:
                 if kind == "weight":
                     with torch.no_grad():
                         self.weights[rest].copy_(tensor)
+                elif kind == "buffer":
+                    self.objective.get_buffer(rest).copy_(tensor)
                 elif kind == "mean":
                     self.mean[rest] = tensor
                 elif kind == "best":

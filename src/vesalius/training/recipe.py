@@ -33,6 +33,7 @@ class FitRecipe(Settings):
         batch_size: cases a step, over all processes.
         learning_rate: highest, after `warmup_steps`; falls to zero along a cosine.
         moving_average: decay of the average of the weights that is kept in the end.
+        betas: of Adam's moments.
         gradient_clip: largest norm of a gradient.
         precision: of the arithmetic in Lightning Fabric's words.
         validate_every: steps between looks at held-out cases, 0 for none. With it the weights of
@@ -45,6 +46,7 @@ class FitRecipe(Settings):
     warmup_steps: int = 20
     weight_decay: float = 1e-4
     moving_average: float = Field(default=0.99, ge=0, lt=1)
+    betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     validate_every: int = 0

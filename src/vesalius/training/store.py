@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.scans.case import LabelledScan
+from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.fault import refused_if_unwritable
 from vesalius.training.fingerprint import Fingerprint
 
 Box = tuple[slice, ...]
 
 
+def drawn_box(
+    shape: tuple[int, int, int], sides: Sequence[int], multiple: int, chance: torch.Generator
+) -> Box:
+    """A random part of a volume: `sides` voxels long or as far as it goes, beginning at a multiple.
+
+    >>> box = drawn_box((8, 8, 8), (16, 8, 4), 4, torch.Generator().manual_seed(0))
+    >>> [(part.start % 4, part.stop - part.start) for part in box]
+    [(0, 8), (0, 8), (0, 4)]
+    """
+    box = []
+    for full, wanted in zip(shape, sides, strict=True):
+        side = min(wanted, full)
+        start = multiple * int(torch.randint((full - side) // multiple + 1, (1,), generator=chance))
+        box.append(slice(start, start + side))
+    return tuple(box)
+
+
 class CaseStore:
     """Images float16 `(N, C, D, H, W)`, scaled to about [0, 1], and labels uint8 `(N, D, H, W)`.
 
-    Labels count from 0 in the order of the cohort's numbers.
+    Labels count from 0 in the order of the cohort's numbers. A store of 0 labels has images alone.
     """
 
     def __init__(self, folder: Path, label_count: int) -> None:
         self.label_count = label_count
         self._images = np.load(folder / "images.npy", mmap_mode="r")
-        self._labels = np.load(folder / "labels.npy", mmap_mode="r")
+        self._labels = np.load(folder / "labels.npy", mmap_mode="r") if label_count else None
 
     @classmethod
     def write(
-        cls, folder: Path, fingerprint: Fingerprint, count: int, placed: Iterable[LabelledScan],
+        cls, folder: Path, fingerprint: Fingerprint, count: int, placed: Iterable[Scan],
+        labelled: bool = True,
     ) -> CaseStore:  # fmt: skip
         """Keep `count` scans that lie in the grid of the fingerprint in `folder`."""
-        label_count = len(fingerprint.labels)
+        label_count = len(fingerprint.labels) if labelled else 0
         finished = folder / "finished.json"
         told = json.dumps({"fingerprint": fingerprint.digest, "count": count})
         if finished.is_file() and finished.read_text() == told:
@@ -45,24 +63,34 @@ class CaseStore:
             images = create(
                 folder / "images.npy", "w+", np.float16, (count, channels, *fingerprint.shape)
             )
-            labels = create(folder / "labels.npy", "w+", np.uint8, (count, *fingerprint.shape))
+            labels = None
+            if labelled:
+                labels = create(folder / "labels.npy", "w+", np.uint8, (count, *fingerprint.shape))
             for row, scan in enumerate(placed):
                 voxels = np.stack([image.voxels for image in scan.channels])
                 images[row] = fingerprint.scaled(voxels)
-                labels[row] = np.searchsorted(fingerprint.label_numbers, scan.label_map.voxels)
+                if labels is not None and isinstance(scan, LabelledScan):
+                    numbers = scan.label_map.voxels
+                    labels[row] = np.searchsorted(fingerprint.label_numbers, numbers)
             images.flush()
-            labels.flush()
+            if labels is not None:
+                labels.flush()
             finished.write_text(told)
         return cls(folder, label_count)
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self._images)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of the grid."""
-        _, x, y, z = self._labels.shape
+        x, y, z = self._images.shape[2:]
         return x, y, z
+
+    @property
+    def channels(self) -> int:
+        """Of an image."""
+        return int(self._images.shape[1])
 
     def images(self, rows: Tensor, box: Box = ()) -> Tensor:
         """Images of some rows `(B, C, D, H, W)`, or a box of them, as float32."""
@@ -71,6 +99,7 @@ class CaseStore:
 
     def labels(self, rows: Tensor, box: Box = ()) -> Tensor:
         """Label maps of some rows `(B, D, H, W)`, or a box of them."""
+        assert self._labels is not None, "a store of images alone"
         return torch.from_numpy(
             np.stack([self._labels[row][box] for row in rows.tolist()]).astype(np.int64)
         )

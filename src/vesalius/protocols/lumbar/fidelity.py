@@ -14,12 +14,8 @@ from vesalius.evidence.fidelity import (
     radiomics_features,
 )
 from vesalius.evidence.figure import Figure, jackknifed, mean_figure
-from vesalius.evidence.frechet import (
-    extractor_from,
-    features,
-    frechet_distance,
-    lite0_extractor,
-)
+from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.networks.picture_features import features_from, lite0_features
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.protocols.lumbar.edits import BESIDES, LONG, marks_of
 from vesalius.protocols.lumbar.recipe import LumbarRecipe
@@ -63,7 +59,8 @@ def edit_figures(
 def _fidelity(
     folder: Path, reference: Cohort, recipe: LumbarRecipe, names: Sequence[str], progress: Progress
 ) -> dict[str, Figure]:
-    extract = extractor_from(Path(recipe.features)) if recipe.features else lite0_extractor()
+    seen_by = features_from(Path(recipe.features)) if recipe.features else lite0_features()
+    extract = seen_by.pooled
     halves = reference_crops(reference, Path(folder / f"run-{recipe.seeds[0]}"), recipe)
     stored = {
         (name, seed): np.load(folder / f"edits-{seed}" / f"{name}.npz")

@@ -17,7 +17,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.grid import fit_grid
 from vesalius.scans.progress import Progress, followed, silent
-from vesalius.scans.split import split_by_subject
+from vesalius.scans.split import fitting_split
 from vesalius.synthesis.guided.closed_loop import calibrate
 from vesalius.synthesis.guided.model import GuidedModel, condition_of
 from vesalius.synthesis.guided.objectives import (
@@ -78,7 +78,7 @@ def prepare_guided(
         Refused: for too few cases, an attribute that cannot be measured or does not vary, or a plan
             that does not fit this machine.
     """
-    training, held_out = _split(cohort, recipe)
+    training, held_out = fitting_split(cohort.cases, recipe.held_out, FEWEST_CASES, recipe.seed)
     sound, found = cohort.read_sound([*training, *held_out], progress)
     if faults is not None:
         faults += found
@@ -262,18 +262,6 @@ class _Fitting:
         return torch.cat(means), torch.cat(spreads)
 
 
-def _split(cohort: Cohort, recipe: GuidedRecipe) -> tuple[list[Case], list[Case]]:
-    """Training and validation cases."""
-    real = [case for case in cohort.cases if not case.synthetic and case.split != "test"]
-    if not any(case.split == "val" for case in real) and len(real) >= 2 * FEWEST_CASES:
-        shares = {"train": 1 - recipe.held_out, "val": recipe.held_out}
-        real = list(split_by_subject(real, shares, recipe.seed))
-    return (
-        [case for case in real if case.split != "val"],
-        [case for case in real if case.split == "val"],
-    )
-
-
 def _card(run: Run, model: GuidedModel) -> list[str]:
     """The run's own description, for people."""
     seen = run.fingerprint
@@ -290,10 +278,8 @@ def _card(run: Run, model: GuidedModel) -> list[str]:
         f"- label autoencoder: {kinds[model.kind]}",
         f"- preset {model.recipe.preset}, seed {model.recipe.seed}",
     ]
-    lines += [
-        f"- {a.name}: seen from {a.low:.3g} to {a.high:.3g} {a.attribute.unit}"
-        for a in seen.attributes
-    ]
+    for a in seen.attributes:
+        lines.append(f"- {a.name}: seen from {a.low:.3g} to {a.high:.3g} {a.unit}".rstrip())
     return [
         *lines,
         "",

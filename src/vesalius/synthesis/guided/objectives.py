@@ -7,25 +7,12 @@ from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.diffusion.preconditioning import normalised_input, wanted_output
+from vesalius.diffusion.schedules import drawn_levels
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_vae import LabelVae
 from vesalius.networks.spade import one_hot
 from vesalius.synthesis.guided.model import ImageDenoiser, LabelDenoiser
-from vesalius.training.store import CaseStore
-
-LOWEST_LEVEL, HIGHEST_LEVEL = 0.02, 0.995
-
-
-def drawn_levels(count: int, chance: torch.Generator) -> Tensor:
-    """Noise levels `(count,)` spread evenly over their range, each batch covering all of it.
-
-    >>> drawn_levels(4, torch.Generator().manual_seed(0)).sort().values.diff().min() > 0
-    tensor(True)
-    """
-    offset = torch.rand(1, generator=chance)
-    place = (torch.arange(count) + offset) / count
-    order = torch.randperm(count, generator=chance)
-    return (LOWEST_LEVEL + (HIGHEST_LEVEL - LOWEST_LEVEL) * place)[order]
+from vesalius.training.store import CaseStore, drawn_box
 
 
 class LabelVaeObjective(nn.Module):
@@ -119,11 +106,7 @@ class ImageAutoencoderObjective(nn.Module):
         device = next(self.network.parameters()).device
         step = self.network.coarseness
         sides = [min(self.crop or side, side) for side in self.store.shape]
-        starts = [
-            step * int(torch.randint((full - side) // step + 1, (1,), generator=chance))
-            for full, side in zip(self.store.shape, sides, strict=True)
-        ]
-        box = tuple(slice(a, a + n) for a, n in zip(starts, sides, strict=True))
+        box = drawn_box(self.store.shape, sides, step, chance)
         image = self.store.images(rows, box).to(device)
         labels = one_hot(self.store.labels(rows, box).to(device), self.store.label_count)
         code = [self.network.code_channels, *(side // step for side in sides)]

@@ -1,0 +1,143 @@
+"""Settings of whole volumes, and their presets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from vesalius.training.recipe import FitRecipe, Settings
+
+
+class VolumesRecipe(Settings):
+    """All settings of one fit of whole volumes.
+
+    Attributes:
+        method: what this run is.
+        preset: the name this recipe started from.
+        seed: of the fit.
+        attributes: that volumes may be asked for; none for volumes as they come.
+        spacing_mm: of the grid; the cohort's own if `None`.
+        bottleneck: `codebook` for a VQ-GAN, `gaussian` for a KL autoencoder by the same recipe.
+        downsampling: of the code against the volume, powers of two.
+        code_channels: of the code.
+        codes: in the codebook.
+        widths, blocks: of the autoencoder, finest first.
+        crop: sides in voxels of the parts the autoencoder is fitted on, 0 for all of an axis.
+        critic_width, critic_levels: of both critics.
+        critics_from: step at which the critics set in.
+        perceptual: network that compares slices: `lite0`, `none`, or a path to a ResNet-50 or an
+            Inception v3 in safetensors.
+        absolute_weight, perceptual_weight, adversarial_weight, feature_weight: of the terms of the
+            autoencoder's loss; errors are taken on intensities in [-1, 1].
+        kl_weight: of the Gaussian bottleneck.
+        least_psnr, least_ssim: of held-out volumes that came back from the autoencoder; below
+            either, diffusion does not start.
+        denoiser_widths, denoiser_blocks, attend_from: of the denoiser.
+        drop_condition: share of training cases whose condition is dropped.
+        guidance: scale of classifier-free guidance.
+        sampler: `ddpm` is ancestral, as published with 300 steps.
+        sampler_steps: of it.
+        held_out: share of the subjects kept for validation when the cohort names none.
+    """
+
+    method: Literal["volumes"] = "volumes"
+    preset: str = "demo"
+    seed: int = 0
+    attributes: tuple[str, ...] = ()
+    spacing_mm: float | None = None
+
+    bottleneck: Literal["codebook", "gaussian"] = "codebook"
+    downsampling: tuple[int, int, int] = (4, 4, 4)
+    code_channels: int = 8
+    codes: int = 1024
+    widths: tuple[int, ...] = (32, 64)
+    blocks: int = 1
+    crop: tuple[int, int, int] = (0, 0, 0)
+    critic_width: int = 16
+    critic_levels: int = 3
+    critics_from: int = 600
+    perceptual: str = "lite0"
+    absolute_weight: float = 4.0
+    perceptual_weight: float = 4.0
+    adversarial_weight: float = 1.0
+    feature_weight: float = 4.0
+    kl_weight: float = 1e-4
+    least_psnr: float = 20.0
+    least_ssim: float = 0.6
+
+    denoiser_widths: tuple[int, ...] = (64, 128, 128)
+    denoiser_blocks: int = 1
+    attend_from: int = 0
+    drop_condition: float = Field(default=0.1, ge=0, le=1)
+    guidance: float = 1.0
+    sampler: Literal["ddpm", "ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
+    sampler_steps: int = 30
+    held_out: float = 0.1
+
+    fit_autoencoder: FitRecipe = FitRecipe(
+        steps=1200, batch_size=2, learning_rate=1e-3, betas=(0.5, 0.9), moving_average=0.98
+    )
+    fit_denoiser: FitRecipe = FitRecipe(steps=1200, batch_size=8, learning_rate=1e-3)
+
+
+def _published(
+    preset: str, downsampling: tuple[int, int, int], widths: tuple[int, ...]
+) -> VolumesRecipe:
+    """What Khader et al. 2023 released, at the size of one of their data sets.
+
+    Theirs: 16 channels doubling, 8 code channels, 16,384 codes, weights, critics from step 10,000,
+    Adam at 3e-4 and two volumes a step; 300 steps of noise, multipliers 1, 2, 4, 8, Adam at 1e-4
+    and an average of 0.995. Ours: the numbers of steps, the width of the denoiser, and a decoder
+    that folds; noise is predicted in the preconditioned form of this house.
+    """
+    return VolumesRecipe(
+        preset=preset, downsampling=downsampling, widths=widths, blocks=1, codes=16_384,
+        critic_width=64, critics_from=10_000, denoiser_widths=(64, 128, 256, 512),
+        denoiser_blocks=2, sampler="ddpm", sampler_steps=300,
+        fit_autoencoder=FitRecipe(
+            steps=100_000, batch_size=2, learning_rate=3e-4, betas=(0.5, 0.9), warmup_steps=500,
+            moving_average=0.999, precision="32-true",
+        ),
+        fit_denoiser=FitRecipe(
+            steps=150_000, batch_size=8, learning_rate=1e-4, warmup_steps=500,
+            moving_average=0.995,
+        ),
+    )  # fmt: skip
+
+
+PRESETS: dict[str, VolumesRecipe] = {
+    "smallest": VolumesRecipe(
+        preset="smallest", code_channels=4, codes=16, widths=(8, 8), critic_width=4,
+        critic_levels=1, critics_from=2, perceptual="none", least_psnr=0.0, least_ssim=-1.0,
+        denoiser_widths=(8, 8), sampler_steps=2,
+        fit_autoencoder=FitRecipe(steps=4, batch_size=2, betas=(0.5, 0.9)),
+        fit_denoiser=FitRecipe(steps=4, batch_size=2),
+    ),
+    "demo": VolumesRecipe(),
+    "workstation": VolumesRecipe(
+        preset="workstation", codes=8192, widths=(48, 96), blocks=2, critic_width=32,
+        critics_from=5000, denoiser_widths=(128, 256, 384), denoiser_blocks=2,
+        fit_autoencoder=FitRecipe(
+            steps=40_000, batch_size=4, learning_rate=5e-4, betas=(0.5, 0.9), warmup_steps=500,
+            moving_average=0.999,
+        ),
+        fit_denoiser=FitRecipe(
+            steps=60_000, batch_size=16, learning_rate=2e-4, warmup_steps=500,
+            moving_average=0.999,
+        ),
+    ),
+    "knee_mri": _published("knee_mri", (8, 8, 4), (32, 64, 128)),
+    "breast_mri": _published("breast_mri", (8, 8, 4), (32, 64, 128)),
+    "brain_mri": _published("brain_mri", (4, 4, 4), (32, 64)),
+    "chest_ct": _published("chest_ct", (4, 4, 4), (32, 64)),
+}  # fmt: skip
+"""`smallest` for tests, `demo` for CPU minutes, `workstation` for one GPU, and four published."""
+
+PUBLISHED_SHAPES = {
+    "knee_mri": (256, 256, 32),
+    "breast_mri": (256, 256, 32),
+    "brain_mri": (64, 64, 64),
+    "chest_ct": (128, 128, 128),
+}
+"""Voxels of a volume in the four data sets of Khader et al. 2023."""

@@ -29,7 +29,7 @@ def test_a_segmenter_learns_a_simple_organ_in_any_axis_order(tmp_path: Path) -> 
     training = TrainingScans(scans[:5], [0, 3, 7], scans[0].label_map.oriented("RAS").spacing_mm)
     recipe = SegmenterRecipe(filters=(8, 16, 16), fit=FitRecipe(steps=60, batch_size=2))
     network = fit_segmenter(training, recipe, 0, "organ", tmp_path)
-    found = segment(network, scans[5], training)
+    found = segment(network, scans[5], training.label_numbers.tolist(), training.spacing_mm)
     truth = scans[5].label_map
     assert found.same_geometry(truth)
     assert set(np.unique(found.voxels)) <= {0, 3, 7}
@@ -44,7 +44,8 @@ def test_random_contrasts_keep_the_labels_and_lose_the_image(
     training = TrainingScans(scans, list(brains.description.labels.values()), (8.0, 8.0, 8.0))
     recipe = PRESETS["smallest"].model_copy(update={"contrast": "random"})
     network = fit_segmenter(training, recipe, 0, "random", tmp_path)
-    assert segment(network, scans[0], training).same_geometry(scans[0].label_map)
+    predicted = segment(network, scans[0], training.label_numbers.tolist(), training.spacing_mm)
+    assert predicted.same_geometry(scans[0].label_map)
 
 
 def test_copies_of_a_case_stay_on_one_side_and_synthetic_cases_out_of_validation() -> None:

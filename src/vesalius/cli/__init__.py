@@ -31,13 +31,25 @@ app.register_install_completion_command()
 @functools.cache
 def _register() -> None:
     """Load the groups when the command runs, so that `--version` and completion stay quick."""
-    from vesalius.cli import audit, balance, cohort, fit, inpainting, phantom, proof, synthesis
+    from vesalius.cli import (
+        audit,
+        balance,
+        cohort,
+        fit,
+        inpainting,
+        phantom,
+        proof,
+        segmentation,
+        synthesis,
+    )
 
     for group in (cohort.app, phantom.app, fit.app, proof.protocol):
         app.command(group)
     app.command(synthesis.generate)
     app.command(balance.balance)
     app.command(inpainting.inpaint)
+    app.command(segmentation.pretrain)
+    app.command(segmentation.segment)
     app.command(proof.prove)
     app.command(audit.audit)
 

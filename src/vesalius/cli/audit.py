@@ -35,9 +35,10 @@ def audit(
     """
     from vesalius.protocols.audit import audit as run
 
-    cohorts = Cohort.open(real), Cohort.open(synthetic), Cohort.open(holdout) if holdout else None
+    own, made = Cohort.open(real, labelled=False), Cohort.open(synthetic, labelled=False)
+    unseen = Cohort.open(holdout, labelled=False) if holdout else None
     with bars() as progress:
-        found = run(*cohorts, out, progress)
+        found = run(own, made, unseen, out, progress)
     for name in ("copies", "false_alarms", "membership_auc"):
         figure = found.results.figures[f"memorisation/{name}"]
         console.print(f"{name:<16} {figure}  (n = {figure.n})")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from vesalius.cli.telling import bars, console, print_faults
+from vesalius.cli.telling import bars, told_plan, told_run
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault
 
@@ -67,13 +67,10 @@ def guided(
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
         prepared = prepare_guided(cohort, recipe, progress, faults)
-        print_faults(faults)
-        for line in prepared.plan.lines():
-            console.print(f"[dim]plan[/] {line}")
-        if plan_only:
+        if told_plan(prepared.plan, faults, plan_only):
             return
         run = fit_guided(prepared, out, progress)
-    console.print(f"{out}: run {run.name} is ready; card in {out / 'card.md'}")
+    told_run(run)
 
 
 @app.command
@@ -118,10 +115,117 @@ def inpainting(
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
         prepared = prepare_inpainting(cohort, recipe, progress, faults)
-        print_faults(faults)
-        for line in prepared.plan.lines():
-            console.print(f"[dim]plan[/] {line}")
-        if plan_only:
+        if told_plan(prepared.plan, faults, plan_only):
             return
         run = fit_inpainting(prepared, out, progress)
-    console.print(f"{out}: run {run.name} is ready; card in {out / 'card.md'}")
+    told_run(run)
+
+
+@app.command
+def volumes(
+    folder: Path,
+    *,
+    out: Path,
+    preset: Literal[
+        "smallest", "demo", "workstation", "knee_mri", "breast_mri", "brain_mri", "chest_ct"
+    ] = "demo",
+    attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
+    bottleneck: Literal["codebook", "gaussian"] = "codebook",
+    perceptual: str | None = None,
+    spacing: float | None = None,
+    seed: int = 0,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit whole volumes of any organ and modality: a 3D VQ-GAN, and diffusion on its codes.
+
+    Label maps are not needed. Diffusion starts only if held-out volumes come back from the
+    autoencoder well enough. Killed at any point, the same command goes on where it was.
+
+    Parameters
+    ----------
+    folder: Path
+        A cohort; its labelsTr may be missing.
+    out: Path
+        Folder of the run.
+    preset: str
+        Sizes and steps: demo for CPU minutes, workstation for one GPU, four as published.
+    attribute: list[str]
+        What volumes may be asked for: a column of cases.csv, such as a class or a grade, or what
+        can be measured on label maps. May be repeated.
+    bottleneck: str
+        A codebook makes a VQ-GAN, gaussian a KL autoencoder by the same recipe.
+    perceptual: str
+        Features that compare slices: lite0, none, or a ResNet-50 or Inception v3 in safetensors.
+    spacing: float
+        Edge length in mm to work at; the cohort's own without it.
+    seed: int
+        Of the fit.
+    plan_only: bool
+        Show what the fit needs and stop.
+    """
+    from vesalius.synthesis.volumes.fitting import fit_volumes, prepare_volumes
+    from vesalius.synthesis.volumes.recipe import PRESETS
+
+    base = PRESETS[preset]
+    recipe = base.model_copy(
+        update={
+            "attributes": tuple(attribute or base.attributes),
+            "bottleneck": bottleneck,
+            "perceptual": perceptual or base.perceptual,
+            "spacing_mm": spacing or base.spacing_mm,
+            "seed": seed,
+        }
+    )
+    cohort = Cohort.open(folder, labelled=False)
+    faults: list[Fault] = list(cohort.faults)
+    with bars() as progress:
+        prepared = prepare_volumes(cohort, recipe, progress, faults)
+        if told_plan(prepared.plan, faults, plan_only):
+            return
+        run = fit_volumes(prepared, out, progress)
+    told_run(run)
+
+
+@app.command
+def segmenter(
+    folder: Path,
+    *,
+    out: Path,
+    preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
+    pretrained: Path | None = None,
+    seed: int = 0,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit a segmenter to a labelled cohort, from scratch or from a pre-training.
+
+    Parameters
+    ----------
+    folder: Path
+        A labelled cohort in nnU-Net v2 raw format.
+    out: Path
+        Folder of the run.
+    preset: str
+        Sizes and steps: demo for CPU minutes, workstation and paper for GPUs.
+    pretrained: Path
+        A run of vesalius pretrain to begin from; it decides on network and spacing.
+    seed: int
+        Of the fit.
+    plan_only: bool
+        Show what the fit needs and stop.
+    """
+    from vesalius.tasks.segmentation import PRESETS
+    from vesalius.tasks.segmenter_run import (
+        SegmentationRecipe,
+        fit_segmentation,
+        prepare_segmentation,
+    )
+
+    recipe = SegmentationRecipe(preset=preset, seed=seed, segmenter=PRESETS[preset])
+    cohort = Cohort.open(folder)
+    faults: list[Fault] = list(cohort.faults)
+    with bars() as progress:
+        ready = prepare_segmentation(cohort, recipe, pretrained, progress, faults)
+        if told_plan(ready.plan, faults, plan_only):
+            return
+        run = fit_segmentation(ready, out, progress)
+    told_run(run)

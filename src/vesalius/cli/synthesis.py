@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from cyclopts import Parameter
@@ -16,6 +16,7 @@ from vesalius.scans.fault import Refused
 
 if TYPE_CHECKING:
     from vesalius.synthesis.guided.closed_loop import Draw
+    from vesalius.synthesis.volumes.drawing import Sampler
     from vesalius.training.requests import Request
     from vesalius.training.run import Run
 
@@ -28,20 +29,25 @@ def generate(
     run: Path,
     *,
     out: Path,
-    attribute: Ranges,
+    attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
     count: Count = 16,
     seed: int = 0,
     tolerance: float = 0.1,
     tries: int = 10,
     extrapolate: Flag = False,
     guidance: float | None = None,
+    sampler: Literal["ddpm", "ddim", "dpm_solver_2m", "heun"] | None = None,
+    steps: int | None = None,
 ) -> None:
-    """Draw labelled scans whose attributes fill a range evenly, each measured again.
+    """Draw scans: labelled ones of guided synthesis, or whole volumes without labels.
+
+    Guided synthesis needs attributes, whose ranges are filled evenly, and each case is measured
+    again. Whole volumes come as they are, or are asked for the attributes their run was fitted on.
 
     Parameters
     ----------
     run: Path
-        Folder of a finished fit.
+        Folder of a finished fit of guided synthesis or of whole volumes.
     out: Path
         Folder of the cohort. An unfinished one is completed.
     attribute: list[str]
@@ -51,21 +57,58 @@ def generate(
     seed: int
         The same seed gives the same cases, whatever else is drawn.
     tolerance: float
-        Largest relative error of a measured attribute; what misses it is drawn again.
+        Guided synthesis: largest relative error of a measured attribute; a miss is drawn again.
     tries: int
-        Label maps drawn for one request before it is given up and listed.
+        Guided synthesis: label maps drawn for one request before it is given up and listed.
     extrapolate: bool
         Allow requests outside what the run has seen.
     guidance: float
         Scale of classifier-free guidance; the run's own without it.
+    sampler: str
+        Whole volumes: ddpm is ancestral, the others are fast; the run's own without it.
+    steps: int
+        Whole volumes: of the sampler; the run's own without it.
     """
     from vesalius.synthesis.guided.recipe import GuidedRecipe
     from vesalius.training.requests import even_requests
+    from vesalius.training.run import Run, method_of
+
+    ranges = parse_ranges(attribute or [])
+    requests = even_requests(ranges, count, seed) if ranges else None
+    method = method_of(run)
+    if method == "volumes":
+        _draw_volumes(run, out, count, seed, requests, extrapolate, guidance, sampler, steps)
+    elif method == "guided":
+        if requests is None:
+            remedy = "add --attribute ventricle_volume_ml=20:160"
+            raise Refused("--attribute", "is missing", remedy)
+        opened = Run.open(run, GuidedRecipe)
+        _draw(opened, requests, out, seed, tolerance, tries, extrapolate, guidance)
+    else:
+        remedy = "point at a run of guided synthesis or of whole volumes"
+        raise Refused(run, f"is a run of {method}, which draws no scans of its own", remedy)
+
+
+def _draw_volumes(
+    folder: Path, out: Path, count: int, seed: int, requests: Sequence[Request] | None,
+    extrapolate: bool, guidance: float | None, sampler: Sampler | None, steps: int | None,
+) -> None:  # fmt: skip
+    from vesalius.synthesis.volumes.drawing import Sampling, generate_volumes, sampling_of
+    from vesalius.synthesis.volumes.recipe import VolumesRecipe
     from vesalius.training.run import Run
 
-    requests = even_requests(parse_ranges(attribute), count, seed)
-    opened = Run.open(run, GuidedRecipe)
-    _draw(opened, requests, out, seed, tolerance, tries, extrapolate, guidance)
+    run = Run.open(folder, VolumesRecipe)
+    recipe = run.recipe
+    assert isinstance(recipe, VolumesRecipe)
+    own = sampling_of(recipe)
+    sampling = Sampling(
+        sampler or own.sampler, steps or own.steps, own.guidance if guidance is None else guidance
+    )
+    with bars() as progress:
+        made = generate_volumes(
+            run, out, count, seed, requests, sampling, extrapolate, progress=progress
+        )
+    console.print(f"{out}: {len(made.cases)} synthetic volumes; audit them with vesalius audit")
 
 
 def balance_attribute(

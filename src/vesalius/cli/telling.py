@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -21,6 +22,10 @@ from rich.table import Table
 from vesalius.scans.check import Histogram
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.progress import Progress as Told
+
+if TYPE_CHECKING:
+    from vesalius.training.plan import Plan
+    from vesalius.training.run import Run
 
 console = Console(highlight=False)
 
@@ -62,6 +67,19 @@ def print_faults(faults: Sequence[Fault], what: str = "left out") -> None:
     for fault in faults:
         table.add_row(fault.file, fault.fault, fault.remedy)
     console.print(table)
+
+
+def told_plan(plan: Plan, faults: Sequence[Fault], stop: bool) -> bool:
+    """Tell what was left out and what a fit will need; hand `stop` back."""
+    print_faults(faults)
+    for line in plan.lines():
+        console.print(f"[dim]plan[/] {line}")
+    return stop
+
+
+def told_run(run: Run) -> None:
+    """Tell where a finished run lies."""
+    console.print(f"{run.folder}: run {run.name} is ready; card in {run.folder / 'card.md'}")
 
 
 def print_histogram(histogram: Histogram) -> None:

@@ -17,6 +17,9 @@ from vesalius.networks.folding import Factors, depth_to_space, space_to_depth
 from vesalius.networks.residual import Residual, voxel_norm
 from vesalius.networks.tiling import in_tiles
 
+FINEST = 8
+"""Channels at full resolution, where one last convolution smooths over the seams of the folds."""
+
 
 class VolumeAutoencoder(nn.Module):
     """Images `(B, C, D, H, W)` in about [0, 1] to codes `(B, K, D/f, H/g, W/h)`, and back.
@@ -55,10 +58,12 @@ class VolumeAutoencoder(nn.Module):
             self.down.append(nn.Conv3d(folded, width, reach, padding=reach // 2))
             self.encoders.append(nn.Sequential(*[Residual(width) for _ in range(blocks)]))
             self.decoders.append(nn.Sequential(*[Residual(width) for _ in range(blocks)]))
-            self.up.append(nn.Conv3d(width, folded, 3, padding=1))
+            unfolded = FINEST * math.prod(step) if before == channels else folded
+            self.up.append(nn.Conv3d(width, unfolded, 3, padding=1))
             before = width
         self.to_features = nn.Conv3d(before, code_channels * bottleneck.features_per_channel, 1)
         self.from_code = nn.Conv3d(code_channels, before, 3, padding=1)
+        self.leave = nn.Conv3d(FINEST, channels, 3, padding=1)
         self.blocks = blocks
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,7 +95,7 @@ class VolumeAutoencoder(nn.Module):
             list(zip(self.steps, self.up, self.decoders, strict=True))
         ):
             h = depth_to_space(up(functional.silu(voxel_norm(decoder(h)))), step)
-        return 0.5 + 0.5 * h.float()
+        return 0.5 + 0.5 * self.leave(functional.silu(h)).float()
 
     def decode_in_tiles(self, code: Tensor, tile: int = 16) -> Tensor:
         """The same image as `decode`, from tiles of `tile`³ voxels of the code one at a time.
@@ -106,7 +111,7 @@ class VolumeAutoencoder(nn.Module):
         for step in reversed(self.steps):
             away += size * (2 * self.blocks + 1)
             size /= max(step)
-        return math.ceil(away)
+        return math.ceil(away + size)
 
 
 def folding_steps(downsampling: Factors) -> tuple[Factors, ...]:

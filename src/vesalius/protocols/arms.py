@@ -114,7 +114,7 @@ def run_arm(
     chosen = recipe.model_copy(update={"contrast": arm.contrast})
     network = fit_segmenter(scans_in, chosen, seed, f"segmenter_{arm.name}", out, progress)
     for case in followed(missing, f"predicting with {arm.name}", len(missing), progress):
-        found = segment(network, test.read(case), scans_in)
+        found = segment(network, test.read(case), list(labels.values()), spacing)
         write_nifti(found, _prediction(out, arm.name, case), np.uint8)
 
 

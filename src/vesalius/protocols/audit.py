@@ -23,7 +23,7 @@ from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import write_text
 from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.grid import Grid, fit_grid
+from vesalius.scans.grid import Grid, fit_grid, whole_grid
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import require_disjoint
 
@@ -79,11 +79,15 @@ def audit(
         raise Refused(empty.folder, "has no case to audit", "check its splits")
     require_disjoint(training, unseen)
     folder = make_folder(out)
-    grid = fit_grid([real.read(case) for case in training[:SAMPLED]], multiple=4)
+    labelled = all(case.label_map is not None for case in (*training, *unseen, *drawn))
+    if labelled:
+        grid = fit_grid([real.read(case) for case in training[:SAMPLED]], multiple=4)
+    else:
+        grid = whole_grid([real.read_images(case) for case in training[:SAMPLED]])
     sides = {
-        "training": _volumes(real, training, grid, "training", progress),
-        "held_out": _volumes(other, unseen, grid, "held-out", progress),
-        "synthetic": _volumes(synthetic, drawn, grid, "synthetic", progress),
+        "training": _volumes(real, training, grid, labelled, "training", progress),
+        "held_out": _volumes(other, unseen, grid, labelled, "held-out", progress),
+        "synthetic": _volumes(synthetic, drawn, grid, labelled, "synthetic", progress),
     }
     aligned = AlignedSearch(sides["training"])
     own, baseline = (
@@ -132,11 +136,19 @@ def _false_alarms(baseline: np.ndarray) -> np.ndarray:
 
 
 def _volumes(
-    cohort: Cohort, cases: Sequence[Case], grid: Grid, what: str, progress: Progress
-) -> list[np.ndarray]:
-    """The first channel of each case in the common grid, its detail."""
+    cohort: Cohort, cases: Sequence[Case], grid: Grid, labelled: bool, what: str,
+    progress: Progress,
+) -> list[np.ndarray]:  # fmt: skip
+    """The first channel of each case in the common grid, its detail.
+
+    Cases lie about the middle of their labels, or of their field of view where some have none.
+    """
     listed = followed(cases, f"reading {what} cases", len(cases), progress)
-    return [detail(grid.place(cohort.read(case)).channels[0].voxels) for case in listed]
+    if labelled:
+        placed = (grid.place(cohort.read(case)).channels[0] for case in listed)
+    else:
+        placed = (grid.place_whole(cohort.read_images(case)).channels[0] for case in listed)
+    return [detail(volume.voxels) for volume in placed]
 
 
 def _table(withheld: Sequence[Withheld]) -> str:

@@ -58,7 +58,7 @@ def montage(
             ax.axis("off")
         axes[0, column].set_title(caption, color="white", fontsize=8)
     canvas.subplots_adjust(0.002, 0.002, 0.998, 0.95, wspace=0.02, hspace=0.02)
-    return _encoded(canvas, dpi=110)
+    return encoded(canvas, dpi=110)
 
 
 def before_and_after(
@@ -112,7 +112,7 @@ def before_and_after(
         ax.axis("off")
     top_of_axes = 1 - 0.25 / float(canvas.get_size_inches()[1])
     canvas.subplots_adjust(0.004, 0.004, 0.996, top_of_axes, wspace=0.03, hspace=0.15)
-    return _encoded(canvas, dpi=120)
+    return encoded(canvas, dpi=120)
 
 
 def sagittal_row(scans: Sequence[LabelledScan]) -> str:
@@ -128,7 +128,7 @@ def sagittal_row(scans: Sequence[LabelledScan]) -> str:
                   aspect=z / y)  # fmt: skip
         ax.axis("off")
     canvas.subplots_adjust(0.002, 0.002, 0.998, 0.998, wspace=0.02)
-    return _encoded(canvas, dpi=110)
+    return encoded(canvas, dpi=110)
 
 
 def _outlined(ax: Axes, marks: np.ndarray, focus: Sequence[int]) -> None:
@@ -141,20 +141,20 @@ def _outlined(ax: Axes, marks: np.ndarray, focus: Sequence[int]) -> None:
 
 def histograms(before: np.ndarray, added: np.ndarray, name: str, unit: str) -> str:
     """One attribute of a cohort before, and with what was added."""
-    canvas, ax = _plot(6.4, 3.2)
+    canvas, ax = plot(6.4, 3.2)
     edges = np.linspace(0, float(max(before.max(), added.max())) * 1.02, 22)
     ax.hist([before, added], edges.tolist(), stacked=True, color=[REAL, SYNTHETIC],
             label=[f"real (n = {len(before)})", f"synthetic (n = {len(added)})"])  # fmt: skip
     ax.set(xlabel=f"{name} ({unit})", ylabel="cases")
     ax.legend(frameon=False)
-    return _encoded(canvas)
+    return encoded(canvas)
 
 
 def requested_against_measured(
     asked: np.ndarray, measured: np.ndarray, accepted: np.ndarray, unit: str
 ) -> str:
     """Every draw: those that were kept, and those that were drawn again."""
-    canvas, ax = _plot(4.2, 4.0)
+    canvas, ax = plot(4.2, 4.0)
     top = float(max(asked.max(), measured.max())) * 1.05
     ax.fill_between([0, top], [0, 0.9 * top], [0, 1.1 * top], color="#e8eef4", label="± 10 %")
     ax.plot([0, top], [0, top], color="#8a97a5", linewidth=0.8)
@@ -164,7 +164,7 @@ def requested_against_measured(
             label=f"kept ({int(accepted.sum())})")  # fmt: skip
     ax.set(xlabel=f"requested ({unit})", ylabel=f"measured ({unit})", xlim=(0, top), ylim=(0, top))
     ax.legend(frameon=False, fontsize=8)
-    return _encoded(canvas)
+    return encoded(canvas)
 
 
 def requested_panels(
@@ -185,7 +185,7 @@ def requested_panels(
         ax.legend(frameon=False, fontsize=8)
         _tidy(ax)
     canvas.tight_layout()
-    return _encoded(canvas)
+    return encoded(canvas)
 
 
 def predicted_against_true(
@@ -202,12 +202,12 @@ def predicted_against_true(
         _tidy(ax)
     panels[0].set_ylabel(f"predicted − true ({unit})", fontsize=8)
     canvas.tight_layout()
-    return _encoded(canvas)
+    return encoded(canvas)
 
 
 def likeness(audit: Mapping[str, Any]) -> str:
     """Nearest training case of each synthetic and each held-out real case; copies lie top right."""
-    canvas, ax = _plot(5.2, 3.4)
+    canvas, ax = plot(5.2, 3.4)
     for side, colour, name in (
         ("held_out", REAL, "held-out real"), ("synthetic", SYNTHETIC, "synthetic"),
     ):  # fmt: skip
@@ -216,10 +216,11 @@ def likeness(audit: Mapping[str, Any]) -> str:
     ax.axhline(audit["lead_threshold"], color="black", linewidth=0.8, linestyle="--")
     ax.set(xlabel="correlation with the nearest training case", ylabel="lead over next five (z)")
     ax.legend(frameon=False, fontsize=8)
-    return _encoded(canvas)
+    return encoded(canvas)
 
 
-def _plot(width: float, height: float) -> tuple[Canvas, Axes]:
+def plot(width: float, height: float) -> tuple[Canvas, Axes]:
+    """An empty diagram."""
     canvas = Canvas(figsize=(width, height), facecolor="white")
     ax = canvas.subplots()
     _tidy(ax)
@@ -236,7 +237,8 @@ def to_png(uri: str, path: Path) -> None:
     path.write_bytes(base64.b64decode(uri.partition(",")[2]))
 
 
-def _encoded(canvas: Canvas, dpi: int = 120) -> str:
+def encoded(canvas: Canvas, dpi: int = 120) -> str:
+    """A picture as a data URI."""
     stream = io.BytesIO()
     tight = {} if canvas.get_facecolor()[:3] == (0, 0, 0) else {"bbox_inches": "tight"}
     canvas.savefig(stream, format="png", dpi=dpi, facecolor=canvas.get_facecolor(), **tight)  # type: ignore[arg-type]

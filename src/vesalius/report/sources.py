@@ -10,12 +10,12 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
 
 
-def cohort_if_there(folder: Path) -> Cohort | None:
+def cohort_if_there(folder: Path, labelled: bool = True) -> Cohort | None:
     """A cohort that has at least one sound case; `None` while there is none."""
     if not (folder / "cases.csv").is_file():
         return None
     try:
-        return Cohort.open(folder)
+        return Cohort.open(folder, labelled)
     except Refused:
         return None
 

@@ -175,7 +175,11 @@ class Fingerprint(Settings):
         """What a cohort drawn by the run says of itself."""
         return Description(
             self.channels, self.labels, origin="synthetic",
-            attributes=tuple(seen.attribute for seen in self.attributes if seen.measure),
+            attributes=tuple(
+                seen.attribute
+                for seen in self.attributes
+                if seen.measure and set(seen.labels) <= set(self.labels)
+            ),
         )  # fmt: skip
 
     @property

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from vesalius.training.recipe import FitRecipe, Settings
 
+Sampler = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
+
 
 class VolumesRecipe(Settings):
     """All settings of one fit of whole volumes.
@@ -50,35 +52,35 @@ class VolumesRecipe(Settings):
     bottleneck: Literal["codebook", "gaussian"] = "codebook"
     downsampling: tuple[int, int, int] = (4, 4, 4)
     code_channels: int = 8
-    codes: int = 1024
+    codes: int = 2048
     widths: tuple[int, ...] = (32, 64)
     blocks: int = 1
-    crop: tuple[int, int, int] = (0, 0, 0)
+    crop: tuple[int, int, int] = (32, 32, 32)
     critic_width: int = 16
     critic_levels: int = 3
-    critics_from: int = 600
+    critics_from: int = 800
     perceptual: str = "lite0"
     absolute_weight: float = 4.0
     perceptual_weight: float = 4.0
-    adversarial_weight: float = 1.0
-    feature_weight: float = 4.0
+    adversarial_weight: float = 0.2
+    feature_weight: float = 1.0
     kl_weight: float = 1e-4
     least_psnr: float = 20.0
     least_ssim: float = 0.6
 
     denoiser_widths: tuple[int, ...] = (64, 128, 128)
     denoiser_blocks: int = 1
-    attend_from: int = 0
+    attend_from: int = 1
     drop_condition: float = Field(default=0.1, ge=0, le=1)
     guidance: float = 1.0
-    sampler: Literal["ddpm", "ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
+    sampler: Sampler = "dpm_solver_2m"
     sampler_steps: int = 30
     held_out: float = 0.1
 
     fit_autoencoder: FitRecipe = FitRecipe(
-        steps=1200, batch_size=2, learning_rate=1e-3, betas=(0.5, 0.9), moving_average=0.98
+        steps=1100, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
     )
-    fit_denoiser: FitRecipe = FitRecipe(steps=1200, batch_size=8, learning_rate=1e-3)
+    fit_denoiser: FitRecipe = FitRecipe(steps=1000, batch_size=8, learning_rate=1e-3)
 
 
 def _published(
@@ -93,7 +95,8 @@ def _published(
     """
     return VolumesRecipe(
         preset=preset, downsampling=downsampling, widths=widths, blocks=1, codes=16_384,
-        critic_width=64, critics_from=10_000, denoiser_widths=(64, 128, 256, 512),
+        crop=(0, 0, 0), critic_width=64, critics_from=10_000, adversarial_weight=1.0,
+        feature_weight=4.0, attend_from=0, denoiser_widths=(64, 128, 256, 512),
         denoiser_blocks=2, sampler="ddpm", sampler_steps=300,
         fit_autoencoder=FitRecipe(
             steps=100_000, batch_size=2, learning_rate=3e-4, betas=(0.5, 0.9), warmup_steps=500,
@@ -116,8 +119,9 @@ PRESETS: dict[str, VolumesRecipe] = {
     ),
     "demo": VolumesRecipe(),
     "workstation": VolumesRecipe(
-        preset="workstation", codes=8192, widths=(48, 96), blocks=2, critic_width=32,
-        critics_from=5000, denoiser_widths=(128, 256, 384), denoiser_blocks=2,
+        preset="workstation", codes=8192, widths=(48, 96), blocks=2, crop=(64, 64, 64),
+        critic_width=32, critics_from=5000, adversarial_weight=0.5,
+        denoiser_widths=(128, 256, 384), denoiser_blocks=2,
         fit_autoencoder=FitRecipe(
             steps=40_000, batch_size=4, learning_rate=5e-4, betas=(0.5, 0.9), warmup_steps=500,
             moving_average=0.999,

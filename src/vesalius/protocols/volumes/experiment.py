@@ -1,0 +1,339 @@
+"""The experiment of whole volumes: from phantoms to table, for one organ after the other.
+
+Diversity by similarity of pairs and pre-training for segmentation with scarce labels follow Khader
+et al. 2023 (arXiv 2211.03364); floors, controls of the gain, and the audit are added.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from vesalius.evidence.control import control_figures
+from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.networks.picture_features import lite0_features
+from vesalius.phantoms.cohort import write_gridded
+from vesalius.protocols.audit import audit
+from vesalius.protocols.stages import Stages
+from vesalius.protocols.volumes.fidelity import (
+    Looked,
+    frechet_figures,
+    likeness_figures,
+    radiomics_figures,
+)
+from vesalius.protocols.volumes.recipe import Organ, VolumesProtocolRecipe
+from vesalius.protocols.volumes.teaching import Teaching, teaching_figures
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.description import write_text
+from vesalius.scans.fault import make_folder
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.synthesis.volumes.drawing import (
+    Sampling,
+    VolumePainter,
+    generate_volumes,
+    sampling_of,
+)
+from vesalius.synthesis.volumes.fitting import (
+    fit_volumes,
+    prepare_volumes,
+    reconstruction_of,
+)
+from vesalius.synthesis.volumes.recipe import VolumesRecipe
+from vesalius.tasks.segmenter_run import (
+    SegmentationRecipe,
+    TrainedSegmenter,
+    fit_segmentation,
+    prepare_segmentation,
+)
+from vesalius.training.requests import Request, even_requests
+from vesalius.training.run import Run
+
+GAUSSIAN_FIT = "run-gaussian"
+
+
+def run_volumes(
+    out: str | Path,
+    recipe: VolumesProtocolRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the experiment, or go on with one that was killed, and write `results.json`.
+
+    Args:
+        out: folder; for each organ `real/`, `unseen/`, `held-out/`, `run/`, `drawn/`, `audit/` and
+            `teaching/` appear in a folder of its name.
+        recipe: settings.
+        progress: told after each case and step.
+        finished: called after each stage.
+    """
+    stages = Stages(out, recipe.digest)
+    figures: dict[str, Figure] = {}
+    notes: dict[str, Any] = {}
+    results = Results("volumes", recipe.preset, recipe.seed, True, figures, notes)
+    for organ in recipe.organs:
+        one = _OrganExperiment(stages.folder / organ, organ, recipe, progress)
+        for stage in one.stages:
+            key = f"{organ} {stage}"
+            fresh = key not in stages.seconds
+            stages.run(key, partial(one.do, stage))
+            measured = one.measured(stage)
+            seconds = f"{organ}/seconds/{stage.replace(' ', '_')}"
+            figures[seconds] = Figure(stages.seconds[key], "s", 1)
+            figures |= {f"{organ}/{name}": figure for name, figure in measured.figures.items()}
+            notes[organ] = notes.get(organ, {}) | measured.notes
+            results.write(stages.folder)
+            if fresh:
+                finished(key)
+    return results
+
+
+class _OrganExperiment:
+    """One organ: stages that write files, each with what was measured of it."""
+
+    def __init__(
+        self, folder: Path, organ: Organ, recipe: VolumesProtocolRecipe, progress: Progress
+    ) -> None:
+        self.folder, self.organ, self.recipe, self.progress = folder, organ, recipe, progress
+        self.own = recipe.of(organ)
+        self._notes: dict[str, Any] = {}
+        every: dict[str, tuple[Callable[[], None], Callable[[], dict[str, Figure]]]] = {
+            "phantoms": (self._phantoms, dict),
+            "fit": (self._fit, self._reconstruction),
+            "gaussian fit": (self._gaussian, self._gaussian_figures),
+            "generate": (self._generate, dict),
+            "samplers": (self._samplers, dict),
+            "fidelity": (lambda: None, self._fidelity),
+            "audit": (self._audit, self._audit_figures),
+            "teaching": (self._teaching, self._teaching_figures),
+            "control": (self._control, self._control_figures),
+        }
+        if not recipe.gaussian:
+            del every["gaussian fit"]
+        if not recipe.samplers:
+            del every["samplers"]
+        if not recipe.control_cases:
+            del every["control"]
+        self._every = every
+        self.stages = tuple(every)
+
+    def do(self, stage: str) -> None:
+        """Work through a stage and keep what was measured of it."""
+        work, measure = self._every[stage]
+        work()
+        self._notes = {}
+        figures, recipe = measure(), self.recipe
+        found = Results("volumes", recipe.preset, recipe.seed, True, figures, self._notes)
+        found.write(make_folder(self._kept(stage)))
+
+    def measured(self, stage: str) -> Results:
+        """What a finished stage measured."""
+        return Results.read(self._kept(stage))
+
+    def _kept(self, stage: str) -> Path:
+        return self.folder / "measured" / stage.replace(" ", "-")
+
+    def _cohort(self, name: str, labelled: bool = True) -> Cohort:
+        return Cohort.open(self.folder / name, labelled)
+
+    def _phantoms(self) -> None:
+        recipe = self.recipe
+        for name, count, seed, split in (
+            ("real", recipe.cases, recipe.seed, ""),
+            ("unseen", 2 * recipe.test_cases, recipe.seed + 1000, "test"),
+        ):
+            write_gridded(
+                self.organ, self.folder / name, count, seed, self.own.shape, split,
+                recipe.workers, self.progress,
+            )  # fmt: skip
+
+    def _method(self, bottleneck: str = "codebook") -> VolumesRecipe:
+        update = {"attributes": (self.own.attribute,), "seed": self.recipe.seed}
+        return self.recipe.synthesis.model_copy(update=update | {"bottleneck": bottleneck})
+
+    def _fit(self) -> None:
+        prepared = prepare_volumes(self._cohort("real"), self._method(), self.progress)
+        fit_volumes(prepared, self.folder / "run", self.progress)
+
+    @property
+    def _run(self) -> Run:
+        return Run.open(self.folder / "run", VolumesRecipe)
+
+    def _reconstruction(self) -> dict[str, Figure]:
+        return _reconstruction_figures(self._run, "reconstruction")
+
+    def _gaussian(self) -> None:
+        prepared = prepare_volumes(self._cohort("real"), self._method("gaussian"), self.progress)
+        run = fit_volumes(prepared, self.folder / GAUSSIAN_FIT, self.progress)
+        generate_volumes(
+            run, self.folder / "drawn-gaussian", self.recipe.test_cases, self.recipe.seed,
+            progress=self.progress,
+        )  # fmt: skip
+
+    def _gaussian_figures(self) -> dict[str, Figure]:
+        run = Run.open(self.folder / GAUSSIAN_FIT, VolumesRecipe)
+        return _reconstruction_figures(run, "reconstruction_gaussian")
+
+    def _generate(self) -> None:
+        generate_volumes(
+            self._run, self.folder / "drawn", self.recipe.synthetic_cases, self.recipe.seed,
+            progress=self.progress,
+        )  # fmt: skip
+
+    def _samplers(self) -> None:
+        guidance = self.recipe.synthesis.guidance
+        for name, steps in self.recipe.samplers:
+            generate_volumes(
+                self._run, self.folder / f"drawn-{name}-{steps}", self.recipe.sampler_cases,
+                self.recipe.seed, sampling=Sampling(name, steps, guidance),
+                progress=self.progress,
+            )  # fmt: skip
+
+    def _fidelity(self) -> dict[str, Figure]:
+        recipe, seen = self.recipe, self._run.fingerprint
+        both = 2 * recipe.test_cases
+
+        def look(name: str, count: int) -> Looked:
+            return Looked(self._cohort(name, False), seen, count, name, self.progress)
+
+        real, drawn = look("unseen", both), look("drawn", recipe.synthetic_cases)
+        extract = lite0_features().pooled
+        sets = {"fid": drawn.features(extract)}
+        if recipe.gaussian:
+            name = "drawn-gaussian"
+            sets["fid_gaussian"] = look(name, recipe.test_cases).features(extract)
+        own = sampling_of(self._method())
+        figures: dict[str, Figure] = {}
+        for sampler, steps in ((own.sampler, own.steps), *recipe.samplers):
+            figures[f"seconds/volume_{sampler}_{steps}"] = self._pace(
+                Sampling(sampler, steps, own.guidance)
+            )
+            if (sampler, steps) in recipe.samplers:
+                name = f"drawn-{sampler}-{steps}"
+                rows = look(name, recipe.sampler_cases).features(extract)
+                sets[f"fid_{sampler}_{steps}"] = rows
+        figures |= frechet_figures(real.features(extract), sets)
+        figures |= likeness_figures(real, drawn, seen.spacing_mm, recipe.seed)
+        distances, why = radiomics_figures(real, drawn, recipe.radiomics_cases, recipe.seed)
+        self._notes["radiomics"] = why or "taken"
+        return figures | distances
+
+    def _pace(self, sampling: Sampling) -> Figure:
+        """Seconds a volume takes, drawn one by one."""
+        painter = VolumePainter(self._run, sampling)
+        painter.volume(0)
+        seconds = []
+        for seed in range(3):
+            start = perf_counter()
+            painter.volume(seed)
+            seconds.append(perf_counter() - start)
+        return mean_figure(np.array(seconds), "s")
+
+    def _audit(self) -> None:
+        audit(
+            self._fitted(), self._cohort("drawn", False), self._cohort("unseen"),
+            self.folder / "audit", self.progress,
+        )  # fmt: skip
+
+    def _fitted(self) -> Cohort:
+        """The cases that the autoencoder and the denoiser saw."""
+        real = self._cohort("real")
+        names = set(json.loads((self._run.folder / "split.json").read_text())["fitted"])
+        kept = tuple(case for case in real.cases if case.name in names)
+        return Cohort(real.folder, real.description, kept, ())
+
+    def _audit_figures(self) -> dict[str, Figure]:
+        found = Results.read(self.folder / "audit")
+        self._notes["withhold"] = found.notes["withhold"]
+        return found.figures
+
+    def _teach(self) -> Teaching:
+        return Teaching(
+            self.folder, self.recipe, self.own, self._cohort("real"),
+            self._cohort("drawn", False), self._cohort("unseen"), self.progress,
+        )  # fmt: skip
+
+    def _teaching(self) -> None:
+        self._teach().run()
+
+    def _teaching_figures(self) -> dict[str, Figure]:
+        teaching = self._teach()
+        self._notes |= {
+            "longer_by_steps": teaching.longer_by,
+            "primary_fraction": self.recipe.primary,
+            "labelled_cases": self.recipe.labelled_cases,
+            "fine_tuning_steps": self.recipe.segmenter.fit.steps,
+            "targets": list(self.own.targets),
+        }
+        return teaching_figures(teaching.table, self.recipe)
+
+    def _control(self) -> None:
+        """Volumes asked for an attribute, which a segmenter of all real label maps measures."""
+        run = self._run
+        asked = self._requests(run)
+        generate_volumes(
+            run, self.folder / "control", len(asked), self.recipe.seed + 1, asked,
+            progress=self.progress,
+        )  # fmt: skip
+        recipe = SegmentationRecipe(
+            seed=self.recipe.seed, spacing_mm=self.own.working_mm,
+            segmenter=self.recipe.segmenter.model_copy(update={"mirror": self.own.mirror}),
+        )  # fmt: skip
+        ready = prepare_segmentation(self._cohort("real"), recipe, progress=self.progress)
+        trained = TrainedSegmenter(
+            fit_segmentation(ready, self.folder / "segmenter", self.progress)
+        )
+        drawn, unseen = self._cohort("control", False), self._cohort("unseen")
+        lines = ["set,case,wanted,measured"]
+        measure = unseen.description.attribute(self.own.attribute)
+        labels = unseen.description.labels
+        for name, cohort in (("drawn", drawn), ("unseen", unseen)):
+            for case in followed(
+                cohort.cases, f"measuring {name} volumes", len(cohort.cases), self.progress
+            ):
+                found = trained.segment(cohort.read_images(case))
+                key = f"requested_{self.own.attribute}" if name == "drawn" else self.own.attribute
+                value = measure.of(found, labels)
+                lines.append(f"{name},{case.name},{case.attributes[key]:.6g},{value:.6g}")
+        write_text(self.folder / "control.csv", "\n".join(lines) + "\n")
+
+    def _requests(self, run: Run) -> list[Request]:
+        seen = run.fingerprint.attribute(self.own.attribute)
+        ranges = {seen.name: (seen.low, seen.high)}
+        return even_requests(ranges, self.recipe.control_cases, self.recipe.seed)
+
+    def _control_figures(self) -> dict[str, Figure]:
+        """Requested against measured; beside it true against measured of unseen phantoms."""
+        with (self.folder / "control.csv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        self._notes["attribute"] = self.own.attribute
+        found: dict[str, Figure] = {}
+        for name in ("drawn", "unseen"):
+            pairs = np.array(
+                [(float(r["wanted"]), float(r["measured"])) for r in rows if r["set"] == name]
+            )
+            own = control_figures(pairs[:, 0], pairs[:, 1], "mL")
+            found |= {f"control/{name}/{key}": figure for key, figure in own.items()}
+        return found
+
+
+def _reconstruction_figures(run: Run, name: str) -> dict[str, Figure]:
+    """PSNR and SSIM of held-out volumes, and use of the codebook if there is one."""
+    back = reconstruction_of(run)
+    found = {
+        f"{name}/psnr": mean_figure(np.array(back.psnr), "dB"),
+        f"{name}/ssim": mean_figure(np.array(back.ssim), ""),
+    }
+    recipe = run.recipe
+    assert isinstance(recipe, VolumesRecipe)
+    if recipe.bottleneck == "codebook":
+        count = len(back.psnr)
+        found[f"{name}/codes_used"] = Figure(back.codes_used, "", count)
+        found[f"{name}/perplexity"] = Figure(back.perplexity, "codes", count)
+    return found

@@ -1,0 +1,285 @@
+"""`report.html` of the experiment of whole volumes, as far as it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from vesalius.report.pictures import REAL, SYNTHETIC, encoded, plot
+from vesalius.report.rendering import rendered, shown
+from vesalius.report.sources import cohort_if_there, json_if_there
+from vesalius.scans.case import Scan
+from vesalius.scans.description import write_text
+
+matplotlib.use("Agg")
+
+ARMS = ("scratch", "synthetic", "real", "scrambled", "noise", "longer")
+EACH = 5
+COLOURS = {"scratch": "#8a97a5", "synthetic": SYNTHETIC, "real": REAL}
+
+
+def write_volumes_report(folder: Path) -> Path:
+    """Write `report.html` into the folder of the protocol from what is there already."""
+    results = json_if_there(folder / "results.json")
+    figures, notes = results.get("figures", {}), results.get("notes", {})
+    found = [path.parent.name for path in sorted(folder.glob("*/real"))]
+    organs = []
+    for organ in found:
+        own = figures_of(figures, organ)
+        organs.append(
+            {
+                "name": organ, "figures": own, "notes": notes.get(organ, {}),
+                "picture": volumes_picture(folder, [organ]),
+                "curve": _curve(own), "fractions": _fractions(own), "primary": _primary(own),
+                "distances": {k[9:]: f for k, f in own.items() if k.startswith("fidelity/fid")},
+                "paces": {k[15:]: f for k, f in own.items() if k.startswith("seconds/volume_")},
+            }
+        )  # fmt: skip
+    finished = bool(figures) and all(
+        any(key.startswith("pretraining/primary") for key in o["figures"]) for o in organs
+    )
+    said = [line for o in organs for line in conclusions(o["name"], o["figures"], o["notes"])]
+    content: dict[str, Any] = {
+        "title": "whole volumes", "phantoms": True, "finished": finished, "results": results,
+        "figures": {key.replace("/seconds/", " "): f for key, f in figures.items()} | {
+            f"seconds/{key.replace('/seconds', '')}": f
+            for key, f in figures.items()
+            if "/seconds/" in key and "/volume_" not in key
+        },
+        "conclusions": said, "organs": organs,
+    }  # fmt: skip
+    report = folder / "report.html"
+    write_text(report, rendered("volumes.html.j2", content))
+    return report
+
+
+def figures_of(figures: dict[str, Any], organ: str) -> dict[str, Any]:
+    """The figures of one organ without its name in front.
+
+    >>> figures_of({"breast/reconstruction/psnr": 1, "chest/reconstruction/psnr": 2}, "chest")
+    {'reconstruction/psnr': 2}
+    """
+    start = f"{organ}/"
+    return {key[len(start) :]: f for key, f in figures.items() if key.startswith(start)}
+
+
+def volumes_picture(folder: Path, organs: Sequence[str] | None = None) -> str:
+    """Real volumes beside drawn ones, the middle slices across three axes, nothing picked."""
+    chosen = organs or [path.parent.name for path in sorted(folder.glob("*/real"))]
+    rows = []
+    for organ in chosen:
+        for name, told in (("unseen", "phantom"), ("drawn", "synthetic")):
+            cohort = cohort_if_there(folder / organ / name, labelled=False)
+            if cohort:
+                scans = [cohort.read_images(case) for case in cohort.cases[:EACH]]
+                rows.append((f"{organ}, {told}", scans))
+    return three_planes(rows) if rows else ""
+
+
+def three_planes(rows: Sequence[tuple[str, Sequence[Scan]]]) -> str:
+    """Each set of scans as three rows of slices: axial, coronal, sagittal."""
+    columns = max(len(scans) for _, scans in rows)
+    heights = []
+    for _, scans in rows:
+        x, y, z = (
+            n * mm
+            for n, mm in zip(
+                scans[0].channels[0].shape, scans[0].channels[0].spacing_mm, strict=True
+            )
+        )
+        heights += [y / x, z / x, z / y]
+    canvas = Canvas(figsize=(1.7 * columns, 1.7 * sum(heights) + 0.3 * len(rows)))
+    canvas.set_facecolor("black")
+    axes = canvas.subplots(
+        3 * len(rows), columns, squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    for ax in axes.flat:
+        ax.axis("off")
+    for block, (name, scans) in enumerate(rows):
+        pooled = np.concatenate([s.channels[0].voxels.ravel()[::31] for s in scans])
+        low, high = np.percentile(pooled, [1, 99.5])
+        for column, scan in enumerate(scans):
+            image = scan.channels[0].oriented("RAS")
+            a, b, c = (side // 2 for side in image.shape)
+            x, y, z = image.spacing_mm
+            planes = (
+                (image.voxels[:, :, c], y / x),
+                (image.voxels[:, b], z / x),
+                (image.voxels[a], z / y),
+            )
+            for row, (pixels, aspect) in enumerate(planes):
+                axes[3 * block + row, column].imshow(
+                    pixels.T, cmap="gray", origin="lower", vmin=low, vmax=high, aspect=aspect
+                )
+        axes[3 * block, 0].set_title(name, color="white", fontsize=9, loc="left")
+    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.97, wspace=0.02, hspace=0.06)
+    return encoded(canvas, dpi=100)
+
+
+def _fractions(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Dice of the three main arms at each fraction."""
+    names = sorted(
+        {k.split("/")[1] for k in figures if k.startswith("pretraining/") and k.endswith("/dice")},
+        key=float,
+    )
+    return [
+        {"fraction": name, **{a: figures.get(f"pretraining/{name}/{a}/dice") for a in ARMS[:3]}}
+        for name in names
+    ]
+
+
+def _primary(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every paired difference at the primary fraction."""
+    start = "pretraining/primary/"
+    return [
+        {"name": told_gain(key.removeprefix(start)), "figure": figure}
+        for key, figure in figures.items()
+        if key.startswith(start)
+    ]
+
+
+def told_gain(name: str) -> str:
+    """The name of a paired difference in words.
+
+    >>> told_gain("dice_gain"), told_gain("real_gain"), told_gain("synthetic_minus_noise")
+    ('synthetic minus scratch', 'real minus scratch', 'synthetic minus noise')
+    """
+    if name == "dice_gain":
+        return "synthetic minus scratch"
+    if name.endswith("_gain"):
+        return f"{name.removesuffix('_gain')} minus scratch"
+    return name.replace("_", " ")
+
+
+def _curve(figures: dict[str, Any]) -> str:
+    """Dice over the fraction of labelled cases, an interval for each arm."""
+    rows = _fractions(figures)
+    if not rows:
+        return ""
+    canvas, ax = plot(5.4, 3.4)
+    for place, arm in enumerate(ARMS[:3]):
+        found = [(float(row["fraction"]), row[arm]) for row in rows if row[arm]]
+        x = np.array([100 * fraction for fraction, _ in found]) * (1 + 0.03 * (place - 1))
+        y = np.array([f["value"] for _, f in found])
+        bounds = np.array([f["ci95"] or [f["value"]] * 2 for _, f in found]).T
+        ax.errorbar(
+            x, y, np.abs(bounds - y), fmt="o-", color=COLOURS[arm], markersize=4, label=arm,
+            capsize=2, linewidth=1,
+        )  # fmt: skip
+    ax.set_xscale("log")
+    ticks = [100 * float(row["fraction"]) for row in rows]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set(xlabel="labelled cases fine-tuned on (%)", ylabel="Dice, unseen cases")
+    ax.legend(frameon=False, fontsize=8)
+    return encoded(canvas)
+
+
+def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> list[str]:
+    """What the intervals allow to be said of one organ, in sentences."""
+    said = []
+    name = organ.capitalize()
+    gain = figures.get("pretraining/primary/dice_gain")
+    if gain and gain["ci95"]:
+        low, high = gain["ci95"]
+        verdict = "raises" if low > 0 else "lowers" if high < 0 else "does not measurably change"
+        said.append(
+            f"{name}: pre-training on synthetic volumes {verdict} Dice at the fraction named "
+            f"beforehand ({100 * notes['primary_fraction']:g} % of {notes['labelled_cases']} "
+            f"labelled cases): {shown(gain)} over {gain['n']} paired trainings."
+        )
+        for arm in ("scrambled", "noise", "longer", "real"):
+            figure = figures.get(f"pretraining/primary/synthetic_minus_{arm}")
+            if figure and figure["ci95"]:
+                low, high = figure["ci95"]
+                against = "more" if low > 0 else "less" if high < 0 else "not measurably more"
+                told = {
+                    "scrambled": "the same volumes with their octants exchanged",
+                    "noise": "noise of the same histogram",
+                    "longer": "training longer from scratch at equal network passes",
+                    "real": "pre-training on as many real volumes",
+                }[arm]
+                said.append(f"{name}: it brings {against} than {told} ({shown(figure)}).")
+    fid, floor = figures.get("fidelity/fid"), figures.get("fidelity/fid_floor")
+    if fid and floor:
+        said.append(
+            f"{name}: Fréchet distance of drawn volumes {shown(fid)}, of real ones among "
+            f"themselves {shown(floor)} (n = {fid['n']} each)."
+        )
+    alike = [figures.get(f"diversity/ms_ssim/{which}") for which in ("synthetic", "real")]
+    if all(alike):
+        said.append(
+            f"{name}: pairs of drawn volumes have an MS-SSIM of {shown(alike[0])}, pairs of real "
+            f"ones {shown(alike[1])}."
+        )
+    copies = figures.get("memorisation/copies")
+    if copies:
+        said.append(
+            f"{name}: {copies['value']:.0f} of {copies['n']} drawn volumes are called copies of a "
+            f"training case; false alarms {shown(figures.get('memorisation/false_alarms'))}."
+        )
+    return said
+
+
+def volumes_table(results: dict[str, Any]) -> str:
+    """The figures of the protocol as Markdown."""
+    organs = list(results["notes"])
+    organs = [organ for organ in organs if organ != "undefined"]
+    every = {organ: figures_of(results["figures"], organ) for organ in organs}
+    rows = (
+        ("held-out volumes through the VQ-GAN, PSNR (dB)", "reconstruction/psnr"),
+        ("the same, SSIM", "reconstruction/ssim"),
+        ("share of codes in use", "reconstruction/codes_used"),
+        ("held-out volumes through the KL autoencoder, PSNR (dB)", "reconstruction_gaussian/psnr"),
+        ("Fréchet distance, drawn", "fidelity/fid"),
+        ("Fréchet distance, drawn by the KL autoencoder's diffusion", "fidelity/fid_gaussian"),
+        ("Fréchet distance, real to real", "fidelity/fid_floor"),
+        ("Fréchet radiomics distance, drawn", "fidelity/frd"),
+        ("Fréchet radiomics distance, real to real", "fidelity/frd_floor"),
+        ("MS-SSIM of pairs, drawn", "diversity/ms_ssim/synthetic"),
+        ("MS-SSIM of pairs, real", "diversity/ms_ssim/real"),
+        ("SSIM of neighbouring slices, drawn", "slices/ssim/synthetic"),
+        ("SSIM of neighbouring slices, real", "slices/ssim/real"),
+        ("called copies", "memorisation/copies"),
+        ("membership AUC", "memorisation/membership_auc"),
+        ("gain of synthetic pre-training, Dice", "pretraining/primary/dice_gain"),
+        ("gain of real pre-training, Dice", "pretraining/primary/real_gain"),
+        ("gain of scrambled volumes, Dice", "pretraining/primary/scrambled_gain"),
+        ("gain of noise, Dice", "pretraining/primary/noise_gain"),
+        ("gain of longer training from scratch, Dice", "pretraining/primary/longer_gain"),
+    )
+    lines = [f"| | {' | '.join(organs)} |", "|---|" + "---|" * len(organs)]
+    for told, key in rows:
+        if any(key in own for own in every.values()):
+            cells = " | ".join(shown(own.get(key)) for own in every.values())
+            lines.append(f"| {told} | {cells} |")
+    for organ, own in every.items():
+        dice = "; ".join(
+            f"{100 * float(row['fraction']):g} %: scratch {shown(row['scratch'])}, synthetic "
+            f"{shown(row['synthetic'])}, real {shown(row['real'])}"
+            for row in _fractions(own)
+        )
+        lines += ["", f"Dice, {organ}, by share of {_labelled(results, organ)}: {dice}."]
+    seconds = sum(
+        f["value"]
+        for key, f in results["figures"].items()
+        if "/seconds/" in key and "/volume_" not in key
+    )
+    for organ, own in every.items():
+        lines += [f"\n{line}" for line in conclusions(organ, own, results["notes"][organ])[:1]]
+    lines.append(
+        f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "
+        f"weights and order. One fit of the method, seed {results['seed']}. This run took "
+        f"{seconds / 60:.0f} minutes on {results['machine']['cores']} cores."
+    )
+    return "\n".join(lines)
+
+
+def _labelled(results: dict[str, Any], organ: str) -> str:
+    notes = results["notes"][organ]
+    return f"{notes['labelled_cases']} labelled cases ({', '.join(notes['targets'])})"

@@ -1,0 +1,99 @@
+"""Images as segmenters see them: upright, of one spacing, cropped to the body, at unit spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from vesalius.scans.volume import Volume
+
+Box = tuple[slice, slice, slice]
+
+
+def prepared(
+    channels: Sequence[Volume], spacing_mm: tuple[float, float, float]
+) -> tuple[np.ndarray, Box]:
+    """Images as the segmenter sees them, RAS, one spacing, unit spread, `(C, D, H, W)`.
+
+    Returns:
+        the part of them that holds the body, and where that part lies.
+    """
+    image = np.stack([resampled(one.oriented("RAS"), spacing_mm, order=1) for one in channels])
+    box = body_box(image)
+    return normalised(image[:, *box]), box
+
+
+def body_box(image: np.ndarray) -> Box:
+    """The box around what stands out from the background of `(C, D, H, W)`, with a margin.
+
+    >>> image = np.zeros((1, 10, 10, 10)); image[0, 3:7, 3:7, 3:7] = 1
+    >>> body_box(image)[0]
+    slice(1, 9, None)
+    """
+    smooth = ndimage.uniform_filter(image[0].astype(np.float32), 3, mode="nearest")
+    low, high = np.percentile(smooth, [1, 99])
+    parts = ndimage.find_objects((smooth > low + 0.2 * (high - low)).astype(np.uint8))
+    if not parts or parts[0] is None:
+        return slice(0, image.shape[1]), slice(0, image.shape[2]), slice(0, image.shape[3])
+    x, y, z = (
+        slice(max(0, side.start - 1), min(full, side.stop + 1))
+        for side, full in zip(parts[0], image.shape[1:], strict=True)
+    )
+    return x, y, z
+
+
+def working_shape(
+    volume: Volume, spacing_mm: tuple[float, float, float]
+) -> tuple[int, ...]:  # fmt: skip
+    """Shape of a volume once it is resampled to another spacing."""
+    zoom = np.array(volume.spacing_mm) / np.array(spacing_mm)
+    return tuple(int(n) for n in np.maximum(1, np.round(np.array(volume.shape) * zoom)))
+
+
+def resampled(volume: Volume, spacing_mm: tuple[float, float, float], order: int) -> np.ndarray:
+    """Voxels of a volume at another spacing, covering the same field of view."""
+    shape = working_shape(volume, spacing_mm)
+    if shape == volume.shape:
+        return volume.voxels
+    step = np.array(volume.shape) / shape
+    out: np.ndarray = ndimage.affine_transform(
+        volume.voxels, step, 0.5 * step - 0.5, output_shape=shape, order=order, mode="nearest"
+    )
+    return out
+
+
+def normalised(image: np.ndarray) -> np.ndarray:
+    """An image `(C, D, H, W)` with each channel at zero mean and unit spread above its background.
+
+    >>> done = normalised(np.arange(16.0).reshape(1, 1, 4, 4))
+    >>> bool(abs(done.mean()) < 1)
+    True
+    """
+    out = np.empty(image.shape, dtype=np.float32)
+    for channel, voxels in enumerate(image):
+        low, high = np.percentile(voxels, [1, 99])
+        body = voxels[voxels > low + 0.1 * (high - low)]
+        body = body if body.size else voxels
+        out[channel] = (voxels - body.mean()) / max(float(body.std()), 1e-6)
+    return np.clip(out, -6, 6)
+
+
+def stacked(parts: Sequence[np.ndarray]) -> Tensor:
+    """Volumes `(…, D, H, W)` of different sides, each centred in the largest of them.
+
+    >>> stacked([np.ones((2, 2, 2)), np.ones((4, 2, 2))]).shape
+    torch.Size([2, 4, 2, 2])
+    """
+    shape = np.max([part.shape[-3:] for part in parts], axis=0)
+    return torch.stack([torch.from_numpy(_padded(part, shape)) for part in parts])
+
+
+def _padded(voxels: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """The last three axes centred in a larger shape, filled with the least value."""
+    missing = shape - np.array(voxels.shape[-3:])
+    sides = [(0, 0)] * (voxels.ndim - 3) + [(int(m // 2), int(m - m // 2)) for m in missing]
+    return np.pad(voxels, sides, constant_values=voxels.min())

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup setup-dev demo demo-lumbar test front-page clean
+.PHONY: setup setup-dev demo demo-lumbar demo-volumes test front-page clean
 
 # torch comes first, so that nothing else chooses another build of it.
 .venv/.ready: pyproject.toml constraints.txt
@@ -28,6 +28,9 @@ demo: setup
 demo-lumbar: setup
 	$(BIN)/vesalius protocol lumbar --preset demo --out demo-lumbar/
 
+demo-volumes: setup
+	$(BIN)/vesalius protocol volumes --preset demo --out demo-volumes/
+
 test: setup-dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
@@ -41,4 +44,4 @@ front-page: setup
 	$(BIN)/python -m vesalius.report.front_page $(DEMO)/ README.md docs/
 
 clean:
-	rm -rf .venv demo demo-lumbar
+	rm -rf .venv demo demo-lumbar demo-volumes

@@ -35,6 +35,8 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         "generate",
         "balance",
         "inpaint",
+        "pretrain",
+        "segment",
         "prove",
         "protocol",
     ):
@@ -56,6 +58,11 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("phantom", "brain", "/proc/x/y", "-n", "1"),
         ("phantom", "spine", "out", "--stenosis", "7"),
         ("fit", "inpainting", "nowhere", "--out", "run"),
+        ("fit", "volumes", "nowhere", "--out", "run"),
+        ("fit", "segmenter", "nowhere", "--out", "run"),
+        ("pretrain", "nowhere", "--out", "run"),
+        ("segment", "nowhere", "nowhere", "--out", "x"),
+        ("generate", "nowhere", "--out", "x"),
         ("balance", "nowhere", "--run", "nowhere", "--out", "x"),
         ("inpaint", "nowhere", "x.nii.gz", "--out", "x", "--pathology", "gout", "--level", "L1"),
         (
@@ -122,9 +129,8 @@ def test_the_readme_commands_run_in_order(
         small = line
         for pattern, replacement in SMALLER:
             small = re.sub(pattern, replacement, small)
-        if "fit guided" in small and "--preset" not in small:
-            small += " --preset smallest"
-        if " prove " in small and "--preset" not in small:
+        fitting = any(part in small for part in (" fit ", " prove ", " pretrain "))
+        if fitting and "--preset" not in small:
             small += " --preset smallest"
         if " inpaint " in small or "runs/spine --out" in small:
             small = re.sub(r"-n \d+", "-n 2", small) + " --tolerance 99 --tries 1"

@@ -30,7 +30,7 @@ from vesalius.training.run import Run
 def chests(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Ten phantom chests whose label maps were lost."""
     folder = tmp_path_factory.mktemp("chests") / "cohort"
-    shutil.rmtree(write_gridded("chest", folder, 10, 0, (32, 24, 16)).folder / "labelsTr")
+    shutil.rmtree(write_gridded("chest", folder, 10, 0, (32, 28, 24)).folder / "labelsTr")
     return Cohort.open(folder, labelled=False)
 
 
@@ -82,7 +82,7 @@ def test_tiles_decode_to_the_same_volume(downsampling: tuple[int, int, int], kin
     book = Codebook(3, 16) if kind == "codebook" else Gaussian(1e-3)
     widths = (8,) * (max(downsampling).bit_length() - 1)
     network = VolumeAutoencoder(2, 3, downsampling, widths, 1, book).eval()
-    code = torch.randn(1, 3, 11, 9, 13)
+    code = torch.randn(1, 3, 5, 7, 6)
     sizes: list[int] = []
     network.from_code.register_forward_pre_hook(lambda _, x: sizes.append(x[0][0, 0].numel()))
     with torch.no_grad():
@@ -92,7 +92,7 @@ def test_tiles_decode_to_the_same_volume(downsampling: tuple[int, int, int], kin
     )
     assert float((whole - tiled).abs().max()) < 1e-4
     assert sizes[0] == code[0, 0].numel()
-    assert max(sizes[1:]) <= (2 + 2 * network.reach) ** 3
+    assert max(sizes[1:]) <= np.prod([2 + 2 * far for far in network.reach])
 
 
 def test_attention_in_slices_and_along_depth_is_that_of_a_plain_transformer() -> None:
@@ -113,7 +113,7 @@ def test_scaled_codes_lie_within_the_range_of_the_codebook() -> None:
     book = Codebook(2, 8)
     book.codes.copy_(torch.linspace(-3, 5, 16).reshape(8, 2))
     network = CodeDenoiser(VolumeDenoiser(2, (4, 4, 4), 0, (8,)), SCHEDULES["cosine"])
-    codes = torch.randn(20, 2, 4, 4, 4)
+    codes = torch.randn(20, 2, 4, 4, 4).clamp(-2.9, 4.9)
     network.learn_scale(codes, book)
     assert (float(network.low), float(network.high)) == (-3.0, 5.0)
     scaled = network.scaled(codes)

@@ -74,7 +74,7 @@ def test_the_pretext_is_learnt_and_a_crop_knows_where_it_lay() -> None:
     objective = PretrainingObjective(Segmenter(1, 2, recipe.filters), images, recipe)
     optimizer = torch.optim.Adam(objective.parameters(), 5e-3)
     losses = []
-    for _ in range(40):
+    for _ in range(90):
         loss = objective(torch.arange(4), chance)
         optimizer.zero_grad()
         loss.backward()

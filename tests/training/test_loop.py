@@ -38,9 +38,11 @@ class Task(nn.Module):
         torch.manual_seed(0)
         self.net = nn.Sequential(nn.Linear(6, 16), nn.Dropout(0.3), nn.Tanh(), nn.Linear(16, 1))
         self.x = torch.randn(50, 6, generator=torch.Generator().manual_seed(1))
+        self.register_buffer("followed", torch.zeros(6))
     def forward(self, rows, chance):
         time.sleep(float(sys.argv[2]))
-        x = self.x[rows]
+        x = self.x[rows] - self.followed
+        self.followed.lerp_(self.x[rows].mean(0), 0.1)
         noise = 0.1 * torch.randn(len(rows), 1, generator=chance)
         return ((self.net(x) - x.sum(1, keepdim=True) + noise) ** 2).mean()
     def validation_loss(self):

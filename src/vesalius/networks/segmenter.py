@@ -45,7 +45,7 @@ class Segmenter(nn.Module):
             swin = SwinUNETR(
                 in_channels=channels, out_channels=labels, feature_size=filters[0], use_v2=True
             )
-            self.network, self._deepest = swin, swin.encoder10
+            self.network, deepest = swin, swin.encoder10
             self.output, swin.out = swin.out, nn.Identity()  # type: ignore[assignment]
         else:
             self.multiple, self.deep = 2 ** (levels - 1), filters[-1]
@@ -54,8 +54,9 @@ class Segmenter(nn.Module):
                 kernel_size=[3] * levels, strides=[1] + [2] * (levels - 1),
                 upsample_kernel_size=[2] * (levels - 1), res_block=False,
             )  # fmt: skip
-            self.network, self._deepest = unet.skip_layers, unet.bottleneck
+            self.network, deepest = unet.skip_layers, unet.bottleneck
             self.output = unet.output_block
+        self._deepest: tuple[nn.Module] = (deepest,)  # a tuple, so that no weight counts twice
 
     def forward(self, image: Tensor) -> Tensor:
         scores: Tensor = self.output(self.features(image)[0])
@@ -67,7 +68,9 @@ class Segmenter(nn.Module):
         missing = [-side % self.multiple for side in reversed(sides)]
         padded = functional.pad(image, [p for m in missing for p in (0, m)], mode="replicate")
         deepest: list[Tensor] = []
-        hook = self._deepest.register_forward_hook(lambda module, given, out: deepest.append(out))
+        hook = self._deepest[0].register_forward_hook(
+            lambda module, given, out: deepest.append(out)
+        )
         try:
             maps: Tensor = self.network(padded)
         finally:

@@ -11,13 +11,13 @@ from vesalius.networks.folding import Factors
 
 
 def in_tiles(
-    work: Callable[[Tensor], Tensor], x: Tensor, tile: int, reach: int, growth: Factors
+    work: Callable[[Tensor], Tensor], x: Tensor, tile: int, reach: Factors, growth: Factors
 ) -> Tensor:
     """`work(x)` tile by tile: each is worked on with its surroundings, and its middle is kept.
 
     Args:
         work: takes `(B, C, D, H, W)` to `(B, C', f·D, g·H, h·W)` by layers that pad with zeros and
-            see no further than `reach` voxels of x.
+            see no further than `reach` voxels of x along each axis.
         x: of any size.
         tile: side of a tile in voxels of x.
         reach: of `work`.
@@ -26,15 +26,15 @@ def in_tiles(
     >>> import torch
     >>> blur = torch.nn.Conv3d(1, 1, 3, padding=1).requires_grad_(False)
     >>> x = torch.rand(1, 1, 7, 6, 5)
-    >>> bool(torch.allclose(in_tiles(blur, x, 3, 1, (1, 1, 1)), blur(x), atol=1e-6))
+    >>> bool(torch.allclose(in_tiles(blur, x, 3, (1, 1, 1), (1, 1, 1)), blur(x), atol=1e-6))
     True
     """
     sides = x.shape[2:]
     whole: Tensor | None = None
     for corner in product(*(range(0, side, tile) for side in sides)):
         ends = [min(start + tile, side) for start, side in zip(corner, sides, strict=True)]
-        low = [max(0, start - reach) for start in corner]
-        high = [min(side, end + reach) for end, side in zip(ends, sides, strict=True)]
+        low = [max(0, start - far) for start, far in zip(corner, reach, strict=True)]
+        high = [min(n, end + far) for end, n, far in zip(ends, sides, reach, strict=True)]
         seen = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         done = work(x[:, :, *seen])
         if whole is None:

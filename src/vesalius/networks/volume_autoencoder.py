@@ -105,12 +105,16 @@ class VolumeAutoencoder(nn.Module):
         return in_tiles(self.decode, code, tile, self.reach, self.downsampling)
 
     @property
-    def reach(self) -> int:
-        """How many voxels of the code away a decoded voxel may look."""
+    def reach(self) -> Factors:
+        """How many voxels of the code away along each axis a decoded voxel may look."""
+        a, b, c = (self._reach_along(axis) for axis in range(3))
+        return a, b, c
+
+    def _reach_along(self, axis: int) -> int:
         away, size = 1.0, 1.0
         for step in reversed(self.steps):
             away += size * (2 * self.blocks + 1)
-            size /= max(step)
+            size /= step[axis]
         return math.ceil(away + size)
 
 

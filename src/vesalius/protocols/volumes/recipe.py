@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vesalius.synthesis.volumes import recipe as synthesis
-from vesalius.tasks import pretraining, segmentation
+from vesalius.synthesis.volumes.recipe import PRESETS as VOLUMES
+from vesalius.synthesis.volumes.recipe import Sampler, VolumesRecipe
+from vesalius.tasks.pretraining import PRESETS as PRETRAININGS
+from vesalius.tasks.pretraining import PretrainingRecipe
+from vesalius.tasks.segmentation import PRESETS as SEGMENTERS
+from vesalius.tasks.segmentation import SegmenterRecipe
 from vesalius.training.recipe import FitRecipe, Settings
 
 Organ = Literal["breast", "chest"]
@@ -70,10 +74,10 @@ class VolumesProtocolRecipe(Settings):
     cases: int = 200
     labelled_cases: int = 20
     test_cases: int = 40
-    synthetic_cases: int = 120
+    synthetic_cases: int = 100
     control_cases: int = 0
     gaussian: bool = False
-    samplers: tuple[tuple[synthesis.Sampler, int], ...] = ()
+    samplers: tuple[tuple[Sampler, int], ...] = ()
     sampler_cases: int = 40
     fractions: tuple[float, ...] = (0.05, 0.2, 0.8)
     primary: float = 0.05
@@ -82,9 +86,9 @@ class VolumesProtocolRecipe(Settings):
     controls: tuple[Arm, ...] = ()
     radiomics_cases: int = 16
     workers: int = 2
-    synthesis: synthesis.VolumesRecipe = synthesis.PRESETS["demo"]
-    pretraining: pretraining.PretrainingRecipe = pretraining.PRESETS["demo"]
-    segmenter: segmentation.SegmenterRecipe = segmentation.SegmenterRecipe(
+    synthesis: VolumesRecipe = VOLUMES["demo"]
+    pretraining: PretrainingRecipe = PRETRAININGS["demo"]
+    segmenter: SegmenterRecipe = SegmenterRecipe(
         fit=FitRecipe(steps=200, batch_size=2, learning_rate=6e-3, moving_average=0.98)
     )
 
@@ -111,8 +115,8 @@ PRESETS = {
         controls=CONTROLS, radiomics_cases=0, workers=1,
         breast=VolumesProtocolRecipe().breast.model_copy(update=_SMALL),
         chest=VolumesProtocolRecipe().chest.model_copy(update=_SMALL),
-        synthesis=synthesis.PRESETS["smallest"],
-        pretraining=pretraining.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
+        synthesis=VOLUMES["smallest"],
+        pretraining=PRETRAININGS["smallest"], segmenter=SEGMENTERS["smallest"],
     ),
     "demo": VolumesProtocolRecipe(),
     "study": VolumesProtocolRecipe(
@@ -135,9 +139,9 @@ PRESETS = {
             targets=("lung_right", "lung_left", "heart", "great_vessels", "bone"),
             working_mm=(2.8, 2.3, 2.25), mirror=False,
         ),
-        synthesis=synthesis.PRESETS["workstation"],
-        pretraining=pretraining.PRESETS["workstation"],
-        segmenter=segmentation.PRESETS["workstation"],
+        synthesis=VOLUMES["workstation"],
+        pretraining=PRETRAININGS["workstation"],
+        segmenter=SEGMENTERS["workstation"],
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes and one organ, `study` for CPU hours and both."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,9 +83,13 @@ class Teaching:
 
     @property
     def longer_by(self) -> int:
-        """Fine-tuning steps that cost as many network passes as the pre-training."""
-        views = 2 * self.recipe.pretraining.fit.batch_size * self.recipe.pretraining.fit.steps
-        return views // self.recipe.segmenter.fit.batch_size
+        """Fine-tuning steps in which as many voxels pass the network as in the pre-training."""
+        recipe, tuned = self.recipe.pretraining, self.recipe.segmenter.fit
+        one = self.test.read_images(self.test.cases[0])
+        sides = seen_images([one], self.organ.working_mm).shape[2:]
+        crop = [min(recipe.crop or side, side) for side in sides]
+        views = 2 * recipe.fit.batch_size * recipe.fit.steps
+        return round(views * math.prod(crop) / (tuned.batch_size * math.prod(sides)))
 
     def begun(self, arm: Arm) -> Segmenter | None:
         """The network that an arm begins from, pre-trained once."""

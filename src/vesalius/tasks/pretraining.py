@@ -60,7 +60,7 @@ class PretrainingRecipe(Settings):
     contrast_weight: float = 0.0
     place_weight: float = 1.0
     temperature: float = 0.5
-    fit: FitRecipe = FitRecipe(steps=1500, batch_size=2, learning_rate=3e-3, moving_average=0.98)
+    fit: FitRecipe = FitRecipe(steps=1200, batch_size=2, learning_rate=3e-3, moving_average=0.98)
 
 
 PRESETS = {

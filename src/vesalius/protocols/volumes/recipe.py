@@ -84,7 +84,7 @@ class VolumesProtocolRecipe(Settings):
     primary_seeds: int = 10
     seeds: int = 2
     controls: tuple[Arm, ...] = ()
-    radiomics_cases: int = 16
+    radiomics_cases: int = 12
     workers: int = 2
     synthesis: VolumesRecipe = VOLUMES["demo"]
     pretraining: PretrainingRecipe = PRETRAININGS["demo"]

@@ -58,7 +58,7 @@ class VolumesRecipe(Settings):
     crop: tuple[int, int, int] = (32, 32, 32)
     critic_width: int = 16
     critic_levels: int = 3
-    critics_from: int = 700
+    critics_from: int = 600
     perceptual: str = "lite0"
     absolute_weight: float = 4.0
     perceptual_weight: float = 4.0
@@ -78,9 +78,9 @@ class VolumesRecipe(Settings):
     held_out: float = 0.1
 
     fit_autoencoder: FitRecipe = FitRecipe(
-        steps=1000, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
+        steps=900, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
     )
-    fit_denoiser: FitRecipe = FitRecipe(steps=1000, batch_size=8, learning_rate=1e-3)
+    fit_denoiser: FitRecipe = FitRecipe(steps=900, batch_size=8, learning_rate=1e-3)
 
 
 def _published(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,10 @@ def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--fail-on-copies"])
     assert stopped.value.code == 3
+    shutil.rmtree(tmp_path / "made/labelsTr")
+    bare = Cohort.open(tmp_path / "made", labelled=False)
+    found = audit(real, bare, Cohort.open(tmp_path / "held"), tmp_path / "bare verdict")
+    assert [w.case for w in found.withheld] == ["made_1"]
     few = Cohort.open(tmp_path / "other")
     with pytest.raises(Refused, match="12 is the least"):
-        audit(real, Cohort.open(tmp_path / "made"), few, tmp_path / "none")
+        audit(real, bare, few, tmp_path / "none")

@@ -17,9 +17,16 @@ from vesalius.networks.critics import held, patch_critic
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import SliceAndDepthAttention, VolumeDenoiser
 from vesalius.phantoms.cohort import write_gridded
+from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
-from vesalius.synthesis.volumes.drawing import Sampling, VolumePainter, generate_volumes
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.volume import Volume
+from vesalius.synthesis.volumes.drawing import (
+    ClosedLoop,
+    Sampling,
+    VolumePainter,
+    generate_volumes,
+)
 from vesalius.synthesis.volumes.fitting import fit_volumes, prepare_volumes
 from vesalius.synthesis.volumes.model import CodeDenoiser, VolumesModel
 from vesalius.synthesis.volumes.recipe import PRESETS, PUBLISHED_SHAPES
@@ -175,6 +182,39 @@ def test_a_case_is_the_same_whatever_else_is_drawn(run: Run, tmp_path: Path) -> 
         assert np.array_equal(one.voxels, other.voxels)
     assert many.cases[0].attributes == {"requested_nodule_malignant": 1.0}
     assert many.cases[2].attributes == {}
+
+
+class Threshold:
+    """Labels whatever is brighter than water."""
+
+    def __init__(self) -> None:
+        self.labels = {"background": 0, "lung_right": 1, "lung_left": 2}
+
+    def segment(self, scan: Scan) -> Volume:
+        image = scan.channels[0]
+        return Volume((image.voxels > np.median(image.voxels)).astype(np.uint8), image.affine)
+
+
+def test_a_labelled_loop_measures_what_was_drawn_and_lists_what_it_missed(
+    run: Run, tmp_path: Path
+) -> None:
+    half = 360 * 290 * 288 / 2000
+    seen = run.fingerprint.attribute("lung_volume_ml")
+    faults: list[Fault] = []
+    asked = [{"lung_volume_ml": half}, {"lung_volume_ml": seen.low}, {}]
+    made = generate_volumes(
+        run, tmp_path / "drawn", 3, requests=asked, extrapolate=True,
+        loop=ClosedLoop(Threshold(), tolerance=0.05, tries=2), faults=faults,
+    )  # fmt: skip
+    assert [case.name for case in made.cases] == ["synthetic_0000", "synthetic_0002"]
+    assert [fault.file for fault in faults] == ["synthetic_0001"]
+    measured = made.cases[0].attributes["lung_volume_ml"]
+    assert measured == pytest.approx(half, rel=0.05)
+    assert made.cases[0].provenance()["measured"]["lung_volume_ml"] == pytest.approx(
+        measured, rel=1e-4
+    )
+    assert made.value("lung_volume_ml", made.cases[0]) == pytest.approx(measured)
+    assert made.read(made.cases[0]).label_map.voxels.max() == 1
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "heun", "dpm_solver_2m"])

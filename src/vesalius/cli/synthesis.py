@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from vesalius.cli.telling import bars, console, parse_ranges, print_faults
 from vesalius.evidence.control import control_figures
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import Fault, Refused
 
 if TYPE_CHECKING:
     from vesalius.synthesis.guided.closed_loop import Draw
@@ -38,11 +38,13 @@ def generate(
     guidance: float | None = None,
     sampler: Literal["ddpm", "ddim", "dpm_solver_2m", "heun"] | None = None,
     steps: int | None = None,
+    segmenter: Path | None = None,
 ) -> None:
     """Draw scans: labelled ones of guided synthesis, or whole volumes without labels.
 
     Guided synthesis needs attributes, whose ranges are filled evenly, and each case is measured
-    again. Whole volumes come as they are, or are asked for the attributes their run was fitted on.
+    again. Whole volumes come as they are, or are asked for the attributes their run was fitted on;
+    with a segmenter they are labelled and measured too, and drawn again where they miss.
 
     Parameters
     ----------
@@ -57,9 +59,9 @@ def generate(
     seed: int
         The same seed gives the same cases, whatever else is drawn.
     tolerance: float
-        Guided synthesis: largest relative error of a measured attribute; a miss is drawn again.
+        Largest relative error of a measured attribute; a miss is drawn again.
     tries: int
-        Guided synthesis: label maps drawn for one request before it is given up and listed.
+        Draws for one request before it is given up and listed.
     extrapolate: bool
         Allow requests outside what the run has seen.
     guidance: float
@@ -68,6 +70,8 @@ def generate(
         Whole volumes: ddpm is ancestral, the others are fast; the run's own without it.
     steps: int
         Whole volumes: of the sampler; the run's own without it.
+    segmenter: Path
+        Whole volumes: a run of vesalius fit segmenter, which labels what is drawn.
     """
     from vesalius.synthesis.guided.recipe import GuidedRecipe
     from vesalius.training.requests import even_requests
@@ -77,7 +81,10 @@ def generate(
     requests = even_requests(ranges, count, seed) if ranges else None
     method = method_of(run)
     if method == "volumes":
-        _draw_volumes(run, out, count, seed, requests, extrapolate, guidance, sampler, steps)
+        _draw_volumes(
+            run, out, count, seed, requests, extrapolate, guidance, sampler, steps,
+            segmenter, tolerance, tries,
+        )  # fmt: skip
     elif method == "guided":
         if requests is None:
             remedy = "add --attribute ventricle_volume_ml=20:160"
@@ -92,12 +99,21 @@ def generate(
 def _draw_volumes(
     folder: Path, out: Path, count: int, seed: int, requests: Sequence[Request] | None,
     extrapolate: bool, guidance: float | None, sampler: Sampler | None, steps: int | None,
+    segmenter: Path | None, tolerance: float, tries: int,
 ) -> None:  # fmt: skip
-    from vesalius.synthesis.volumes.drawing import Sampling, generate_volumes, sampling_of
+    from vesalius.synthesis.volumes.drawing import (
+        ClosedLoop,
+        Sampling,
+        generate_volumes,
+        sampling_of,
+    )
     from vesalius.synthesis.volumes.recipe import VolumesRecipe
+    from vesalius.tasks.segmenter_run import TrainedSegmenter
     from vesalius.training.run import Run
 
     run = Run.open(folder, VolumesRecipe)
+    loop = ClosedLoop(TrainedSegmenter.open(segmenter), tolerance, tries) if segmenter else None
+    faults: list[Fault] = []
     recipe = run.recipe
     assert isinstance(recipe, VolumesRecipe)
     own = sampling_of(recipe)
@@ -106,8 +122,10 @@ def _draw_volumes(
     )
     with bars() as progress:
         made = generate_volumes(
-            run, out, count, seed, requests, sampling, extrapolate, progress=progress
-        )
+            run, out, count, seed, requests, sampling, extrapolate, loop,
+            progress=progress, faults=faults,
+        )  # fmt: skip
+    print_faults(faults, "requests were not met")
     console.print(f"{out}: {len(made.cases)} synthetic volumes; audit them with vesalius audit")
 
 

@@ -6,7 +6,6 @@ et al. 2023 (arXiv 2211.03364); floors, controls of the gain, and the audit are 
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.evidence.control import control_figures
 from vesalius.evidence.figure import Figure, Results, mean_figure
 from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohort import write_gridded
 from vesalius.protocols.audit import audit
 from vesalius.protocols.stages import Stages
+from vesalius.protocols.volumes.control import measure_control, read_control
 from vesalius.protocols.volumes.fidelity import (
     Looked,
     frechet_figures,
@@ -31,9 +30,8 @@ from vesalius.protocols.volumes.fidelity import (
 from vesalius.protocols.volumes.recipe import Organ, VolumesProtocolRecipe
 from vesalius.protocols.volumes.teaching import Teaching, teaching_figures
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
 from vesalius.scans.fault import make_folder
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, silent
 from vesalius.synthesis.volumes.drawing import (
     Sampling,
     VolumePainter,
@@ -52,7 +50,7 @@ from vesalius.tasks.segmenter_run import (
     fit_segmentation,
     prepare_segmentation,
 )
-from vesalius.training.requests import Request, even_requests
+from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
 GAUSSIAN_FIT = "run-gaussian"
@@ -276,8 +274,11 @@ class _OrganExperiment:
     def _control(self) -> None:
         """Volumes asked for an attribute, which a segmenter of all real label maps measures."""
         run = self._run
-        asked = self._requests(run)
-        generate_volumes(
+        seen = run.fingerprint.attribute(self.own.attribute)
+        asked = even_requests(
+            {seen.name: (seen.low, seen.high)}, self.recipe.control_cases, self.recipe.seed
+        )
+        drawn = generate_volumes(
             run, self.folder / "control", len(asked), self.recipe.seed + 1, asked,
             progress=self.progress,
         )  # fmt: skip
@@ -286,41 +287,15 @@ class _OrganExperiment:
             segmenter=self.recipe.segmenter.model_copy(update={"mirror": self.own.mirror}),
         )  # fmt: skip
         ready = prepare_segmentation(self._cohort("real"), recipe, progress=self.progress)
-        trained = TrainedSegmenter(
-            fit_segmentation(ready, self.folder / "segmenter", self.progress)
-        )
-        drawn, unseen = self._cohort("control", False), self._cohort("unseen")
-        lines = ["set,case,wanted,measured"]
-        measure = unseen.description.attribute(self.own.attribute)
-        labels = unseen.description.labels
-        for name, cohort in (("drawn", drawn), ("unseen", unseen)):
-            for case in followed(
-                cohort.cases, f"measuring {name} volumes", len(cohort.cases), self.progress
-            ):
-                found = trained.segment(cohort.read_images(case))
-                key = f"requested_{self.own.attribute}" if name == "drawn" else self.own.attribute
-                value = measure.of(found, labels)
-                lines.append(f"{name},{case.name},{case.attributes[key]:.6g},{value:.6g}")
-        write_text(self.folder / "control.csv", "\n".join(lines) + "\n")
-
-    def _requests(self, run: Run) -> list[Request]:
-        seen = run.fingerprint.attribute(self.own.attribute)
-        ranges = {seen.name: (seen.low, seen.high)}
-        return even_requests(ranges, self.recipe.control_cases, self.recipe.seed)
+        segmenter = fit_segmentation(ready, self.folder / "segmenter", self.progress)
+        measure_control(
+            self.folder / "control.csv", TrainedSegmenter(segmenter), drawn,
+            self._cohort("unseen"), seen.attribute, self.progress,
+        )  # fmt: skip
 
     def _control_figures(self) -> dict[str, Figure]:
-        """Requested against measured; beside it true against measured of unseen phantoms."""
-        with (self.folder / "control.csv").open(newline="") as stream:
-            rows = list(csv.DictReader(stream))
         self._notes["attribute"] = self.own.attribute
-        found: dict[str, Figure] = {}
-        for name in ("drawn", "unseen"):
-            pairs = np.array(
-                [(float(r["wanted"]), float(r["measured"])) for r in rows if r["set"] == name]
-            )
-            own = control_figures(pairs[:, 0], pairs[:, 1], "mL")
-            found |= {f"control/{name}/{key}": figure for key, figure in own.items()}
-        return found
+        return read_control(self.folder / "control.csv")
 
 
 def _reconstruction_figures(run: Run, name: str) -> dict[str, Figure]:

@@ -67,9 +67,9 @@ class VolumesProtocolRecipe(Settings):
         working_mm=(5.5, 5.0, 5.0), mirror=True,
     )  # fmt: skip
     chest: OrganRecipe = OrganRecipe(
-        shape=(64, 48, 48), attribute="lung_volume_ml",
+        shape=(64, 64, 64), attribute="lung_volume_ml",
         targets=("lung_right", "lung_left", "heart", "great_vessels", "bone"),
-        working_mm=(11.25, 12.0, 12.0), mirror=False,
+        working_mm=(11.25, 9.0, 9.0), mirror=False,
     )  # fmt: skip
     cases: int = 200
     labelled_cases: int = 20

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from vesalius import __version__
 from vesalius.diffusion.guidance import guided
 from vesalius.diffusion.samplers import SAMPLERS, ddpm
 from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
-from vesalius.scans.case import Scan
+from vesalius.scans.attributes import Attribute
+from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.cohort import Cohort, CohortWriter
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.volume import Volume
 from vesalius.synthesis.volumes.model import PARTS, VolumesModel
 from vesalius.synthesis.volumes.recipe import VolumesRecipe
 from vesalius.training.device import fabric_for
@@ -98,6 +100,34 @@ class VolumePainter:
         return self.model.denoiser.unscaled(code.float())
 
 
+class Labeller(Protocol):
+    """Puts labels on a scan, such as a trained segmenter.
+
+    Attributes:
+        labels: numbers by name.
+    """
+
+    labels: dict[str, int]
+
+    def segment(self, scan: Scan) -> Volume:
+        """The label map of a scan in its own geometry."""
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """Labels on what was drawn, so that it can be measured, and drawn again where it misses.
+
+    Attributes:
+        labeller: puts labels on a drawn volume. What it measures is as good as it is.
+        tolerance: largest relative error of a measured attribute.
+        tries: volumes drawn for one request before it is given up and listed.
+    """
+
+    labeller: Labeller
+    tolerance: float = 0.1
+    tries: int = 10
+
+
 def sampling_of(recipe: VolumesRecipe) -> Sampling:
     """The recipe's own way to draw."""
     return Sampling(recipe.sampler, recipe.sampler_steps, recipe.guidance)
@@ -111,10 +141,12 @@ def generate_volumes(
     requests: Sequence[Request] | None = None,
     sampling: Sampling | None = None,
     extrapolate: bool = False,
+    loop: ClosedLoop | None = None,
     prefix: str = "synthetic",
     progress: Progress = silent,
+    faults: list[Fault] | None = None,
 ) -> Cohort:
-    """Draw volumes and write them as a cohort without label maps.
+    """Draw volumes and write them as a cohort, without label maps unless something labels them.
 
     Args:
         run: a finished run of whole volumes.
@@ -124,8 +156,10 @@ def generate_volumes(
         requests: attribute values wanted of each case; as they come if `None`.
         sampling: how to draw; the recipe's way if `None`.
         extrapolate: allow requests outside what the run has seen.
+        loop: labels and measures what was drawn; label maps are written, and misses drawn again.
         prefix: of the case names.
         progress: told after each case.
+        faults: requests that were never met are added.
 
     Raises:
         Refused: before any work, for requests that cannot be met or a folder of other content.
@@ -136,7 +170,14 @@ def generate_volumes(
     require_within(asked, run.fingerprint, extrapolate)
     painter = VolumePainter(run, sampling)
     names = sorted({name for request in asked for name in request})
-    writer = CohortWriter(out, run.fingerprint.description, [f"requested_{n}" for n in names])
+    measures = _measures(run, loop)
+    description = run.fingerprint.description
+    if loop is not None:
+        description = replace(
+            description, labels=loop.labeller.labels, attributes=tuple(measures.values())
+        )
+    columns = [f"requested_{name}" for name in names] + list(measures)
+    writer = CohortWriter(out, description, columns)
     seeds = np.random.SeedSequence([seed, 3]).generate_state(count, dtype=np.uint32)
     how = painter.sampling
     work = [
@@ -147,13 +188,65 @@ def generate_volumes(
     for name, request, case_seed in followed(mine, "drawing volumes", len(mine), progress):
         if name in writer.done:
             continue
+        drawn = _until_met(painter, request, case_seed, loop, measures)
+        if drawn is None:
+            wanted = ", ".join(f"{key} {value:.4g}" for key, value in request.items())
+            remedy = "widen --tolerance, raise --tries or fit longer"
+            if faults is not None:
+                faults.append(Fault(name, f"missed {wanted}", remedy))
+            continue
         provenance = {
             "synthetic": True, "method": "whole volumes", "vesalius": __version__,
-            "run": run.name, "seed": case_seed, "request": dict(request), "measured": {},
+            "run": run.name, "seed": case_seed, "request": dict(request),
+            "measured": drawn.measured, "tries": drawn.tries,
             "sampler": how.sampler, "steps": how.steps, "guidance": how.guidance, "parent": None,
         }  # fmt: skip
         told = {f"requested_{key}": value for key, value in request.items()}
-        scan = painter.volume(case_seed, request or None)
-        writer.add(name, scan, f"{run.name}-{name}", told, split="train", provenance=provenance)
+        writer.add(
+            name, drawn.scan, f"{run.name}-{name}", told | drawn.measured, split="train",
+            provenance=provenance,
+        )  # fmt: skip
     painter.fabric.barrier()
+    if not writer.done:
+        raise Refused(out, "no request was met", "fit longer, or ask for what the run has seen")
     return writer.finish()
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A volume that was kept, what was measured on it, and the draws it took."""
+
+    scan: Scan
+    measured: Request
+    tries: int
+
+
+def _measures(run: Run, loop: ClosedLoop | None) -> dict[str, Attribute]:
+    """What can be measured of the run's attributes on the labels that a labeller knows."""
+    if loop is None:
+        return {}
+    return {
+        seen.name: seen.attribute
+        for seen in run.fingerprint.attributes
+        if seen.measure and set(seen.labels) <= set(loop.labeller.labels)
+    }
+
+
+def _until_met(
+    painter: VolumePainter, request: Request, case_seed: int, loop: ClosedLoop | None,
+    measures: Mapping[str, Attribute],
+) -> _Drawn | None:  # fmt: skip
+    """Draw until what can be measured is within tolerance; nothing if it never is."""
+    scan = painter.volume(case_seed, request or None)
+    if loop is None:
+        return _Drawn(scan, {}, 1)
+    seeds = np.random.SeedSequence([case_seed, 4]).generate_state(loop.tries, dtype=np.uint32)
+    for attempt in range(loop.tries):
+        if attempt:
+            scan = painter.volume(int(seeds[attempt]), request or None)
+        label_map = loop.labeller.segment(scan)
+        found = {name: a.of(label_map, loop.labeller.labels) for name, a in measures.items()}
+        asked = {name: value for name, value in request.items() if name in found}
+        if all(abs(found[n] - v) <= loop.tolerance * max(v, 1e-6) for n, v in asked.items()):
+            return _Drawn(LabelledScan(scan.channels, label_map), found, attempt + 1)
+    return None

@@ -52,7 +52,8 @@ def plan_volumes(recipe: VolumesRecipe, fingerprint: Fingerprint) -> Plan:
 
     cost = step_cost(coded, denoiser_step, denoiser_fit.precision)
     fits.append(planned("denoiser", denoiser_fit.steps, cost, denoiser_fit.precision))
-    held = 4.0 * fingerprint.cases * math.prod(code)
+    scans = channels * math.prod(fingerprint.shape)
+    held = 4.0 * fingerprint.cases * (math.prod(code) + scans)
     shown = " × ".join(map(str, model_of.code_shape))
     decision = (
         f"code: {shown} voxels of {recipe.code_channels} channels, {recipe.bottleneck}; "

@@ -28,6 +28,7 @@ from vesalius.synthesis.volumes.drawing import (
     generate_volumes,
 )
 from vesalius.synthesis.volumes.fitting import fit_volumes, prepare_volumes
+from vesalius.synthesis.volumes.grain import Grain
 from vesalius.synthesis.volumes.model import CodeDenoiser, VolumesModel
 from vesalius.synthesis.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.training.run import Run
@@ -264,3 +265,25 @@ def test_the_published_sizes_build_and_are_planned(preset: str, run: Run) -> Non
     plan = plan_volumes(PRESETS[preset], fingerprint)
     assert [fit.part for fit in plan.fits] == ["autoencoder", "denoiser"]
     assert 1e9 < plan.peak_bytes < 120e9
+
+
+def test_the_grain_that_came_back_too_smooth_is_found_and_put_back() -> None:
+    chance = np.random.default_rng(0)
+    ramp = np.broadcast_to(np.linspace(0, 1, 40), (1, 24, 24, 40)).astype(np.float32)
+    spread = 0.02 + 0.06 * ramp
+    pairs = [(ramp + spread * chance.normal(size=ramp.shape), ramp) for _ in range(3)]
+    found = Grain.of(pairs, (0, 1))
+    wanted = 0.02 + 0.06 * np.array(found.levels)
+    assert np.allclose(found.spreads[0], wanted, rtol=0.15)
+    drawn = found.put_back(torch.from_numpy(ramp[None].copy()), torch.Generator().manual_seed(0))
+    again = Grain.of([(drawn[0].numpy(), ramp)], (0, 1))
+    assert np.allclose(again.spreads[0], found.spreads[0], rtol=0.2)
+
+
+def test_a_run_without_grain_draws_smoother_volumes(run: Run, tmp_path: Path) -> None:
+    painter = VolumePainter(run)
+    assert painter.grain is not None and max(painter.grain.spreads[0]) > 0
+    with_grain = painter.volume(3).channels[0].voxels
+    painter.grain = None
+    without = painter.volume(3).channels[0].voxels
+    assert np.abs(np.diff(with_grain, axis=0)).mean() > np.abs(np.diff(without, axis=0)).mean()

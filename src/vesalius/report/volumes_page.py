@@ -238,6 +238,7 @@ def volumes_table(results: dict[str, Any]) -> str:
         ("held-out volumes through the KL autoencoder, PSNR (dB)", "reconstruction_gaussian/psnr"),
         ("Fréchet distance, drawn", "fidelity/fid"),
         ("Fréchet distance, drawn by the KL autoencoder's diffusion", "fidelity/fid_gaussian"),
+        ("Fréchet distance, real ones through the VQ-GAN", "fidelity/fid_reconstructed"),
         ("Fréchet distance, real to real", "fidelity/fid_floor"),
         ("Fréchet radiomics distance, drawn", "fidelity/frd"),
         ("Fréchet radiomics distance, real to real", "fidelity/frd_floor"),

@@ -203,6 +203,7 @@ class _OrganExperiment:
         real, drawn = look("unseen", both), look("drawn", recipe.synthetic_cases)
         extract = lite0_features().pooled
         sets = {"fid": drawn.features(extract)}
+        sets["fid_reconstructed"] = real.through(self._run).features(extract)
         if recipe.gaussian:
             name = "drawn-gaussian"
             sets["fid_gaussian"] = look(name, recipe.test_cases).features(extract)

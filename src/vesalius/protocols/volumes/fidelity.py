@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from skimage.filters import threshold_otsu
@@ -19,8 +20,10 @@ from vesalius.evidence.slices import neighbour_similarity, planes
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.volume import Volume
+from vesalius.synthesis.volumes.drawing import VolumePainter
 from vesalius.synthesis.volumes.model import slice_axis
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.run import Run
 
 
 class Looked:
@@ -47,6 +50,17 @@ class Looked:
             self.volumes.append(placed.channels[0])
             scaled.append(np.clip(fingerprint.scaled(voxels)[0], 0, 1))
         self.scaled = np.stack(scaled).astype(np.float32)
+
+    def through(self, run: Run) -> Looked:
+        """The second half of these volumes as they come back from the autoencoder, grain put back.
+
+        What diffusion draws cannot be nearer to real volumes than these but by chance.
+        """
+        painter = VolumePainter(run)
+        looked = copy(self)
+        half = self.scaled[len(self.scaled) // 2 :]
+        looked.scaled = np.stack([painter.sent_through(volume) for volume in half])
+        return looked
 
     def features(self, extract: Extractor) -> np.ndarray:
         """Features of the middle slice across each axis, `(N, 3, F)`."""

@@ -21,6 +21,7 @@ from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
+from vesalius.synthesis.volumes.grain import Grain
 from vesalius.synthesis.volumes.model import PARTS, VolumesModel
 from vesalius.synthesis.volumes.recipe import VolumesRecipe
 from vesalius.training.device import fabric_for
@@ -65,16 +66,38 @@ class VolumePainter:
         for part in PARTS:
             run.load(part, self.model.part(part))
             self.model.part(part).to(self.fabric.device).eval()
+        self.grain = Grain.of_run(run)
         self._code = (recipe.code_channels, *self.model.code_shape)
 
     @torch.no_grad()
     def volume(self, seed: int, request: Request | None = None) -> Scan:
         """A volume in the space and the units of the cohort, asked to have these attributes."""
-        code = self.code(seed, request)
-        with self.fabric.autocast():
-            image = self.model.autoencoder.decode_in_tiles(code)[0]
-        voxels = self.fingerprint.unscaled(image.float().cpu().numpy()).astype(np.float32)
+        image = self._decoded(self.code(seed, request), seed)
+        voxels = self.fingerprint.unscaled(image[0].cpu().numpy()).astype(np.float32)
         return Scan(tuple(self.fingerprint.grid.volume(channel) for channel in voxels))
+
+    @torch.no_grad()
+    def sent_through(self, scaled: np.ndarray, seed: int = 0) -> np.ndarray:
+        """The first channel `(D, H, W)` of a scan as it comes back from the autoencoder, in [0, 1].
+
+        Args:
+            scaled: `(D, H, W)` or `(C, D, H, W)` in the grid of the run and on its scale.
+            seed: of the grain.
+        """
+        image = torch.from_numpy(np.reshape(scaled, (1, -1, *scaled.shape[-3:])))
+        with self.fabric.autocast():
+            code = self.model.autoencoder.encode(image.to(self.fabric.device))
+        back: np.ndarray = self._decoded(code, seed)[0, 0].cpu().numpy()
+        return back.clip(0, 1)
+
+    def _decoded(self, code: Tensor, seed: int) -> Tensor:
+        """The image of a code with its grain, on the scale of the networks."""
+        with self.fabric.autocast():
+            image = self.model.autoencoder.decode_in_tiles(code).float()
+        if self.grain is None:
+            return image
+        own = np.random.SeedSequence([seed, 5]).generate_state(1)[0]
+        return self.grain.put_back(image, torch.Generator().manual_seed(int(own)))
 
     @torch.no_grad()
     def code(self, seed: int, request: Request | None = None) -> Tensor:

@@ -21,6 +21,8 @@ from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.grid import whole_grid
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import fitting_split
+from vesalius.synthesis.volumes.grain import FILE as GRAIN_FILE
+from vesalius.synthesis.volumes.grain import Grain, neighbour_axes
 from vesalius.synthesis.volumes.model import VolumesModel
 from vesalius.synthesis.volumes.objectives import AutoencoderObjective, CodeObjective
 from vesalius.synthesis.volumes.planning import plan_volumes
@@ -34,6 +36,7 @@ from vesalius.training.recipe import FitRecipe
 from vesalius.training.run import Run
 from vesalius.training.store import CaseStore
 
+GRAIN_CASES = 24
 FEWEST_CASES = 8
 """Below this no distribution can be told from its cases."""
 
@@ -135,6 +138,8 @@ def fit_volumes(prepared: PreparedFit, out: str | Path, progress: Progress = sil
     back = reconstruct(model.autoencoder, store, unseen, len(names) > fitted, progress)
     run.note("reconstruction", asdict(back))
     back.require(recipe, run)
+    if recipe.grain and Grain.of_run(run) is None:
+        run.note(GRAIN_FILE, _grain(model, store, fitted, progress).model_dump())
     if _missing(run, "denoiser", model.denoiser):
         codes = _codes(model, store, fitted, progress)
         model.denoiser.learn_scale(codes, model.autoencoder.bottleneck)
@@ -181,6 +186,20 @@ def _missing(run: Run, part: str, network: nn.Module) -> bool:
     run.load(part, network)
     network.eval()
     return False
+
+
+def _grain(model: VolumesModel, store: CaseStore, fitted: int, progress: Progress) -> Grain:
+    """The noise that some training volumes lost on their way through the autoencoder."""
+    fabric = fabric_for("bf16-mixed")
+    network = model.autoencoder.to(fabric.device).eval()
+    rows = range(min(GRAIN_CASES, fitted))
+    pairs = []
+    for row in followed(rows, "measuring grain", len(rows), progress):
+        image = store.images(torch.tensor([row]))
+        with torch.no_grad(), fabric.autocast():
+            back = network.decode_in_tiles(network.encode(image.to(fabric.device))).cpu()
+        pairs.append((image[0].numpy(), back[0].float().numpy()))
+    return Grain.of(pairs, neighbour_axes(model.fingerprint.spacing_mm))
 
 
 def _codes(model: VolumesModel, store: CaseStore, fitted: int, progress: Progress) -> Tensor:

@@ -35,6 +35,7 @@ class VolumesRecipe(Settings):
         kl_weight: of the Gaussian bottleneck.
         least_psnr, least_ssim: of held-out volumes that came back from the autoencoder; below
             either, diffusion does not start.
+        grain: put back the scanner's noise that no code carries.
         denoiser_widths, denoiser_blocks, attend_from: of the denoiser.
         drop_condition: share of training cases whose condition is dropped.
         guidance: scale of classifier-free guidance.
@@ -58,15 +59,16 @@ class VolumesRecipe(Settings):
     crop: tuple[int, int, int] = (32, 32, 32)
     critic_width: int = 16
     critic_levels: int = 3
-    critics_from: int = 600
+    critics_from: int = 800
     perceptual: str = "lite0"
     absolute_weight: float = 4.0
     perceptual_weight: float = 4.0
-    adversarial_weight: float = 0.2
-    feature_weight: float = 1.0
+    adversarial_weight: float = 0.1
+    feature_weight: float = 0.5
     kl_weight: float = 1e-4
     least_psnr: float = 20.0
     least_ssim: float = 0.6
+    grain: bool = True
 
     denoiser_widths: tuple[int, ...] = (64, 128, 128)
     denoiser_blocks: int = 1
@@ -78,7 +80,7 @@ class VolumesRecipe(Settings):
     held_out: float = 0.1
 
     fit_autoencoder: FitRecipe = FitRecipe(
-        steps=900, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
+        steps=1000, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
     )
     fit_denoiser: FitRecipe = FitRecipe(steps=900, batch_size=8, learning_rate=1e-3)
 
@@ -96,7 +98,7 @@ def _published(
     return VolumesRecipe(
         preset=preset, downsampling=downsampling, widths=widths, blocks=1, codes=16_384,
         crop=(0, 0, 0), critic_width=64, critics_from=10_000, adversarial_weight=1.0,
-        feature_weight=4.0, attend_from=0, denoiser_widths=(64, 128, 256, 512),
+        feature_weight=4.0, grain=False, attend_from=0, denoiser_widths=(64, 128, 256, 512),
         denoiser_blocks=2, sampler="ddpm", sampler_steps=300,
         fit_autoencoder=FitRecipe(
             steps=100_000, batch_size=2, learning_rate=3e-4, betas=(0.5, 0.9), warmup_steps=500,

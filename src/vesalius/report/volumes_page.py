@@ -117,7 +117,7 @@ def three_planes(rows: Sequence[tuple[str, Sequence[Scan]]]) -> str:
                     pixels.T, cmap="gray", origin="lower", vmin=low, vmax=high, aspect=aspect
                 )
         axes[3 * block, 0].set_title(name, color="white", fontsize=9, loc="left")
-    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.97, wspace=0.02, hspace=0.06)
+    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.97, wspace=0.02, hspace=0.15)
     return encoded(canvas, dpi=100)
 
 
@@ -201,7 +201,7 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
                 told = {
                     "scrambled": "the same volumes with their octants exchanged",
                     "noise": "noise of the same histogram",
-                    "longer": "training longer from scratch at equal network passes",
+                    "longer": "training longer from scratch on as many voxels",
                     "real": "pre-training on as many real volumes",
                 }[arm]
                 said.append(f"{name}: it brings {against} than {told} ({shown(figure)}).")
@@ -266,19 +266,25 @@ def volumes_table(results: dict[str, Any]) -> str:
             for row in _fractions(own)
         )
         lines += ["", f"Dice, {organ}, by share of {_labelled(results, organ)}: {dice}."]
-    seconds = sum(
-        f["value"]
-        for key, f in results["figures"].items()
-        if "/seconds/" in key and "/volume_" not in key
-    )
-    for organ, own in every.items():
         lines += [f"\n{line}" for line in conclusions(organ, own, results["notes"][organ])[:1]]
+    minutes = ", ".join(f"{organ} {_seconds(own) / 60:.0f}" for organ, own in every.items())
     lines.append(
         f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "
-        f"weights and order. One fit of the method, seed {results['seed']}. This run took "
-        f"{seconds / 60:.0f} minutes on {results['machine']['cores']} cores."
+        f"weights and order. One fit of the method, seed {results['seed']}. Minutes on "
+        f"{results['machine']['cores']} cores: {minutes}."
     )
     return "\n".join(lines)
+
+
+def _seconds(figures: dict[str, Any]) -> float:
+    """What all stages of one organ took; a volume's own pace is no stage."""
+    return float(
+        sum(
+            f["value"]
+            for key, f in figures.items()
+            if key.startswith("seconds/") and "volume_" not in key
+        )
+    )
 
 
 def _labelled(results: dict[str, Any], organ: str) -> str:

@@ -71,7 +71,8 @@ def run_volumes(
         progress: told after each case and step.
         finished: called after each stage.
     """
-    stages = Stages(out, recipe.digest)
+    alike = recipe.model_copy(update={"organs": ()})  # a folder may be given another organ later
+    stages = Stages(out, alike.digest)
     figures: dict[str, Figure] = {}
     notes: dict[str, Any] = {}
     results = Results("volumes", recipe.preset, recipe.seed, True, figures, notes)

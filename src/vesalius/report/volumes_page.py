@@ -205,6 +205,17 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
                     "real": "pre-training on as many real volumes",
                 }[arm]
                 said.append(f"{name}: it brings {against} than {told} ({shown(figure)}).")
+    idle = [
+        f"{100 * float(row['fraction']):g} % ({row['scratch']['n']} trainings)"
+        for row in _fractions(figures)
+        if row["synthetic"]
+        and row["scratch"]
+        and row["synthetic"]["value"] <= row["scratch"]["value"]
+    ]
+    if idle:
+        said.append(
+            f"{name}: on average it brought nothing at {' and '.join(idle)} of the labelled cases."
+        )
     fid, floor = figures.get("fidelity/fid"), figures.get("fidelity/fid_floor")
     if fid and floor:
         said.append(
@@ -257,7 +268,7 @@ def volumes_table(results: dict[str, Any]) -> str:
     lines = [f"| | {' | '.join(organs)} |", "|---|" + "---|" * len(organs)]
     for told, key in rows:
         if any(key in own for own in every.values()):
-            cells = " | ".join(shown(own.get(key)) for own in every.values())
+            cells = " | ".join(_cell(own.get(key)) for own in every.values())
             lines.append(f"| {told} | {cells} |")
     for organ, own in every.items():
         dice = "; ".join(
@@ -266,7 +277,8 @@ def volumes_table(results: dict[str, Any]) -> str:
             for row in _fractions(own)
         )
         lines += ["", f"Dice, {organ}, by share of {_labelled(results, organ)}: {dice}."]
-        lines += [f"\n{line}" for line in conclusions(organ, own, results["notes"][organ])[:1]]
+        said = conclusions(organ, own, results["notes"][organ])
+        lines += [f"\n{line}" for line in said if "pre-training" in line or "it brought" in line]
     minutes = ", ".join(f"{organ} {_seconds(own) / 60:.0f}" for organ, own in every.items())
     lines.append(
         f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "
@@ -274,6 +286,13 @@ def volumes_table(results: dict[str, Any]) -> str:
         f"{results['machine']['cores']} cores: {minutes}."
     )
     return "\n".join(lines)
+
+
+def _cell(figure: dict[str, Any] | None) -> str:
+    """A figure, or a number of cases among how many."""
+    if figure and figure["unit"] == "cases":
+        return f"{figure['value']:.0f} of {figure['n']}"
+    return shown(figure)
 
 
 def _seconds(figures: dict[str, Any]) -> float:

@@ -129,9 +129,10 @@ def fit_volumes(prepared: PreparedFit, out: str | Path, progress: Progress = sil
     torch.manual_seed(recipe.seed)
     model = VolumesModel(recipe, fingerprint)
     if _missing(run, "autoencoder", model.autoencoder):
-        objective = AutoencoderObjective(
-            model.autoencoder, store, recipe, perceptual(recipe), store.channels
-        )
+        look = perceptual(recipe)
+        if look is not None:
+            look.to(fabric.device)
+        objective = AutoencoderObjective(model.autoencoder, store, recipe, look, store.channels)
         _fit(objective, fitted, recipe.fit_autoencoder, "autoencoder", run, progress)
         run.save("autoencoder", model.autoencoder)
     unseen = range(fitted, len(names)) or range(fitted)

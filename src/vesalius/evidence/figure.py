@@ -112,16 +112,18 @@ def mean_figure(values: np.ndarray, unit: str) -> Figure:
     return Figure(found.value, unit, found.n, found.ci95, spread)
 
 
-def paired_gain(differences: np.ndarray, unit: str) -> Figure:
-    """Mean of paired differences `(N,)` with Student's interval, as suits ten or twenty of them.
+def student_mean(values: np.ndarray, unit: str) -> Figure:
+    """Mean of values or paired differences `(N,)` with Student's interval, as suits a few of them.
 
-    >>> paired_gain(np.array([0.01, 0.03, 0.02, 0.02]), "Dice")
+    Two tell next to nothing of their spread, so fewer than three have no interval.
+
+    >>> student_mean(np.array([0.01, 0.03, 0.02, 0.02]), "Dice")
     Figure(value=0.02, unit='Dice', n=4, ci95=(0.007..., 0.032...), sd=0.008...)
     """
-    count, value = len(differences), float(np.mean(differences))
-    if count < 2:
-        return Figure(value, unit, count, None)
-    spread = float(np.std(differences, ddof=1))
+    count, value = len(values), float(np.mean(values))
+    spread = float(np.std(values, ddof=1)) if count > 1 else None
+    if spread is None or count < 3:
+        return Figure(value, unit, count, None, spread)
     reach = float(stats.t.ppf(0.975, count - 1)) * spread / count**0.5
     return Figure(value, unit, count, (value - reach, value + reach), spread)
 

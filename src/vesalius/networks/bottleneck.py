@@ -106,8 +106,7 @@ class Codebook(nn.Module):
     @property
     def perplexity(self) -> float:
         """How many codes would be in use if all in use were chosen alike."""
-        share = self.chosen / self.chosen.sum().clamp(min=1e-12)
-        return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
+        return perplexity_of(self.chosen)
 
     @torch.no_grad()
     def _follow(self, vectors: Tensor, numbers: Tensor) -> None:
@@ -174,6 +173,16 @@ class Gaussian(nn.Module):
     def settled(self, code: Tensor) -> Tensor:
         """The code as it is."""
         return code
+
+
+def perplexity_of(chosen: Tensor) -> float:
+    """How many codes would be in use if all in use were chosen alike, from counts `(N,)`.
+
+    >>> round(perplexity_of(torch.tensor([5.0, 5.0, 0.0])), 3)
+    2.0
+    """
+    share = chosen / chosen.sum().clamp(min=1e-12)
+    return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
 
 
 def _vectors(code: Tensor) -> Tensor:

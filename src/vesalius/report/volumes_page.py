@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,13 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
         said.append(
             f"{name}: on average it brought nothing at {' and '.join(idle)} of the labelled cases."
         )
+    alone = [row["scratch"]["value"] for row in _fractions(figures) if row["scratch"]]
+    if any(after < before for before, after in pairwise(alone)):
+        said.append(
+            f"{name}: from scratch more labelled cases did not always help, so "
+            f"{notes['fine_tuning_steps']} steps are short of where training would end; part of "
+            "what pre-training brings is a surer start."
+        )
     fid, floor = figures.get("fidelity/fid"), figures.get("fidelity/fid_floor")
     if fid and floor:
         said.append(
@@ -285,8 +293,8 @@ def volumes_table(results: dict[str, Any]) -> str:
     minutes = ", ".join(f"{organ} {_seconds(own) / 60:.0f}" for organ, own in every.items())
     lines.append(
         f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "
-        f"weights and order. One fit of the method, seed {results['seed']}. Minutes on "
-        f"{results['machine']['cores']} cores: {minutes}."
+        f"weights and order (two trainings have none). One fit of the method, "
+        f"seed {results['seed']}. Minutes on {results['machine']['cores']} cores: {minutes}."
     )
     return "\n".join(lines)
 

@@ -200,7 +200,7 @@ def pretrain(
     """Pre-train a segmenter, or go on with a killed pre-training.
 
     Args:
-        images: `(N, C, D, H, W)` at unit spread, see `tasks.segmentation.normalised`.
+        images: `(N, C, D, H, W)` at unit spread, see `tasks.preparation.prepared`.
         recipe: settings.
         part: its name in log and state.
         folder: where the state of an unfinished fit is kept.

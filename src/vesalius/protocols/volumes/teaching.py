@@ -11,12 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.evidence.figure import Figure, mean_figure, paired_gain
+from vesalius.evidence.figure import Figure, student_mean
 from vesalius.networks.segmenter import Segmenter
 from vesalius.phantoms.deformation import smooth_noise
-from vesalius.protocols.volumes.recipe import Arm, OrganRecipe, VolumesProtocolRecipe
+from vesalius.protocols.volumes.recipe import (
+    MAIN_ARMS,
+    Arm,
+    OrganRecipe,
+    VolumesProtocolRecipe,
+)
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import make_folder, refused_if_unwritable
+from vesalius.scans.description import write_text
+from vesalius.scans.fault import make_folder
 from vesalius.scans.progress import Progress
 from vesalius.tasks.pretrained_run import seen_images
 from vesalius.tasks.pretraining import pretrain
@@ -60,7 +66,7 @@ class Teaching:
         done = {(row["fraction"], row["arm"], row["seed"]) for row in read_dice(self.table)}
         for fraction in self.recipe.fractions:
             primary = fraction == self.recipe.primary
-            arms = ("scratch", "synthetic", "real", *(self.recipe.controls if primary else ()))
+            arms = (*MAIN_ARMS, *(self.recipe.controls if primary else ()))
             for seed in range(self.recipe.primary_seeds if primary else self.recipe.seeds):
                 chance = np.random.default_rng([self.recipe.seed, seed])
                 rows = chance.permutation(len(labelled))[: self.recipe.labelled(fraction)]
@@ -133,15 +139,13 @@ class Teaching:
         return scores
 
     def _keep(self, fraction: float, arm: Arm, seed: int, scores: Sequence[float]) -> None:
-        """Append the scores of one training to the table."""
-        with refused_if_unwritable(self.table):
-            fresh = not self.table.is_file()
-            with self.table.open("a", newline="") as stream:
-                rows = csv.writer(stream, lineterminator="\n")
-                if fresh:
-                    rows.writerow(COLUMNS)
-                for case, score in zip(self.test.cases, scores, strict=False):
-                    rows.writerow([f"{fraction:g}", arm, seed, case.name, f"{score:.5f}"])
+        """Add the scores of one training to the table, all of them or none."""
+        known = self.table.read_text() if self.table.is_file() else ",".join(COLUMNS) + "\n"
+        rows = [
+            f"{fraction:g},{arm},{seed},{case.name},{score:.5f}"
+            for case, score in zip(self.test.cases, scores, strict=False)
+        ]
+        write_text(self.table, known + "\n".join(rows) + "\n")
 
 
 def teaching_figures(table: Path, recipe: VolumesProtocolRecipe) -> dict[str, Figure]:
@@ -157,13 +161,13 @@ def teaching_figures(table: Path, recipe: VolumesProtocolRecipe) -> dict[str, Fi
     found: dict[str, Figure] = {}
     for (fraction, arm), seeds in means.items():
         values = np.array([np.mean(seeds[seed]) for seed in sorted(seeds)])
-        found[f"pretraining/{fraction}/{arm}/dice"] = mean_figure(values, "Dice")
+        found[f"pretraining/{fraction}/{arm}/dice"] = student_mean(values, "Dice")
     primary = f"{recipe.primary:g}"
 
     def gain(arm: str, over: str) -> Figure:
         ours, theirs = means[primary, arm], means[primary, over]
         gaps = [float(np.mean(ours[s]) - np.mean(theirs[s])) for s in sorted(ours)]
-        return paired_gain(np.array(gaps), "Dice")
+        return student_mean(np.array(gaps), "Dice")
 
     arms = {arm for fraction, arm in means if fraction == primary}
     if "synthetic" in arms and "scratch" in arms:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from monai.metrics import PSNRMetric, SSIMMetric
 
-from vesalius.networks.bottleneck import Codebook
+from vesalius.networks.bottleneck import Codebook, perplexity_of
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, followed
@@ -68,8 +68,6 @@ def reconstruct(
         if isinstance(book, Codebook):
             numbers = book.numbers_of(code.float().movedim(1, -1).flatten(0, -2))
             chosen += torch.bincount(numbers.cpu(), minlength=book.size)
-    share = chosen / chosen.sum().clamp(min=1)
-    perplexity = float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
     values = np.array(found).T
     used = float((chosen > 0).float().mean()) if isinstance(book, Codebook) else 1.0
-    return Reconstruction(tuple(values[0]), tuple(values[1]), used, perplexity, held_out)
+    return Reconstruction(tuple(values[0]), tuple(values[1]), used, perplexity_of(chosen), held_out)

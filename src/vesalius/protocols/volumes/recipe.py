@@ -55,6 +55,7 @@ class VolumesProtocolRecipe(Settings):
         primary_seeds: trainings of each arm at the primary fraction.
         seeds: trainings at the others.
         controls: arms at the primary fraction that tell what carries a gain.
+        control_seeds: trainings of each of these, paired with the first of the others.
         radiomics_cases: of each side for the radiomics distance, which is slow; 0 for none.
         workers: processes that draw phantoms.
     """
@@ -84,6 +85,7 @@ class VolumesProtocolRecipe(Settings):
     primary_seeds: int = 10
     seeds: int = 2
     controls: tuple[Arm, ...] = ()
+    control_seeds: int = 2
     radiomics_cases: int = 12
     workers: int = 2
     synthesis: VolumesRecipe = VOLUMES["demo"]
@@ -122,14 +124,14 @@ PRESETS = {
     "study": VolumesProtocolRecipe(
         preset="study", organs=("breast", "chest"), control_cases=32, gaussian=True,
         samplers=(("ddpm", 300), ("dpm_solver_2m", 10)), fractions=(0.05, 0.1, 0.2, 0.4, 0.8),
-        primary_seeds=16, seeds=3, controls=CONTROLS, radiomics_cases=40,
+        primary_seeds=16, seeds=3, controls=CONTROLS, control_seeds=10, radiomics_cases=40,
     ),
     "workstation": VolumesProtocolRecipe(
         preset="workstation", organs=("breast", "chest"), cases=1000, labelled_cases=100,
         test_cases=200, synthetic_cases=1000, control_cases=64, gaussian=True,
         samplers=(("ddpm", 300), ("dpm_solver_2m", 10)), sampler_cases=200,
         fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, seeds=3, controls=CONTROLS,
-        radiomics_cases=200, workers=16,
+        control_seeds=10, radiomics_cases=200, workers=16,
         breast=OrganRecipe(
             shape=(256, 256, 32), attribute="fibroglandular_volume_ml",
             targets=("fibroglandular",), working_mm=(1.4, 1.25, 5.0), mirror=True,

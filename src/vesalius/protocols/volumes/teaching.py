@@ -66,11 +66,11 @@ class Teaching:
         done = {(row["fraction"], row["arm"], row["seed"]) for row in read_dice(self.table)}
         for fraction in self.recipe.fractions:
             primary = fraction == self.recipe.primary
-            arms = (*MAIN_ARMS, *(self.recipe.controls if primary else ()))
             for seed in range(self.recipe.primary_seeds if primary else self.recipe.seeds):
                 chance = np.random.default_rng([self.recipe.seed, seed])
                 rows = chance.permutation(len(labelled))[: self.recipe.labelled(fraction)]
-                for arm in arms:
+                controlled = primary and seed < self.recipe.control_seeds
+                for arm in (*MAIN_ARMS, *(self.recipe.controls if controlled else ())):
                     if (f"{fraction:g}", arm, str(seed)) not in done:
                         network = self._fine_tuned(arm, labelled.subset(rows.tolist()), seed)
                         self._keep(fraction, arm, seed, self._scores(network, test))
@@ -166,7 +166,8 @@ def teaching_figures(table: Path, recipe: VolumesProtocolRecipe) -> dict[str, Fi
 
     def gain(arm: str, over: str) -> Figure:
         ours, theirs = means[primary, arm], means[primary, over]
-        gaps = [float(np.mean(ours[s]) - np.mean(theirs[s])) for s in sorted(ours)]
+        both = sorted(ours.keys() & theirs.keys())
+        gaps = [float(np.mean(ours[seed]) - np.mean(theirs[seed])) for seed in both]
         return student_mean(np.array(gaps), "Dice")
 
     arms = {arm for fraction, arm in means if fraction == primary}

@@ -1,9 +1,10 @@
-"""How many planted copies the audit catches, and how many other patients it calls copies.
+"""How many planted copies the audit catches, whole and in part, and how many others it calls so.
 
     python benchmarks/copies.py breast --training 80
 
 Copies of training phantoms are planted exact, shifted, mirrored, noised, in another contrast, and
-changed in three ways at once; other phantoms are clean. n is what is printed beside each rate.
+changed in three ways at once; and pieces of half their sides are set into other phantoms, exact,
+shifted, noised and brightened. Other phantoms are clean. n is what is printed beside each rate.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from cyclopts import App
 
 from vesalius.evidence.alignment import AlignedSearch, detail
 from vesalius.evidence.memorisation import audit_likeness
+from vesalius.evidence.patches import PatchSearch, audit_patches
 from vesalius.phantoms.breast import draw_breast
 from vesalius.phantoms.chest.drawing import draw_chest
 
@@ -55,26 +57,57 @@ CHANGES: dict[str, Callable[[Image], Image]] = {
 }
 
 
+PIECES: dict[str, Callable[[Image], Image]] = {
+    "exact": lambda piece: piece,
+    "shifted": lambda piece: piece,
+    "noised by 5 %": lambda piece: noised(piece, 0.05),
+    "brighter": lambda piece: 1.15 * piece + 20,
+}
+
+
+def planted(host: Image, source: Image, change: str, chance: np.random.Generator) -> Image:
+    """A phantom with a piece of another near the same place; not one of a single tissue."""
+    sides = [n // 2 for n in host.shape]
+    for _ in range(200):
+        at = [int(chance.integers(2, n - m - 2)) for n, m in zip(host.shape, sides, strict=True)]
+        piece = source[*(slice(a, a + m) for a, m in zip(at, sides, strict=True))]
+        if piece.std() > 0.5 * source.std():
+            break
+    if change == "shifted":
+        at = [a + int(chance.integers(-2, 3)) for a in at]
+    made = host.astype(np.float64)
+    made[*(slice(a, a + m) for a, m in zip(at, sides, strict=True))] = PIECES[change](piece)
+    return made
+
+
 app = App(help=__doc__)
 
 
 @app.default
 def main(
-    organ: Literal["breast", "chest"], *, training: int = 80, planted: int = 20, clean: int = 60
+    organ: Literal["breast", "chest"], *, training: int = 80, plants: int = 20, clean: int = 60
 ) -> None:
     """Print one rate a line."""
     draw = DRAWN[organ]
     known = [draw(seed) for seed in range(training)]
-    search = AlignedSearch([detail(image) for image in known])
-    held_out = search.likeness([detail(draw(10_000 + i)) for i in range(training // 2)])
+    search, pieces = AlignedSearch([detail(image) for image in known]), PatchSearch(known)
+    unseen = [draw(10_000 + i) for i in range(training // 2)]
+    held_out, leads = search.likeness([detail(i) for i in unseen]), pieces.likeness(unseen)
     for name, change in CHANGES.items():
-        made = [detail(change(image)) for image in known[:planted]]
+        made = [detail(change(image)) for image in known[:plants]]
         judged = audit_likeness(search.likeness(made), held_out)
         caught = (judged.copies & (judged.nearest == np.arange(len(made)))).mean()
         print(f"{name:<34} caught {caught:.2f}  (n = {len(made)})", flush=True)
-    others = search.likeness([detail(draw(20_000 + i)) for i in range(clean)])
-    alarms = audit_likeness(others, held_out).copies.mean()
-    print(f"{'other patients':<34} called copies {alarms:.3f}  (n = {clean})")
+    others = [draw(20_000 + i) for i in range(clean)]
+    for name in PIECES:
+        chance = np.random.default_rng(0)
+        made = [planted(others[i], known[i], name, chance) for i in range(min(clean, 2 * plants))]
+        caught = audit_patches(pieces.likeness(made), leads).copies.mean()
+        print(f"{'piece, ' + name:<34} caught {caught:.2f}  (n = {len(made)})", flush=True)
+    whole = audit_likeness(search.likeness([detail(i) for i in others]), held_out).copies
+    part = audit_patches(pieces.likeness(others), leads).copies
+    for name, alarms in (("whole", whole), ("in part", part), ("either", whole | part)):
+        print(f"{'other patients, ' + name:<34} called copies {alarms.mean():.3f}  (n = {clean})")
 
 
 if __name__ == "__main__":

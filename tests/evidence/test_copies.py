@@ -10,6 +10,7 @@ import pytest
 from vesalius.evidence.alignment import AlignedSearch, detail
 from vesalius.evidence.membership import membership_auc
 from vesalius.evidence.memorisation import audit_likeness
+from vesalius.evidence.patches import PatchSearch, audit_patches
 from vesalius.phantoms.breast import draw_breast
 
 Volumes = list[np.ndarray]
@@ -47,6 +48,30 @@ def search(breasts: tuple[Volumes, Volumes, Volumes]) -> tuple[AlignedSearch, np
     training, held_out, _ = breasts
     found = AlignedSearch([detail(image) for image in training])
     return found, found.likeness([detail(image) for image in held_out])
+
+
+PIECES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "exact": lambda piece: piece,
+    "noised": lambda piece: (
+        piece + np.random.default_rng(0).normal(0, 0.05 * piece.std(), piece.shape)
+    ),
+    "brighter": lambda piece: 1.15 * piece + 20,
+}
+
+
+@pytest.mark.parametrize("change", PIECES)
+def test_a_planted_piece_is_caught_and_other_patients_are_not(
+    change: str, breasts: tuple[Volumes, Volumes, Volumes]
+) -> None:
+    training, held_out, others = breasts
+    pieces = PatchSearch(training[:40])
+    made = [host.astype(float) for host in others[:4]]
+    for row in (1, 3):
+        moved = made[row][7:25, 5:23, 8:26]  # one voxel from where the piece is in its source
+        moved[:] = PIECES[change](training[row][6:24, 6:24, 8:26])
+    judged = audit_patches(pieces.likeness(made), pieces.likeness(held_out[:20]))
+    assert judged.copies.tolist() == [False, True, False, True]
+    assert judged.nearest[[1, 3]].tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("change", CHANGES)

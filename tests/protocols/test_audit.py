@@ -15,6 +15,8 @@ from vesalius.phantoms.cohort import write_gridded
 from vesalius.protocols.audit import audit
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.fault import Refused
+from vesalius.tasks.pretrained_run import fit_pretraining, prepare_pretraining
+from vesalius.tasks.pretraining import PRESETS as PRETRAININGS
 
 GRID = (32, 32, 32)
 
@@ -24,8 +26,12 @@ def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
     write_gridded("breast", tmp_path / "held", 14, 1, GRID)
     other = write_gridded("breast", tmp_path / "other", 3, 2, GRID)
     writer = CohortWriter(tmp_path / "made", real.description)
-    for index, (cohort, row) in enumerate([(other, 0), (real, 5), (other, 1)]):
+    for index, (cohort, row) in enumerate([(other, 0), (real, 5), (other, 1), (other, 2)]):
         scan = cohort.read(cohort.cases[row])
+        if index == 3:
+            scan.channels[0].voxels[:, 6:26, 6:26] = (
+                real.read(real.cases[9]).channels[0].voxels[:, 6:26, 6:26]
+            )
         provenance = {"synthetic": True}
         writer.add(f"made_{index}", scan, f"made-{index}", {}, provenance=provenance,
                    dtype=np.int16)  # fmt: skip
@@ -35,10 +41,12 @@ def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
     main(command)
     with (tmp_path / "verdict/withhold.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [(row["case"], row["training_case"]) for row in rows] == [("made_1", "breast_0005")]
+    assert [tuple(row[key] for key in ("case", "training_case", "found_by")) for row in rows] == [
+        ("made_1", "breast_0005", "image"), ("made_3", "breast_0009", "patches"),
+    ]  # fmt: skip
     figures = json.loads((tmp_path / "verdict/results.json").read_text())["figures"]
-    assert figures["memorisation/copies"]["value"] == 1
-    assert figures["memorisation/copies"]["n"] == 3
+    assert figures["memorisation/copies"]["value"] == 2
+    assert figures["memorisation/copies"]["n"] == 4
     assert figures["memorisation/false_alarms"]["n"] == 14
     assert 0 <= figures["memorisation/membership_auc"]["value"] <= 1
     with pytest.raises(SystemExit) as stopped:
@@ -47,7 +55,13 @@ def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "made/labelsTr")
     bare = Cohort.open(tmp_path / "made", labelled=False)
     found = audit(real, bare, Cohort.open(tmp_path / "held"), tmp_path / "bare verdict")
-    assert [w.case for w in found.withheld] == ["made_1"]
+    assert [w.case for w in found.withheld] == ["made_1", "made_3"]
+    ready = prepare_pretraining(real, PRETRAININGS["smallest"])
+    fit_pretraining(ready, tmp_path / "pretrained")
+    seen = audit(real, bare, Cohort.open(tmp_path / "held"), tmp_path / "embedded",
+                 pretrained=tmp_path / "pretrained").results.figures  # fmt: skip
+    assert seen["memorisation/embedding/copies"].n == 4
+    assert seen["memorisation/embedding/held_out_lead"].n == 14
     few = Cohort.open(tmp_path / "other")
     with pytest.raises(Refused, match="12 is the least"):
         audit(real, bare, few, tmp_path / "none")

@@ -14,6 +14,7 @@ def audit(
     *,
     out: Path,
     holdout: Path | None = None,
+    pretrained: Path | None = None,
     fail_on_copies: bool = False,
 ) -> None:
     """Is anything copied? Search a synthetic cohort for copies of training cases.
@@ -30,6 +31,8 @@ def audit(
         Folder of the verdict.
     holdout: Path
         Real scans that nothing was fitted on; those of split val and test without it.
+    pretrained: Path
+        Run of `vesalius pretrain` whose embedding is searched as well.
     fail_on_copies: bool
         End with code 3 if there is a copy, for pipelines.
     """
@@ -38,13 +41,14 @@ def audit(
     own, made = Cohort.open(real, labelled=False), Cohort.open(synthetic, labelled=False)
     unseen = Cohort.open(holdout, labelled=False) if holdout else None
     with bars() as progress:
-        found = run(own, made, unseen, out, progress)
+        found = run(own, made, unseen, out, progress, pretrained)
     for name in ("copies", "false_alarms", "membership_auc"):
         figure = found.results.figures[f"memorisation/{name}"]
         console.print(f"{name:<16} {figure}  (n = {figure.n})")
     for case in found.withheld[:20]:
         console.print(
-            f"withhold {case.case}: a copy of {case.training_case}, likeness {case.likeness:.2f}"
+            f"withhold {case.case}: copies {case.training_case}, found by {case.found_by}, "
+            f"likeness {case.likeness:.2f}"
         )
     console.print(f"{len(found.withheld)} to withhold: {out / 'withhold.csv'}")
     if found.withheld and fail_on_copies:

@@ -100,6 +100,17 @@ def audit_likeness(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
     )  # fmt: skip
 
 
+def likeness_to_training(training: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """Cosines of vectors `(M, F)` with training vectors `(N, F)`, less the mean of these.
+
+    >>> training = np.eye(3); likeness_to_training(training, 2 * training[:1])[0].round(1).tolist()
+    [[1.0, -0.6, -0.6]]
+    """
+    mean = training.mean(axis=0)
+    unit, *rest = (_length_one(rows - mean) for rows in (training, *others))
+    return [rows @ unit.T for rows in rest]
+
+
 def lead_and_nearest(likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of likenesses `(M, N)`: that to the nearest, by how much it leads, and which it is, `(M,)`.
 
@@ -138,6 +149,9 @@ def _halved(voxels: np.ndarray) -> np.ndarray:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    unit: np.ndarray = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    return _length_one(rows - rows.mean(axis=1, keepdims=True))
+
+
+def _length_one(rows: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     return unit

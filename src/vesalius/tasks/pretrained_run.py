@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.case import Scan
@@ -108,6 +110,37 @@ def pretrained_segmenter(folder: str | Path) -> tuple[Segmenter, PretrainingReci
     network = Segmenter(len(run.fingerprint.channels), 2, recipe.filters, recipe.architecture)
     run.load(PART, network)
     return network.eval(), recipe
+
+
+class Embedding:
+    """What a pre-trained network sees in a scan, as one vector.
+
+    The deepest maps, averaged into 4³ blocks: what they see, and roughly where.
+
+    Args:
+        folder: run of a pre-training.
+        channels: of the scans.
+
+    Raises:
+        Refused: if it was learnt from scans of other channels.
+    """
+
+    def __init__(self, folder: str | Path, channels: int) -> None:
+        self.network, recipe = pretrained_segmenter(folder)
+        learnt = len(Run.open(folder, PretrainingRecipe).fingerprint.channels)
+        if learnt != channels:
+            fault = f"was learnt from scans of {learnt} channels, these have {channels}"
+            raise Refused(folder, fault, "pre-train on the cohort itself")
+        assert recipe.spacing_mm is not None
+        self.spacing_mm = recipe.spacing_mm
+
+    @torch.no_grad()
+    def of(self, scan: Scan) -> np.ndarray:
+        """The vector `(F,)` of a scan."""
+        image = torch.from_numpy(prepared(scan.channels, self.spacing_mm)[0])[None]
+        deepest = self.network.features(image)[1].float()
+        vector: np.ndarray = functional.adaptive_avg_pool3d(deepest, 4).flatten().numpy()
+        return vector
 
 
 def _plan(recipe: PretrainingRecipe, images: Tensor) -> Plan:

@@ -17,8 +17,8 @@ Volumes = list[np.ndarray]
 PLANTED = 3
 
 
-def _noised(image: np.ndarray) -> np.ndarray:
-    spread = 0.1 * np.ptp(np.percentile(image, [1, 99]))
+def _noised(image: np.ndarray, share: float = 0.1) -> np.ndarray:
+    spread = share * np.ptp(np.percentile(image, [1, 99]))
     return image + np.random.default_rng(0).normal(0, spread, image.shape)
 
 

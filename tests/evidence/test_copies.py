@@ -52,9 +52,7 @@ def search(breasts: tuple[Volumes, Volumes, Volumes]) -> tuple[AlignedSearch, np
 
 PIECES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "exact": lambda piece: piece,
-    "noised": lambda piece: (
-        piece + np.random.default_rng(0).normal(0, 0.05 * piece.std(), piece.shape)
-    ),
+    "noised": lambda piece: _noised(piece, 0.05),
     "brighter": lambda piece: 1.15 * piece + 20,
 }
 

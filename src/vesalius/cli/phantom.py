@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -137,6 +137,36 @@ def breast(
             "breast", out, count, seed, parse_grid(grid), workers=workers, progress=progress
         )
     _tell(cohort, "breast_volume_ml", "fibroglandular_volume_ml")
+
+
+@app.command
+def radiograph(
+    out: Out,
+    *,
+    count: Count = 100,
+    seed: Seed = 0,
+    side: int = 64,
+    scanner: Literal["home", "other"] = "home",
+    workers: Workers = 2,
+) -> None:
+    """Make phantom radiographs of the chest: five findings, each with the mask of where it is.
+
+    Parameters
+    ----------
+    side: int
+        Pixels of the square picture.
+    scanner: str
+        `other` is noisier, softer, processed otherwise and sees a wider field.
+    """
+    from vesalius.phantoms.cohort import write_radiographs
+
+    with bars() as progress:
+        cohort = write_radiographs(
+            out, count, seed, side, scanner, workers=workers, progress=progress
+        )
+    findings = cohort.cases[0].attributes
+    told = ", ".join(f"{name} {cohort.values(name).sum():.0f}" for name in findings)
+    console.print(f"{out}: {len(cohort.cases)} phantoms; {told}")
 
 
 def _tell(cohort: Cohort, *attributes: str) -> None:

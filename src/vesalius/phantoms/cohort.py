@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,23 +15,28 @@ import torch
 
 from vesalius.phantoms import brain, breast
 from vesalius.phantoms.chest import drawing as chest
+from vesalius.phantoms.chest import radiograph
 from vesalius.phantoms.spine import drawing as spine
 from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding
-from vesalius.scans.case import LabelledScan
+from vesalius.phantoms.xray import SCANNERS
+from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Refused, make_folder
 from vesalius.scans.landmarks import Landmark, append_landmarks, begin_landmarks, sort_landmarks
+from vesalius.scans.masks import write_masks
 from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.volume import Volume
 
 
 @dataclass(frozen=True)
 class Drawn:
     """What a phantom brings into a cohort."""
 
-    scan: LabelledScan
+    scan: Scan
     attributes: Mapping[str, float]
     landmarks: tuple[Landmark, ...] = ()
+    masks: Mapping[str, Volume] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,42 @@ def write_gridded(
                   f"drawing phantom {organ}s", progress)  # fmt: skip
 
 
+def write_radiographs(
+    folder: str | Path,
+    count: int,
+    seed: int = 0,
+    side: int = 64,
+    scanner: str = "home",
+    split: str = "",
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Cohort:
+    """Write phantom radiographs of the chest as a cohort, or complete an unfinished one.
+
+    Every finding is a column of `cases.csv`, 0 or 1, and has its masks in `masks/<finding>/`.
+
+    Args:
+        folder: of the cohort.
+        count: how many cases.
+        seed: of the cohort. Cohorts of one seed hold the same patients under the same names.
+        side: pixels of the square picture.
+        scanner: `home` or `other`, which is noisier, softer and sees a wider field.
+        split: written to the column `split` of every case.
+        workers: processes to share the work.
+        progress: told after each case.
+
+    Raises:
+        Refused: for what no phantom can have, before any work.
+    """
+    if scanner not in SCANNERS:
+        raise Refused(scanner, "is no scanner", f"choose {' or '.join(SCANNERS)}")
+    _require_sound(count, (SCANNERS[scanner].field_mm / side,), 12.0)
+    wanted = _numbered("radiograph", seed, case_seeds(seed, count))
+    draw = partial(_draw_radiograph, side=side, scanner=scanner)
+    return _write(folder, radiograph.DESCRIPTION, radiograph.LABELS, wanted, draw, split, workers,
+                  "drawing phantom radiographs", progress)  # fmt: skip
+
+
 def case_seeds(seed: int, count: int) -> list[int]:
     """The seed of each case of a cohort; the first ones stay the same in a larger cohort.
 
@@ -239,9 +280,12 @@ def _write_one(
         torch.set_num_threads(threads)
     if drawn.landmarks:
         append_landmarks(Path(folder), case.name, drawn.landmarks)
+    write_masks(folder, case.name, drawn.masks)
+    whole = isinstance(drawn.scan, LabelledScan)
     CohortWriter(folder, description, attributes).add(
-        case.name, drawn.scan, case.subject, drawn.attributes, split=split, dtype=np.int16
-    )
+        case.name, drawn.scan, case.subject, drawn.attributes, split=split,
+        dtype=np.int16 if whole else np.float32,
+    )  # fmt: skip
 
 
 def _draw_brain(
@@ -256,6 +300,11 @@ def _draw_spine(
 ) -> Drawn:
     phantom = spine.draw_spine(case.seed, spacing_mm, case.findings, prevalence)
     return Drawn(phantom.scan, phantom.attributes, phantom.landmarks)
+
+
+def _draw_radiograph(case: _Wanted, side: int, scanner: str) -> Drawn:
+    phantom = radiograph.draw_radiograph(case.seed, side, scanner=SCANNERS[scanner])
+    return Drawn(Scan((phantom.image,)), phantom.attributes, masks=phantom.masks)
 
 
 def _draw_gridded(case: _Wanted, organ: str, shape: tuple[int, int, int]) -> Drawn:

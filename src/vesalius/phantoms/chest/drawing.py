@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,13 @@ from scipy import ndimage
 
 from vesalius.phantoms.chest.anatomy import ChestAnatomy, draw_anatomy
 from vesalius.phantoms.chest.hounsfield import HU, WATER_PER_MM
-from vesalius.phantoms.chest.lungs import paint_abdomen, paint_lungs, paint_trees
+from vesalius.phantoms.chest.lungs import (
+    VESSEL_ENDS,
+    Lung,
+    paint_abdomen,
+    paint_lungs,
+    paint_trees,
+)
 from vesalius.phantoms.chest.mediastinum import heart_in, paint_heart, paint_vessels
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule, paint_nodule
 from vesalius.phantoms.chest.thorax import paint_bones, paint_wall
@@ -74,25 +80,14 @@ def draw_chest(
     >>> 2500 < body.attributes["lung_volume_ml"] < 8000, body.attributes["nodule_volume_ml"]
     (True, 0.0)
     """
-    names = ("anatomy", "texture", "trees", "vessels", "nodules", "scanner")
-    streams = np.random.SeedSequence(seed).spawn(len(names))
-    chance = {name: np.random.default_rng(s) for name, s in zip(names, streams, strict=True)}
+    chance = streams(seed)
     anatomy = draw_anatomy(chance["anatomy"])
     if nodules is None:
         count = int(chance["nodules"].choice(4, p=(0.3, 0.4, 0.2, 0.1)))
         nodules = [draw_nodule(chance["nodules"]) for _ in range(count)]
     spacing = tuple(side / n for side, n in zip(FIELD_MM, shape, strict=True))
     painting = Painting(shape, (spacing[0], spacing[1], spacing[2]), MIDDLE_MM, HU["air"])
-    fine, broad = (painting.texture(width, chance["texture"]) for width in (5.0, 16.0))
-
-    paint_wall(painting, anatomy, broad)
-    paint_abdomen(painting, anatomy, broad)
-    heart = heart_in(painting, anatomy)
-    lungs = paint_lungs(painting, anatomy, heart, fine, broad, LABELS)
-    paint_heart(painting, heart, broad, LABELS)
-    paint_vessels(painting, anatomy, LABELS, chance["vessels"])
-    paint_trees(painting, lungs, LABELS, chance["trees"])
-    paint_bones(painting, anatomy, broad, LABELS["bone"])
+    lungs = paint_body(painting, anatomy, chance)
     placed = [(n, paint_nodule(painting, lungs, n, LABELS["nodule"])) for n in nodules]
     grown = [(nodule, at) for nodule, at in placed if at is not None]
 
@@ -108,6 +103,38 @@ def draw_chest(
         tuple(n for n, _ in grown), tuple(at for _, at in grown),
         Volume(painting.values, affine), attributes,
     )  # fmt: skip
+
+
+def streams(seed: int) -> dict[str, np.random.Generator]:
+    """Chance for each part of a phantom, so that none depends on what the others draw."""
+    names = ("anatomy", "texture", "trees", "vessels", "nodules", "scanner", "findings", "devices")
+    spawned = np.random.SeedSequence(seed).spawn(len(names))
+    return {name: np.random.default_rng(s) for name, s in zip(names, spawned, strict=True)}
+
+
+def paint_body(
+    painting: Painting, anatomy: ChestAnatomy, chance: Mapping[str, np.random.Generator],
+    vessels: int = VESSEL_ENDS,
+) -> list[Lung]:  # fmt: skip
+    """Paint a healthy chest; its lungs are given back, for what may grow in them.
+
+    Args:
+        painting: an empty one.
+        anatomy: of the individual.
+        chance: see `streams`.
+        vessels: ends of the tree in each lung; no vessels and airways for 0.
+    """
+    fine, broad = (painting.texture(width, chance["texture"]) for width in (5.0, 16.0))
+    paint_wall(painting, anatomy, broad)
+    paint_abdomen(painting, anatomy, broad)
+    heart = heart_in(painting, anatomy)
+    lungs = paint_lungs(painting, anatomy, heart, fine, broad, LABELS)
+    paint_heart(painting, heart, broad, LABELS)
+    paint_vessels(painting, anatomy, LABELS, chance["vessels"])
+    if vessels:
+        paint_trees(painting, lungs, LABELS, chance["trees"], vessels)
+    paint_bones(painting, anatomy, broad, LABELS["bone"])
+    return lungs
 
 
 def _acquire(painting: Painting, chance: np.random.Generator) -> np.ndarray:

@@ -89,9 +89,12 @@ def paint_abdomen(painting: Painting, anatomy: ChestAnatomy, broad: Array) -> No
 
 
 def paint_trees(
-    painting: Painting, lungs: list[Lung], numbers: dict[str, int], chance: np.random.Generator
+    painting: Painting, lungs: list[Lung], numbers: dict[str, int], chance: np.random.Generator,
+    ends: int = VESSEL_ENDS,
 ) -> None:  # fmt: skip
-    """Arteries and veins as one tree, and beside its first orders airways with walls."""
+    """Arteries and veins as one tree a lung, with as many ends, and beside its first orders
+    airways with walls.
+    """
     tracheal = [(1.0, -14.0, 150.0), (0.0, -14.0, 90.0), CARINA]
     airways: list[tuple[list[Sequence[float] | Array], float]] = [([*tracheal], 8.8)]
     for lung in lungs:
@@ -99,12 +102,11 @@ def paint_trees(
         places = np.argwhere(lung.inside > 4)
         if not len(places):
             continue
-        chosen = places[chance.integers(len(places), size=VESSEL_ENDS)]
+        chosen = places[chance.integers(len(places), size=ends)]
         within = chosen + chance.uniform(-0.5, 0.5, chosen.shape)
-        ends = painting.points_mm(within)
         main = (hilum[0] - 3 * lung.side, hilum[1] - 4, hilum[2] + 2)
         airways.append(([CARINA, main], 6.2))
-        for branch in grown(hilum, ends):
+        for branch in grown(hilum, painting.points_mm(within)):
             wide = radius_mm(branch.ends, SMALLEST_VESSEL_MM)
             painting.tube([branch.start, branch.end], wide, HU["vessel"])
             beside = 1.9 * wide * np.array([0.3 * lung.side, -0.8, 0.5])

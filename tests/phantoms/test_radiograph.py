@@ -1,0 +1,75 @@
+"""Phantom radiographs: Beer and Lambert's law, findings where their masks are, two scanners."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vesalius.phantoms.chest.findings import FINDINGS
+from vesalius.phantoms.chest.hounsfield import WATER_PER_MM
+from vesalius.phantoms.chest.radiograph import ENLARGED, LABELS, draw_radiograph
+from vesalius.phantoms.cohort import write_radiographs
+from vesalius.phantoms.xray import SCANNERS, Scanner, expose, water_mm
+from vesalius.scans.fault import Refused
+from vesalius.scans.masks import read_mask
+
+PLAIN = Scanner(1e9, 0.0, 1e-3, 0.0, 1.0, 320.0, 0.0)
+
+
+def test_a_scanner_without_noise_blur_and_scatter_shows_path_lengths() -> None:
+    body = np.full((24, 10, 24), -1000.0)
+    body[4:12, 2:8, 4:12] = 0.0
+    body[12:20, 2:8, 12:20] = 1000.0
+    water = water_mm(body, 5.0)
+    assert water.max() == pytest.approx(2 * 6 * 5.0)
+    seen = expose(water, 5.0, PLAIN, np.random.default_rng(0))
+    assert seen[6, 6] == pytest.approx(0.5, abs=0.01)
+    assert seen[15, 15] == pytest.approx(1.0, abs=0.01)
+    assert np.exp(-WATER_PER_MM * 60) == pytest.approx(0.314, abs=0.001)
+
+
+@pytest.mark.parametrize("finding", LABELS)
+def test_a_finding_is_seen_where_its_mask_is(finding: str) -> None:
+    ill, well = (draw_radiograph(4, 48, found, PLAIN) for found in ([finding], []))
+    inside = ill.masks[finding].voxels > 0
+    assert 0.001 < inside.mean() < 0.3
+    change = np.abs(ill.image.voxels - well.image.voxels)
+    assert change[inside].mean() > 3 * change[~inside].mean()
+    brighter = (ill.image.voxels - well.image.voxels)[inside].mean() > 0
+    assert brighter == (finding != "pneumothorax")
+    assert ill.masks[finding].same_geometry(ill.image)
+    assert ill.attributes == {name: float(name == finding) for name in LABELS}
+    assert set(LABELS) == {*FINDINGS, ENLARGED}
+
+
+def test_the_same_patients_come_back_from_another_scanner(tmp_path: Path) -> None:
+    home = write_radiographs(tmp_path / "home", 12, seed=3, side=32)
+    other = write_radiographs(tmp_path / "other", 12, seed=3, side=32, scanner="other", workers=2)
+    again = write_radiographs(tmp_path / "again", 12, seed=3, side=32)
+    seen = []
+    for cohort in (home, other):
+        image = cohort.read_images(cohort.cases[0]).channels[0]
+        assert image.shape == (32, 1, 32)
+        assert 0 <= image.voxels.min() < image.voxels.max() <= 1
+        seen.append(image.voxels)
+    assert home.cases[0].attributes == other.cases[0].attributes
+    for one, two in zip(home.cases, again.cases, strict=True):
+        assert one.images[0].read_bytes() == two.images[0].read_bytes()
+    assert np.abs(seen[0] - seen[1]).mean() > 0.02
+    shown = [
+        (case, name) for case in home.cases for name, there in case.attributes.items() if there
+    ]
+    assert shown
+    for case, name in shown:
+        image = home.read_images(case).channels[0]
+        mask = read_mask(home.folder, name, case.name, image)
+        assert mask is not None and mask.voxels.any()
+    assert read_mask(home.folder, "no such", home.cases[0].name, image) is None
+
+
+def test_a_scanner_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="home or other"):
+        write_radiographs(tmp_path, 2, scanner="pocket")
+    assert SCANNERS["other"].photons_per_mm2 < SCANNERS["home"].photons_per_mm2

@@ -1,0 +1,130 @@
+"""Images with what each shows: the way in for everything that classifies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.pictures import read_picture, standard
+from vesalius.scans.progress import Progress, followed, silent
+
+TRAIN, VALIDATION, TEST = "train", "val", "test"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One picture of a table, not yet read.
+
+    Attributes:
+        targets: 1 for what it shows, 0 for what it does not, NaN for what is not known.
+    """
+
+    name: str
+    file: Path
+    subject: str
+    split: str
+    targets: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """Images and what each shows.
+
+    Attributes:
+        images: `(N, C, H, W)` or `(N, C, D, H, W)`, in [0, 1].
+        targets: `(N, K)`, 1, 0, or NaN where it is not known.
+        labels: names of the K labels.
+        names, subjects, splits: of each image; a split is `train`, `val`, `test` or empty.
+        masks: where each label is `(N, K, …)`, if that is known.
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    subjects: tuple[str, ...]
+    splits: tuple[str, ...]
+    masks: np.ndarray | None = None
+    origin: str = ""
+    faults: tuple[Fault, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def dimensions(self) -> int:
+        """2 for pictures, 3 for volumes."""
+        return self.images.ndim - 2
+
+    def taken(self, rows: Sequence[int]) -> Classified:
+        """Some of them.
+
+        >>> images = Classified(np.zeros((3, 1, 4, 4)), np.eye(3)[:, :1], ("nodule",),
+        ...                     ("a", "b", "c"), ("s", "s", "t"), ("", "", "test"))
+        >>> images.taken([2]).names, len(images.of_split("test"))
+        (('c',), 1)
+        """
+        chosen = list(rows)
+        return Classified(
+            self.images[chosen], self.targets[chosen], self.labels,
+            tuple(self.names[row] for row in chosen), tuple(self.subjects[row] for row in chosen),
+            tuple(self.splits[row] for row in chosen),
+            None if self.masks is None else self.masks[chosen], self.origin,
+        )  # fmt: skip
+
+    def of_split(self, *splits: str) -> Classified:
+        """Those of some splits."""
+        return self.taken([row for row, split in enumerate(self.splits) if split in splits])
+
+    def split_by_subject(self, share: float, seed: int) -> tuple[Classified, Classified]:
+        """Those to learn from, and those held out: `val`, or a share of the subjects if none is.
+
+        `test` is in neither.
+        """
+        splits = list(self.splits)
+        if VALIDATION not in splits:
+            open_rows = [row for row, split in enumerate(splits) if split != TEST]
+            subjects = sorted({self.subjects[row] for row in open_rows})
+            if len(subjects) < 2:
+                raise Refused("images", f"are of {len(subjects)} subjects", "add more patients")
+            np.random.default_rng(seed).shuffle(subjects)
+            held = set(subjects[: max(1, round(share * len(subjects)))])
+            for row in open_rows:
+                splits[row] = VALIDATION if self.subjects[row] in held else TRAIN
+        sides = ((TRAIN, ""), (VALIDATION,))
+        first, second = (
+            self.taken([row for row, split in enumerate(splits) if split in side]) for side in sides
+        )
+        shared = sorted(set(first.subjects) & set(second.subjects))
+        if shared:
+            fault = f"subject {shared[0]} stands in training and in validation"
+            raise Refused("images", fault, "split by subject")
+        return first, second
+
+
+def read_listed(
+    listed: Sequence[Listed], labels: Sequence[str], side: int, progress: Progress = silent
+) -> Classified:
+    """Read pictures into squares of `side`; those that cannot be read end up in `faults`.
+
+    Raises:
+        Refused: if none can be read.
+    """
+    sound, images, faults = [], [], []
+    for one in followed(listed, "reading pictures", len(listed), progress):
+        try:
+            images.append(standard(read_picture(one.file), side).astype(np.float16))
+            sound.append(one)
+        except Refused as refusal:
+            faults.append(refusal.fault)
+    if not sound:
+        raise Refused("pictures", f"cannot be read (first: {faults[0]})", "correct the table")
+    return Classified(
+        np.stack(images)[:, None], np.array([one.targets for one in sound], dtype=np.float32),
+        tuple(labels), tuple(one.name for one in sound), tuple(one.subject for one in sound),
+        tuple(one.split for one in sound), faults=tuple(faults),
+    )  # fmt: skip

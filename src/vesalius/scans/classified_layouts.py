@@ -1,0 +1,271 @@
+"""The layouts in which classified images come: our cohorts, CheXpert, ChestX-ray14, MedMNIST, CSV.
+
+Each is read as its authors publish it: CheXpert (Irvin et al. 2019), ChestX-ray14 (Wang et al.
+2017), MedMNIST v2 (Yang et al. 2023). Any other folder needs a `labels.csv` of our own form.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vesalius.scans.classified import TEST, TRAIN, VALIDATION, Classified, Listed, read_listed
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+from vesalius.scans.masks import read_mask
+from vesalius.scans.pictures import picture_of, standard
+from vesalius.scans.progress import Progress, followed, silent
+
+Uncertain = Literal["unknown", "positive", "negative"]
+TABLE = "labels.csv"
+CHEXPERT = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
+XRAY14 = "Data_Entry_2017*.csv"
+_UNCERTAIN = {"unknown": float("nan"), "positive": 1.0, "negative": 0.0}
+
+
+def read_classified(
+    place: str | Path, labels: Sequence[str] = (), side: int = 64,
+    uncertain: Uncertain = "unknown", progress: Progress = silent,
+) -> Classified:  # fmt: skip
+    """Read classified images in whatever known layout they lie.
+
+    Args:
+        place: a cohort; a folder of CheXpert, of ChestX-ray14, or with `labels.csv`; or a
+            MedMNIST `.npz` file.
+        labels: to be learnt; all of them if none is named.
+        side: pixels of the square that pictures are brought to; volumes and MedMNIST keep theirs.
+        uncertain: what CheXpert's −1 is taken for.
+        progress: told after each picture.
+
+    Raises:
+        Refused: where nothing known lies, for unknown labels, or for a table that is wrong.
+    """
+    place = Path(place)
+    if place.suffix == ".npz":
+        found = read_medmnist(place)
+    elif (place / "dataset.json").is_file():
+        return read_cohort(Cohort.open(place, labelled=False), labels, side, progress)
+    else:
+        listed, known = _listed(place, uncertain)
+        wanted = _columns(place, labels, known)
+        chosen = [
+            Listed(one.name, one.file, one.subject, one.split,
+                   tuple(one.targets[column] for column in wanted))
+            for one in listed
+        ]  # fmt: skip
+        return read_listed(chosen, [known[column] for column in wanted], side, progress)
+    wanted = _columns(place, labels, found.labels)
+    return Classified(
+        found.images, found.targets[:, wanted], tuple(found.labels[c] for c in wanted),
+        found.names, found.subjects, found.splits,
+    )  # fmt: skip
+
+
+def read_cohort(
+    cohort: Cohort, labels: Sequence[str] = (), side: int = 64, progress: Progress = silent
+) -> Classified:
+    """Images of a cohort whose attributes of 0 and 1 are the labels, with masks if it has any.
+
+    Pictures one voxel thick are brought to squares of `side`; volumes must have one shape.
+    """
+    known = sorted({name for case in cohort.cases for name in case.attributes})
+    binary = [
+        name for name in known
+        if {case.attributes.get(name, 0.0) for case in cohort.cases} <= {0.0, 1.0}
+    ]  # fmt: skip
+    table = cohort.folder / "cases.csv"
+    wanted = [binary[column] for column in _columns(table, labels, binary)]
+    images: list[np.ndarray] = []
+    masks, faults, sound = [], [], []
+    masked = (cohort.folder / "masks").is_dir()
+    for case in followed(cohort.cases, "reading images", len(cohort.cases), progress):
+        try:
+            channels = cohort.read_images(case).channels
+            own = [read_mask(cohort.folder, name, case.name, channels[0]) for name in wanted]
+        except Refused as refusal:
+            faults.append(refusal.fault)
+            continue
+        flat = 1 in channels[0].shape
+        if flat:
+            shown = [standard(picture_of(channel), side) for channel in channels]
+        else:
+            shown = [_scaled(channel.voxels) for channel in channels]
+        if images and images[0].shape != np.shape(shown):
+            fault = f"has shape {np.shape(shown)[1:]}, others {images[0].shape[1:]}"
+            raise Refused(case.images[0], fault, "resample all volumes to one shape")
+        images.append(np.stack(shown).astype(np.float16))
+        if masked:
+            empty = np.zeros(images[-1].shape[1:], dtype=bool)
+            masks.append(np.stack([
+                empty if m is None
+                else standard(picture_of(m).astype(float), side) > 0.5 if flat else m.voxels > 0
+                for m in own
+            ]))  # fmt: skip
+        sound.append(case)
+    if not sound:
+        raise Refused(cohort.folder, f"has no sound image ({faults[0]})", "mend the files")
+    nan = float("nan")
+    targets = [[case.attributes.get(name, nan) for name in wanted] for case in sound]
+    return Classified(
+        np.stack(images), np.array(targets, dtype=np.float32), tuple(wanted),
+        tuple(case.name for case in sound), tuple(case.subject for case in sound),
+        tuple(case.split for case in sound), np.stack(masks) if masked else None,
+        cohort.description.origin, tuple(faults),
+    )  # fmt: skip
+
+
+def read_medmnist(path: Path) -> Classified:
+    """A MedMNIST v2 file, 2D or 3D, grey or colour, of one label, several, or classes.
+
+    Classes of more than two become a label each. Every image counts as a subject of its own.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {key: content[key] for key in content.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise Refused(path, f"is no readable archive ({error})", "download it again") from error
+    images, targets, splits = [], [], []
+    for split in (TRAIN, VALIDATION, TEST):
+        try:
+            own, told = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        except KeyError as error:
+            remedy = "give a file of MedMNIST, with train_images, train_labels and so on"
+            raise Refused(path, f"holds no {error.args[0]}", remedy) from error
+        if len(own) != len(told):
+            fault = f"holds {len(own)} {split} images and {len(told)} labels"
+            raise Refused(path, fault, "download it again")
+        images.append(own)
+        targets.append(told.reshape(len(told), -1))
+        splits += [split] * len(own)
+    whole, told = np.concatenate(images), np.concatenate(targets)
+    if told.shape[1] == 1 and told.max() > 1:
+        told = np.eye(int(told.max()) + 1)[told[:, 0].astype(int)]
+    colour = whole.ndim == 4 and whole.shape[-1] == 3
+    channelled = np.moveaxis(whole, -1, 1) if colour else whole[:, None]
+    names = tuple(f"{path.stem}_{row:06d}" for row in range(len(whole)))
+    labels = tuple(f"label_{column}" for column in range(told.shape[1]))
+    return Classified(
+        (channelled / 255).astype(np.float16), told.astype(np.float32), labels, names, names,
+        tuple(splits),
+    )  # fmt: skip
+
+
+def _listed(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[str]]:
+    if not folder.is_dir():
+        raise Refused(folder, "is neither a folder nor a .npz file", "point at your images")
+    if (folder / TABLE).is_file():
+        return _own_table(folder)
+    if (folder / "train.csv").is_file():
+        return _chexpert(folder, uncertain)
+    if list(folder.glob(XRAY14)):
+        return _xray14(folder)
+    remedy = f"add {TABLE} with the columns file, subject, split, and one for each label"
+    raise Refused(folder, "has no layout that is known", remedy)
+
+
+def _own_table(folder: Path) -> tuple[list[Listed], list[str]]:
+    """`labels.csv`: file, subject and split if they are known, then a column for each label."""
+    rows, columns = _rows(folder / TABLE)
+    if "file" not in columns:
+        raise Refused(folder / TABLE, "has no column named file", "name the pictures in it")
+    known = [c for c in columns if c not in ("file", "subject", "split")]
+    if not known:
+        raise Refused(folder / TABLE, "has no column of labels", "add one of 0 and 1 for each")
+    listed = [
+        Listed(row["file"], folder / row["file"], row.get("subject") or row["file"],
+               row.get("split") or "",
+               tuple(_target(folder / TABLE, line, row[name], {}) for name in known))
+        for line, row in enumerate(rows, 2)
+    ]  # fmt: skip
+    return listed, known
+
+
+def _chexpert(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[str]]:
+    """`train.csv` and `valid.csv`, whose paths begin with the name of the set; frontal views."""
+    listed: list[Listed] = []
+    known: list[str] = []
+    meaning = {"-1.0": _UNCERTAIN[uncertain], "-1": _UNCERTAIN[uncertain]}
+    for name, split in (("train.csv", TRAIN), ("valid.csv", VALIDATION)):
+        if not (folder / name).is_file():
+            continue
+        rows, columns = _rows(folder / name)
+        if "Path" not in columns:
+            raise Refused(folder / name, "has no column named Path", "give CheXpert's own table")
+        known = known or [c for c in columns if c not in ("Path", *CHEXPERT)]
+        for line, row in enumerate(rows, 2):
+            if row.get("Frontal/Lateral") == "Lateral":
+                continue
+            parts = Path(row["Path"]).parts
+            patient = next((part for part in parts if part.startswith("patient")), row["Path"])
+            targets = tuple(_target(folder / name, line, row[c], meaning, "") for c in known)
+            listed.append(Listed(row["Path"], folder.joinpath(*parts[1:]), patient, split, targets))
+    return listed, known
+
+
+def _xray14(folder: Path) -> tuple[list[Listed], list[str]]:
+    """The table of ChestX-ray14, images in `images/` or `images_001/images/` to `_012`."""
+    table = sorted(folder.glob(XRAY14))[0]
+    rows, columns = _rows(table)
+    for name in ("Image Index", "Finding Labels", "Patient ID"):
+        if name not in columns:
+            raise Refused(table, f"has no column named {name}", "give ChestX-ray14's own table")
+    places = {path.name: path for path in folder.glob("images*/**/*.png")}
+    tested = folder / "test_list.txt"
+    test = set(tested.read_text().split()) if tested.is_file() else set()
+    said = [set(row["Finding Labels"].split("|")) for row in rows]
+    known = sorted(set().union(*said) - {"No Finding"})
+    listed = []
+    for row, own in zip(rows, said, strict=True):
+        image = row["Image Index"]
+        place = places.get(image, folder / "images" / image)
+        targets = tuple(float(name in own) for name in known)
+        split = TEST if image in test else ""
+        listed.append(Listed(image, place, row["Patient ID"], split, targets))
+    return listed, known
+
+
+def _rows(table: Path) -> tuple[list[dict[str, str]], list[str]]:
+    with table.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
+    if not rows:
+        raise Refused(table, "has no rows", "list the pictures in it")
+    return rows, [name for name in reader.fieldnames or [] if name]
+
+
+def _target(
+    table: Path, line: int, cell: str, meaning: Mapping[str, float], empty: str = "nan"
+) -> float:
+    """A cell as 1, 0 or NaN. In CheXpert's tables an empty one means that it is not there."""
+    if cell in meaning:
+        return meaning[cell]
+    if not cell:
+        return float("nan") if empty == "nan" else 0.0
+    try:
+        value = float(cell)
+    except ValueError:
+        value = float("inf")
+    if value not in (0.0, 1.0):
+        raise Refused(f"{table}:{line}", f"has '{cell}' as a label", "write 1, 0 or nothing")
+    return value
+
+
+def _columns(place: Path, wanted: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Where the wanted labels stand, all where none is named."""
+    if not known:
+        raise Refused(place, "has no column of 0 and 1", "add one for each label")
+    for name in wanted:
+        if name not in known:
+            raise Refused(place, f"has no label {name}", f"choose of {', '.join(known)}")
+    return [list(known).index(name) for name in wanted or known]
+
+
+def _scaled(voxels: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(voxels, [0.5, 99.5])
+    found: np.ndarray = np.clip((voxels - low) / max(high - low, 1e-9), 0, 1)
+    return found

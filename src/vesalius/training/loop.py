@@ -148,6 +148,7 @@ class _State:
         self.weights: dict[str, nn.Parameter] = dict(objective.named_parameters())
         self.mean = {name: w.detach().clone() for name, w in self.weights.items()}
         self.best: dict[str, Tensor] = {}
+        self.best_buffers: dict[str, Tensor] = {}
         self.best_loss, self.best_step = math.inf, 0
 
     def average(self, step: int) -> None:
@@ -168,12 +169,16 @@ class _State:
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, step
             self.best = {name: w.clone() for name, w in self.mean.items()}
+            buffers = self.objective.named_buffers()
+            self.best_buffers = {name: b.detach().clone() for name, b in buffers}
         self._put(current)
         return float(loss)
 
     def finish(self) -> None:
         """Leave the averaged or the best weights in the objective, and the state behind."""
         self._put(self.best or self.mean)
+        for name, buffer in self.best_buffers.items():
+            self.objective.get_buffer(name).copy_(buffer)
         self.path.unlink(missing_ok=True)
 
     def save(self, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -182,6 +187,7 @@ class _State:
         tensors |= {f"buffer/{n}": b for n, b in self.objective.named_buffers()}
         tensors |= {f"mean/{n}": w for n, w in self.mean.items()}
         tensors |= {f"best/{n}": w for n, w in self.best.items()}
+        tensors |= {f"best_buffer/{n}": b for n, b in self.best_buffers.items()}
         for index, moments in optimizer.state_dict()["state"].items():
             for key, value in moments.items():
                 tensors[f"moment/{index}/{key}"] = torch.as_tensor(value)
@@ -217,6 +223,8 @@ class _State:
                     self.mean[rest] = tensor
                 elif kind == "best":
                     self.best[rest] = tensor
+                elif kind == "best_buffer":
+                    self.best_buffers[rest] = tensor
                 else:
                     index, key = rest.split("/")
                     moments.setdefault(int(index), {})[key] = tensor

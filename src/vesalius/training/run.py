@@ -7,28 +7,31 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, overload
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
+from typing_extensions import TypeVar
 
 from vesalius.scans.description import write_text
 from vesalius.scans.fault import Refused, make_folder, refused_if_unwritable
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.recipe import Settings
 
-Recipe = TypeVar("Recipe", bound=Settings)
+Other = TypeVar("Other", bound=Settings)
+Seen = TypeVar("Seen", bound=Settings, default=Fingerprint)
+"""What was measured on the data that was learnt from; scans unless said otherwise."""
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Generic[Seen]):
     """Recipe, fingerprint, one `.safetensors` a part, log, card, and `state/` while unfinished."""
 
     folder: Path
     recipe: Settings
-    fingerprint: Fingerprint
+    fingerprint: Seen
 
     @property
     def name(self) -> str:
@@ -36,7 +39,7 @@ class Run:
         return f"{self.recipe.digest[:6]}{self.fingerprint.digest[:6]}"
 
     @classmethod
-    def create(cls, folder: str | Path, recipe: Settings, fingerprint: Fingerprint) -> Run:
+    def create(cls, folder: str | Path, recipe: Settings, fingerprint: Seen) -> Run[Seen]:
         """Begin a run, or go on with one of the same recipe and cohort.
 
         Raises:
@@ -45,7 +48,7 @@ class Run:
         folder = make_folder(folder)
         run = cls(folder, recipe, fingerprint)
         if (folder / "recipe.json").exists():
-            old = cls.open(folder, type(recipe))
+            old: Run[Any] = cls.open(folder, type(recipe), type(fingerprint))
             if old.name != run.name:
                 fault = f"holds run {old.name}, made by another recipe or from another cohort"
                 raise Refused(folder, fault, "choose a new folder for this run")
@@ -54,8 +57,18 @@ class Run:
         make_folder(folder / "state")
         return run
 
+    @overload
     @classmethod
-    def open(cls, folder: str | Path, recipe: type[Recipe]) -> Run:
+    def open(cls, folder: str | Path, recipe: type[Settings]) -> Run: ...
+
+    @overload
+    @classmethod
+    def open(cls, folder: str | Path, recipe: type[Settings], seen: type[Other]) -> Run[Other]: ...
+
+    @classmethod
+    def open(
+        cls, folder: str | Path, recipe: type[Settings], seen: type[Any] = Fingerprint
+    ) -> Run[Any]:
         """Open a run, or refuse with what is missing or damaged."""
         folder = Path(folder)
         for name in ("recipe.json", "fingerprint.json"):
@@ -65,7 +78,7 @@ class Run:
             return cls(
                 folder,
                 recipe.model_validate_json((folder / "recipe.json").read_text()),
-                Fingerprint.model_validate_json((folder / "fingerprint.json").read_text()),
+                seen.model_validate_json((folder / "fingerprint.json").read_text()),
             )
         except ValidationError as error:
             first = error.errors()[0]

@@ -62,6 +62,9 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         ("fit", "segmenter", "nowhere", "--out", "run"),
         ("pretrain", "nowhere", "--out", "run"),
         ("segment", "nowhere", "nowhere", "--out", "x"),
+        ("fit", "classifier", "nowhere", "--out", "run"),
+        ("classify", "nowhere", "nowhere", "--out", "x.csv"),
+        ("explain", "nowhere", "nowhere", "--out", "x"),
         ("generate", "nowhere", "--out", "x"),
         ("balance", "nowhere", "--run", "nowhere", "--out", "x"),
         ("inpaint", "nowhere", "x.nii.gz", "--out", "x", "--pathology", "gout", "--level", "L1"),
@@ -115,6 +118,9 @@ SMALLER = (
     (r"--seed 1 --ventricle-volume-ml \S+", "--seed 1 --ventricle-volume-ml 60:90"),
     (r"--slice-mm \S+ --pixel-mm \S+", "--slice-mm 8 --pixel-mm 2.5"),
     (r"--grid \S+", "--grid 32x32x32"),
+    (r"radiograph radiographs/ -n \d+", "radiograph radiographs/ -n 60 --side 32"),
+    (r"(fit classifier .*)", r"\1 --side 32"),
+    (r"radiograph (.*)--scanner", r"radiograph \1--side 32 --scanner"),
     (r"--herniation 0.06 --stenosis 0.06", "--herniation 0.2 --stenosis 0.2"),
 )  # fmt: skip
 

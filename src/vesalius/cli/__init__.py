@@ -34,6 +34,7 @@ def _register() -> None:
     from vesalius.cli import (
         audit,
         balance,
+        classification,
         cohort,
         fit,
         inpainting,
@@ -50,6 +51,8 @@ def _register() -> None:
     app.command(inpainting.inpaint)
     app.command(segmentation.pretrain)
     app.command(segmentation.segment)
+    app.command(classification.classify)
+    app.command(classification.explain)
     app.command(proof.prove)
     app.command(audit.audit)
 

@@ -229,3 +229,71 @@ def segmenter(
             return
         run = fit_segmentation(ready, out, progress)
     told_run(run)
+
+
+@app.command
+def classifier(
+    images: Path,
+    *,
+    out: Path,
+    preset: Literal["smallest", "demo", "workstation", "published"] = "demo",
+    training: Literal["dual", "standard", "adversarial"] = "dual",
+    label: Annotated[list[str] | None, Parameter(negative="")] = None,
+    side: int = 64,
+    epsilon: float | None = None,
+    norm: Literal["linf", "l2"] | None = None,
+    uncertain: Literal["unknown", "positive", "negative"] = "unknown",
+    seed: int = 0,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit a classifier whose saliency maps can be read.
+
+    Parameters
+    ----------
+    images: Path
+        A cohort whose cases.csv has columns of 0 and 1; a folder with labels.csv (file, subject,
+        split, then a column for each label), of CheXpert or of ChestX-ray14; or a MedMNIST .npz.
+    out: Path
+        Folder of the run.
+    preset: str
+        Sizes and steps: demo for CPU minutes, workstation for one GPU, published for ResNet-50.
+    training: str
+        dual learns clean and adversarial images through normalisations of their own; standard and
+        adversarial are the baselines.
+    label: list[str]
+        To be learnt; all of them without it. May be repeated.
+    side: int
+        Pixels of the square that pictures are brought to.
+    epsilon: float
+        Largest change of an attack, on intensities in [0, 1].
+    norm: str
+        Of that change.
+    uncertain: str
+        What CheXpert's uncertain labels are taken for.
+    seed: int
+        Of the fit.
+    plan_only: bool
+        Show what the fit needs and stop.
+    """
+    from vesalius.scans.classified_layouts import read_classified
+    from vesalius.tasks.adversarial_training import PRESETS
+    from vesalius.tasks.classifier_run import (
+        ClassificationRecipe,
+        fit_classification,
+        prepare_classification,
+    )
+
+    base = PRESETS[preset]
+    changed = {"epsilon": epsilon, "norm": norm}
+    attack = base.attack.model_copy(
+        update={name: value for name, value in changed.items() if value is not None}
+    )
+    own = base.model_copy(update={"training": training, "attack": attack})
+    recipe = ClassificationRecipe(preset=preset, seed=seed, classifier=own)
+    with bars() as progress:
+        found = read_classified(images, label or (), side, uncertain, progress)
+        ready = prepare_classification(found, recipe)
+        if told_plan(ready.plan, list(found.faults), plan_only):
+            return
+        run = fit_classification(ready, out, progress)
+    told_run(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -77,7 +77,7 @@ def told_plan(plan: Plan, faults: Sequence[Fault], stop: bool) -> bool:
     return stop
 
 
-def told_run(run: Run) -> None:
+def told_run(run: Run[Any]) -> None:
     """Tell where a finished run lies."""
     console.print(f"{run.folder}: run {run.name} is ready; card in {run.folder / 'card.md'}")
 

@@ -103,8 +103,9 @@ def audit_likeness(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
 def likeness_to_training(training: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """Cosines of vectors `(M, F)` with training vectors `(N, F)`, less the mean of these.
 
-    >>> training = np.eye(3); likeness_to_training(training, 2 * training[:1])[0].round(1).tolist()
-    [[1.0, -0.6, -0.6]]
+    >>> training = np.array([[1.0, 3.0], [1.0, -1.0]])
+    >>> likeness_to_training(training, np.array([[1.0, 9.0]]))[0].tolist()
+    [[1.0, -1.0]]
     """
     mean = training.mean(axis=0)
     unit, *rest = (_length_one(rows - mean) for rows in (training, *others))

@@ -94,7 +94,7 @@ def read_cohort(
         if flat:
             shown = [standard(picture_of(channel), side) for channel in channels]
         else:
-            shown = [_scaled(channel.voxels) for channel in channels]
+            shown = [scaled_volume(channel.voxels) for channel in channels]
         if images and images[0].shape != np.shape(shown):
             fault = f"has shape {np.shape(shown)[1:]}, others {images[0].shape[1:]}"
             raise Refused(case.images[0], fault, "resample all volumes to one shape")
@@ -265,7 +265,8 @@ def _columns(place: Path, wanted: Sequence[str], known: Sequence[str]) -> list[i
     return [list(known).index(name) for name in wanted or known]
 
 
-def _scaled(voxels: np.ndarray) -> np.ndarray:
+def scaled_volume(voxels: np.ndarray) -> np.ndarray:
+    """Intensities between the 0.5th and the 99.5th percentile in [0, 1]."""
     low, high = np.percentile(voxels, [0.5, 99.5])
     found: np.ndarray = np.clip((voxels - low) / max(high - low, 1e-9), 0, 1)
     return found

@@ -1,0 +1,67 @@
+"""`vesalius classify` and `vesalius explain`: what images show, and what the answer hangs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from vesalius.cli.telling import bars, console
+
+
+def classify(run: Path, images: Path, *, out: Path) -> None:
+    """Tell what images show: a CSV of calibrated probabilities, one row an image.
+
+    Parameters
+    ----------
+    run: Path
+        A run of vesalius fit classifier.
+    images: Path
+        A picture, a folder of them, or any layout that a classifier is fitted to.
+    out: Path
+        The CSV.
+    """
+    from vesalius.tasks.classifier_run import TrainedClassifier, write_probabilities
+    from vesalius.tasks.explanation import images_at
+
+    trained = TrainedClassifier.open(run)
+    with bars() as progress:
+        found, names = images_at(images, trained, progress)
+        write_probabilities(trained, found, names, out)
+    console.print(f"{out}: probabilities of {', '.join(trained.labels)} in {len(names)} images")
+
+
+def explain(
+    run: Path,
+    images: Path,
+    *,
+    out: Path,
+    method: Literal[
+        "gradient", "blurred_gradient", "smoothgrad", "integrated_gradients", "gradcam"
+    ] = "gradient",
+    path: Literal["adversarial", "clean"] = "adversarial",
+) -> None:
+    """Show what an answer hangs on: a map of each label laid over each image.
+
+    Files are named by image, label and probability in per cent.
+
+    Parameters
+    ----------
+    run: Path
+        A run of vesalius fit classifier.
+    images: Path
+        A picture, a folder of them, or any layout that a classifier is fitted to.
+    out: Path
+        Folder of the overlays.
+    method: str
+        Way of making maps.
+    path: str
+        Of a dual classifier: maps of the adversarial path read better; the clean one answers.
+    """
+    from vesalius.tasks.classifier_run import TrainedClassifier
+    from vesalius.tasks.explanation import explain as run_explain
+    from vesalius.tasks.explanation import told_path
+
+    trained = TrainedClassifier.open(run)
+    with bars() as progress:
+        written = run_explain(trained, images, out, method, path, progress)
+    console.print(f"{out}: {len(written)} overlays; {told_path(trained, path)}")

@@ -1,0 +1,124 @@
+"""Explaining answers: images from anywhere, their probabilities, and maps laid over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from vesalius.networks.dual_norm import Path as NormPath
+from vesalius.networks.dual_norm import is_dual
+from vesalius.scans.classified_layouts import read_classified, scaled_volume
+from vesalius.scans.fault import Refused, make_folder
+from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.pictures import ENDINGS, read_picture, standard, write_picture
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.volume import Volume
+from vesalius.tasks.classifier_run import TrainedClassifier
+from vesalius.tasks.saliency import Method, saliency, shown
+
+LARGEST = 512
+"""Side that small pictures are enlarged to about, so that an overlay can be looked at."""
+WEIGHT = 0.6
+
+
+def images_at(
+    place: str | Path, trained: TrainedClassifier, progress: Progress = silent
+) -> tuple[np.ndarray, list[str]]:
+    """Images `(N, C, …)` as a run sees them, with their names.
+
+    Args:
+        place: one file, a folder of pictures, or any layout that `read_classified` knows.
+        trained: whose shape they are brought to.
+        progress: told after each picture.
+
+    Raises:
+        Refused: where there is no image, or one cannot be read.
+    """
+    place, seen = Path(place), trained.run.fingerprint
+    flat = len(seen.shape) == 2
+    if place.is_dir() and not _pictures(place):
+        found = read_classified(place, side=seen.shape[0], progress=progress)
+        return found.images, list(found.names)
+    if place.suffix == ".npz":
+        found = read_classified(place)
+        return found.images, list(found.names)
+    files = _pictures(place) if place.is_dir() else [place]
+    images = []
+    for file in followed(files, "reading pictures", len(files), progress):
+        if flat:
+            images.append(standard(read_picture(file), seen.shape[0]))
+        else:
+            images.append(scaled_volume(read_nifti(file).voxels))
+    if len({image.shape for image in images}) > 1:
+        raise Refused(place, "holds images of several shapes", "bring them to that of the run")
+    return np.stack(images)[:, None], [file.name for file in files]
+
+
+def explain(
+    trained: TrainedClassifier, place: str | Path, out: str | Path, method: Method = "gradient",
+    path: NormPath = "adversarial", progress: Progress = silent,
+) -> list[Path]:  # fmt: skip
+    """Write an overlay of each label's map over each image; of volumes the map as NIfTI beside it.
+
+    Args:
+        trained: classifier.
+        place: see `images_at`.
+        out: folder.
+        method: see `vesalius.tasks.saliency.saliency`.
+        path: that images take where the network has two.
+        progress: told after each label.
+    """
+    images, names = images_at(place, trained, progress)
+    probabilities = trained.probabilities(images)
+    folder = make_folder(out)
+    written = []
+    labels = followed(trained.labels, "explaining labels", len(trained.labels), progress)
+    for column, label in enumerate(labels):
+        maps = saliency(trained.network, images, column, method, path)
+        for image, one, name, chance in zip(
+            images, maps, names, probabilities[:, column], strict=True
+        ):
+            stem = f"{Path(name).name.split('.')[0]}_{label}_{round(100 * float(chance)):02d}"
+            flat, heat = image[0], one
+            if one.ndim == 3:
+                write_nifti(Volume(one, np.eye(4)), folder / f"{stem}.nii.gz", np.float32, "")
+                strongest = int(one.sum(axis=(1, 2)).argmax())
+                flat, heat = flat[strongest], one[strongest]
+            write_picture(overlay(flat, heat), folder / f"{stem}.png")
+            written.append(folder / f"{stem}.png")
+    return written
+
+
+def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A picture `(H, W)` in grey with a map over it in colour, and beside it without, `(H, 2W, 3)`.
+
+    >>> overlay(np.zeros((8, 8)), np.ones((8, 8))).shape
+    (512, 1024, 3)
+    """
+    times = max(1, LARGEST // max(image.shape))
+    grey = np.repeat(np.kron(image, np.ones((times, times)))[..., None], 3, axis=2)
+    strength = np.kron(shown(heat), np.ones((times, times)))[..., None]
+    colour = matplotlib.colormaps["inferno"](strength[..., 0])[..., :3]
+    mixed = grey * (1 - WEIGHT * strength) + WEIGHT * strength * colour
+    both: np.ndarray = np.concatenate([grey, mixed], axis=1)
+    return both
+
+
+def told_path(trained: TrainedClassifier, path: NormPath) -> str:
+    """What the maps explain, in words."""
+    if not is_dual(trained.network):
+        return "maps of the network that answers"
+    if path == "adversarial":
+        return "maps of the adversarial path, which answers a little worse than the clean one"
+    return "maps of the clean path, which answers"
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Pictures that lie in a folder itself, if it is of no known layout."""
+    known = ("dataset.json", "labels.csv", "train.csv")
+    if any((folder / name).is_file() for name in known):
+        return []
+    endings = (*ENDINGS, ".dcm", ".nii", ".nii.gz")
+    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(endings))

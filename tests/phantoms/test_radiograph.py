@@ -10,7 +10,7 @@ import pytest
 from vesalius.phantoms.chest.findings import FINDINGS
 from vesalius.phantoms.chest.hounsfield import WATER_PER_MM
 from vesalius.phantoms.chest.radiograph import ENLARGED, LABELS, draw_radiograph
-from vesalius.phantoms.cohort import write_radiographs
+from vesalius.phantoms.cohort import write_findings
 from vesalius.phantoms.xray import SCANNERS, Scanner, expose, water_mm
 from vesalius.scans.fault import Refused
 from vesalius.scans.masks import read_mask
@@ -45,9 +45,11 @@ def test_a_finding_is_seen_where_its_mask_is(finding: str) -> None:
 
 
 def test_the_same_patients_come_back_from_another_scanner(tmp_path: Path) -> None:
-    home = write_radiographs(tmp_path / "home", 12, seed=3, side=32)
-    other = write_radiographs(tmp_path / "other", 12, seed=3, side=32, scanner="other", workers=2)
-    again = write_radiographs(tmp_path / "again", 12, seed=3, side=32)
+    home = write_findings("radiograph", tmp_path / "home", 12, seed=3, side=32)
+    other = write_findings(
+        "radiograph", tmp_path / "other", 12, seed=3, side=32, scanner="other", workers=2
+    )
+    again = write_findings("radiograph", tmp_path / "again", 12, seed=3, side=32)
     seen = []
     for cohort in (home, other):
         image = cohort.read_images(cohort.cases[0]).channels[0]
@@ -71,5 +73,5 @@ def test_the_same_patients_come_back_from_another_scanner(tmp_path: Path) -> Non
 
 def test_a_scanner_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="home or other"):
-        write_radiographs(tmp_path, 2, scanner="pocket")
+        write_findings("radiograph", tmp_path, 2, scanner="pocket")  # type: ignore[arg-type]
     assert SCANNERS["other"].photons_per_mm2 < SCANNERS["home"].photons_per_mm2

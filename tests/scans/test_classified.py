@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-from vesalius.phantoms.cohort import write_radiographs
+from vesalius.phantoms.cohort import write_findings
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified
 from vesalius.scans.fault import Refused
@@ -142,7 +142,7 @@ def test_a_table_of_ones_own_with_unknown_targets_and_a_broken_file(tmp_path: Pa
 
 
 def test_a_cohort_brings_its_labels_masks_and_subjects(tmp_path: Path) -> None:
-    cohort = write_radiographs(tmp_path / "cohort", 30, seed=1, side=32)
+    cohort = write_findings("radiograph", tmp_path / "cohort", 30, seed=1, side=32)
     found = read_classified(cohort.folder, side=32)
     assert found.masks is not None and found.masks.shape == (30, 5, 32, 32)
     assert np.array_equal(found.masks.any(axis=(2, 3)), found.targets == 1)

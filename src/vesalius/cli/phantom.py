@@ -16,6 +16,9 @@ Out = Annotated[Path, Parameter(help="Folder of the cohort. An unfinished one is
 Count = Annotated[int, Parameter(name=["-n", "--count"], help="How many cases.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
 Probability = Annotated[float, Parameter(help="Probability at each of the five levels.")]
+Scanner = Annotated[
+    Literal["home", "other"], Parameter(help="other is noisier, softer and, of radiographs, wider.")
+]
 Workers = Annotated[int, Parameter(help="Processes that share the work.")]
 
 
@@ -146,7 +149,7 @@ def radiograph(
     count: Count = 100,
     seed: Seed = 0,
     side: int = 64,
-    scanner: Literal["home", "other"] = "home",
+    scanner: Scanner = "home",
     workers: Workers = 2,
 ) -> None:
     """Make phantom radiographs of the chest: five findings, each with the mask of where it is.
@@ -154,18 +157,63 @@ def radiograph(
     Parameters
     ----------
     side: int
-        Pixels of the square picture.
-    scanner: str
-        `other` is noisier, softer, processed otherwise and sees a wider field.
+        Pixels of the square picture of 320 mm.
     """
-    from vesalius.phantoms.cohort import write_radiographs
+    _findings("radiograph", out, count, seed, side, scanner, workers)
+
+
+@app.command
+def spine_slice(
+    out: Out,
+    *,
+    count: Count = 100,
+    seed: Seed = 0,
+    side: int = 64,
+    scanner: Scanner = "home",
+    workers: Workers = 2,
+) -> None:
+    """Make sagittal slices about a level of phantom spines: herniation or stenosis, with masks.
+
+    Parameters
+    ----------
+    side: int
+        Pixels of the square slice of 80 mm.
+    """
+    _findings("spine_slice", out, count, seed, side, scanner, workers)
+
+
+@app.command
+def nodule(
+    out: Out,
+    *,
+    count: Count = 100,
+    seed: Seed = 0,
+    side: int = 32,
+    scanner: Scanner = "home",
+    workers: Workers = 2,
+) -> None:
+    """Make CT about phantom nodules: malignant or not by size and shape, with masks.
+
+    Parameters
+    ----------
+    side: int
+        Voxels of the cube of 48 mm.
+    """
+    _findings("nodule", out, count, seed, side, scanner, workers)
+
+
+def _findings(
+    kind: Literal["radiograph", "spine_slice", "nodule"], out: Path, count: int, seed: int,
+    side: int, scanner: Literal["home", "other"], workers: int,
+) -> None:  # fmt: skip
+    """Write phantoms to be classified, and tell how many have each finding."""
+    from vesalius.phantoms.cohort import write_findings
 
     with bars() as progress:
-        cohort = write_radiographs(
-            out, count, seed, side, scanner, workers=workers, progress=progress
+        cohort = write_findings(
+            kind, out, count, seed, side, scanner, workers=workers, progress=progress
         )
-    findings = cohort.cases[0].attributes
-    told = ", ".join(f"{name} {cohort.values(name).sum():.0f}" for name in findings)
+    told = ", ".join(f"{n} {cohort.values(n).sum():.0f}" for n in cohort.cases[0].attributes)
     console.print(f"{out}: {len(cohort.cases)} phantoms; {told}")
 
 

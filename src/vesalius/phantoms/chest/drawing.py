@@ -93,7 +93,7 @@ def draw_chest(
 
     affine = painting.affine
     label_map = Volume(painting.labels, affine)
-    image = _acquire(painting, chance["scanner"])
+    image = acquired(painting, chance["scanner"])
     attributes = {a.name: a.of(label_map, LABELS) for a in ATTRIBUTES}
     largest = max((n for n, _ in grown), key=lambda n: n.volume_mm3, default=None)
     known = (largest.spiculation, float(largest.malignant)) if largest else (0.0, 0.0)
@@ -137,7 +137,7 @@ def paint_body(
     return lungs
 
 
-def _acquire(painting: Painting, chance: np.random.Generator) -> np.ndarray:
+def acquired(painting: Painting, chance: np.random.Generator) -> np.ndarray:
     """Point spread, and quantum noise that is coarser than white in plane; whole HU, cut at -1024.
 
     Noise grows with what the beam must pass (Barrett et al. 1976, "Statistical limitations in

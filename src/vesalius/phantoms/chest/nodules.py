@@ -69,24 +69,33 @@ def paint_nodule(
     painting: Painting, lungs: list[Lung], nodule: Nodule, label: int
 ) -> tuple[float, float, float] | None:
     """Paint a nodule well inside a lung; its middle in mm, `None` where no lung has room."""
-    surface = _Surface(nodule)
-    largest = float(surface.radii.max())
+    largest = float(_Surface(nodule).radii.max())
     sides = sorted(lungs, key=lambda lung: lung.name)
     lung = sides[min(int(nodule.place[0] * len(sides)), len(sides) - 1)]
     room = np.argwhere(lung.inside > 0.6 * largest + 2)
     if not len(room):
         return None
     voxel = room[min(int(nodule.place[1] * len(room)), len(room) - 1)]
-    at = tuple(float(axis[i]) for axis, i in zip(painting.axes, voxel, strict=True))
+    x, y, z = (float(axis[i]) for axis, i in zip(painting.axes, voxel, strict=True))
+    paint_nodule_at(painting, (x, y, z), nodule, label)
+    return x, y, z
+
+
+def paint_nodule_at(
+    painting: Painting, at: tuple[float, float, float], nodule: Nodule, label: int
+) -> None:
+    """Paint a nodule about a point in mm."""
+    surface = _Surface(nodule)
+    largest = float(surface.radii.max())
     region = painting.box(*((c - largest - 1, c + largest + 1) for c in at))
-    assert region is not None
+    if region is None:
+        return
     offsets = np.stack(
         np.broadcast_arrays(region.x - at[0], region.y - at[1], region.z - at[2]), axis=-1
     )
     far = np.linalg.norm(offsets, axis=-1)
     reach = surface.radius(offsets / np.maximum(far, 1e-6)[..., None])
     painting.paint(region, reach - far, nodule.density, label)
-    return at[0], at[1], at[2]
 
 
 class _Surface:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.training.attacks import Attack, Norm, pgd, projected, start, still
+from vesalius.training.strong_attacks import apgd, square_attack, strongest
 
 
 def _chance() -> torch.Generator:
@@ -75,3 +76,50 @@ def test_a_network_is_left_as_it_was_flags_statistics_and_gradients() -> None:
     assert [w.requires_grad for w in network.parameters()] == [True, False, True, True]
     assert all(weight.grad is None for weight in network.parameters())
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def _wavy() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 1), nn.Tanh())
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_adaptive_steps_find_no_less_than_plain_ones_and_stay_in_the_ball(norm: Norm) -> None:
+    network, images = _wavy(), torch.rand(16, 1, 8, 8, generator=_chance())
+
+    def losses(images: Tensor) -> Tensor:
+        out: Tensor = network(images)[:, 0]
+        return out
+
+    attack = Attack(norm=norm, epsilon=0.1 if norm == "linf" else 0.8, steps=20)
+    plain, adaptive = (
+        losses(kind(losses, images, attack, _chance())).detach() for kind in (pgd, apgd)
+    )
+    assert adaptive.mean() >= plain.mean() - 1e-3
+    change = (apgd(losses, images, attack, _chance()) - images).flatten(1)
+    size = change.norm(dim=1) if norm == "l2" else change.abs().amax(1)
+    assert size.max() <= attack.epsilon + 1e-6
+
+
+def test_squares_climb_where_a_rounded_network_has_no_gradient() -> None:
+    network, images = _wavy(), torch.rand(8, 1, 8, 8, generator=_chance())
+
+    def losses(images: Tensor) -> Tensor:
+        masked: Tensor = (100 * network(images)[:, 0]).round() / 100
+        return masked
+
+    attack = Attack(epsilon=0.1, steps=150)
+    by_gradient = losses(apgd(losses, images, attack.model_copy(update={"steps": 10}), _chance()))
+    found = square_attack(losses, images, attack, _chance())
+    assert losses(found).mean() > by_gradient.mean() + 0.05
+    assert (found - images).abs().max() <= 0.1 + 1e-6 and 0 <= found.min() <= found.max() <= 1
+    both = strongest(losses, [losses], images, attack, _chance())
+    assert (losses(both) >= losses(images)).all()
+    assert losses(both).mean() > by_gradient.mean() + 0.05
+
+
+def test_squares_are_cubes_in_volumes() -> None:
+    images = torch.full((2, 1, 6, 6, 6), 0.5)
+    found = square_attack(lambda x: x.flatten(1).sum(1), images, Attack(epsilon=0.1, steps=60),
+                          _chance())  # fmt: skip
+    assert (found - images).mean() > 0.05

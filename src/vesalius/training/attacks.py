@@ -79,7 +79,7 @@ def pgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator)
             reached = losses(here)
         better = reached > worst
         worst = torch.where(better, reached, worst)
-        found = torch.where(_each(better, images), here, found)
+        found = torch.where(each(better, images), here, found)
     return found
 
 
@@ -100,14 +100,14 @@ def start(images: Tensor, attack: Attack, chance: torch.Generator) -> Tensor:
         return attack.epsilon * noise.to(images.device)
     noise = direction(torch.randn(images.shape, generator=chance), "l2")
     radius = torch.rand(len(images), generator=chance) ** (1 / size)
-    return attack.epsilon * (_each(radius, noise) * noise).to(images.device)
+    return attack.epsilon * (each(radius, noise) * noise).to(images.device)
 
 
 def direction(gradient: Tensor, norm: Norm) -> Tensor:
     """The change of unit norm that follows a gradient most: its sign, or itself at length 1."""
     if norm == "linf":
         return gradient.sign()
-    return gradient / _each(_length(gradient).clamp(min=1e-12), gradient)
+    return gradient / each(_length(gradient).clamp(min=1e-12), gradient)
 
 
 def projected(changed: Tensor, images: Tensor, attack: Attack) -> Tensor:
@@ -117,7 +117,7 @@ def projected(changed: Tensor, images: Tensor, attack: Attack) -> Tensor:
         change = change.clamp(-attack.epsilon, attack.epsilon)
     else:
         over = (_length(change) / max(attack.epsilon, 1e-12)).clamp(min=1)
-        change = change / _each(over, change)
+        change = change / each(over, change)
     return (images + change).clamp(0, 1).detach()
 
 
@@ -142,6 +142,6 @@ def _length(images: Tensor) -> Tensor:
     return images.flatten(1).norm(dim=1)
 
 
-def _each(values: Tensor, images: Tensor) -> Tensor:
+def each(values: Tensor, images: Tensor) -> Tensor:
     """Values `(B,)` in a shape that broadcasts over images."""
     return values.reshape(-1, *[1] * (images.dim() - 1))

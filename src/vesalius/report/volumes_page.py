@@ -20,6 +20,7 @@ from vesalius.scans.description import write_text
 matplotlib.use("Agg")
 
 ARMS = ("scratch", "synthetic", "real", "scrambled", "noise", "longer")
+CONTROLLED = {"scrambled": "volumes with their octants exchanged", "noise": "noise"}
 EACH = 4
 COLOURS = {"scratch": "#8a97a5", "synthetic": SYNTHETIC, "real": REAL}
 
@@ -209,6 +210,12 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
                     "real": "pre-training on as many real volumes",
                 }[arm]
                 said.append(f"{name}: it brings {against} than {told} ({shown(figure)}).")
+        carriers = [told for arm, told in CONTROLLED.items() if _carries(figures, arm)]
+        if carriers:
+            said.append(
+                f"{name}: pre-training on {' or '.join(carriers)} brings as much, so anatomy is "
+                "not what carries the gain here; having learnt the tasks, on whatever, is."
+            )
     idle = [
         f"{100 * float(row['fraction']):g} % ({row['scratch']['n']} trainings)"
         for row in _fractions(figures)
@@ -246,6 +253,18 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
             f"training case; false alarms {shown(figures.get('memorisation/false_alarms'))}."
         )
     return said
+
+
+def _carries(figures: dict[str, Any], arm: str) -> bool:
+    """Whether a control gains over scratch, and synthetic volumes gain no more than it."""
+    gain, ahead = (
+        figures.get(f"pretraining/primary/{name}")
+        for name in (f"{arm}_gain", f"synthetic_minus_{arm}")
+    )
+    return bool(
+        gain and ahead and gain["ci95"] and ahead["ci95"]
+        and gain["ci95"][0] > 0 >= ahead["ci95"][0]
+    )  # fmt: skip
 
 
 def volumes_table(results: dict[str, Any]) -> str:

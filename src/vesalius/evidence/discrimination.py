@@ -28,7 +28,14 @@ def auc(scores: np.ndarray, targets: np.ndarray) -> float:
 
 
 def mean_auc(scores: np.ndarray, targets: np.ndarray) -> float:
-    """Mean over the labels of `(N, K)`, those without a value left out."""
+    """Mean over the labels of `(N, K)`, those without a value left out, and over trainings.
+
+    Args:
+        scores: `(N, K)`, or `(S, N, K)` of several trainings.
+        targets: `(N, K)`.
+    """
+    if scores.ndim == 3:
+        return float(np.mean([mean_auc(one, targets) for one in scores]))
     each = [auc(s, y) for s, y in zip(scores.T, targets.T, strict=True)]
     return float(np.nanmean(each)) if np.isfinite(each).any() else float("nan")
 
@@ -37,8 +44,11 @@ def auc_figure(
     scores: np.ndarray, targets: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
 ) -> Figure:
     """Mean area over labels with the interval of a bootstrap over images."""
-    return _bootstrapped(lambda rows: mean_auc(scores[rows], targets[rows]), len(targets), seed,
-                         resamples)  # fmt: skip
+
+    def area(rows: np.ndarray) -> float:
+        return mean_auc(scores[..., rows, :], targets[rows])
+
+    return _bootstrapped(area, len(targets), seed, resamples)
 
 
 def auc_difference(
@@ -55,7 +65,8 @@ def auc_difference(
     """
 
     def gap(rows: np.ndarray) -> float:
-        return mean_auc(scores[rows], targets[rows]) - mean_auc(others[rows], targets[rows])
+        told = targets[rows]
+        return mean_auc(scores[..., rows, :], told) - mean_auc(others[..., rows, :], told)
 
     return _bootstrapped(gap, len(targets), seed, resamples)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -24,3 +25,11 @@ def json_if_there(path: Path) -> dict[str, Any]:
     """The content of a JSON file, empty while there is none."""
     content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return content
+
+
+def table_if_there(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV, none if there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))

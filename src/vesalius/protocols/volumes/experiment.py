@@ -7,7 +7,7 @@ et al. 2023 (arXiv 2211.03364); floors, controls of the gain, and the audit are 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +20,7 @@ from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohort import write_gridded
 from vesalius.protocols.audit import audit
 from vesalius.protocols.stages import Stages
+from vesalius.protocols.strands import Measured, Work, run_strands
 from vesalius.protocols.volumes.control import measure_control, read_control
 from vesalius.protocols.volumes.fidelity import (
     Looked,
@@ -30,7 +31,6 @@ from vesalius.protocols.volumes.fidelity import (
 from vesalius.protocols.volumes.recipe import Organ, VolumesProtocolRecipe
 from vesalius.protocols.volumes.teaching import Teaching, teaching_figures
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import make_folder
 from vesalius.scans.progress import Progress, silent
 from vesalius.synthesis.volumes.drawing import (
     Sampling,
@@ -73,24 +73,12 @@ def run_volumes(
     """
     alike = recipe.model_copy(update={"organs": ()})  # a folder may be given another organ later
     stages = Stages(out, alike.digest)
-    figures: dict[str, Figure] = {}
-    notes: dict[str, Any] = {}
-    results = Results("volumes", recipe.preset, recipe.seed, True, figures, notes)
-    for organ in recipe.organs:
-        one = _OrganExperiment(stages.folder / organ, organ, recipe, progress)
-        for stage in one.stages:
-            key = f"{organ} {stage}"
-            fresh = key not in stages.seconds
-            stages.run(key, partial(one.do, stage))
-            measured = one.measured(stage)
-            seconds = f"{organ}/seconds/{stage.replace(' ', '_')}"
-            figures[seconds] = Figure(stages.seconds[key], "s", 1)
-            figures |= {f"{organ}/{name}": figure for name, figure in measured.figures.items()}
-            notes[organ] = notes.get(organ, {}) | measured.notes
-            results.write(stages.folder)
-            if fresh:
-                finished(key)
-    return results
+    strands: dict[str, Mapping[str, Work]] = {
+        organ: _OrganExperiment(stages.folder / organ, organ, recipe, progress).stages
+        for organ in recipe.organs
+    }
+    results = Results("volumes", recipe.preset, recipe.seed, True, {}, {})
+    return run_strands(stages, results, strands, finished)
 
 
 class _OrganExperiment:
@@ -119,24 +107,13 @@ class _OrganExperiment:
             del every["samplers"]
         if not recipe.control_cases:
             del every["control"]
-        self._every = every
-        self.stages = tuple(every)
+        self.stages = {stage: partial(self._do, *both) for stage, both in every.items()}
 
-    def do(self, stage: str) -> None:
-        """Work through a stage and keep what was measured of it."""
-        work, measure = self._every[stage]
+    def _do(self, work: Callable[[], None], measure: Callable[[], dict[str, Figure]]) -> Measured:
+        """Work through a stage and measure what it made."""
         work()
         self._notes = {}
-        figures, recipe = measure(), self.recipe
-        found = Results("volumes", recipe.preset, recipe.seed, True, figures, self._notes)
-        found.write(make_folder(self._kept(stage)))
-
-    def measured(self, stage: str) -> Results:
-        """What a finished stage measured."""
-        return Results.read(self._kept(stage))
-
-    def _kept(self, stage: str) -> Path:
-        return self.folder / "measured" / stage.replace(" ", "-")
+        return measure(), self._notes
 
     def _cohort(self, name: str, labelled: bool = True) -> Cohort:
         return Cohort.open(self.folder / name, labelled)

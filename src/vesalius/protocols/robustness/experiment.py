@@ -1,0 +1,223 @@
+"""The experiment of classifiers that can be read, for one kind of data after the other.
+
+After Han et al. 2021 ("Advancing diagnostic performance and clinical usability of neural networks
+via adversarial training and dual batch normalization"); honest routing, masks that are known and
+what maps must beat are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from vesalius.evidence.discrimination import auc_figure, mean_auc
+from vesalius.evidence.figure import Figure, Results
+from vesalius.networks.classifier import residual_classifier
+from vesalius.phantoms.cohort import write_findings
+from vesalius.protocols.robustness.discrimination import Trained, discrimination_figures
+from vesalius.protocols.robustness.pointing import pointing_figures
+from vesalius.protocols.robustness.recipe import ARMS, Data, RobustnessRecipe
+from vesalius.protocols.robustness.routing import (
+    honest_scores,
+    published_scores,
+    strongest_scores,
+)
+from vesalius.protocols.stages import Stages
+from vesalius.protocols.strands import Measured, Work, run_strands
+from vesalius.scans.classified import Classified
+from vesalius.scans.classified_layouts import read_cohort
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.description import write_text
+from vesalius.scans.fault import make_folder
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.tasks.adversarial_training import Training, first_stage
+from vesalius.tasks.classifier_run import (
+    ClassificationRecipe,
+    PreparedClassification,
+    TrainedClassifier,
+    fit_classification,
+    prepare_classification,
+)
+
+CURVE = ("training", "routing", "epsilon", "auc")
+
+
+def run_robustness(
+    out: str | Path,
+    recipe: RobustnessRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the experiment, or go on with one that was killed, and write `results.json`.
+
+    Args:
+        out: folder; for each kind of data `real/`, `test/`, `external/`, one run an arm and seed,
+            and `curve.csv` appear in a folder of its name.
+        recipe: settings.
+        progress: told after each case and step.
+        finished: called after each stage.
+    """
+    alike = recipe.model_copy(update={"data": ()})  # a folder may be given other data later
+    stages = Stages(out, alike.digest)
+    strands: dict[str, Mapping[str, Work]] = {
+        data: _DataExperiment(stages.folder / data, data, recipe, progress).stages
+        for data in recipe.data
+    }
+    results = Results("robustness", recipe.preset, recipe.seed, True, {}, {})
+    return run_strands(stages, results, strands, finished, costs)
+
+
+def costs(data: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
+    """What the other trainings took, as a multiple of the standard one over as many steps.
+
+    >>> costs("ct", {"standard": 2.0, "dual": 9.0})
+    {'dual/cost': Figure(value=4.5, unit='times', n=1, ci95=None, sd=None)}
+    """
+    if "standard" not in seconds:
+        return {}
+    return {
+        f"{arm}/cost": Figure(seconds[arm] / seconds["standard"], "times", 1)
+        for arm in ARMS[1:]
+        if arm in seconds
+    }
+
+
+class _DataExperiment:
+    """One kind of data: stages that write files, each with what was measured of it."""
+
+    def __init__(
+        self, folder: Path, data: Data, recipe: RobustnessRecipe, progress: Progress
+    ) -> None:
+        self.folder, self.data, self.recipe, self.progress = folder, data, recipe, progress
+        self.own = recipe.of(data)
+        work: dict[str, Callable[[], dict[str, Figure]]] = {
+            "phantoms": self._phantoms, "first stage": self._first,
+            **{arm: partial(self._fit, arm) for arm in ARMS},
+            "discrimination": self._discrimination, "robustness": self._robustness,
+            "saliency": self._saliency,
+        }  # fmt: skip
+        self.stages = {stage: partial(self._do, one) for stage, one in work.items()}
+        self._read: dict[str, Classified] = {}
+
+    def _do(self, work: Callable[[], dict[str, Figure]]) -> Measured:
+        """Work through a stage; what it was done with is told beside its figures."""
+        return work(), {
+            "headline": list(self.own.headline), "cases": self.own.cases,
+            "seeds": self.recipe.seeds, "primary_epsilon": self.recipe.primary,
+            "labels": list(self._images("test").labels),
+        }  # fmt: skip
+
+    def _phantoms(self) -> dict[str, Figure]:
+        recipe, own = self.recipe, self.own
+        for name, count, seed, scanner in (
+            ("real", own.cases, recipe.seed, "home"),
+            ("test", recipe.test_cases, recipe.seed + 1000, "home"),
+            ("external", recipe.external_cases, recipe.seed + 2000, "other"),
+        ):
+            write_findings(
+                own.kind, self.folder / name, count, seed, own.side,
+                "home" if scanner == "home" else "other", workers=recipe.workers,
+                progress=self.progress,
+            )  # fmt: skip
+        return {}
+
+    def _images(self, name: str) -> Classified:
+        if name not in self._read:
+            cohort = Cohort.open(self.folder / name, labelled=False)
+            self._read[name] = read_cohort(cohort, (), self.own.side, self.progress)
+        return self._read[name]
+
+    def _prepared(self, arm: Training, seed: int) -> PreparedClassification:
+        recipe = ClassificationRecipe(
+            preset=self.recipe.preset, seed=self.recipe.seed + seed,
+            classifier=self.recipe.training(self.data, arm),
+        )  # fmt: skip
+        return prepare_classification(self._images("real"), recipe)
+
+    def _first(self) -> dict[str, Figure]:
+        """The fit that all arms of a seed begin with."""
+        for seed in range(self.recipe.seeds):
+            path = self._begun(seed)
+            if not path.is_file():
+                ready = self._prepared("standard", seed)
+                network = first_stage(
+                    ready.training, ready.held_out, ready.recipe.classifier, ready.recipe.seed,
+                    make_folder(path.parent), self.progress,
+                )  # fmt: skip
+                save_file(network.state_dict(), path)
+        return {}
+
+    def _begun(self, seed: int) -> Path:
+        return self.folder / "begun" / f"{seed}" / "classifier.safetensors"
+
+    def _fit(self, arm: Training) -> dict[str, Figure]:
+        for seed in range(self.recipe.seeds):
+            ready = self._prepared(arm, seed)
+            own = ready.recipe.classifier
+            network: nn.Module = residual_classifier(
+                ready.fingerprint.channels, len(ready.fingerprint.labels),
+                len(ready.fingerprint.shape), own.depth, own.width, own.stem,
+            )  # fmt: skip
+            network.load_state_dict(load_file(self._begun(seed)))
+            fit_classification(ready, self._run(arm, seed), self.progress, network)
+        return {}
+
+    def _run(self, arm: Training, seed: int) -> Path:
+        return self.folder / "runs" / f"{arm}-{seed}"
+
+    @property
+    def _arms(self) -> Trained:
+        seeds = range(self.recipe.seeds)
+        return {arm: [TrainedClassifier.open(self._run(arm, s)) for s in seeds] for arm in ARMS}
+
+    def _discrimination(self) -> dict[str, Figure]:
+        return discrimination_figures(
+            self._arms, self._images("test"), self._images("external"), self.recipe.resamples
+        )
+
+    def _robustness(self) -> dict[str, Figure]:
+        """The curve over the size of the change, and the worst at the primary one."""
+        recipe = self.recipe
+        test = self._images("test")
+        images = test.taken(range(min(recipe.attacked_cases, len(test))))
+        found: dict[str, Figure] = {}
+        lines: list[tuple[str, ...]] = [CURVE]
+        sizes = np.linspace(0, recipe.largest, recipe.epsilons)
+        told = f"attacking {self.data}"
+        for arm, trained in self._arms.items():
+            for epsilon in followed(sizes, f"{told}, {arm}", len(sizes), self.progress):
+                attack = recipe.classifier.attack.model_copy(
+                    update={"epsilon": float(epsilon), "steps": recipe.attack_steps}
+                )
+                for routing, scores in (("published", published_scores), ("honest", honest_scores)):
+                    every = np.stack([scores(one.network, images, attack) for one in trained])
+                    area = mean_auc(every, images.targets)
+                    lines.append((arm, routing, f"{epsilon:.4g}", f"{area:.5f}"))
+            at = recipe.classifier.attack.model_copy(
+                update={"epsilon": recipe.primary, "steps": recipe.attack_steps}
+            )
+            strong = at.model_copy(
+                update={"steps": recipe.strong_steps, "restarts": recipe.strong_restarts}
+            )
+            for name, scores, attack in (
+                ("robust_auc_published", published_scores, at),
+                ("robust_auc_honest", strongest_scores, strong),
+            ):
+                every = np.stack([scores(one.network, images, attack) for one in trained])
+                figure = auc_figure(every, images.targets, resamples=recipe.resamples)
+                found[f"{arm}/{name}"] = figure
+        self._write_curve(lines)
+        return found
+
+    def _write_curve(self, lines: list[tuple[str, ...]]) -> None:
+        write_text(self.folder / "curve.csv", "\n".join(",".join(line) for line in lines) + "\n")
+
+    def _saliency(self) -> dict[str, Figure]:
+        return pointing_figures(
+            self._arms, self._images("real"), self._images("test"), self.own.headline
+        )

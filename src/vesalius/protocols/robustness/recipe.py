@@ -1,0 +1,115 @@
+"""Settings of the experiment of classifiers that can be read, and its presets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from vesalius.tasks.adversarial_training import PRESETS as TRAININGS
+from vesalius.tasks.adversarial_training import ClassifierTraining, Training
+from vesalius.training.recipe import Settings
+
+Data = Literal["radiograph", "mri", "ct"]
+ARMS: tuple[Training, ...] = ("standard", "adversarial", "dual")
+
+
+class DataRecipe(Settings):
+    """What differs between kinds of data.
+
+    Attributes:
+        kind: of phantom.
+        side: pixels or voxels along each axis.
+        cases: to learn from and to choose weights by.
+        headline: labels whose maps are told together.
+        mirror: axes of an image along which it may be mirrored.
+        shift: largest shift as augmentation.
+    """
+
+    kind: Literal["radiograph", "spine_slice", "nodule"]
+    side: int
+    cases: int
+    headline: tuple[str, ...]
+    mirror: tuple[int, ...] = ()
+    shift: int = 4
+
+
+class RobustnessRecipe(Settings):
+    """Settings of the whole experiment, for each kind of data alike.
+
+    Attributes:
+        data: kinds that are gone through, one after the other.
+        test_cases: unseen phantoms of the same scanner.
+        external_cases: of the other scanner.
+        seeds: trainings of each arm.
+        classifier: network, steps, and the attack that is trained against.
+        epsilons: looks at the robustness curve, evenly from 0 to `largest`.
+        largest: change of the last of them.
+        primary: change at which robustness is told.
+        attacked_cases: test images that are attacked.
+        attack_steps: of every attack when testing.
+        strong_steps, strong_restarts: of the strongest one, at the primary change.
+        resamples: of every bootstrap of an AUC.
+        workers: processes that draw phantoms.
+    """
+
+    preset: str = "demo"
+    seed: int = 0
+    data: tuple[Data, ...] = ("radiograph",)
+    radiograph: DataRecipe = DataRecipe(
+        kind="radiograph", side=64, cases=1500, headline=("consolidation", "nodule")
+    )
+    mri: DataRecipe = DataRecipe(
+        kind="spine_slice", side=64, cases=800, headline=("herniation", "stenosis")
+    )
+    ct: DataRecipe = DataRecipe(
+        kind="nodule", side=32, cases=800, headline=("nodule_malignant",), mirror=(0, 1, 2), shift=2
+    )
+    test_cases: int = 400
+    external_cases: int = 400
+    seeds: int = 1
+    classifier: ClassifierTraining = TRAININGS["demo"]
+    epsilons: int = 21
+    largest: float = 0.01
+    primary: float = 0.005
+    attacked_cases: int = 100
+    attack_steps: int = 5
+    strong_steps: int = 20
+    strong_restarts: int = 1
+    resamples: int = 10_000
+    workers: int = 2
+
+    def of(self, data: Data) -> DataRecipe:
+        """What holds for one kind of data."""
+        found: DataRecipe = getattr(self, data)
+        return found
+
+    def training(self, data: Data, arm: Training) -> ClassifierTraining:
+        """Settings of one arm."""
+        own = self.of(data)
+        return self.classifier.model_copy(
+            update={"training": arm, "mirror": own.mirror, "shift": own.shift}
+        )
+
+
+PRESETS = {
+    "smallest": RobustnessRecipe(
+        preset="smallest", test_cases=24, external_cases=16, classifier=TRAININGS["smallest"],
+        epsilons=3, attacked_cases=8, attack_steps=1, strong_steps=2, resamples=50, workers=1,
+        radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 32, "cases": 60}),
+        mri=RobustnessRecipe().mri.model_copy(update={"side": 32, "cases": 40}),
+        ct=RobustnessRecipe().ct.model_copy(update={"side": 16, "cases": 40}),
+    ),
+    "demo": RobustnessRecipe(),
+    "study": RobustnessRecipe(
+        preset="study", data=("radiograph", "mri", "ct"), seeds=3, attacked_cases=200,
+        attack_steps=10, strong_steps=50, strong_restarts=2, test_cases=1000, external_cases=1000,
+    ),
+    "workstation": RobustnessRecipe(
+        preset="workstation", data=("radiograph", "mri", "ct"), seeds=3, test_cases=2000,
+        external_cases=2000, classifier=TRAININGS["workstation"], attacked_cases=1000,
+        attack_steps=20, strong_steps=100, strong_restarts=5, workers=16,
+        radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 224, "cases": 20_000}),
+        mri=RobustnessRecipe().mri.model_copy(update={"side": 128, "cases": 5000}),
+        ct=RobustnessRecipe().ct.model_copy(update={"side": 48, "cases": 5000}),
+    ),
+}  # fmt: skip
+"""`smallest` for tests, `demo` for CPU minutes and radiographs, `study` for hours and all data."""

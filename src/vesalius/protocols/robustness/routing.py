@@ -1,0 +1,88 @@
+"""What attacks do: with the routing that no deployment has, and with the one that it has.
+
+As published each image takes the path of its kind: attacked ones, made against the adversarial
+path, the adversarial one. Nobody can know which are attacked, so a deployed classifier sends all
+through the clean path; that is what an honest attack is made against, and the worst of several
+attacks is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vesalius.networks.dual_norm import Path, is_dual, through
+from vesalius.scans.classified import Classified
+from vesalius.tasks.adversarial_training import losses
+from vesalius.training.attacks import Attack, Losses, pgd, still
+from vesalius.training.strong_attacks import margins, strongest
+
+BATCH = 100
+Made = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+"""Attacked images of images and targets."""
+
+
+def published_scores(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
+    """Logits `(N, K)` when attacked images are known as such."""
+
+    def made(given: Tensor, targets: Tensor, chance: torch.Generator) -> Tensor:
+        return pgd(_loss(network, targets, "adversarial"), given, attack, chance)
+
+    return _scores(network, images, made, "adversarial")
+
+
+def honest_scores(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
+    """Logits `(N, K)` of the clean path, attacked itself."""
+
+    def made(given: Tensor, targets: Tensor, chance: torch.Generator) -> Tensor:
+        return pgd(_loss(network, targets, "clean"), given, attack, chance)
+
+    return _scores(network, images, made, "clean")
+
+
+def strongest_scores(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
+    """Logits `(N, K)` of the clean path under the worst of every attack.
+
+    Gradients are taken of the clean path by two losses, and where there are two paths of the
+    adversarial one and of both together, as an attacker who does not know the routing would.
+    """
+
+    def made(given: Tensor, targets: Tensor, chance: torch.Generator) -> Tensor:
+        clean = _loss(network, targets, "clean")
+        against: list[Losses] = [clean, _loss(network, targets, "clean", margins)]
+        if is_dual(network):
+            other = _loss(network, targets, "adversarial")
+            against += [other, lambda images: clean(images) + other(images)]
+        return strongest(clean, against, given, attack, chance)
+
+    return _scores(network, images, made, "clean")
+
+
+def _loss(
+    network: nn.Module, targets: Tensor, path: Path,
+    kind: Callable[[Tensor, Tensor], Tensor] = losses,
+) -> Losses:  # fmt: skip
+    def found(images: Tensor) -> Tensor:
+        with through(network, path):
+            return kind(network(images), targets)
+
+    return found
+
+
+def _scores(network: nn.Module, images: Classified, made: Made, path: Path) -> np.ndarray:
+    device = next(network.parameters()).device
+    chance = torch.Generator().manual_seed(0)
+    found = []
+    with still(network), through(network, path):
+        for first in range(0, len(images), BATCH):
+            rows = slice(first, first + BATCH)
+            given = torch.from_numpy(images.images[rows].astype(np.float32)).to(device)
+            targets = torch.from_numpy(images.targets[rows]).to(device)
+            attacked = made(given, targets, chance)
+            with torch.no_grad():
+                found.append(network(attacked).float().cpu().numpy())
+    scores: np.ndarray = np.concatenate(found)
+    return scores

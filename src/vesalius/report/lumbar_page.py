@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
-from vesalius.report.sources import cohort_if_there, json_if_there
+from vesalius.report.sources import cohort_if_there, json_if_there, table_if_there
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
 from vesalius.scans.description import write_text
@@ -112,9 +111,8 @@ def _pictures(folder: Path) -> dict[str, Any]:
     real = cohort_if_there(folder / "real")
     if real:
         found["cohort"] = pictures.sagittal_row([real.read(case) for case in real.cases[:7]])
-    if (folder / "control.csv").is_file():
-        with (folder / "control.csv").open(newline="") as stream:
-            rows = list(csv.DictReader(stream))
+    rows = table_if_there(folder / "control.csv")
+    if rows:
         panels = {}
         for pathology in PATHOLOGIES:
             own = [row for row in rows if row["pathology"] == pathology]

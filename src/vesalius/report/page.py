@@ -11,7 +11,7 @@ import numpy as np
 
 from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
-from vesalius.report.sources import cohort_if_there, json_if_there
+from vesalius.report.sources import cohort_if_there, json_if_there, table_if_there
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import write_text
 
@@ -158,9 +158,8 @@ def _pictures(
             attribute.name.replace("_", " "), attribute.unit,
         )  # fmt: skip
     for name in ("control", "control_once"):
-        if (sources.folder / f"{name}.csv").is_file():
-            with (sources.folder / f"{name}.csv").open(newline="") as stream:
-                rows = list(csv.DictReader(stream))
+        rows = table_if_there(sources.folder / f"{name}.csv")
+        if rows:
             asked, measured = (
                 np.array([float(row[key]) for row in rows]) for key in ("requested", "measured")
             )

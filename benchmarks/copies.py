@@ -94,19 +94,24 @@ def main(
     unseen = [draw(10_000 + i) for i in range(training // 2)]
     held_out, leads = search.likeness([detail(i) for i in unseen]), pieces.likeness(unseen)
     for name, change in CHANGES.items():
-        made = [detail(change(image)) for image in known[:plants]]
-        judged = audit_likeness(search.likeness(made), held_out)
-        caught = (judged.copies & (judged.nearest == np.arange(len(made)))).mean()
-        print(f"{name:<34} caught {caught:.2f}  (n = {len(made)})", flush=True)
+        made = [change(image) for image in known[:plants]]
+        whole = audit_likeness(search.likeness([detail(image) for image in made]), held_out)
+        part = audit_patches(pieces.likeness(made), leads)
+        found = [
+            judged.copies & (judged.nearest == np.arange(len(made))) for judged in (whole, part)
+        ]
+        told = f"whole {found[0].mean():.2f}, in part {found[1].mean():.2f}"
+        either = (found[0] | found[1]).mean()
+        print(f"{name:<34} caught {either:.2f} ({told}; n = {len(made)})", flush=True)
     others = [draw(20_000 + i) for i in range(clean)]
     for name in PIECES:
         chance = np.random.default_rng(0)
         made = [planted(others[i], known[i], name, chance) for i in range(min(clean, 2 * plants))]
         caught = audit_patches(pieces.likeness(made), leads).copies.mean()
         print(f"{'piece, ' + name:<34} caught {caught:.2f}  (n = {len(made)})", flush=True)
-    whole = audit_likeness(search.likeness([detail(i) for i in others]), held_out).copies
-    part = audit_patches(pieces.likeness(others), leads).copies
-    for name, alarms in (("whole", whole), ("in part", part), ("either", whole | part)):
+    likes = audit_likeness(search.likeness([detail(i) for i in others]), held_out).copies
+    parts = audit_patches(pieces.likeness(others), leads).copies
+    for name, alarms in (("whole", likes), ("in part", parts), ("either", likes | parts)):
         print(f"{'other patients, ' + name:<34} called copies {alarms.mean():.3f}  (n = {clean})")
 
 

@@ -281,8 +281,6 @@ def volumes_table(results: dict[str, Any]) -> str:
         ("Fréchet distance, drawn by the KL autoencoder's diffusion", "fidelity/fid_gaussian"),
         ("Fréchet distance, drawn in 300 ancestral steps", "fidelity/fid_ddpm_300"),
         ("Fréchet distance, drawn in 10 fast steps", "fidelity/fid_dpm_solver_2m_10"),
-        ("seconds a volume, 30 fast steps", "seconds/volume_dpm_solver_2m_30"),
-        ("seconds a volume, 300 ancestral steps", "seconds/volume_ddpm_300"),
         ("Fréchet distance, real ones through the VQ-GAN", "fidelity/fid_reconstructed"),
         ("Fréchet distance, real to real", "fidelity/fid_floor"),
         ("Fréchet radiomics distance, drawn", "fidelity/frd"),

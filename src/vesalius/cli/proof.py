@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ from vesalius.cli.telling import bars, console
 from vesalius.scans.cohort import Cohort
 
 if TYPE_CHECKING:
+    from vesalius.evidence.figure import Results
     from vesalius.report.page import Sources
 
 protocol = App(name="protocol", help="Run a whole experiment, from cohort to report.")
@@ -107,12 +109,11 @@ def ventricles(*, out: Path, preset: Preset = "demo", seed: int = 0) -> None:
     pages = Sources(out, out / "real", out / "balanced", out / "proof")
     with bars() as progress:
         results = run_ventricles(out, recipe, progress, lambda stage: _refresh(pages))
-    for name in (
+    _tell(results, (
         "control/slope", "control/r2", "control/acceptance", "utility/real/volume_mae_ml",
         "utility/augmented/volume_mae_ml", "utility/augmented_minus_real/volume_mae_ml",
         "memorisation/copies",
-    ):  # fmt: skip
-        console.print(f"{name:<46} {results.figures[name]}  (n = {results.figures[name].n})")
+    ))  # fmt: skip
     console.print(f"report: {write_report(pages)}")
 
 
@@ -159,14 +160,12 @@ def lumbar(
     recipe = PRESETS[preset].model_copy(update={"seed": seed, "features": told})
     with bars() as progress:
         results = run_lumbar(out, recipe, progress, lambda stage: _told(write_lumbar_report(out)))
-    for name in (
+    _tell(results, (
         "fidelity/herniation/voxelwise_trained/fid", "fidelity/herniation/repaint/fid",
         "fidelity/stenosis/voxelwise_trained/fid", "fidelity/stenosis/repaint/fid",
         "context/voxelwise_trained/mae", "request/herniation/spearman",
         "request/stenosis/spearman", "utility/augmented_minus_real/auc",
-    ):  # fmt: skip
-        if name in results.figures:
-            console.print(f"{name:<46} {results.figures[name]}  (n = {results.figures[name].n})")
+    ))  # fmt: skip
     console.print(f"report: {write_lumbar_report(out)}")
 
 
@@ -201,12 +200,10 @@ def volumes(
     with bars() as progress:
         results = run_volumes(out, recipe, progress, lambda stage: _told(write_volumes_report(out)))
     for one in recipe.organs:
-        for name in (
+        _tell(results, (
             "reconstruction/psnr", "fidelity/fid", "fidelity/fid_floor", "diversity/ms_ssim/real",
             "diversity/ms_ssim/synthetic", "memorisation/copies", "pretraining/primary/dice_gain",
-        ):  # fmt: skip
-            figure = results.figures[f"{one}/{name}"]
-            console.print(f"{one + '/' + name:<46} {figure}  (n = {figure.n})")
+        ), one)  # fmt: skip
     console.print(f"report: {write_volumes_report(out)}")
 
 
@@ -243,14 +240,21 @@ def robustness(
             out, recipe, progress, lambda stage: _told(write_robustness_report(out))
         )
     for kind in recipe.data:
-        for name in (
+        _tell(results, (
             "standard/auc", "adversarial/auc", "dual/auc", "dual_minus_standard/auc",
             "dual/robust_auc_published", "dual/robust_auc_honest", "standard/pointing_game",
             "dual/pointing_game", "standard/saliency_in_mask", "dual/saliency_in_mask",
-        ):  # fmt: skip
-            figure = results.figures[f"{kind}/{name}"]
-            console.print(f"{kind + '/' + name:<46} {figure}  (n = {figure.n})")
+        ), kind)  # fmt: skip
     console.print(f"report: {write_robustness_report(out)}")
+
+
+def _tell(results: Results, names: Sequence[str], strand: str = "") -> None:
+    """Some figures, a line each, as far as they were measured."""
+    for name in names:
+        whole = f"{strand}/{name}" if strand else name
+        if whole in results.figures:
+            figure = results.figures[whole]
+            console.print(f"{whole:<46} {figure}  (n = {figure.n})")
 
 
 def _told(path: Path) -> None:

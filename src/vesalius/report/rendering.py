@@ -31,6 +31,16 @@ def shown(figure: dict[str, Any] | None) -> str:
     return f"{figure['value']:.3g}{spread}{bounds}"
 
 
+def figures_of(figures: dict[str, Any], strand: str) -> dict[str, Any]:
+    """The figures of one organ or kind of data without its name in front.
+
+    >>> figures_of({"breast/reconstruction/psnr": 1, "chest/reconstruction/psnr": 2}, "chest")
+    {'reconstruction/psnr': 2}
+    """
+    start = f"{strand}/"
+    return {key[len(start) :]: f for key, f in figures.items() if key.startswith(start)}
+
+
 @functools.cache
 def _environment() -> Environment:
     folder = files("vesalius.report") / "templates"

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from vesalius.report.pictures import encoded, plot
-from vesalius.report.rendering import rendered, shown
+from vesalius.report.rendering import figures_of, rendered, shown
 from vesalius.report.sources import json_if_there, table_if_there
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_cohort
@@ -42,7 +42,7 @@ def write_robustness_report(folder: Path) -> Path:
     kinds = []
     for path in sorted(folder.glob("*/real")):
         data = path.parent.name
-        own = of_data(figures, data)
+        own = figures_of(figures, data)
         kinds.append({
             "name": data, "figures": own, "notes": notes.get(data, {}),
             "table": [(told, [own.get(f"{arm}/{key}") for arm in ARMS])
@@ -63,19 +63,6 @@ def write_robustness_report(folder: Path) -> Path:
     report = folder / "report.html"
     write_text(report, rendered("robustness.html.j2", content))
     return report
-
-
-def of_data(figures: dict[str, Any], data: str) -> dict[str, Any]:
-    """The figures of one kind of data without its name in front.
-
-    >>> of_data({"ct/dual/auc": 1, "mri/dual/auc": 2}, "mri")
-    {'dual/auc': 2}
-    """
-    return {
-        key.removeprefix(f"{data}/"): figure
-        for key, figure in figures.items()
-        if key.startswith(f"{data}/")
-    }
 
 
 def conclusions(data: str, figures: dict[str, Any]) -> list[str]:
@@ -136,7 +123,7 @@ def robustness_table(results: dict[str, Any]) -> str:
     kinds = [name for name in results["notes"] if name != "undefined"]
     lines = []
     for data in kinds:
-        own = of_data(results["figures"], data)
+        own = figures_of(results["figures"], data)
         lines += [f"| {data} | {' | '.join(ARMS)} |", "|---|" + "---|" * len(ARMS)]
         for key, told in ROWS.items():
             if f"dual/{key}" in own:
@@ -184,13 +171,6 @@ def maps_picture(folder: Path, notes: dict[str, Any]) -> str:
         ax.axis("off")
     canvas.subplots_adjust(0.002, 0.002, 0.998, 0.96, wspace=0.03, hspace=0.12)
     return encoded(canvas, dpi=110)
-
-
-def robustness_picture(folder: Path) -> str:
-    """The maps of the first kind of data that is there."""
-    notes = json_if_there(folder / "results.json")["notes"]
-    data = next(name for name in notes if name != "undefined")
-    return maps_picture(folder / data, notes[data])
 
 
 def _examples(test: Classified, headline: list[str]) -> list[tuple[int, int]]:

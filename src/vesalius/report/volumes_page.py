@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from vesalius.report.pictures import REAL, SYNTHETIC, encoded, plot
-from vesalius.report.rendering import rendered, shown
+from vesalius.report.rendering import figures_of, rendered, shown
 from vesalius.report.sources import cohort_if_there, json_if_there
 from vesalius.scans.case import Scan
 from vesalius.scans.description import write_text
@@ -58,16 +58,6 @@ def write_volumes_report(folder: Path) -> Path:
     report = folder / "report.html"
     write_text(report, rendered("volumes.html.j2", content))
     return report
-
-
-def figures_of(figures: dict[str, Any], organ: str) -> dict[str, Any]:
-    """The figures of one organ without its name in front.
-
-    >>> figures_of({"breast/reconstruction/psnr": 1, "chest/reconstruction/psnr": 2}, "chest")
-    {'reconstruction/psnr': 2}
-    """
-    start = f"{organ}/"
-    return {key[len(start) :]: f for key, f in figures.items() if key.startswith(start)}
 
 
 def volumes_picture(folder: Path, organs: Sequence[str] | None = None) -> str:

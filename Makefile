@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup setup-dev demo demo-lumbar demo-volumes test front-page clean
+.PHONY: setup setup-dev demo demo-lumbar demo-volumes demo-robustness test front-page clean
 
 # torch comes first, so that nothing else chooses another build of it.
 .venv/.ready: pyproject.toml constraints.txt
@@ -30,6 +30,9 @@ demo-lumbar: setup
 
 demo-volumes: setup
 	$(BIN)/vesalius protocol volumes --preset demo --out demo-volumes/
+
+demo-robustness: setup
+	$(BIN)/vesalius protocol robustness --preset demo --out demo-robustness/
 
 test: setup-dev
 	$(BIN)/ruff check src tests benchmarks

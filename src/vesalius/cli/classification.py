@@ -25,9 +25,9 @@ def classify(run: Path, images: Path, *, out: Path) -> None:
 
     trained = TrainedClassifier.open(run)
     with bars() as progress:
-        found, names = images_at(images, trained, progress)
-        write_probabilities(trained, found, names, out)
-    console.print(f"{out}: probabilities of {', '.join(trained.labels)} in {len(names)} images")
+        found = images_at(images, trained, progress)
+        write_probabilities(trained, found.images, found.names, out)
+    console.print(f"{out}: probabilities of {', '.join(trained.labels)} in {len(found)} images")
 
 
 def explain(

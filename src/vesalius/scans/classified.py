@@ -40,6 +40,7 @@ class Classified:
         labels: names of the K labels.
         names, subjects, splits: of each image; a split is `train`, `val`, `test` or empty.
         masks: where each label is `(N, K, …)`, if that is known.
+        affines: of volumes `(N, 4, 4)`, from voxels to millimetres, if they are known.
     """
 
     images: np.ndarray
@@ -49,6 +50,7 @@ class Classified:
     subjects: tuple[str, ...]
     splits: tuple[str, ...]
     masks: np.ndarray | None = None
+    affines: np.ndarray | None = None
     origin: str = ""
     faults: tuple[Fault, ...] = field(default=())
 
@@ -73,7 +75,8 @@ class Classified:
             self.images[chosen], self.targets[chosen], self.labels,
             tuple(self.names[row] for row in chosen), tuple(self.subjects[row] for row in chosen),
             tuple(self.splits[row] for row in chosen),
-            None if self.masks is None else self.masks[chosen], self.origin,
+            None if self.masks is None else self.masks[chosen],
+            None if self.affines is None else self.affines[chosen], self.origin,
         )  # fmt: skip
 
     def of_split(self, *splits: str) -> Classified:

@@ -81,7 +81,7 @@ def read_cohort(
     table = cohort.folder / "cases.csv"
     wanted = [binary[column] for column in _columns(table, labels, binary)]
     images: list[np.ndarray] = []
-    masks, faults, sound = [], [], []
+    masks, affines, faults, sound = [], [], [], []
     masked = (cohort.folder / "masks").is_dir()
     for case in followed(cohort.cases, "reading images", len(cohort.cases), progress):
         try:
@@ -106,6 +106,7 @@ def read_cohort(
                 else standard(picture_of(m).astype(float), side) > 0.5 if flat else m.voxels > 0
                 for m in own
             ]))  # fmt: skip
+        affines.append(channels[0].affine)
         sound.append(case)
     if not sound:
         raise Refused(cohort.folder, f"has no sound image ({faults[0]})", "mend the files")
@@ -115,7 +116,7 @@ def read_cohort(
         np.stack(images), np.array(targets, dtype=np.float32), tuple(wanted),
         tuple(case.name for case in sound), tuple(case.subject for case in sound),
         tuple(case.split for case in sound), np.stack(masks) if masked else None,
-        cohort.description.origin, tuple(faults),
+        None if flat else np.stack(affines), cohort.description.origin, tuple(faults),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from vesalius.networks.dual_norm import Path as NormPath
 from vesalius.networks.dual_norm import is_dual
+from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified, scaled_volume
 from vesalius.scans.fault import Refused, make_folder
 from vesalius.scans.nifti import read_nifti, write_nifti
@@ -25,42 +26,44 @@ WEIGHT = 0.6
 
 def images_at(
     place: str | Path, trained: TrainedClassifier, progress: Progress = silent
-) -> tuple[np.ndarray, list[str]]:
-    """Images `(N, C, …)` as a run sees them, with their names.
+) -> Classified:
+    """Images as a run sees them, with their names; what they show need not be known.
 
     Args:
         place: one file, a folder of pictures, or any layout that `read_classified` knows.
-        trained: whose shape they are brought to.
+        trained: whose shape pictures are brought to.
         progress: told after each picture.
 
     Raises:
         Refused: where there is no image, or one cannot be read.
     """
     place, seen = Path(place), trained.run.fingerprint
-    flat = len(seen.shape) == 2
-    if place.is_dir() and not _pictures(place):
-        found = read_classified(place, side=seen.shape[0], progress=progress)
-        return found.images, list(found.names)
-    if place.suffix == ".npz":
-        found = read_classified(place)
-        return found.images, list(found.names)
+    if place.suffix == ".npz" or (place.is_dir() and not _pictures(place)):
+        return read_classified(place, side=seen.shape[0], progress=progress)
     files = _pictures(place) if place.is_dir() else [place]
-    images = []
+    images, affines = [], []
     for file in followed(files, "reading pictures", len(files), progress):
-        if flat:
+        if len(seen.shape) == 2:
             images.append(standard(read_picture(file), seen.shape[0]))
         else:
-            images.append(scaled_volume(read_nifti(file).voxels))
+            volume = read_nifti(file)
+            images.append(scaled_volume(volume.voxels))
+            affines.append(volume.affine)
     if len({image.shape for image in images}) > 1:
         raise Refused(place, "holds images of several shapes", "bring them to that of the run")
-    return np.stack(images)[:, None], [file.name for file in files]
+    names = tuple(file.name for file in files)
+    unknown = np.full((len(images), len(seen.labels)), np.nan, dtype=np.float32)
+    return Classified(
+        np.stack(images)[:, None], unknown, seen.labels, names, names, ("",) * len(names),
+        affines=np.stack(affines) if affines else None,
+    )  # fmt: skip
 
 
 def explain(
     trained: TrainedClassifier, place: str | Path, out: str | Path, method: Method = "gradient",
     path: NormPath = "adversarial", progress: Progress = silent,
 ) -> list[Path]:  # fmt: skip
-    """Write an overlay of each label's map over each image; of volumes the map as NIfTI beside it.
+    """Write an overlay of each label's map over each image; of volumes the map itself as NIfTI too.
 
     Args:
         trained: classifier.
@@ -70,20 +73,22 @@ def explain(
         path: that images take where the network has two.
         progress: told after each label.
     """
-    images, names = images_at(place, trained, progress)
+    given = images_at(place, trained, progress)
+    images, names = given.images, given.names
     probabilities = trained.probabilities(images)
+    affines = np.tile(np.eye(4), (len(images), 1, 1)) if given.affines is None else given.affines
     folder = make_folder(out)
     written = []
     labels = followed(trained.labels, "explaining labels", len(trained.labels), progress)
     for column, label in enumerate(labels):
         maps = saliency(trained.network, images, column, method, path)
-        for image, one, name, chance in zip(
-            images, maps, names, probabilities[:, column], strict=True
+        for image, one, name, affine, chance in zip(
+            images, maps, names, affines, probabilities[:, column], strict=True
         ):
             stem = f"{Path(name).name.split('.')[0]}_{label}_{round(100 * float(chance)):02d}"
             flat, heat = image[0], one
             if one.ndim == 3:
-                write_nifti(Volume(one, np.eye(4)), folder / f"{stem}.nii.gz", np.float32, "")
+                write_nifti(Volume(one, affine), folder / f"{stem}.nii.gz", np.float32, "")
                 strongest = int(one.sum(axis=(1, 2)).argmax())
                 flat, heat = flat[strongest], one[strongest]
             write_picture(overlay(flat, heat), folder / f"{stem}.png")

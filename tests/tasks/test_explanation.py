@@ -1,0 +1,62 @@
+"""Overlays and maps: of pictures and of volumes, from files, folders and cohorts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vesalius.phantoms.cohort import write_findings
+from vesalius.scans.classified_layouts import read_classified
+from vesalius.scans.nifti import read_nifti
+from vesalius.scans.pictures import read_picture
+from vesalius.tasks.adversarial_training import PRESETS
+from vesalius.tasks.classifier_run import (
+    ClassificationRecipe,
+    TrainedClassifier,
+    fit_classification,
+    prepare_classification,
+)
+from vesalius.tasks.explanation import explain, images_at
+from vesalius.tasks.saliency import METHODS, randomised, saliency
+
+RECIPE = ClassificationRecipe(preset="smallest", classifier=PRESETS["smallest"])
+
+
+@pytest.fixture(scope="module")
+def nodules(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainedClassifier]:
+    folder = tmp_path_factory.mktemp("nodules")
+    write_findings("nodule", folder / "cohort", 24, 0, 16)
+    ready = prepare_classification(read_classified(folder / "cohort"), RECIPE)
+    return folder / "cohort", TrainedClassifier(fit_classification(ready, folder / "run"))
+
+
+def test_maps_of_volumes_lie_in_the_space_of_their_images(
+    nodules: tuple[Path, TrainedClassifier], tmp_path: Path
+) -> None:
+    folder, trained = nodules
+    image = folder / "imagesTr/nodule_0002_0000.nii.gz"
+    written = explain(trained, image, tmp_path / "one")
+    maps = sorted((tmp_path / "one").glob("*.nii.gz"))
+    assert len(written) == len(maps) == 1
+    assert read_nifti(maps[0]).same_geometry(read_nifti(image))
+    whole = images_at(folder, trained)
+    assert whole.affines is not None and len(whole) == 24
+    alone = images_at(image, trained)
+    assert np.allclose(alone.images[0], whole.images[2], atol=1e-3)
+    assert np.allclose(whole.affines[2], read_nifti(image).affine, atol=1e-4)
+    assert read_picture(written[0]).shape[1] == 2 * read_picture(written[0]).shape[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_map_of_each_image_that_hangs_on_the_weights(
+    method: str, nodules: tuple[Path, TrainedClassifier]
+) -> None:
+    folder, trained = nodules
+    images = images_at(folder, trained).images[:3]
+    maps = saliency(trained.network, images, 0, method)  # type: ignore[arg-type]
+    assert maps.shape == (3, 16, 16, 16) and maps.min() >= 0
+    others = saliency(randomised(trained.network, 1), images, 0, method)  # type: ignore[arg-type]
+    assert not np.allclose(maps, others)
+    assert all(weight.requires_grad for weight in trained.network.parameters())

@@ -47,4 +47,4 @@ front-page: setup
 	$(BIN)/python -m vesalius.report.front_page $(DEMO)/ README.md docs/
 
 clean:
-	rm -rf .venv demo demo-lumbar demo-volumes
+	rm -rf .venv demo demo-lumbar demo-volumes demo-robustness

@@ -1,25 +1,32 @@
 """How many planted copies the audit catches, whole and in part, and how many others it calls so.
 
-    python benchmarks/copies.py breast --training 80
+    python benchmarks/copies.py breast --training 80 --pretrained RUN
 
 Copies of training phantoms are planted exact, shifted, mirrored, noised, in another contrast, and
 changed in three ways at once; and pieces of half their sides are set into other phantoms, exact,
-shifted, noised and brightened. Other phantoms are clean. n is what is printed beside each rate.
+shifted, noised and brightened. Other phantoms are clean. With a run of `vesalius pretrain` its
+embedding is searched too. n is what is printed beside each rate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from cyclopts import App
 
 from vesalius.evidence.alignment import AlignedSearch, detail
-from vesalius.evidence.memorisation import audit_likeness
+from vesalius.evidence.memorisation import audit_likeness, likeness_to_training
 from vesalius.evidence.patches import PatchSearch, audit_patches
+from vesalius.phantoms.breast import FIELD_MM as BREAST_MM
 from vesalius.phantoms.breast import draw_breast
+from vesalius.phantoms.chest.drawing import FIELD_MM as CHEST_MM
 from vesalius.phantoms.chest.drawing import draw_chest
+from vesalius.scans.case import Scan
+from vesalius.scans.volume import Volume
+from vesalius.tasks.pretrained_run import Embedding
 
 Image = np.ndarray
 GRID = (64, 64, 64)
@@ -27,6 +34,17 @@ DRAWN: dict[str, Callable[[int], Image]] = {
     "breast": lambda seed: draw_breast(seed, GRID).scan.channels[0].voxels,
     "chest": lambda seed: draw_chest(seed, GRID).scan.channels[0].voxels,
 }
+
+
+FIELDS = {"breast": BREAST_MM, "chest": CHEST_MM}
+
+
+def embedded(pretrained: Path, organ: str, images: Sequence[Image]) -> np.ndarray:
+    """What a pre-trained network sees in volumes, `(N, F)`."""
+    spacing = np.array(FIELDS[organ]) / GRID
+    embedding = Embedding(pretrained, channels=1)
+    affine = np.diag([*spacing, 1.0])
+    return np.stack([embedding.of(Scan((Volume(image, affine),))) for image in images])
 
 
 def shifted(image: Image) -> Image:
@@ -85,7 +103,12 @@ app = App(help=__doc__)
 
 @app.default
 def main(
-    organ: Literal["breast", "chest"], *, training: int = 80, plants: int = 20, clean: int = 60
+    organ: Literal["breast", "chest"],
+    *,
+    training: int = 80,
+    plants: int = 20,
+    clean: int = 60,
+    pretrained: Path | None = None,
 ) -> None:
     """Print one rate a line."""
     draw = DRAWN[organ]
@@ -93,6 +116,7 @@ def main(
     search, pieces = AlignedSearch([detail(image) for image in known]), PatchSearch(known)
     unseen = [draw(10_000 + i) for i in range(training // 2)]
     held_out, leads = search.likeness([detail(i) for i in unseen]), pieces.likeness(unseen)
+    seen = [embedded(pretrained, organ, images) for images in (known, unseen)] if pretrained else []
     for name, change in CHANGES.items():
         made = [change(image) for image in known[:plants]]
         whole = audit_likeness(search.likeness([detail(image) for image in made]), held_out)
@@ -102,6 +126,11 @@ def main(
         ]
         told = f"whole {found[0].mean():.2f}, in part {found[1].mean():.2f}"
         either = (found[0] | found[1]).mean()
+        if pretrained:
+            near = likeness_to_training(*seen, embedded(pretrained, organ, made))
+            judged = audit_likeness(near[1], near[0])
+            own = judged.copies & (judged.nearest == np.arange(len(made)))
+            told += f", by embedding {own.mean():.2f}"
         print(f"{name:<34} caught {either:.2f} ({told}; n = {len(made)})", flush=True)
     others = [draw(20_000 + i) for i in range(clean)]
     for name in PIECES:
@@ -111,8 +140,12 @@ def main(
         print(f"{'piece, ' + name:<34} caught {caught:.2f}  (n = {len(made)})", flush=True)
     likes = audit_likeness(search.likeness([detail(i) for i in others]), held_out).copies
     parts = audit_patches(pieces.likeness(others), leads).copies
-    for name, alarms in (("whole", likes), ("in part", parts), ("either", likes | parts)):
-        print(f"{'other patients, ' + name:<34} called copies {alarms.mean():.3f}  (n = {clean})")
+    if pretrained:
+        both = likeness_to_training(*seen, embedded(pretrained, organ, others))
+        alarms = audit_likeness(both[1], both[0]).copies.mean()
+        print(f"{'other patients, by embedding':<34} called copies {alarms:.3f}  (n = {clean})")
+    for name, called in (("whole", likes), ("in part", parts), ("either", likes | parts)):
+        print(f"{'other patients, ' + name:<34} called copies {called.mean():.3f}  (n = {clean})")
 
 
 if __name__ == "__main__":

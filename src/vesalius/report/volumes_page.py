@@ -303,7 +303,9 @@ def volumes_table(results: dict[str, Any]) -> str:
         )
         lines += ["", f"Dice, {organ}, by share of {_labelled(results, organ)}: {dice}."]
         said = conclusions(organ, own, results["notes"][organ])
-        lines += [f"\n{line}" for line in said if "pre-training" in line or "it brought" in line]
+        lines += [
+            f"\n{line}" for line in said if any(part in line for part in ("pre-training", "it br"))
+        ]
     minutes = ", ".join(f"{organ} {_seconds(own) / 60:.0f}" for organ, own in every.items())
     lines.append(
         f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "

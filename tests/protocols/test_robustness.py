@@ -39,7 +39,7 @@ def test_the_protocol_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     for name in named:
         assert f"radiograph/{name}" in written["figures"], name
     curve = table_if_there(tmp_path / "out" / "radiograph" / "curve.csv")
-    assert len(curve) == 2 * len(ARMS) * recipe.epsilons
+    assert len(curve) == (len(ARMS) + 1) * recipe.epsilons  # dual both ways
     page = write_robustness_report(tmp_path / "out").read_text()
     assert "rests on phantoms" in page and page.count("<img") == 2
     assert not re.search(r"(src|href)=\"(?!data:)", page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 
 import numpy as np
 from scipy import stats
@@ -43,12 +43,15 @@ def mean_auc(scores: np.ndarray, targets: np.ndarray) -> float:
 def auc_figure(
     scores: np.ndarray, targets: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
 ) -> Figure:
-    """Mean area over labels with the interval of a bootstrap over images."""
+    """Mean area over labels with the interval of a bootstrap over images.
 
-    def area(rows: np.ndarray) -> float:
-        return mean_auc(scores[..., rows, :], targets[rows])
-
-    return _bootstrapped(area, len(targets), seed, resamples)
+    >>> targets = (np.arange(60) % 2).astype(float)[:, None]
+    >>> figure = auc_figure(targets + np.random.default_rng(0).normal(size=(60, 1)), targets)
+    >>> figure.ci95[0] < figure.value < figure.ci95[1]
+    True
+    """
+    drawn = resampled(scores, targets, _counts(len(targets), resamples, seed))
+    return _figure(mean_auc(scores, targets), drawn, len(targets))
 
 
 def auc_difference(
@@ -63,22 +66,48 @@ def auc_difference(
     >>> found.value > 0.2, found.ci95[0] > 0
     (True, True)
     """
-
-    def gap(rows: np.ndarray) -> float:
-        told = targets[rows]
-        return mean_auc(scores[..., rows, :], told) - mean_auc(others[..., rows, :], told)
-
-    return _bootstrapped(gap, len(targets), seed, resamples)
+    counts = _counts(len(targets), resamples, seed)
+    gap = mean_auc(scores, targets) - mean_auc(others, targets)
+    drawn = resampled(scores, targets, counts) - resampled(others, targets, counts)
+    return _figure(gap, drawn, len(targets))
 
 
-def _bootstrapped(
-    statistic: Callable[[np.ndarray], float], count: int, seed: int, resamples: int
-) -> Figure:
+def resampled(scores: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean area of each resample `(B,)`, NaN where one shows no label both ways.
+
+    The area is the share of pairs of one image with and one without that are in order, a tie being
+    half of one; in a resample a pair counts as often as both its images were drawn together.
+
+    Args:
+        scores: `(N, K)`, or `(S, N, K)` of several trainings.
+        targets: `(N, K)`.
+        counts: how often each image was drawn `(B, N)`.
+    """
+    if scores.ndim == 3:
+        trainings: np.ndarray = np.mean([resampled(s, targets, counts) for s in scores], axis=0)
+        return trainings
+    each = []
+    for s, y in zip(scores.T, targets.T, strict=True):
+        ill, well = y == 1, y == 0
+        order = (np.sign(s[ill][:, None] - s[well][None]) + 1).astype(np.float32) / 2
+        with_it, without = counts[:, ill], counts[:, well]
+        pairs = with_it.sum(axis=1) * without.sum(axis=1)
+        inside = np.einsum("bj,bj->b", with_it @ order, without)
+        each.append(np.where(pairs > 0, inside / np.maximum(pairs, 1), np.nan))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a resample in which no label is both ways
+        mean: np.ndarray = np.nanmean(each, axis=0)
+    return mean
+
+
+def _counts(images: int, resamples: int, seed: int) -> np.ndarray:
     chance = np.random.default_rng(seed)
-    value = statistic(np.arange(count))
-    drawn = np.array([statistic(chance.integers(count, size=count)) for _ in range(resamples)])
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) < 0.9 * resamples:
+    return chance.multinomial(images, np.full(images, 1 / images), resamples).astype(np.float32)
+
+
+def _figure(value: float, drawn: np.ndarray, count: int) -> Figure:
+    sound = drawn[np.isfinite(drawn)]
+    if len(sound) < 0.9 * len(drawn):
         return Figure(value, "AUC", count, None)
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    low, high = np.percentile(sound, [2.5, 97.5])
     return Figure(value, "AUC", count, (float(low), float(high)))

@@ -192,8 +192,8 @@ def _curve(folder: Path) -> str:
     for arm in ARMS:
         for routing, style in (("published", "--"), ("honest", "-")):
             own = [r for r in rows if r["training"] == arm and r["routing"] == routing]
-            if arm != "dual" and routing == "published":
-                continue  # one path: both routings are the same
+            if not own:
+                continue
             ax.plot(
                 [float(r["epsilon"]) for r in own], [float(r["auc"]) for r in own], style,
                 color=COLOURS[arm], label=f"{arm}, {routing}" if arm == "dual" else arm,

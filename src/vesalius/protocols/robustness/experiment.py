@@ -44,6 +44,7 @@ from vesalius.tasks.classifier_run import (
     prepare_classification,
 )
 
+ROUTINGS = {"published": published_scores, "honest": honest_scores}
 CURVE = ("training", "routing", "epsilon", "auc")
 
 
@@ -194,7 +195,9 @@ class _DataExperiment:
                 attack = recipe.classifier.attack.model_copy(
                     update={"epsilon": float(epsilon), "steps": recipe.attack_steps}
                 )
-                for routing, scores in (("published", published_scores), ("honest", honest_scores)):
+                for routing, scores in ROUTINGS.items():
+                    if routing == "published" and arm != "dual":
+                        continue  # of one path: both are the same
                     every = np.stack([scores(one.network, images, attack) for one in trained])
                     area = mean_auc(every, images.targets)
                     lines.append((arm, routing, f"{epsilon:.4g}", f"{area:.5f}"))

@@ -76,7 +76,6 @@ def _dicom(path: Path) -> np.ndarray:
     except (
         InvalidDicomError,
         AttributeError,
-        NotImplementedError,
         RuntimeError,
         ValueError,
     ) as error:

@@ -24,6 +24,13 @@ def test_the_figures_on_a_page_are_those_of_the_results(path: Path) -> None:
     assert picture in page.read_text()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_part_of_a_page_stands_twice(page: Path) -> None:
+    lines = page.read_text().splitlines()
+    parts = [line for line in lines if line.startswith(("## ", "<!-- ", "!["))]
+    assert len(parts) == len(set(parts))
+
+
 def test_the_readme_shows_the_demo_of_each_protocol() -> None:
     shown = {path.stem for path in RESULTS if path.stem.endswith("-demo")}
     assert shown == {f"{protocol}-demo" for protocol in PICTURES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from vesalius.phantoms.cohort import write_findings
 from vesalius.scans.classified_layouts import read_classified
+from vesalius.scans.fault import Refused
 from vesalius.scans.nifti import read_nifti
 from vesalius.scans.pictures import read_picture
 from vesalius.tasks.adversarial_training import PRESETS
@@ -47,6 +49,21 @@ def test_maps_of_volumes_lie_in_the_space_of_their_images(
     assert np.allclose(alone.images[0], whole.images[2], atol=1e-3)
     assert np.allclose(whole.affines[2], read_nifti(image).affine, atol=1e-4)
     assert read_picture(written[0]).shape[1] == 2 * read_picture(written[0]).shape[0]
+
+
+def test_what_images_show_need_not_be_known(
+    nodules: tuple[Path, TrainedClassifier], tmp_path: Path
+) -> None:
+    folder, trained = nodules
+    shutil.copytree(folder, tmp_path / "cohort")
+    table = tmp_path / "cohort/cases.csv"
+    rows = [line.split(",")[:2] for line in table.read_text().splitlines()]
+    table.write_text("".join(f"{','.join(row)}\n" for row in rows))
+    assert np.array_equal(
+        images_at(tmp_path / "cohort", trained).images, images_at(folder, trained).images
+    )
+    with pytest.raises(Refused, match="no column of 0 and 1"):
+        read_classified(tmp_path / "cohort")
 
 
 @pytest.mark.parametrize("method", METHODS)

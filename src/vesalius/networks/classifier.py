@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from monai.networks.nets import ResNet
 from torch import nn
 
@@ -34,15 +35,15 @@ def residual_classifier(
         width: channels of the first stage; doubled at each of the next three.
         stem: `published` is 7 wide with stride 2 and pooling, `fine` is 3 wide without either.
 
-    >>> import torch
     >>> network = residual_classifier(1, 5, 2, depth=10, width=4, stem="fine")
     >>> network(torch.rand(2, 1, 32, 32)).shape
     torch.Size([2, 5])
     """
     block, layers = _LAYERS[depth]
     fine = stem == "fine"
-    return ResNet(
+    network = ResNet(
         block, list(layers), [width, 2 * width, 4 * width, 8 * width], spatial_dims=dimensions,
         n_input_channels=channels, conv1_t_size=3 if fine else 7, conv1_t_stride=1 if fine else 2,
         no_max_pool=fine, num_classes=outputs,
     )  # fmt: skip
+    return network.to(memory_format=torch.channels_last) if dimensions == 2 else network

@@ -18,8 +18,10 @@ from vesalius.phantoms.shapes import Array
 SCATTER_MM = 45.0
 EDGE_MM = 14.0
 """Width over which post-processing lifts detail."""
-WINDOW = (1.0, 99.0)
-"""Percentiles between which the picture lies."""
+WINDOW = (3.0, 99.0)
+"""Percentiles of what lies behind the patient between which the picture lies."""
+PATIENT_MM = 40.0
+"""Water behind which the patient begins; the open field does not count for the window."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def expose(water: Array, pixel_mm: float, scanner: Scanner, chance: np.random.Ge
     dense = -np.log((counts + 1) / open_field)
     lifted = dense - ndimage.gaussian_filter(dense, EDGE_MM / pixel_mm)
     dense = dense + scanner.sharpening * vary[3] * lifted
-    low, high = np.percentile(dense, WINDOW)
+    patient = dense > WATER_PER_MM * PATIENT_MM
+    low, high = np.percentile(dense[patient] if patient.any() else dense, WINDOW)
     seen: Array = np.clip((dense - low) / (high - low), 0, 1) ** scanner.gamma
     return seen

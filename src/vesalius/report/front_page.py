@@ -20,6 +20,7 @@ import numpy as np
 from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.rendering import shown
+from vesalius.report.robustness_page import robustness_picture, robustness_table
 from vesalius.report.volumes_page import volumes_picture, volumes_table
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
@@ -127,6 +128,7 @@ def lumbar_table(results: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ventricles": ventricles_table, "lumbar": lumbar_table, "volumes": volumes_table,
+    "robustness": robustness_table,
 }  # fmt: skip
 
 
@@ -169,6 +171,7 @@ def ventricles_picture(demo: Path) -> str:
 
 PICTURES: dict[str, Callable[[Path], str]] = {
     "ventricles": ventricles_picture, "lumbar": front_picture, "volumes": volumes_picture,
+    "robustness": robustness_picture,
 }  # fmt: skip
 
 

@@ -140,6 +140,13 @@ def robustness_table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def robustness_picture(folder: Path) -> str:
+    """The maps of the first kind of data."""
+    notes = json_if_there(folder / "results.json")["notes"]
+    data = next(name for name in notes if name != "undefined")
+    return maps_picture(folder / data, notes[data])
+
+
 def maps_picture(folder: Path, notes: dict[str, Any]) -> str:
     """The first images that show a headline label, its mask, and the map of every training."""
     runs = [folder / "runs" / f"{arm}-0" for arm in ARMS]

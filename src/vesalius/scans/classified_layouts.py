@@ -30,7 +30,7 @@ _UNCERTAIN = {"unknown": float("nan"), "positive": 1.0, "negative": 0.0}
 
 def read_classified(
     place: str | Path, labels: Sequence[str] = (), side: int = 64,
-    uncertain: Uncertain = "unknown", progress: Progress = silent,
+    uncertain: Uncertain = "unknown", progress: Progress = silent, labelled: bool = True,
 ) -> Classified:  # fmt: skip
     """Read classified images in whatever known layout they lie.
 
@@ -41,6 +41,7 @@ def read_classified(
         side: pixels of the square that pictures are brought to; volumes and MedMNIST keep theirs.
         uncertain: what CheXpert's −1 is taken for.
         progress: told after each picture.
+        labelled: whether a cohort or table without any label is refused.
 
     Raises:
         Refused: where nothing known lies, for unknown labels, or for a table that is wrong.
@@ -49,10 +50,10 @@ def read_classified(
     if place.suffix == ".npz":
         found = read_medmnist(place)
     elif (place / "dataset.json").is_file():
-        return read_cohort(Cohort.open(place, labelled=False), labels, side, progress)
+        return read_cohort(Cohort.open(place, labelled=False), labels, side, progress, labelled)
     else:
         listed, known = _listed(place, uncertain)
-        wanted = _columns(place, labels, known)
+        wanted = _columns(place, labels, known, labelled)
         chosen = [
             Listed(one.name, one.file, one.subject, one.split,
                    tuple(one.targets[column] for column in wanted))
@@ -67,8 +68,9 @@ def read_classified(
 
 
 def read_cohort(
-    cohort: Cohort, labels: Sequence[str] = (), side: int = 64, progress: Progress = silent
-) -> Classified:
+    cohort: Cohort, labels: Sequence[str] = (), side: int = 64, progress: Progress = silent,
+    labelled: bool = True,
+) -> Classified:  # fmt: skip
     """Images of a cohort whose attributes of 0 and 1 are the labels, with masks if it has any.
 
     Pictures one voxel thick are brought to squares of `side`; volumes must have one shape.
@@ -79,10 +81,10 @@ def read_cohort(
         if {case.attributes.get(name, 0.0) for case in cohort.cases} <= {0.0, 1.0}
     ]  # fmt: skip
     table = cohort.folder / "cases.csv"
-    wanted = [binary[column] for column in _columns(table, labels, binary)]
+    wanted = [binary[column] for column in _columns(table, labels, binary, labelled)]
     images: list[np.ndarray] = []
     masks, affines, faults, sound = [], [], [], []
-    masked = (cohort.folder / "masks").is_dir()
+    masked = bool(wanted) and (cohort.folder / "masks").is_dir()
     for case in followed(cohort.cases, "reading images", len(cohort.cases), progress):
         try:
             channels = cohort.read_images(case).channels
@@ -175,8 +177,6 @@ def _own_table(folder: Path) -> tuple[list[Listed], list[str]]:
     if "file" not in columns:
         raise Refused(folder / TABLE, "has no column named file", "name the pictures in it")
     known = [c for c in columns if c not in ("file", "subject", "split")]
-    if not known:
-        raise Refused(folder / TABLE, "has no column of labels", "add one of 0 and 1 for each")
     listed = [
         Listed(row["file"], folder / row["file"], row.get("subject") or row["file"],
                row.get("split") or "",
@@ -256,9 +256,11 @@ def _target(
     return value
 
 
-def _columns(place: Path, wanted: Sequence[str], known: Sequence[str]) -> list[int]:
+def _columns(
+    place: Path, wanted: Sequence[str], known: Sequence[str], labelled: bool = True
+) -> list[int]:
     """Where the wanted labels stand, all where none is named."""
-    if not known:
+    if labelled and not known:
         raise Refused(place, "has no column of 0 and 1", "add one for each label")
     for name in wanted:
         if name not in known:

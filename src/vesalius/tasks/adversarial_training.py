@@ -58,7 +58,7 @@ class ClassifierTraining(Settings):
     depth: Depth = 10
     width: int = 16
     stem: Stem = "fine"
-    first: FitRecipe = _fit(400, 32, 2e-3, 100)
+    first: FitRecipe = _fit(1600, 32, 3e-3, 200)
     second: FitRecipe = _fit(400, 32, 1e-3, 100)
     attack: Attack = Attack(steps=3, step=0.67)
     momentum: float = 0.01

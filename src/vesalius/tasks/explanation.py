@@ -39,7 +39,7 @@ def images_at(
     """
     place, seen = Path(place), trained.run.fingerprint
     if place.suffix == ".npz" or (place.is_dir() and not _pictures(place)):
-        return read_classified(place, side=seen.shape[0], progress=progress)
+        return read_classified(place, side=seen.shape[0], progress=progress, labelled=False)
     files = _pictures(place) if place.is_dir() else [place]
     images, affines = [], []
     for file in followed(files, "reading pictures", len(files), progress):

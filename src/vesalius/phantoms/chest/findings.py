@@ -23,8 +23,8 @@ Paint = Callable[[Painting, ChestAnatomy, list[Lung], np.random.Generator], None
 
 
 def enlarged(anatomy: ChestAnatomy, chance: np.random.Generator) -> ChestAnatomy:
-    """The same person with a heart that is a sixth to a half wider."""
-    factor = chance.uniform(1.16, 1.5)
+    """The same person with a heart that is a tenth to two fifths wider."""
+    factor = chance.uniform(1.1, 1.4)
     long, wide, deep = anatomy.heart_mm
     return replace(anatomy, heart_mm=(long * factor, wide * factor, deep * (1 + factor) / 2))
 
@@ -38,9 +38,9 @@ def paint_effusion(
     assert region is not None
     x, y, z = region.x, region.y, region.z
     dome = anatomy.domes_mm[0 if lung.side > 0 else 1]
-    level = dome - 34 + chance.uniform(0, 44)
+    level, climb = dome - 70 + chance.uniform(0, 46), chance.uniform(6, 30)
     wall = anatomy.inner(x, y, z)
-    surface = level + 34 * np.exp(-np.clip(wall, 0, None) / 9)
+    surface = level + climb * np.exp(-np.clip(wall, 0, None) / 9)
     painting.paint(region, np.minimum(lung.inside, surface - z), FLUID_HU)
 
 
@@ -52,10 +52,11 @@ def paint_pneumothorax(
     region = painting.box()
     assert region is not None
     x, y, z = region.x, region.y, region.z
-    top, reach = APEX_MM * anatomy.stature, chance.uniform(90, 190)
-    wide = chance.uniform(10, 30) * rise((z - top + reach) / reach) + 0 * (x + y)
+    top, reach = APEX_MM * anatomy.stature, chance.uniform(60, 150)
+    wide = chance.uniform(8, 18) * rise((z - top + reach) / reach) + 0 * (x + y)
     wall = np.minimum(anatomy.inner(x, y, z), top - z)
-    painting.paint(region, np.minimum(lung.inside, wide + 1.2 - wall), HU["wall"], strength=0.7)
+    line = np.minimum(wide - 1.2, wide + 1.2 - wall)
+    painting.paint(region, np.minimum(lung.inside, line), HU["wall"], strength=0.7)
     painting.paint(region, np.minimum(lung.inside, wide - wall), HU["air"])
 
 
@@ -64,7 +65,7 @@ def paint_consolidation(
 ) -> None:
     """A part of a lung without air, dense in its middle and fraying towards its border."""
     lung = lungs[int(chance.integers(2))]
-    wide = chance.uniform(16, 34)
+    wide = chance.uniform(18, 38)
     room = np.argwhere(lung.inside > 0.5 * wide)
     if not len(room):
         room = np.argwhere(lung.inside >= lung.inside.max())
@@ -77,15 +78,15 @@ def paint_consolidation(
         for axis, c, s in zip((region.x, region.y, region.z), at, stretch, strict=True)
     ))  # fmt: skip
     ragged = far + 0.3 * painting.texture(9.0, chance)
-    share = chance.uniform(0.3, 0.75) * np.clip(1.6 * (1.15 - ragged), 0, 1)
+    share = chance.uniform(0.45, 0.9) * np.clip(1.6 * (1.15 - ragged), 0, 1)
     painting.paint(region, lung.inside, FLUID_HU, strength=share)
 
 
 def paint_lone_nodule(
     painting: Painting, anatomy: ChestAnatomy, lungs: list[Lung], chance: np.random.Generator
 ) -> None:
-    """A nodule of 13 to 30 mm, of either kind."""
-    volume = float(np.exp(chance.uniform(np.log(1200), np.log(14_000))))
+    """A nodule of 21 to 30 mm, of either kind."""
+    volume = float(np.exp(chance.uniform(np.log(5000), np.log(14_000))))
     form = replace(draw_nodule(chance), volume_mm3=volume, density=HU["nodule"])
     paint_nodule(painting, lungs, form, label=0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vesalius.phantoms.cohort import write_brains, write_spines
+from vesalius.phantoms.cohorts.organs import write_brains, write_spines
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.description import Description

@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from vesalius.phantoms.brain import LABELS, draw_brain
-from vesalius.phantoms.cohort import write_brains
+from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.phantoms.deformation import jacobian_determinant
 from vesalius.scans.fault import Refused
 

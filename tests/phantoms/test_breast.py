@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vesalius.phantoms.breast import LABELS, draw_breast
-from vesalius.phantoms.cohort import write_gridded
+from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.phantoms.mri import spoiled_echo
 
 

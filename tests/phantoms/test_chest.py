@@ -10,9 +10,9 @@ import pytest
 
 from vesalius.phantoms.chest.branching import grown
 from vesalius.phantoms.chest.drawing import FIELD_MM, LABELS, draw_chest
-from vesalius.phantoms.chest.hounsfield import attenuation_per_mm
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule
-from vesalius.phantoms.cohort import write_gridded
+from vesalius.phantoms.cohorts.organs import write_gridded
+from vesalius.phantoms.hounsfield import attenuation_per_mm
 from vesalius.scans.fault import Refused
 
 ROUND = Nodule(False, 3000.0, 0.0, 0.0, 35.0, (0.3, 0.5), 1)

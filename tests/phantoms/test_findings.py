@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vesalius.phantoms.chest.nodule_crops import draw_nodule_crop
-from vesalius.phantoms.cohort import write_findings
+from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.spine.slices import draw_slice
 from vesalius.scans.classified_layouts import read_classified
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from vesalius.phantoms.chest.findings import FINDINGS
-from vesalius.phantoms.chest.hounsfield import WATER_PER_MM
 from vesalius.phantoms.chest.radiograph import ENLARGED, LABELS, draw_radiograph
-from vesalius.phantoms.cohort import write_findings
+from vesalius.phantoms.cohorts.findings import write_findings
+from vesalius.phantoms.hounsfield import WATER_PER_MM
 from vesalius.phantoms.xray import SCANNERS, Scanner, expose, water_mm
 from vesalius.scans.fault import Refused
 from vesalius.scans.masks import read_mask

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vesalius.phantoms.cohort import write_spines
+from vesalius.phantoms.cohorts.organs import write_spines
 from vesalius.phantoms.spine.anatomy import LEVELS, draw_anatomy
 from vesalius.phantoms.spine.drawing import LABELS, draw_spine
 from vesalius.phantoms.spine.findings import Finding, draw_finding

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vesalius.cli import main
-from vesalius.phantoms.cohort import write_gridded
+from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.protocols.audit import audit
 from vesalius.scans.cohort import Cohort, CohortWriter
 from vesalius.scans.fault import Refused

@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-from vesalius.phantoms.cohort import write_findings
+from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified
 from vesalius.scans.fault import Refused

@@ -16,7 +16,7 @@ from vesalius.networks.bottleneck import Codebook, Gaussian
 from vesalius.networks.critics import held, patch_critic
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import SliceAndDepthAttention, VolumeDenoiser
-from vesalius.phantoms.cohort import write_gridded
+from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault, Refused

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vesalius.phantoms.cohort import write_findings
+from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.scans.classified_layouts import read_classified
 from vesalius.scans.fault import Refused
 from vesalius.scans.nifti import read_nifti

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from vesalius.cli.telling import bars, console, parse_grid, parse_range
+from vesalius.cli.telling import bars, console, parse_grid, parse_numbers, parse_range
 from vesalius.scans.cohort import Cohort
 
 app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known exactly.")
@@ -41,7 +41,7 @@ def brain(
     ventricle_volume_ml: str
         Range such as 20:200 to draw from evenly; without it, skewed as patients are.
     """
-    from vesalius.phantoms.cohort import write_brains
+    from vesalius.phantoms.cohorts.organs import write_brains
 
     volume = parse_range(ventricle_volume_ml, "volume") if ventricle_volume_ml else None
     with bars() as progress:
@@ -75,7 +75,7 @@ def spine(
     pixel_mm: float
         Size of a pixel in the slice.
     """
-    from vesalius.phantoms.cohort import write_spines
+    from vesalius.phantoms.cohorts.organs import write_spines
     from vesalius.scans.landmarks import read_landmarks
 
     prevalence = {"herniation": herniation, "stenosis": stenosis}
@@ -108,7 +108,7 @@ def chest(
     grid: str
         Voxels of a field of 360 × 290 × 288 mm.
     """
-    from vesalius.phantoms.cohort import write_gridded
+    from vesalius.phantoms.cohorts.organs import write_gridded
 
     with bars() as progress:
         cohort = write_gridded(
@@ -133,7 +133,7 @@ def breast(
     grid: str
         Voxels of a field of 176 × 160 × 160 mm.
     """
-    from vesalius.phantoms.cohort import write_gridded
+    from vesalius.phantoms.cohorts.organs import write_gridded
 
     with bars() as progress:
         cohort = write_gridded(
@@ -202,12 +202,41 @@ def nodule(
     _findings("nodule", out, count, seed, side, scanner, workers)
 
 
+@app.command
+def knee(
+    out: Out,
+    *,
+    count: Count = 100,
+    seed: Seed = 0,
+    side: int = 64,
+    years: str = "0,2,4,6,8",
+    workers: Workers = 2,
+) -> None:
+    """Make phantom radiographs of knees over years: osteoarthritis that goes fast or does not.
+
+    Parameters
+    ----------
+    count: int
+        How many patients; each of them comes at every visit.
+    side: int
+        Pixels of the square picture of 96 mm.
+    years: str
+        Of the visits.
+    """
+    from vesalius.phantoms.cohorts.visits import write_knees
+
+    visits = parse_numbers(years, "years")
+    with bars() as progress:
+        cohort = write_knees(out, count, seed, side, visits, workers=workers, progress=progress)
+    _tell(cohort, "years", "kl_grade", "joint_space_mm_medial", "joint_space_mm_lateral")
+
+
 def _findings(
     kind: Literal["radiograph", "spine_slice", "nodule"], out: Path, count: int, seed: int,
     side: int, scanner: Literal["home", "other"], workers: int,
 ) -> None:  # fmt: skip
     """Write phantoms to be classified, and tell how many have each finding."""
-    from vesalius.phantoms.cohort import write_findings
+    from vesalius.phantoms.cohorts.findings import write_findings
 
     with bars() as progress:
         cohort = write_findings(

@@ -129,6 +129,18 @@ def parse_grid(text: str) -> tuple[int, int, int]:
     return int(sides[0]), int(sides[1]), int(sides[2])
 
 
+def parse_numbers(text: str, what: str) -> tuple[float, ...]:
+    """`1,2.5,4` as numbers.
+
+    >>> parse_numbers("1,2.5,4", "years")
+    (1.0, 2.5, 4.0)
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise Refused(what, f"'{text}' are no numbers", "write them as 1,2,4") from None
+
+
 def parse_ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     """`name=20:160`, several of them, as ranges by name.
 

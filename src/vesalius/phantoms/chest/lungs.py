@@ -9,8 +9,8 @@ import numpy as np
 
 from vesalius.phantoms.chest.anatomy import APEX_MM, ChestAnatomy
 from vesalius.phantoms.chest.branching import grown, radius_mm
-from vesalius.phantoms.chest.hounsfield import HU
 from vesalius.phantoms.chest.mediastinum import COAT_MM, Heart
+from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.phantoms.shapes import Array, bump
 

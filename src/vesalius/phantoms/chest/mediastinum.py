@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vesalius.phantoms.chest.anatomy import ChestAnatomy
-from vesalius.phantoms.chest.hounsfield import HU
 from vesalius.phantoms.chest.thorax import spine_line
+from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.phantoms.shapes import Array
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from vesalius.phantoms.chest.anatomy import draw_anatomy
 from vesalius.phantoms.chest.drawing import FIELD_MM, LABELS, acquired, paint_body, streams
-from vesalius.phantoms.chest.hounsfield import HU
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule, paint_nodule_at
 from vesalius.phantoms.elsewhere import Place, taken_elsewhere
+from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume

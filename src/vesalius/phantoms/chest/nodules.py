@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vesalius.phantoms.chest.hounsfield import HU
 from vesalius.phantoms.chest.lungs import Lung
+from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.phantoms.shapes import Array
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 from vesalius.phantoms.chest.anatomy import draw_anatomy
 from vesalius.phantoms.chest.drawing import FIELD_MM, paint_body, streams
 from vesalius.phantoms.chest.findings import FINDINGS, enlarged, paint_devices
-from vesalius.phantoms.chest.hounsfield import HU
+from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.phantoms.xray import SCANNERS, Scanner, expose, water_mm
 from vesalius.scans.description import Description

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vesalius.phantoms.chest.anatomy import APEX_MM, ChestAnatomy
-from vesalius.phantoms.chest.hounsfield import HU
+from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting, Region
 from vesalius.phantoms.shapes import Array, bump, rise, rounded
 

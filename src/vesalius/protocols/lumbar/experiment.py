@@ -15,7 +15,8 @@ import numpy as np
 from scipy import stats
 
 from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
-from vesalius.phantoms.cohort import case_seeds, write_spines
+from vesalius.phantoms.cohorts.organs import write_spines
+from vesalius.phantoms.cohorts.writing import case_seeds
 from vesalius.phantoms.spine.anatomy import LEVELS
 from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding, draw_finding
 from vesalius.protocols.lumbar.edits import make_edits

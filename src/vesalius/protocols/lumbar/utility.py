@@ -13,7 +13,8 @@ import numpy as np
 from scipy import stats
 
 from vesalius.evidence.figure import Figure, bootstrapped
-from vesalius.phantoms.cohort import case_seeds, write_spines
+from vesalius.phantoms.cohorts.organs import write_spines
+from vesalius.phantoms.cohorts.writing import case_seeds
 from vesalius.phantoms.spine.anatomy import LEVELS
 from vesalius.phantoms.spine.findings import PATHOLOGIES, SIZES_MM, Finding, draw_finding
 from vesalius.protocols.lumbar.recipe import LumbarRecipe

@@ -18,7 +18,7 @@ from torch import nn
 from vesalius.evidence.discrimination import auc_figure, mean_auc
 from vesalius.evidence.figure import Figure, Results
 from vesalius.networks.classifier import residual_classifier
-from vesalius.phantoms.cohort import write_findings
+from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.protocols.robustness.discrimination import Trained, discrimination_figures
 from vesalius.protocols.robustness.pointing import pointing_figures
 from vesalius.protocols.robustness.recipe import ARMS, Data, RobustnessRecipe
@@ -150,7 +150,8 @@ class _DataExperiment:
                     ready.training, ready.held_out, ready.recipe.classifier, ready.recipe.seed,
                     make_folder(path.parent), self.progress,
                 )  # fmt: skip
-                save_file(network.state_dict(), path)
+                state = network.state_dict()
+                save_file({name: value.contiguous() for name, value in state.items()}, path)
         return {}
 
     def _begun(self, seed: int) -> Path:

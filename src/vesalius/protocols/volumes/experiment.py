@@ -17,7 +17,7 @@ import numpy as np
 
 from vesalius.evidence.figure import Figure, Results, mean_figure
 from vesalius.networks.picture_features import lite0_features
-from vesalius.phantoms.cohort import write_gridded
+from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.protocols.audit import audit
 from vesalius.protocols.stages import Stages
 from vesalius.protocols.strands import Measured, Work, run_strands

@@ -1,0 +1,1 @@
+"""Phantom knees: their bones, their disease over the years, and radiographs of them."""

@@ -1,0 +1,159 @@
+"""The layouts in which visits come: our cohorts, and crops of OAI and MOST by their names.
+
+Crops are named as in the code published with Han et al. 2021 ("Predicting osteoarthritis
+progression in radiographs via unsupervised representation learning"): of OAI by identity, barcode,
+date and side, `9927360_02160601_20070629_l.png`; of MOST by identity, visit and side,
+`MB00001_V1_x_r.png`.
+Grades stand in a CSV with the columns `img name` and `kls`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+from vesalius.scans.pictures import picture_of, read_picture, standard
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.visits import Visits
+
+MOST_MONTHS = {"V0": 0, "V1": 15, "V2": 30, "V3": 60, "V5": 84}
+YEARS, LEFT, GRADE = "years", "left", "kl_grade"
+_CROP = re.compile(r"(?P<patient>[A-Za-z]*\d+)_(?P<rest>.+)_(?P<side>[lrLR])\.png")
+_DAYS = 365.25
+
+
+def read_visits(place: str | Path, side: int = 64, progress: Progress = silent) -> Visits:
+    """Read pictures of patients who come again.
+
+    Args:
+        place: a cohort whose `cases.csv` has the columns subject, visit and years (and left, 1 for
+            a left side, which is turned), or a folder of OAI or MOST crops.
+        side: pixels of the square that pictures are brought to.
+        progress: told after each picture.
+
+    Raises:
+        Refused: where neither lies, or what is needed is missing.
+    """
+    place = Path(place)
+    if (place / "dataset.json").is_file():
+        return _of_cohort(Cohort.open(place, labelled=False), side, progress)
+    if not place.is_dir():
+        raise Refused(place, "is not a folder", "point at a cohort or at a folder of crops")
+    return _of_crops(place, side, progress)
+
+
+def _of_cohort(cohort: Cohort, side: int, progress: Progress) -> Visits:
+    table = cohort.folder / "cases.csv"
+    for case in cohort.cases:
+        if YEARS not in case.attributes:
+            remedy = "add the column years, counted from the first visit"
+            raise Refused(table, f"tells no years of {case.name}", remedy)
+    pictures = []
+    for case in followed(cohort.cases, "reading visits", len(cohort.cases), progress):
+        pictures.append(
+            np.stack([
+                standard(picture_of(channel), side)
+                for channel in cohort.read_images(case).channels
+            ])
+        )  # fmt: skip
+    names = sorted({name for case in cohort.cases for name in case.attributes} - {YEARS, LEFT})
+    nan = float("nan")
+    left = np.array([case.attributes.get(LEFT, 0.0) == 1 for case in cohort.cases])
+    patients = tuple(case.subject for case in cohort.cases)
+    both = {p for p in patients if len(set(left[[q == p for q in patients]])) > 1}
+    subjects = tuple(
+        f"{p}_{'l' if own else 'r'}" if p in both else p
+        for p, own in zip(patients, left, strict=True)
+    )
+    return _turned(
+        np.stack(pictures), tuple(case.name for case in cohort.cases), subjects,
+        np.array([case.attributes[YEARS] for case in cohort.cases]), left,
+        {n: np.array([case.attributes.get(n, nan) for case in cohort.cases]) for n in names},
+        tuple(case.split for case in cohort.cases), patients, cohort.description.origin,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """What a name tells of a crop: `years` since some day."""
+
+    file: Path
+    patient: str
+    left: bool
+    years: float
+
+
+def _of_crops(folder: Path, side: int, progress: Progress) -> Visits:
+    crops = [_crop(file) for file in sorted(folder.glob("*.png"))]
+    if not crops:
+        remedy = "add crops named as OAI's, 9927360_02160601_20070629_l.png"
+        raise Refused(folder, "is neither a cohort nor holds PNG pictures", remedy)
+    grades = _grades(folder)
+    subjects = tuple(f"{crop.patient}_{'l' if crop.left else 'r'}" for crop in crops)
+    begun: dict[str, float] = {}
+    for subject, crop in zip(subjects, crops, strict=True):
+        begun[subject] = min(begun.get(subject, crop.years), crop.years)
+    pictures = [
+        standard(read_picture(crop.file), side)[None]
+        for crop in followed(crops, "reading visits", len(crops), progress)
+    ]
+    years = [crop.years - begun[subject] for subject, crop in zip(subjects, crops, strict=True)]
+    nan = float("nan")
+    known = {GRADE: np.array([grades.get(c.file.name, nan) for c in crops])} if grades else {}
+    return _turned(
+        np.stack(pictures), tuple(crop.file.stem for crop in crops), subjects, np.array(years),
+        np.array([crop.left for crop in crops]), known, ("",) * len(crops),
+        tuple(crop.patient for crop in crops), "",
+    )  # fmt: skip
+
+
+def _crop(file: Path) -> _Crop:
+    parts = _CROP.fullmatch(file.name)
+    remedy = "name it ID_BARCODE_YYYYMMDD_SIDE.png or ID_VISIT_…_SIDE.png"
+    if not parts:
+        raise Refused(file, "has no name of OAI or MOST", remedy)
+    patient, left = parts["patient"], parts["side"].lower() == "l"
+    for part in parts["rest"].split("_"):
+        if part.upper() in MOST_MONTHS:
+            return _Crop(file, patient, left, MOST_MONTHS[part.upper()] / 12)
+        if re.fullmatch(r"(19|20)\d{6}", part):
+            try:
+                day = date(int(part[:4]), int(part[4:6]), int(part[6:]))
+            except ValueError:
+                continue
+            return _Crop(file, patient, left, day.toordinal() / _DAYS)
+    raise Refused(file, "tells no date and no visit of MOST (V0, V1, V2, V3, V5)", remedy)
+
+
+def _grades(folder: Path) -> dict[str, float]:
+    """Grades by file name from any CSV that has them; NaN where none was read."""
+    found: dict[str, float] = {}
+    for table in sorted(folder.glob("*.csv")):
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            if not {"img name", "kls"} <= set(reader.fieldnames or ()):
+                continue
+            for line, row in enumerate(reader, 2):
+                try:
+                    found[row["img name"]] = float(row["kls"] or "nan")
+                except ValueError:
+                    fault = f"has '{row['kls']}' as a grade"
+                    raise Refused(f"{table}:{line}", fault, "write 0 to 4 or nothing") from None
+    return found
+
+
+def _turned(
+    images: np.ndarray, names: tuple[str, ...], subjects: tuple[str, ...], years: np.ndarray,
+    left: np.ndarray, attributes: dict[str, np.ndarray], splits: tuple[str, ...],
+    patients: tuple[str, ...], origin: str,
+) -> Visits:  # fmt: skip
+    images[left] = images[left][..., ::-1]
+    return Visits(images.astype(np.float16), names, subjects, years, left, attributes, splits,
+                  patients, origin)  # fmt: skip

@@ -1,0 +1,96 @@
+"""Pictures of patients who come again: who, when, which side, and what is known of each visit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vesalius.scans.classified import TEST, TRAIN, VALIDATION
+from vesalius.scans.fault import Refused
+
+
+@dataclass(frozen=True, eq=False)
+class Visits:
+    """Pictures, each of one visit, all turned to show a right side.
+
+    Attributes:
+        images: `(N, C, S, S)` in [0, 1].
+        names: of each picture.
+        subjects: whose they are; the two sides of a patient are two subjects to the method, and
+            `patients` tells which belong together.
+        years: since the first visit of the same subject, or as told, `(N,)`.
+        mirrored: whether a picture was turned, `(N,)`.
+        attributes: what is known of each, `(N,)`, NaN where it is not.
+        splits: `train`, `val`, `test` or empty.
+        patients: who must stay on one side of every split.
+    """
+
+    images: np.ndarray
+    names: tuple[str, ...]
+    subjects: tuple[str, ...]
+    years: np.ndarray
+    mirrored: np.ndarray
+    attributes: dict[str, np.ndarray]
+    splits: tuple[str, ...]
+    patients: tuple[str, ...]
+    origin: str = ""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def taken(self, rows: Sequence[int] | np.ndarray) -> Visits:
+        """Some of them."""
+        chosen = [int(row) for row in rows]
+        return replace(
+            self, images=self.images[chosen], names=tuple(self.names[r] for r in chosen),
+            subjects=tuple(self.subjects[r] for r in chosen), years=self.years[chosen],
+            mirrored=self.mirrored[chosen],
+            attributes={name: values[chosen] for name, values in self.attributes.items()},
+            splits=tuple(self.splits[r] for r in chosen),
+            patients=tuple(self.patients[r] for r in chosen),
+        )  # fmt: skip
+
+    def courses(self) -> dict[str, np.ndarray]:
+        """The rows of each subject, by time.
+
+        >>> visits = Visits(np.zeros((3, 1, 4, 4)), ("a", "b", "c"), ("s", "t", "s"),
+        ...                 np.array([4.0, 0.0, 0.0]), np.zeros(3, bool), {}, ("",) * 3,
+        ...                 ("s", "t", "s"))
+        >>> {subject: rows.tolist() for subject, rows in visits.courses().items()}
+        {'s': [2, 0], 't': [1]}
+        """
+        found: dict[str, list[int]] = {}
+        for row in np.argsort(self.years, kind="stable"):
+            found.setdefault(self.subjects[row], []).append(int(row))
+        return {subject: np.array(found[subject]) for subject in sorted(found)}
+
+    def first(self) -> np.ndarray:
+        """The row of each subject's first visit, subjects in order of their names."""
+        return np.array([rows[0] for rows in self.courses().values()])
+
+    def split_by_patient(self, share: float, seed: int) -> tuple[Visits, Visits]:
+        """Those to learn from, and those held out: `val`, or a share of patients if none is.
+
+        `test` is in neither.
+        """
+        splits = list(self.splits)
+        if VALIDATION not in splits:
+            rows = [row for row, split in enumerate(splits) if split != TEST]
+            patients = sorted({self.patients[row] for row in rows})
+            if len(patients) < 2:
+                raise Refused("visits", f"are of {len(patients)} patients", "add more patients")
+            np.random.default_rng(seed).shuffle(patients)
+            held = set(patients[: max(1, round(share * len(patients)))])
+            for row in rows:
+                splits[row] = VALIDATION if self.patients[row] in held else TRAIN
+        sides = ((TRAIN, ""), (VALIDATION,))
+        first, second = (
+            self.taken([row for row, split in enumerate(splits) if split in side]) for side in sides
+        )
+        shared = sorted(set(first.patients) & set(second.patients))
+        if shared:
+            fault = f"patient {shared[0]} stands in training and in validation"
+            raise Refused("visits", fault, "split by patient")
+        return first, second

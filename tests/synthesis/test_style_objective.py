@@ -1,0 +1,86 @@
+"""The game of generator and critic: penalties against closed forms, augmentation that adapts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vesalius.synthesis.progression.augmentation import AdaptiveAugmentation
+from vesalius.synthesis.progression.objectives import StyleObjective
+from vesalius.synthesis.progression.recipe import StyleRecipe
+from vesalius.training.device import fabric_for
+from vesalius.training.loop import fit
+
+SMALL = StyleRecipe(
+    widths=(8, 8), critic_widths=(8, 8), noise=4, style=6, mapping_layers=2, r1_every=2,
+    path_every=2,
+    fit=StyleRecipe().fit.model_copy(update={"steps": 6, "batch_size": 4}),
+)  # fmt: skip
+
+
+def _objective() -> StyleObjective:
+    torch.manual_seed(0)
+    pictures = np.random.default_rng(0).random((12, 1, 8, 8)).astype(np.float32)
+    return StyleObjective(pictures, SMALL)
+
+
+def test_r1_is_the_squared_gradient_of_a_linear_critic() -> None:
+    objective = _objective()
+    weights = torch.randn(64)
+
+    class Linear(torch.nn.Module):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            return pictures.flatten(1) @ weights
+
+    objective.critic = Linear()  # type: ignore[assignment]
+    found = objective._r1(torch.randn(3, 1, 8, 8), torch.Generator())
+    assert float(found) == pytest.approx(SMALL.r1 / 2 * float(weights.square().sum()), rel=1e-4)
+
+
+def test_the_path_length_moves_towards_what_is_measured() -> None:
+    objective = _objective()
+    first = float(objective._path(4, torch.Generator().manual_seed(0)).detach())
+    assert first > 0 and 0 < float(objective.path_mean) < 1
+    assert all(torch.isfinite(w).all() for w in objective.parameters())
+
+
+def test_augmentation_rises_with_a_sure_critic_and_falls_with_an_unsure_one() -> None:
+    augment = AdaptiveAugmentation(100)
+    for _ in range(5):
+        augment.judged(torch.ones(10))
+    risen = float(augment.probability)
+    for _ in range(3):
+        augment.judged(-torch.ones(10))
+    assert risen == pytest.approx(0.5) and float(augment.probability) == pytest.approx(0.2)
+    pictures = torch.rand(50, 1, 8, 8)
+    seen = augment(pictures, torch.Generator().manual_seed(0))
+    kept = [torch.allclose(a, b, atol=1e-4) for a, b in zip(seen, pictures, strict=True)]
+    assert 0 < sum(kept) < 50  # each of five changes comes with probability 0.2
+    asked = pictures.requires_grad_(True)
+    augment(asked, torch.Generator()).sum().backward()
+    assert asked.grad is not None and asked.grad.abs().sum() > 0
+
+
+def test_a_killed_fit_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vesalius.training.loop.SECONDS_BETWEEN_STATES", 0.0)
+
+    class Killed(Exception):
+        pass
+
+    def killing(what: str, done: int, total: int) -> None:
+        if done == 3:
+            raise Killed
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole = fit(_objective(), 12, SMALL.fit, 0, "style", tmp_path / "a", fabric_for("32-true"))
+    with pytest.raises(Killed):
+        fit(_objective(), 12, SMALL.fit, 0, "style", tmp_path / "b", fabric_for("32-true"), killing)
+    again = fit(_objective(), 12, SMALL.fit, 0, "style", tmp_path / "b", fabric_for("32-true"))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name

@@ -199,7 +199,8 @@ class _DataExperiment:
                 for routing, scores in ROUTINGS.items():
                     if routing == "published" and arm != "dual":
                         continue  # of one path: both are the same
-                    every = np.stack([scores(one.network, images, attack) for one in trained])
+                    looked_at = trained[: recipe.curve_seeds]
+                    every = np.stack([scores(one.network, images, attack) for one in looked_at])
                     area = mean_auc(every, images.targets)
                     lines.append((arm, routing, f"{epsilon:.4g}", f"{area:.5f}"))
             at = recipe.classifier.attack.model_copy(

@@ -22,6 +22,7 @@ class DataRecipe(Settings):
         headline: labels whose maps are told together.
         mirror: axes of an image along which it may be mirrored.
         shift: largest shift as augmentation.
+        width: of the network, the classifier's own without it.
     """
 
     kind: Literal["radiograph", "spine_slice", "nodule"]
@@ -30,6 +31,7 @@ class DataRecipe(Settings):
     headline: tuple[str, ...]
     mirror: tuple[int, ...] = ()
     shift: int = 4
+    width: int | None = None
 
 
 class RobustnessRecipe(Settings):
@@ -43,6 +45,7 @@ class RobustnessRecipe(Settings):
         classifier: network, steps, and the attack that is trained against.
         epsilons: looks at the robustness curve, evenly from 0 to `largest`.
         largest: change of the last of them.
+        curve_seeds: trainings of each arm that the curve is taken of.
         primary: change at which robustness is told.
         attacked_cases: test images that are attacked.
         attack_steps: of every attack when testing.
@@ -61,14 +64,16 @@ class RobustnessRecipe(Settings):
         kind="spine_slice", side=64, cases=800, headline=("herniation", "stenosis")
     )
     ct: DataRecipe = DataRecipe(
-        kind="nodule", side=32, cases=800, headline=("nodule_malignant",), mirror=(0, 1, 2), shift=2
-    )
+        kind="nodule", side=24, cases=800, headline=("nodule_malignant",), mirror=(0, 1, 2),
+        shift=2, width=8,
+    )  # fmt: skip
     test_cases: int = 400
     external_cases: int = 400
     seeds: int = 1
     classifier: ClassifierTraining = TRAININGS["demo"]
     epsilons: int = 21
     largest: float = 0.01
+    curve_seeds: int = 1
     primary: float = 0.005
     attacked_cases: int = 100
     attack_steps: int = 5
@@ -85,8 +90,9 @@ class RobustnessRecipe(Settings):
     def training(self, data: Data, arm: Training) -> ClassifierTraining:
         """Settings of one arm."""
         own = self.of(data)
+        width = own.width or self.classifier.width
         return self.classifier.model_copy(
-            update={"training": arm, "mirror": own.mirror, "shift": own.shift}
+            update={"training": arm, "mirror": own.mirror, "shift": own.shift, "width": width}
         )
 
 
@@ -100,8 +106,8 @@ PRESETS = {
     ),
     "demo": RobustnessRecipe(),
     "study": RobustnessRecipe(
-        preset="study", data=("radiograph", "mri", "ct"), seeds=3, attacked_cases=200,
-        attack_steps=10, strong_steps=50, strong_restarts=2, test_cases=1000, external_cases=1000,
+        preset="study", data=("radiograph", "mri", "ct"), seeds=3, test_cases=800,
+        external_cases=800,
     ),
     "workstation": RobustnessRecipe(
         preset="workstation", data=("radiograph", "mri", "ct"), seeds=3, test_cases=2000,
@@ -109,7 +115,7 @@ PRESETS = {
         attack_steps=20, strong_steps=100, strong_restarts=5, workers=16,
         radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 224, "cases": 20_000}),
         mri=RobustnessRecipe().mri.model_copy(update={"side": 128, "cases": 5000}),
-        ct=RobustnessRecipe().ct.model_copy(update={"side": 48, "cases": 5000}),
+        ct=RobustnessRecipe().ct.model_copy(update={"side": 48, "cases": 5000, "width": None}),
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes and radiographs, `study` for hours and all data."""

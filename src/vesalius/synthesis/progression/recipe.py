@@ -34,3 +34,58 @@ class StyleRecipe(Settings):
         steps=2000, batch_size=32, learning_rate=2.5e-3, weight_decay=0.0, moving_average=0.995,
         betas=(0.0, 0.99), gradient_clip=1e3, precision="32-true", warmup_steps=20,
     )  # fmt: skip
+
+
+class ReaderRecipe(Settings):
+    """Settings of a network that reads attributes.
+
+    Attributes:
+        width: channels of its first stage.
+        shift: largest shift of a picture as augmentation, in pixels.
+        fit: of the network.
+    """
+
+    width: int = 16
+    shift: int = 3
+    fit: FitRecipe = FitRecipe(
+        steps=600, batch_size=32, learning_rate=2e-3, weight_decay=1e-3, moving_average=0.99,
+        precision="32-true", validate_every=100,
+    )  # fmt: skip
+
+
+class EncoderRecipe(Settings):
+    """Settings of the encoder.
+
+    Attributes:
+        width: channels of its first stage.
+        styles_weight: of known styles against likeness.
+        fit: of the network.
+    """
+
+    width: int = 16
+    styles_weight: float = 0.1
+    fit: FitRecipe = FitRecipe(
+        steps=800, batch_size=16, learning_rate=2e-3, weight_decay=1e-4, moving_average=0.99,
+        precision="32-true",
+    )  # fmt: skip
+
+
+class ProjectionRecipe(Settings):
+    """How styles are looked for.
+
+    Attributes:
+        steps: of Adam.
+        rate: highest learning rate, of styles in their spread.
+        prior: weight that keeps styles near the mean.
+        batch: pictures at once.
+    """
+
+    steps: int
+    rate: float
+    prior: float = 0.0
+    batch: int = 32
+
+
+PUBLISHED_PROJECTION = ProjectionRecipe(steps=1000, rate=0.1)
+REFINEMENT = ProjectionRecipe(steps=14, rate=0.05)
+"""After an encoder."""

@@ -1,0 +1,108 @@
+"""What patients' styles did over the years, and where others' are expected to go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Courses:
+    """One course for each subject that came twice or more.
+
+    Attributes:
+        patients: whose they are.
+        begun: style of the first visit, `(P, W)`.
+        drift: change of style a year, `(P, W)`.
+        reading_drift: change of read attributes a year, `(P, K)`.
+        years: between first and last visit, `(P,)`.
+    """
+
+    patients: tuple[str, ...]
+    begun: np.ndarray
+    drift: np.ndarray
+    reading_drift: np.ndarray
+    years: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.begun)
+
+    def taken(self, rows: Sequence[int] | np.ndarray) -> Courses:
+        """Some of them."""
+        chosen = [int(row) for row in rows]
+        return Courses(
+            tuple(self.patients[row] for row in chosen), self.begun[chosen], self.drift[chosen],
+            self.reading_drift[chosen], self.years[chosen],
+        )  # fmt: skip
+
+
+def ends_drift(values: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Last minus first over the time between, as published, `(W,)` of values `(V, W)`.
+
+    >>> ends_drift(np.array([[0.0], [5.0], [4.0]]), np.array([0.0, 1.0, 8.0])).tolist()
+    [0.5]
+    """
+    slope: np.ndarray = (values[-1] - values[0]) / (years[-1] - years[0])
+    return slope
+
+
+def fitted_drift(values: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """The slope of a straight line through all visits: one badly taken picture says less.
+
+    >>> fitted_drift(np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 2.0, 4.0])).round(6).tolist()
+    [0.5]
+    """
+    apart = years - years.mean()
+    slope: np.ndarray = apart @ (values - values.mean(axis=0)) / (apart @ apart)
+    return slope
+
+
+def courses_of(
+    rows: dict[str, np.ndarray], patients: Sequence[str], years: np.ndarray, styles: np.ndarray,
+    readings: np.ndarray, all_visits: bool = True,
+) -> Courses:  # fmt: skip
+    """Courses of subjects by their rows in time, see `Visits.courses`.
+
+    Args:
+        rows: of each subject.
+        patients: of each row.
+        years: of each row.
+        styles: of each row, `(N, W)`.
+        readings: of each row, `(N, K)`.
+        all_visits: fit the drift over all visits; first and last alone otherwise, as published.
+    """
+    drift = fitted_drift if all_visits else ends_drift
+    usable = [own for own in rows.values() if years[own[-1]] > years[own[0]]]
+    return Courses(
+        tuple(patients[own[0]] for own in usable),
+        np.array([styles[own[0]] for own in usable]),
+        np.array([drift(styles[own], years[own]) for own in usable]),
+        np.array([drift(readings[own], years[own]) for own in usable]),
+        np.array([years[own[-1]] - years[own[0]] for own in usable]),
+    )
+
+
+def extrapolated(
+    styles: np.ndarray, years: np.ndarray | float, courses: Courses, neighbours: np.ndarray
+) -> np.ndarray:
+    """Styles after some years along the mean drift of neighbours, `(N, W)`.
+
+    Every neighbour's change is brought to one year first, and then all to the years asked for: K
+    neighbours of other follow-ups count alike.
+
+    Args:
+        styles: of today, `(N, W)`.
+        years: from today, one number or `(N,)`.
+        courses: of others.
+        neighbours: rows of `courses`, `(N, K)`.
+
+    >>> courses = Courses(("a", "b"), np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.zeros((2, 1)),
+    ...                   np.array([2.0, 4.0]))
+    >>> extrapolated(np.zeros((1, 1)), 4.0, courses, np.array([[0, 1]])).tolist()
+    [[8.0]]
+    """
+    ahead = np.broadcast_to(np.asarray(years, dtype=float), len(styles))
+    found: np.ndarray = styles + ahead[:, None] * courses.drift[neighbours].mean(axis=1)
+    return found

@@ -131,11 +131,15 @@ def robustness_table(results: dict[str, Any]) -> str:
                 lines.append(f"| {told} | {cells} |")
         lines += ["", *(f"{line}\n" for line in conclusions(data, own))]
     seeds = results["notes"][kinds[0]]["seeds"]
-    seconds = sum(f["value"] for key, f in results["figures"].items() if "/seconds/" in key)
+    times = {data: figures_of(results["figures"], f"{data}/seconds") for data in kinds}
+    took = ", ".join(
+        f"{sum(f['value'] for f in own.values()) / 60:.0f} minutes for {data}"
+        for data, own in times.items()
+    )
     lines.append(
         f"In brackets 95 % bootstrap intervals over images; {seeds} "
-        f"training{'s' if seeds > 1 else ''} of each, seed {results['seed']}; "
-        f"{seconds / 60:.0f} minutes on {results['machine']['cores']} cores."
+        f"training{'s' if seeds > 1 else ''} of each, seed {results['seed']}. It took {took} on "
+        f"{results['machine']['cores']} cores."
     )
     return "\n".join(lines)
 

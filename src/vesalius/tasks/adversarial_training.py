@@ -59,7 +59,7 @@ class ClassifierTraining(Settings):
     width: int = 16
     stem: Stem = "fine"
     first: FitRecipe = _fit(1600, 32, 3e-3, 200)
-    second: FitRecipe = _fit(600, 32, 1.5e-3, 100)
+    second: FitRecipe = _fit(600, 32, 1e-3, 100)
     attack: Attack = Attack(steps=3, step=0.67)
     momentum: float = 0.01
     shift: int = 4

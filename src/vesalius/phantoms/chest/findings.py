@@ -38,7 +38,7 @@ def paint_effusion(
     assert region is not None
     x, y, z = region.x, region.y, region.z
     dome = anatomy.domes_mm[0 if lung.side > 0 else 1]
-    level, climb = dome - 74 + chance.uniform(0, 47), chance.uniform(6, 30)
+    level, climb = dome - 68 + chance.uniform(0, 48), chance.uniform(6, 30)
     wall = anatomy.inner(x, y, z)
     surface = level + climb * np.exp(-np.clip(wall, 0, None) / 9)
     painting.paint(region, np.minimum(lung.inside, surface - z), FLUID_HU)
@@ -52,8 +52,8 @@ def paint_pneumothorax(
     region = painting.box()
     assert region is not None
     x, y, z = region.x, region.y, region.z
-    top, reach = APEX_MM * anatomy.stature, chance.uniform(100, 200)
-    wide = chance.uniform(14, 36) * rise((z - top + reach) / reach) + 0 * (x + y)
+    top, reach = APEX_MM * anatomy.stature, chance.uniform(90, 190)
+    wide = chance.uniform(9, 26) * rise((z - top + reach) / reach) + 0 * (x + y)
     wall = np.minimum(anatomy.inner(x, y, z), top - z)
     line = np.minimum(wide - 1.2, wide + 1.2 - wall)
     painting.paint(region, np.minimum(lung.inside, line), HU["wall"], strength=0.7)

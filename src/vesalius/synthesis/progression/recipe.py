@@ -89,3 +89,65 @@ class ProjectionRecipe(Settings):
 PUBLISHED_PROJECTION = ProjectionRecipe(steps=1000, rate=0.1)
 REFINEMENT = ProjectionRecipe(steps=14, rate=0.05)
 """After an encoder."""
+
+
+class ProgressionRecipe(Settings):
+    """Settings of a progression run.
+
+    Attributes:
+        method: what this run is.
+        preset: the name this recipe started from.
+        seed: of every fit and split.
+        held_out: share of the patients kept for choosing metric and K.
+        attributes: that are read off pictures.
+        generator, reader, encoder: see there.
+        refinement: steps after the encoder.
+        inner, readings: weights of a reader's inner maps and readings in a projection.
+        neighbours: numbers K that are tried.
+        all_visits: fit courses over all visits, not over first and last alone.
+    """
+
+    method: str = "progression"
+    preset: str = "demo"
+    seed: int = 0
+    held_out: float = 0.2
+    attributes: tuple[str, ...] = ("joint_space_mm_medial", "joint_space_mm_lateral")
+    generator: StyleRecipe = StyleRecipe()
+    reader: ReaderRecipe = ReaderRecipe()
+    encoder: EncoderRecipe = EncoderRecipe()
+    refinement: ProjectionRecipe = REFINEMENT
+    inner: float = 1.0
+    readings: float = 0.3
+    neighbours: tuple[int, ...] = (1, 3, 5, 10, 20, 40)
+    all_visits: bool = True
+
+
+def _steps(recipe: FitRecipe, steps: int, batch_size: int) -> FitRecipe:
+    return recipe.model_copy(update={"steps": steps, "batch_size": batch_size})
+
+
+_FULL = (512, 512, 512, 512, 256, 128, 64)
+PRESETS = {
+    "smallest": ProgressionRecipe(
+        preset="smallest",
+        generator=StyleRecipe(
+            widths=(8, 8, 8), critic_widths=(8, 8, 8), noise=8, style=8, mapping_layers=2,
+            fit=_steps(StyleRecipe().fit, 3, 4),
+        ),
+        reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
+        encoder=EncoderRecipe(width=4, fit=_steps(EncoderRecipe().fit, 3, 4)),
+        refinement=REFINEMENT.model_copy(update={"steps": 2}), neighbours=(1, 3),
+    ),
+    "demo": ProgressionRecipe(),
+    "published": ProgressionRecipe(
+        preset="published",
+        generator=StyleRecipe(
+            widths=_FULL, critic_widths=_FULL, noise=512, style=512, mapping_layers=8, mixing=0.9,
+            r1=0.41, path_every=4, adaptation_images=500_000,
+            fit=_steps(StyleRecipe().fit, 780_000, 32),
+        ),
+        reader=ReaderRecipe(width=64, shift=8, fit=_steps(ReaderRecipe().fit, 20_000, 32)),
+        encoder=EncoderRecipe(width=64, fit=_steps(EncoderRecipe().fit, 50_000, 32)),
+    ),
+}  # fmt: skip
+"""`demo` at 64² for CPU minutes, `published` at 256² for GPUs (25 million pictures)."""

@@ -1,0 +1,258 @@
+"""The order of a fit: check, plan, generator, readers, encoder, projections, choice."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from vesalius.scans.fault import Refused, refused_if_unwritable
+from vesalius.scans.progress import Progress, silent
+from vesalius.scans.visits import Visits
+from vesalius.synthesis.progression.choosing import Choice, HeldOut, choose
+from vesalius.synthesis.progression.courses import Courses, courses_of
+from vesalius.synthesis.progression.likeness import Likeness, attention_of
+from vesalius.synthesis.progression.model import ProgressionModel
+from vesalius.synthesis.progression.neighbours import METRICS, metric_of
+from vesalius.synthesis.progression.objectives import StyleObjective
+from vesalius.synthesis.progression.projection import EncoderObjective, Projected, project
+from vesalius.synthesis.progression.reader import ReaderObjective, read_attributes
+from vesalius.synthesis.progression.recipe import ProgressionRecipe
+from vesalius.training.device import fabric_for
+from vesalius.training.loop import fit
+from vesalius.training.plan import Plan, planned, step_cost
+from vesalius.training.recipe import FitRecipe
+from vesalius.training.run import Run
+from vesalius.training.visits_fingerprint import VisitsFingerprint
+
+FEWEST_FOLLOWED, FEWEST_KNOWN, ATTENTION_PICTURES = 12, 16, 256
+COURSES, CHOICE = "courses.safetensors", "choice"
+
+
+@dataclass(frozen=True)
+class PreparedProgression:
+    """Visits that were read, and the plan of a fit. Nothing is written yet."""
+
+    recipe: ProgressionRecipe
+    fingerprint: VisitsFingerprint
+    plan: Plan
+    training: Visits
+    held_out: Visits
+
+
+def prepare_progression(visits: Visits, recipe: ProgressionRecipe) -> PreparedProgression:
+    """Split visits by patient and plan the fit; those of split `test` are not touched.
+
+    Raises:
+        Refused: for pictures of another side than the generator's, attributes that are not known,
+            too few who came again, or too little memory.
+    """
+    side = 4 * 2 ** (len(recipe.generator.widths) - 1)
+    if visits.images.shape[2:] != (side, side):
+        fault = f"are {visits.images.shape[2]} pixels wide, the generator's {side}"
+        raise Refused("visits", fault, f"read them with side {side}")
+    training, held_out = visits.split_by_patient(recipe.held_out, recipe.seed)
+    for part, told in ((training, "to learn from"), (held_out, "held out")):
+        followed = len(_followed(part))
+        if followed < (FEWEST_FOLLOWED if part is training else 2):
+            fault = f"hold {followed} subjects {told} who came again"
+            raise Refused("visits", fault, "add follow-up pictures")
+    for name in recipe.attributes:
+        known = training.attributes.get(name, np.full(1, np.nan))
+        if (~np.isnan(known)).sum() < FEWEST_KNOWN:
+            fault = f"is known of {(~np.isnan(known)).sum()} pictures"
+            raise Refused(name, fault, f"add it to cases.csv: {FEWEST_KNOWN} is the least")
+    plan = _plan(recipe, training)
+    plan.require_room()
+    seen = VisitsFingerprint.of(training)
+    return PreparedProgression(recipe, seen, plan, training, held_out)
+
+
+def fit_progression(
+    prepared: PreparedProgression, out: str | Path, progress: Progress = silent
+) -> Run[VisitsFingerprint]:
+    """Fit progression, or go on with a fit that was killed.
+
+    Args:
+        prepared: what `prepare_progression` made of visits.
+        out: folder of the run.
+        progress: told after each step.
+
+    Raises:
+        Refused: if the folder holds another run, or for a loss that is not finite.
+    """
+    recipe, training = prepared.recipe, prepared.training
+    run = Run.create(out, recipe, prepared.fingerprint)
+    torch.manual_seed(recipe.seed)
+    model = ProgressionModel(recipe, prepared.fingerprint)
+    if _missing(run, "generator", model.generator):
+        game = StyleObjective(training.images, recipe.generator)
+        _fit(game, len(training), recipe.generator.fit, "generator", run, progress)
+        model.generator.load_state_dict(game.generator.state_dict())
+        run.save("generator", model.generator)
+    halves = _halves(training)
+    for number, (name, own) in enumerate(zip(("reader", "meter"), halves, strict=True)):
+        network = model.part(name)
+        if _missing(run, name, network):
+            torch.manual_seed(recipe.seed + number)
+            reading = ReaderObjective(own, prepared.held_out, recipe.attributes, recipe.reader)
+            _fit(reading, len(own), recipe.reader.fit, name, run, progress)
+            network.load_state_dict(reading.reader.state_dict())
+            run.save(name, network)
+    likeness = likeness_of(model, training.images)
+    if _missing(run, "encoder", model.encoder):
+        torch.manual_seed(recipe.seed)
+        coding = EncoderObjective(training.images, model.generator, likeness, recipe.encoder)
+        _fit(coding, len(training), recipe.encoder.fit, "encoder", run, progress)
+        model.encoder.load_state_dict(coding.encoder.state_dict())
+        run.save("encoder", model.encoder)
+    if not (run.folder / COURSES).is_file():
+        _follow(run, model, likeness, prepared, progress)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    shutil.rmtree(run.state, ignore_errors=True)
+    return run
+
+
+def likeness_of(model: ProgressionModel, images: np.ndarray) -> Likeness:
+    """What a projection keeps, from some real pictures `(N, C, S, S)` in [0, 1]."""
+    attention = attention_of(model.reader, images[:ATTENTION_PICTURES])
+    recipe = model.recipe
+    return Likeness(model.reader, attention, recipe.inner, recipe.readings)
+
+
+def _follow(
+    run: Run[VisitsFingerprint], model: ProgressionModel, likeness: Likeness,
+    prepared: PreparedProgression, progress: Progress,
+) -> None:  # fmt: skip
+    """Project all visits, keep the courses, and choose metric and K on held-out patients."""
+    recipe = model.recipe
+
+    def styles_of(visits: Visits) -> Projected:
+        return project(
+            visits.images, model.generator, likeness, recipe.refinement, model.encoder, progress
+        )
+
+    training, held_out = prepared.training, prepared.held_out
+    courses = _courses(model, training, styles_of(training).styles)
+    metrics = {name: metric_of(name, courses) for name in METRICS}
+    rows = _followed(held_out)
+    first, last = (held_out.taken([own[end] for own in rows]) for end in (0, -1))
+    asked = HeldOut(
+        styles_of(first).styles, last.years - first.years,
+        read_attributes(model.meter, first.images), read_attributes(model.meter, last.images),
+    )  # fmt: skip
+    choice = choose(
+        metrics, courses, asked, recipe.neighbours, model.generator, model.meter
+    )  # fmt: skip
+    _write_choice(run, choice)
+    run.write_card(_card(run, choice))
+    with refused_if_unwritable(run.folder / COURSES):
+        arrays = {
+            "begun": courses.begun, "drift": courses.drift, "years": courses.years,
+            "reading_drift": courses.reading_drift,
+            "attention": likeness.attention.cpu().numpy(),
+        }  # fmt: skip
+        save_file(
+            {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()},
+            run.folder / COURSES,
+            {"patients": "\n".join(courses.patients)},
+        )
+
+
+def _courses(model: ProgressionModel, visits: Visits, styles: np.ndarray) -> Courses:
+    readings = read_attributes(model.reader, visits.images)
+    return courses_of(visits.courses(), visits.patients, visits.years, styles, readings,
+                      model.recipe.all_visits)  # fmt: skip
+
+
+def _followed(visits: Visits) -> list[np.ndarray]:
+    """Rows of each subject who came twice or more, by time."""
+    years = visits.years
+    return [rows for rows in visits.courses().values() if years[rows[-1]] > years[rows[0]]]
+
+
+def _halves(visits: Visits) -> tuple[Visits, Visits]:
+    """Every other patient, so that no patient taught both readers."""
+    order = {patient: number for number, patient in enumerate(sorted(set(visits.patients)))}
+    one, two = (
+        visits.taken([row for row, p in enumerate(visits.patients) if order[p] % 2 == side])
+        for side in (0, 1)
+    )
+    return one, two
+
+
+def _write_choice(run: Run[VisitsFingerprint], choice: Choice) -> None:
+    run.note(CHOICE, {"metric": choice.metric, "neighbours": choice.neighbours})
+    with refused_if_unwritable(run.folder / f"{CHOICE}.csv"):
+        (run.folder / f"{CHOICE}.csv").write_text(choice.table())
+
+
+def _fit(
+    objective: nn.Module, cases: int, recipe: FitRecipe, part: str,
+    run: Run[VisitsFingerprint], progress: Progress,
+) -> None:  # fmt: skip
+    settings = run.recipe
+    assert isinstance(settings, ProgressionRecipe)
+    fit(objective, cases, recipe, settings.seed, part, run.folder, fabric_for(recipe.precision),
+        progress)  # fmt: skip
+
+
+def _missing(run: Run[VisitsFingerprint], part: str, network: nn.Module) -> bool:
+    """Whether a part must still be fitted; otherwise its weights are loaded."""
+    if not run.has(part):
+        return True
+    run.load(part, network)
+    network.eval()
+    return False
+
+
+def _plan(recipe: ProgressionRecipe, training: Visits) -> Plan:
+    shape = training.images.shape[1:]
+    batch = recipe.generator.fit.batch_size
+
+    def build() -> nn.Module:
+        return StyleObjective(training.images[:1], recipe.generator)
+
+    def step(game: nn.Module) -> Tensor:
+        assert isinstance(game, StyleObjective)
+        styles = torch.zeros(batch, game.generator.layers, recipe.generator.style)
+        drawn = game.generator(styles)
+        verdicts: Tensor = game.critic(torch.cat([drawn, torch.zeros(batch, *shape), drawn]))
+        return verdicts.mean()
+
+    settings = recipe.generator.fit
+    cost = step_cost(build, step, settings.precision)
+    return Plan(
+        (planned("generator", settings.steps, cost, settings.precision),),
+        4.0 * math.prod(training.images.shape),
+    )
+
+
+def _card(run: Run[VisitsFingerprint], choice: Choice) -> list[str]:
+    """The run's own description, for people."""
+    seen, recipe = run.fingerprint, run.recipe
+    assert isinstance(recipe, ProgressionRecipe)
+    phantom = "**Fitted on phantoms, not on patients.** " if seen.origin == "phantom" else ""
+    best = choice.errors[choice.metric, choice.neighbours]
+    return [
+        f"# Run {run.name}: progression",
+        "",
+        f"{phantom}Fitted on {seen.pictures} pictures of {seen.subjects} subjects, "
+        f"{seen.followed} of whom came again within {seen.longest_years:g} years.",
+        "",
+        f"- pictures: {' × '.join(map(str, seen.shape))}, {seen.channels} channels",
+        f"- read attributes: {', '.join(recipe.attributes)}",
+        f"- futures along {choice.neighbours} neighbours, metric {choice.metric}: error {best:.3f} "
+        f"of the spread on held-out patients, {choice.errors['no_change', 0]:.3f} without change",
+        f"- preset {recipe.preset}, seed {recipe.seed}",
+        "",
+        "Not for diagnosis. A drawn future is one course among those of similar patients, not what "
+        "will be.",
+    ]

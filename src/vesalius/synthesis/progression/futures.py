@@ -1,0 +1,143 @@
+"""Futures of patients: pictures after some years, and what is measured on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from vesalius.scans.fault import Refused
+from vesalius.scans.progress import Progress, silent
+from vesalius.synthesis.progression.courses import Courses
+from vesalius.synthesis.progression.fitting import CHOICE, COURSES
+from vesalius.synthesis.progression.likeness import Likeness
+from vesalius.synthesis.progression.model import PARTS, ProgressionModel
+from vesalius.synthesis.progression.neighbours import MetricName, metric_of, nearest
+from vesalius.synthesis.progression.projection import Projected, draw_styles, project
+from vesalius.synthesis.progression.reader import read_attributes
+from vesalius.synthesis.progression.recipe import ProgressionRecipe
+from vesalius.training.run import Run
+from vesalius.training.visits_fingerprint import VisitsFingerprint
+
+FEWEST_FOR_INTERVAL = 3
+INTERVAL = (2.5, 97.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Futures:
+    """What is foreseen of N patients at Y times.
+
+    Attributes:
+        years: from the picture on, `(Y,)`.
+        drawn_now: the picture as the generator draws it, `(N, C, S, S)`.
+        pictures: of each time, `(N, Y, C, S, S)`.
+        readings: attributes at each time, `(N, Y, K)`, in their units.
+        low, high: between which those of single neighbours lie, `(N, Y, K)`; NaN below three.
+    """
+
+    years: np.ndarray
+    drawn_now: np.ndarray
+    pictures: np.ndarray
+    readings: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+class Foreseer:
+    """A run of progression, ready for pictures.
+
+    Args:
+        run: of `fit_progression`.
+    """
+
+    def __init__(self, run: Run[VisitsFingerprint]) -> None:
+        recipe = run.recipe
+        assert isinstance(recipe, ProgressionRecipe)
+        self.run, self.recipe, self.seen = run, recipe, run.fingerprint
+        self.model = ProgressionModel(recipe, run.fingerprint)
+        for part in PARTS:
+            run.load(part, self.model.part(part))
+            self.model.part(part).eval()
+        path = run.folder / COURSES
+        if not path.is_file():
+            raise Refused(path, "is missing", "fit again in the same folder to finish the run")
+        arrays = load_file(path)
+        with safe_open(path, framework="np") as stream:
+            patients = tuple(stream.metadata()["patients"].split("\n"))
+        self.courses = Courses(
+            patients, arrays["begun"], arrays["drift"], arrays["reading_drift"], arrays["years"]
+        )
+        self.likeness = Likeness(
+            self.model.reader, torch.from_numpy(arrays["attention"]), recipe.inner, recipe.readings
+        )
+        chosen = json.loads((run.folder / f"{CHOICE}.json").read_text())
+        self.metric_name: MetricName = chosen["metric"]
+        self.neighbours: int = chosen["neighbours"]
+        self.metric = metric_of(self.metric_name, self.courses)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Foreseer:
+        """Open a run and load its networks."""
+        return cls(Run.open(folder, ProgressionRecipe, VisitsFingerprint))
+
+    def projected(self, images: np.ndarray, progress: Progress = silent) -> Projected:
+        """Styles of pictures `(N, C, S, S)` in [0, 1].
+
+        Raises:
+            Refused: for pictures of another shape than the run has learnt from.
+        """
+        if images.shape[1:] != (self.seen.channels, *self.seen.shape):
+            fault = f"are of shape {images.shape[1:]}, the run's {self.seen.shape}"
+            raise Refused("pictures", fault, "bring them to the shape of the run")
+        model = self.model
+        return project(
+            images, model.generator, self.likeness, self.recipe.refinement, model.encoder, progress
+        )
+
+    def futures(
+        self, images: np.ndarray, styles: np.ndarray, years: Sequence[float],
+        owners: Sequence[str] = (), neighbours: int | None = None,
+    ) -> Futures:  # fmt: skip
+        """Pictures and readings after some years.
+
+        What is read is the reading of today's picture plus the change between the two drawn ones,
+        so what a projection loses does not count as change.
+
+        Args:
+            images: of today, `(N, C, S, S)` in [0, 1].
+            styles: of them, `(N, W)`.
+            years: from today.
+            owners: patients whose pictures they are: none is a neighbour of their own.
+            neighbours: K; the run's own choice without it.
+        """
+        count = neighbours or self.neighbours
+        rows = nearest(self.metric, styles, count, self.courses.patients, owners)
+        drifts = self.courses.drift[rows]
+        now = draw_styles(self.model.generator, styles)
+        base = self._read(images) - self._read(now)
+        pictures, readings, low, high = [], [], [], []
+        for ahead in years:
+            drawn = draw_styles(self.model.generator, styles + ahead * drifts.mean(axis=1))
+            pictures.append(drawn)
+            readings.append(base + self._read(drawn))
+            if count < FEWEST_FOR_INTERVAL:
+                low.append(np.full_like(base, np.nan))
+                high.append(np.full_like(base, np.nan))
+                continue
+            single = (styles[:, None] + ahead * drifts).reshape(-1, styles.shape[1])
+            each = self._read(draw_styles(self.model.generator, single))
+            spread = base[:, None] + each.reshape(len(styles), count, -1)
+            ends = np.percentile(spread, INTERVAL, axis=1)
+            low.append(ends[0])
+            high.append(ends[1])
+        one, two, three, four = (np.stack(part, axis=1) for part in (pictures, readings, low, high))
+        return Futures(np.asarray(years, dtype=float), now, one, two, three, four)
+
+    def _read(self, images: np.ndarray) -> np.ndarray:
+        return read_attributes(self.model.meter, images)

@@ -1,0 +1,38 @@
+"""The networks of progression, built from a recipe and a fingerprint."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from vesalius.networks.style_generator import StyleGenerator
+from vesalius.synthesis.progression.projection import StyleEncoder
+from vesalius.synthesis.progression.reader import AttributeReader
+from vesalius.synthesis.progression.recipe import ProgressionRecipe
+from vesalius.training.visits_fingerprint import VisitsFingerprint
+
+PARTS = ("generator", "reader", "meter", "encoder")
+
+
+class ProgressionModel:
+    """Generator, two readers and encoder, untrained.
+
+    Attributes:
+        reader: whose inner maps and readings a projection keeps.
+        meter: which measures what came out; of another seed, and fitted on other patients.
+    """
+
+    def __init__(self, recipe: ProgressionRecipe, fingerprint: VisitsFingerprint) -> None:
+        self.recipe, self.fingerprint = recipe, fingerprint
+        channels, style = fingerprint.channels, recipe.generator
+        self.generator = StyleGenerator(
+            channels, style.widths, style.noise, style.style, style.mapping_layers
+        )
+        self.reader, self.meter = (
+            AttributeReader(channels, recipe.attributes, recipe.reader) for _ in range(2)
+        )
+        self.encoder = StyleEncoder(channels, self.generator, recipe.encoder)
+
+    def part(self, name: str) -> nn.Module:
+        """One of `PARTS` as a module."""
+        module: nn.Module = getattr(self, name)
+        return module

@@ -1,0 +1,52 @@
+"""What was measured on visits before a fit."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from vesalius.scans.visits import Visits
+from vesalius.training.recipe import Settings
+
+
+class VisitsFingerprint(Settings):
+    """Everything about visits that a run must know.
+
+    Attributes:
+        followed: subjects who came twice or more.
+        longest_years: between first and last visit.
+        shape: of a picture, without its channels.
+        content: hash of pictures and years.
+
+    >>> visits = Visits(np.zeros((3, 1, 4, 4)), ("a", "b", "c"), ("s", "t", "s"),
+    ...                 np.array([4.0, 0.0, 0.0]), np.zeros(3, bool), {}, ("",) * 3,
+    ...                 ("s", "t", "s"))
+    >>> seen = VisitsFingerprint.of(visits)
+    >>> seen.subjects, seen.followed, seen.longest_years
+    (2, 1, 4.0)
+    """
+
+    pictures: int
+    subjects: int
+    followed: int
+    longest_years: float
+    channels: int
+    shape: tuple[int, ...]
+    origin: str
+    content: str
+
+    @classmethod
+    def of(cls, visits: Visits) -> VisitsFingerprint:
+        """Measure them."""
+        content = hashlib.sha256()
+        for array in (visits.images, visits.years):
+            content.update(np.ascontiguousarray(array).tobytes())
+        courses = visits.courses().values()
+        spans = [float(visits.years[rows[-1]] - visits.years[rows[0]]) for rows in courses]
+        return cls(
+            pictures=len(visits), subjects=len(spans), followed=sum(span > 0 for span in spans),
+            longest_years=max(spans), channels=visits.images.shape[1],
+            shape=visits.images.shape[2:], origin=visits.origin,
+            content=content.hexdigest()[:16],
+        )  # fmt: skip

@@ -1,0 +1,92 @@
+"""A progression run from visits to futures: what is refused, resumed, drawn and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vesalius.phantoms.cohorts.visits import write_knees
+from vesalius.scans.fault import Refused
+from vesalius.scans.visit_layouts import read_visits
+from vesalius.scans.visits import Visits
+from vesalius.synthesis.progression.choosing import NO_CHANGE
+from vesalius.synthesis.progression.fitting import fit_progression, prepare_progression
+from vesalius.synthesis.progression.futures import Foreseer
+from vesalius.synthesis.progression.recipe import PRESETS
+from vesalius.training.run import Run
+from vesalius.training.visits_fingerprint import VisitsFingerprint
+
+SMALLEST = PRESETS["smallest"]
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory: pytest.TempPathFactory) -> Visits:
+    folder = tmp_path_factory.mktemp("knees")
+    write_knees(folder, 20, 0, 16, (0.0, 4.0, 8.0))
+    return read_visits(folder, 16)
+
+
+@pytest.fixture(scope="module")
+def run(visits: Visits, tmp_path_factory: pytest.TempPathFactory) -> Run[VisitsFingerprint]:
+    folder = tmp_path_factory.mktemp("run") / "run"
+    return fit_progression(prepare_progression(visits, SMALLEST), folder)
+
+
+def test_a_run_foresees_pictures_and_readings_with_intervals(
+    run: Run[VisitsFingerprint], visits: Visits
+) -> None:
+    foreseer = Foreseer.open(run.folder)
+    rows = visits.first()[:4]
+    images = visits.images[rows].astype(np.float32)
+    owners = tuple(visits.patients[row] for row in rows)
+    styles = foreseer.projected(images).styles
+    found = foreseer.futures(images, styles, (0.0, 4.0, 8.0), owners, neighbours=5)
+    assert found.pictures.shape == (4, 3, 1, 16, 16) and found.readings.shape == (4, 3, 2)
+    assert np.allclose(found.pictures[:, 0], found.drawn_now, atol=1e-5)
+    assert (found.low <= found.high).all()
+    assert np.allclose(found.low[:, 0], found.high[:, 0], atol=1e-4)  # nothing moves in no time
+    single = foreseer.futures(images, styles, (4.0,), owners, neighbours=1)
+    assert np.isnan(single.low).all()
+
+
+def test_the_choice_tells_what_was_tried(run: Run[VisitsFingerprint]) -> None:
+    lines = (run.folder / "choice.csv").read_text().splitlines()
+    assert lines[1].startswith(NO_CHANGE) and len(lines) == 2 + 3 * len(SMALLEST.neighbours)
+    assert "Not for diagnosis" in (run.folder / "card.md").read_text()
+    assert not run.state.exists()
+
+
+def test_a_killed_fit_goes_on_to_the_same_run(
+    run: Run[VisitsFingerprint], visits: Visits, tmp_path: Path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def killing(what: str, done: int, total: int) -> None:
+        if what == "fitting encoder" and done == 2:
+            raise Killed
+
+    ready = prepare_progression(visits, SMALLEST)
+    with pytest.raises(Killed):
+        fit_progression(ready, tmp_path / "run", killing)
+    fit_progression(ready, tmp_path / "run")
+    for name in ("generator", "reader", "meter", "encoder", "courses"):
+        file = f"{name}.safetensors"
+        assert (tmp_path / "run" / file).read_bytes() == (run.folder / file).read_bytes(), name
+
+
+def test_what_cannot_be_learnt_is_refused_beforehand(visits: Visits) -> None:
+    with pytest.raises(Refused, match="generator's 64"):
+        prepare_progression(visits, PRESETS["demo"])
+    unknown = SMALLEST.model_copy(update={"attributes": ("cartilage_mm",)})
+    with pytest.raises(Refused, match="cartilage_mm"):
+        prepare_progression(visits, unknown)
+    with pytest.raises(Refused, match="came again"):
+        prepare_progression(visits.taken(visits.first()), SMALLEST)
+
+
+def test_pictures_of_another_shape_are_refused(run: Run[VisitsFingerprint]) -> None:
+    with pytest.raises(Refused, match="bring them to the shape of the run"):
+        Foreseer.open(run.folder).projected(np.zeros((1, 1, 32, 32), np.float32))

@@ -39,6 +39,7 @@ def _register() -> None:
         fit,
         inpainting,
         phantom,
+        progression,
         proof,
         segmentation,
         synthesis,
@@ -53,6 +54,7 @@ def _register() -> None:
     app.command(segmentation.segment)
     app.command(classification.classify)
     app.command(classification.explain)
+    app.command(progression.progress)
     app.command(proof.prove)
     app.command(audit.audit)
 

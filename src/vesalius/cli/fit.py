@@ -297,3 +297,53 @@ def classifier(
             return
         run = fit_classification(ready, out, progress)
     told_run(run)
+
+
+@app.command
+def progression(
+    visits: Path,
+    *,
+    out: Path,
+    preset: Literal["smallest", "demo", "published"] = "demo",
+    attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
+    seed: int = 0,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit progression: what will a patient's picture look like, and how fast does disease go.
+
+    Parameters
+    ----------
+    visits: Path
+        A cohort whose cases.csv has subject, visit and years (and left, 1 for a left side), or a
+        folder of OAI or MOST crops by their published names.
+    out: Path
+        Folder of the run; its classifier of grades lies in grades/ below, where kl_grade is known.
+    preset: str
+        Sizes and steps: demo for CPU minutes at 64 pixels, published for GPUs at 256.
+    attribute: list[str]
+        Read off pictures and kept by projections; medial and lateral joint space without it. May be
+        repeated.
+    seed: int
+        Of the fit.
+    plan_only: bool
+        Show what the fit needs and stop.
+    """
+    from vesalius.protocols.prognosis import fit_prognosis
+    from vesalius.scans.visit_layouts import read_visits
+    from vesalius.synthesis.progression.fitting import prepare_progression
+    from vesalius.synthesis.progression.recipe import PRESETS
+    from vesalius.tasks.adversarial_training import PRESETS as TRAININGS
+    from vesalius.tasks.classifier_run import ClassificationRecipe
+
+    base = PRESETS[preset].model_copy(update={"seed": seed})
+    recipe = base.model_copy(update={"attributes": tuple(attribute or base.attributes)})
+    grading = ClassificationRecipe(
+        preset=preset, seed=seed, held_out=recipe.held_out, classifier=TRAININGS[preset]
+    )
+    with bars() as progress:
+        found = read_visits(visits, recipe.side, progress)
+        ready = prepare_progression(found, recipe)
+        if told_plan(ready.plan, [], plan_only):
+            return
+        run = fit_prognosis(ready, grading, out, progress)
+    told_run(run)

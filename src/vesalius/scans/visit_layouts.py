@@ -49,6 +49,26 @@ def read_visits(place: str | Path, side: int = 64, progress: Progress = silent) 
     return _of_crops(place, side, progress)
 
 
+def pictures_at(
+    place: str | Path, side: int, left: bool = False, progress: Progress = silent
+) -> Visits:
+    """One picture, or each subject's first of visits.
+
+    Args:
+        place: a picture, or what `read_visits` reads.
+        side: pixels of the square that pictures are brought to.
+        left: whether a single picture shows a left side.
+        progress: told after each picture.
+    """
+    place = Path(place)
+    if not place.is_file():
+        visits = read_visits(place, side, progress)
+        return visits.taken(visits.first())
+    name = place.name.split(".")[0]
+    picture = standard(read_picture(place), side)[None, None]
+    return _turned(picture, (name,), (name,), np.zeros(1), np.array([left]), {}, ("",), (name,), "")
+
+
 def _of_cohort(cohort: Cohort, side: int, progress: Progress) -> Visits:
     table = cohort.folder / "cases.csv"
     for case in cohort.cases:

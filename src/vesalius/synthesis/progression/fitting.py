@@ -53,10 +53,9 @@ def prepare_progression(visits: Visits, recipe: ProgressionRecipe) -> PreparedPr
         Refused: for pictures of another side than the generator's, attributes that are not known,
             too few who came again, or too little memory.
     """
-    side = 4 * 2 ** (len(recipe.generator.widths) - 1)
-    if visits.images.shape[2:] != (side, side):
-        fault = f"are {visits.images.shape[2]} pixels wide, the generator's {side}"
-        raise Refused("visits", fault, f"read them with side {side}")
+    if visits.images.shape[2:] != (recipe.side, recipe.side):
+        fault = f"are {visits.images.shape[2]} pixels wide, the generator's {recipe.side}"
+        raise Refused("visits", fault, f"read them with side {recipe.side}")
     training, held_out = visits.split_by_patient(recipe.held_out, recipe.seed)
     for part, told in ((training, "to learn from"), (held_out, "held out")):
         followed = len(_followed(part))

@@ -121,6 +121,11 @@ class ProgressionRecipe(Settings):
     neighbours: tuple[int, ...] = (1, 3, 5, 10, 20, 40)
     all_visits: bool = True
 
+    @property
+    def side(self) -> int:
+        """Pixels along each side of a picture."""
+        return 4 * 2 ** (len(self.generator.widths) - 1)
+
 
 def _steps(recipe: FitRecipe, steps: int, batch_size: int) -> FitRecipe:
     return recipe.model_copy(update={"steps": steps, "batch_size": batch_size})

@@ -1,0 +1,174 @@
+"""A prognosis from one picture: its futures, the grades on them, and the risk that follows.
+
+Progression draws the futures, a robust classifier grades today's picture and theirs, and the risk
+of a rise by more than one grade is calibrated on patients that were held out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit, logit
+
+from vesalius.scans.progress import Progress, silent
+from vesalius.scans.visit_layouts import GRADE
+from vesalius.scans.visits import Visits
+from vesalius.synthesis.progression.fitting import PreparedProgression, fit_progression
+from vesalius.synthesis.progression.futures import Foreseer, Futures
+from vesalius.tasks.classifier_run import (
+    ClassificationRecipe,
+    TrainedClassifier,
+    fit_classification,
+    prepare_classification,
+)
+from vesalius.tasks.grading import RISE, grade_probabilities, graded, rise_risk
+from vesalius.training.calibration import platt
+from vesalius.training.run import Run
+from vesalius.training.visits_fingerprint import VisitsFingerprint
+
+GRADES, RISK = "grades", "risk"
+HIGHEST = 4
+FEWEST_OUTCOMES = 20
+
+
+def fit_prognosis(
+    prepared: PreparedProgression, recipe: ClassificationRecipe, out: str | Path,
+    progress: Progress = silent,
+) -> Run[VisitsFingerprint]:  # fmt: skip
+    """Fit progression and, where grades are known, the classifier of grades in `grades/`.
+
+    Args:
+        prepared: visits and the plan of progression.
+        recipe: of the grading classifier.
+        out: folder of the run.
+        progress: told after each step.
+    """
+    run = fit_progression(prepared, out, progress)
+    known = prepared.training.attributes.get(GRADE)
+    if known is None or np.isnan(known).all():
+        return run
+    both = _joined(prepared.training, prepared.held_out)
+    highest = int(np.nanmax(known))
+    ready = prepare_classification(graded(both, GRADE, min(HIGHEST, highest)), recipe)
+    fit_classification(ready, run.folder / GRADES, progress)
+    _calibrate(Prognosis.open(run.folder), prepared.held_out, progress)
+    return run
+
+
+@dataclass(frozen=True, eq=False)
+class Foreseen:
+    """Futures of some pictures, and what they are graded.
+
+    Attributes:
+        grades_now: probabilities of each grade today `(N, G)`.
+        grades_then: at each time `(N, Y, G)`.
+        risk: that the grade rises by two or more, calibrated where enough outcomes were known,
+            `(N, Y)`.
+    """
+
+    futures: Futures
+    grades_now: np.ndarray
+    grades_then: np.ndarray
+    risk: np.ndarray
+
+    @property
+    def grades(self) -> np.ndarray:
+        """Expected grade today and at each time `(N, 1 + Y)`, NaN where nothing grades."""
+        each = np.concatenate([self.grades_now[:, None], self.grades_then], axis=1)
+        if not each.shape[2]:
+            return np.full(each.shape[:2], np.nan)
+        expected: np.ndarray = each @ np.arange(each.shape[2])
+        return expected
+
+
+class Prognosis:
+    """A run with its classifier of grades, ready for pictures."""
+
+    def __init__(self, foreseer: Foreseer, grader: TrainedClassifier | None) -> None:
+        self.foreseer, self.grader = foreseer, grader
+        path = foreseer.run.folder / f"{RISK}.json"
+        self.pair: tuple[float, float] | None = None
+        if path.is_file():
+            slope, offset = json.loads(path.read_text())["slope_and_offset"]
+            self.pair = (float(slope), float(offset))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Prognosis:
+        """Open a run of `fit_prognosis`."""
+        grades = Path(folder) / GRADES
+        grader = TrainedClassifier.open(grades) if (grades / "recipe.json").is_file() else None
+        return cls(Foreseer.open(folder), grader)
+
+    def of(
+        self, images: np.ndarray, years: Sequence[float], owners: Sequence[str] = (),
+        neighbours: int | None = None, progress: Progress = silent,
+    ) -> Foreseen:  # fmt: skip
+        """Foresee what becomes of pictures `(N, C, S, S)` in [0, 1], see `Foreseer.futures`."""
+        given = images.astype(np.float32)
+        styles = self.foreseer.projected(given, progress).styles
+        futures = self.foreseer.futures(given, styles, years, owners, neighbours)
+        if self.grader is None:
+            none = np.full((len(given), len(years)), np.nan)
+            return Foreseen(futures, none[:, :0], none[..., None][..., :0], none)
+        now = self.graded(given)
+        then = np.stack([self.graded(futures.pictures[:, k]) for k in range(len(years))], axis=1)
+        raw = np.stack([rise_risk(now, then[:, k], RISE) for k in range(len(years))], axis=1)
+        return Foreseen(futures, now, then, self.calibrated(raw))
+
+    def graded(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities of each grade `(N, G)`."""
+        assert self.grader is not None
+        return grade_probabilities(self.grader.probabilities(images))
+
+    def calibrated(self, risk: np.ndarray) -> np.ndarray:
+        """Risks after the two numbers that were fitted on held-out patients, if there are any."""
+        if self.pair is None:
+            return risk
+        found: np.ndarray = expit(self.pair[0] * _odds(risk) + self.pair[1])
+        return found
+
+
+def _calibrate(prognosis: Prognosis, held_out: Visits, progress: Progress) -> None:
+    """Fit two numbers on held-out patients whose grades are known at both ends."""
+    rows = [
+        (own[0], own[-1]) for own in held_out.courses().values()
+        if held_out.years[own[-1]] > held_out.years[own[0]]
+    ]  # fmt: skip
+    grades = held_out.attributes[GRADE]
+    rows = [(a, b) for a, b in rows if not np.isnan(grades[[a, b]]).any()]
+    rose = np.array([grades[b] - grades[a] >= RISE for a, b in rows])
+    if len(rows) < FEWEST_OUTCOMES or rose.all() or not rose.any():
+        return
+    first = held_out.taken([a for a, _ in rows])
+    ahead = np.array([held_out.years[b] - held_out.years[a] for a, b in rows])
+    found = prognosis.of(first.images, sorted(set(ahead.tolist())), progress=progress)
+    column = np.searchsorted(found.futures.years, ahead)
+    raw = found.risk[np.arange(len(rows)), column]
+    pair = platt(_odds(raw), rose.astype(np.float32))
+    prognosis.foreseer.run.note(
+        RISK, {"held_out_patients": len(rows), "rose": int(rose.sum()), "slope_and_offset": pair}
+    )
+
+
+def _odds(risk: np.ndarray) -> np.ndarray:
+    found: np.ndarray = logit(np.clip(risk, 1e-4, 1 - 1e-4))
+    return found
+
+
+def _joined(training: Visits, held_out: Visits) -> Visits:
+    """Both parts, each marked with its split."""
+    attributes = {
+        name: np.concatenate([values, held_out.attributes[name]])
+        for name, values in training.attributes.items()
+    }
+    return Visits(
+        np.concatenate([training.images, held_out.images]), training.names + held_out.names,
+        training.subjects + held_out.subjects, np.concatenate([training.years, held_out.years]),
+        np.concatenate([training.mirrored, held_out.mirrored]), attributes,
+        ("train",) * len(training) + ("val",) * len(held_out),
+        training.patients + held_out.patients, training.origin,
+    )  # fmt: skip

@@ -248,6 +248,41 @@ def robustness(
     console.print(f"report: {write_robustness_report(out)}")
 
 
+@protocol.command
+def osteoarthritis(
+    *, out: Path, preset: Literal["smallest", "demo", "study"] = "demo", seed: int = 0
+) -> None:
+    """Foresee knees in every way that is compared, and hold them against what became of them.
+
+    Writes results.json and report.html, which grows as the protocol goes on; killed, the same
+    command goes on where it was.
+
+    Parameters
+    ----------
+    out: Path
+        Folder of everything that is made.
+    preset: str
+        demo takes some minutes on two cores, study some hours.
+    seed: int
+        Of the whole experiment.
+    """
+    from vesalius.protocols.osteoarthritis.experiment import run_osteoarthritis
+    from vesalius.protocols.osteoarthritis.recipe import PRESETS
+    from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
+
+    recipe = PRESETS[preset].model_copy(update={"seed": seed})
+    with bars() as progress:
+        results = run_osteoarthritis(
+            out, recipe, progress, lambda stage: _told(write_osteoarthritis_report(out))
+        )
+    _tell(results, (
+        "risk/extrapolation/auc", "risk/end_to_end/auc", "risk/extrapolation_minus_end_to_end/auc",
+        "risk/true_hazard/auc", "future/extrapolation/joint_space_mae_mm",
+        "future/no_change/joint_space_mae_mm", "projection/encoder/seconds",
+    ))  # fmt: skip
+    console.print(f"report: {write_osteoarthritis_report(out)}")
+
+
 def _tell(results: Results, names: Sequence[str], strand: str = "") -> None:
     """Some figures, a line each, as far as they were measured."""
     for name in names:

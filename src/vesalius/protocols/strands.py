@@ -37,15 +37,16 @@ def run_strands(
     Args:
         stages: of the whole experiment.
         results: to which the figures of each strand are added, its name in front.
-        strands: their stages by name.
+        strands: their stages by name; one without a name puts nothing in front.
         finished: called after each stage that was not done before.
         derived: figures that follow from the seconds of a strand's finished stages.
     """
     for strand, works in strands.items():
         seconds: dict[str, float] = {}
-        notes: dict[str, Any] = results.notes.setdefault(strand, {})
+        notes: dict[str, Any] = results.notes.setdefault(strand, {}) if strand else results.notes
+        front = f"{strand}/" if strand else ""
         for stage, work in works.items():
-            key = f"{strand} {stage}"
+            key = f"{strand} {stage}".strip()
             kept = stages.folder / strand / "measured" / stage.replace(" ", "-")
             fresh = key not in stages.seconds
             stages.run(key, partial(_kept, work, kept, results))
@@ -53,7 +54,7 @@ def run_strands(
             seconds[stage] = stages.seconds[key]
             own = measured.figures | derived(strand, seconds)
             own[f"seconds/{stage.replace(' ', '_')}"] = Figure(seconds[stage], "s", 1)
-            results.figures.update({f"{strand}/{name}": figure for name, figure in own.items()})
+            results.figures.update({f"{front}{name}": figure for name, figure in own.items()})
             notes |= measured.notes
             results.write(stages.folder)
             if fresh:

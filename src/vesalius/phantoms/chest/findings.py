@@ -38,7 +38,7 @@ def paint_effusion(
     assert region is not None
     x, y, z = region.x, region.y, region.z
     dome = anatomy.domes_mm[0 if lung.side > 0 else 1]
-    level, climb = dome - 68 + chance.uniform(0, 48), chance.uniform(6, 30)
+    level, climb = dome - 71 + chance.uniform(0, 50), chance.uniform(6, 30)
     wall = anatomy.inner(x, y, z)
     surface = level + climb * np.exp(-np.clip(wall, 0, None) / 9)
     painting.paint(region, np.minimum(lung.inside, surface - z), FLUID_HU)
@@ -52,8 +52,8 @@ def paint_pneumothorax(
     region = painting.box()
     assert region is not None
     x, y, z = region.x, region.y, region.z
-    top, reach = APEX_MM * anatomy.stature, chance.uniform(90, 190)
-    wide = chance.uniform(9, 26) * rise((z - top + reach) / reach) + 0 * (x + y)
+    top, reach = APEX_MM * anatomy.stature, chance.uniform(70, 210)
+    wide = chance.uniform(8, 40) * rise((z - top + reach) / reach) + 0 * (x + y)
     wall = np.minimum(anatomy.inner(x, y, z), top - z)
     line = np.minimum(wide - 1.2, wide + 1.2 - wall)
     painting.paint(region, np.minimum(lung.inside, line), HU["wall"], strength=0.7)
@@ -85,8 +85,8 @@ def paint_consolidation(
 def paint_lone_nodule(
     painting: Painting, anatomy: ChestAnatomy, lungs: list[Lung], chance: np.random.Generator
 ) -> None:
-    """A nodule of 21 to 30 mm, of either kind."""
-    volume = float(np.exp(chance.uniform(np.log(5000), np.log(14_000))))
+    """A nodule of 23 to 30 mm, of either kind."""
+    volume = float(np.exp(chance.uniform(np.log(6000), np.log(14_000))))
     form = replace(draw_nodule(chance), volume_mm3=volume, density=HU["nodule"])
     paint_nodule(painting, lungs, form, label=0)
 

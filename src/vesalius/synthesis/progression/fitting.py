@@ -139,7 +139,9 @@ def _follow(
         )
 
     training, held_out = prepared.training, prepared.held_out
-    courses = _courses(model, training, styles_of(training).styles)
+    styles = styles_of(training).styles
+    courses = _courses(model, training, styles, recipe.all_visits)
+    published = _courses(model, training, styles, all_visits=False)
     metrics = {name: metric_of(name, courses) for name in METRICS}
     rows = _followed(held_out)
     first, last = (held_out.taken([own[end] for own in rows]) for end in (0, -1))
@@ -155,6 +157,7 @@ def _follow(
     with refused_if_unwritable(run.folder / COURSES):
         arrays = {
             "begun": courses.begun, "drift": courses.drift, "years": courses.years,
+            "published_drift": published.drift,
             "reading_drift": courses.reading_drift,
             "attention": likeness.attention.cpu().numpy(),
         }  # fmt: skip
@@ -165,10 +168,12 @@ def _follow(
         )
 
 
-def _courses(model: ProgressionModel, visits: Visits, styles: np.ndarray) -> Courses:
+def _courses(
+    model: ProgressionModel, visits: Visits, styles: np.ndarray, all_visits: bool
+) -> Courses:
     readings = read_attributes(model.reader, visits.images)
     return courses_of(visits.courses(), visits.patients, visits.years, styles, readings,
-                      model.recipe.all_visits)  # fmt: skip
+                      all_visits)  # fmt: skip
 
 
 def _followed(visits: Visits) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,7 @@ class Foreseer:
         self.courses = Courses(
             patients, arrays["begun"], arrays["drift"], arrays["reading_drift"], arrays["years"]
         )
+        self.published_courses = replace(self.courses, drift=arrays["published_drift"])
         self.likeness = Likeness(
             self.model.reader, torch.from_numpy(arrays["attention"]), recipe.inner, recipe.readings
         )

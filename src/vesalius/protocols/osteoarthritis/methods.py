@@ -1,0 +1,133 @@
+"""Every way of foreseeing that is compared, from the published one to what no method can have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vesalius.protocols.osteoarthritis.cohort import Outcomes, drivers
+from vesalius.protocols.prognosis import Prognosis
+from vesalius.scans.visits import Visits
+from vesalius.synthesis.progression.courses import Courses, extrapolated
+from vesalius.synthesis.progression.neighbours import PublishedMetric, nearest
+from vesalius.synthesis.progression.projection import draw_styles
+from vesalius.synthesis.progression.reader import read_attributes
+from vesalius.tasks.classifier_run import TrainedClassifier
+from vesalius.tasks.grading import rise_risk
+
+
+@dataclass(frozen=True, eq=False)
+class Foretold:
+    """What one method says of P patients.
+
+    Attributes:
+        score: of fast progression, higher for more, `(P,)`; `None` where it tells none.
+        pictures: of the last visit, `(P, C, S, S)`; `None` where it draws none.
+        readings: attributes at the last visit, `(P, K)`; `None` where it tells none.
+    """
+
+    score: np.ndarray | None
+    pictures: np.ndarray | None = None
+    readings: np.ndarray | None = None
+
+
+class Methods:
+    """The methods, over one prognosis and one end-to-end classifier.
+
+    Args:
+        prognosis: of the run that is told about.
+        training: first visits of the patients whose courses the run holds, in their order.
+        end_to_end: classifier of outcomes.
+        seed: of the random neighbours.
+    """
+
+    def __init__(
+        self, prognosis: Prognosis, training: Visits, end_to_end: TrainedClassifier, seed: int
+    ) -> None:
+        self.prognosis, self.foreseer = prognosis, prognosis.foreseer
+        self.training, self.end_to_end, self.seed = training, end_to_end, seed
+        self.names = self.foreseer.recipe.attributes
+        self.every: dict[str, Callable[[Outcomes], Foretold]] = {
+            "extrapolation": self._extrapolation,
+            "extrapolation_published": self._published,
+            "end_to_end": lambda own: Foretold(end_to_end.logits(own.images)[:, 0]),
+            "baseline_only": self._baseline,
+            "reconstruction_only": self._reconstruction,
+            "neighbour_labels": self._labels,
+            "no_change": lambda own: self._told(own, own.images),
+            "mean_difference": self._mean,
+            "random_neighbour": self._random,
+            "oracle_neighbours": self._oracle,
+            "true_hazard": lambda own: Foretold(own.first.attributes["hazard"]),
+        }
+
+    def at(self, own: Outcomes, count: int) -> Foretold:
+        """Extrapolation with K = `count`."""
+        rows = nearest(
+            self.foreseer.metric, own.styles, count, self.foreseer.courses.patients,
+            own.first.patients,
+        )  # fmt: skip
+        return self._along(own, self.foreseer.courses, rows)
+
+    def _extrapolation(self, own: Outcomes) -> Foretold:
+        return self.at(own, self.foreseer.neighbours)
+
+    def _published(self, own: Outcomes) -> Foretold:
+        courses = self.foreseer.published_courses
+        metric = PublishedMetric(courses)
+        rows = nearest(metric, own.styles, 1, courses.patients, own.first.patients)
+        return self._along(own, courses, rows)
+
+    def _baseline(self, own: Outcomes) -> Foretold:
+        grades = self.prognosis.graded(own.images)
+        return Foretold(grades @ np.arange(grades.shape[1]))
+
+    def _reconstruction(self, own: Outcomes) -> Foretold:
+        return self._told(own, self._drawn(own.styles))
+
+    def _labels(self, own: Outcomes) -> Foretold:
+        """What neighbours lost, without any picture of the future."""
+        courses = self.foreseer.courses
+        rows = nearest(self.foreseer.metric, own.styles, self.foreseer.neighbours,
+                       courses.patients, own.first.patients)  # fmt: skip
+        drift = courses.reading_drift[rows].mean(axis=1)
+        now = read_attributes(self.foreseer.model.meter, own.images)
+        return Foretold(-drift.min(axis=1), readings=now + own.years[:, None] * drift)
+
+    def _mean(self, own: Outcomes) -> Foretold:
+        drift = self.foreseer.courses.drift.mean(axis=0)
+        return self._told(own, self._drawn(own.styles + own.years[:, None] * drift))
+
+    def _random(self, own: Outcomes) -> Foretold:
+        courses = self.foreseer.courses
+        rows = np.random.default_rng(self.seed).integers(len(courses), size=(len(own), 1))
+        return self._along(own, courses, rows)
+
+    def _oracle(self, own: Outcomes) -> Foretold:
+        """Neighbours by what truly drives the disease, which no picture tells in full."""
+        known, asked = (drivers(one, self.names) for one in (self.training, own.first))
+        scale = known.std(axis=0)
+        apart = (((asked[:, None] - known[None]) / scale) ** 2).sum(axis=2)
+        same = np.array(own.first.patients)[:, None] == np.array(self.training.patients)[None]
+        apart[same] = np.inf
+        rows = np.argsort(apart, axis=1, kind="stable")[:, : self.foreseer.neighbours]
+        return self._along(own, self.foreseer.courses, rows)
+
+    def _along(self, own: Outcomes, courses: Courses, rows: np.ndarray) -> Foretold:
+        styles = extrapolated(own.styles, own.years, courses, rows)
+        drawn, now = self._drawn(styles), self._drawn(own.styles)
+        meter = self.foreseer.model.meter
+        change = read_attributes(meter, drawn) - read_attributes(meter, now)
+        found = self._told(own, drawn)
+        return replace(found, readings=read_attributes(meter, own.images) + change)
+
+    def _drawn(self, styles: np.ndarray) -> np.ndarray:
+        return draw_styles(self.foreseer.model.generator, styles)
+
+    def _told(self, own: Outcomes, pictures: np.ndarray) -> Foretold:
+        """What follows from a picture of the future."""
+        today, then = self.prognosis.graded(own.images), self.prognosis.graded(pictures)
+        readings = read_attributes(self.foreseer.model.meter, pictures)
+        return Foretold(rise_risk(today, then), pictures, readings)

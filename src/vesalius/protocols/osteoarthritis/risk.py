@@ -1,0 +1,58 @@
+"""Fast progression: how well each method ranks patients, and what it decides at a stated point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vesalius.evidence.discrimination import auc_difference, auc_figure
+from vesalius.evidence.figure import Figure, mean_figure
+
+
+def youden_point(scores: np.ndarray, fast: np.ndarray) -> float:
+    """The score from which on sensitivity plus specificity is highest (Youden 1950).
+
+    The median where all patients fared alike.
+
+    >>> youden_point(np.array([0.1, 0.2, 0.7, 0.9]), np.array([False, False, True, True]))
+    0.7
+    """
+    if fast.all() or not fast.any():
+        return float(np.median(scores))
+    points = np.unique(scores)
+    told = scores[None] >= points[:, None]
+    gain = told[:, fast].mean(axis=1) - told[:, ~fast].mean(axis=1)
+    return float(points[gain.argmax()])
+
+
+def risk_figures(
+    test: Mapping[str, np.ndarray], held_out: Mapping[str, np.ndarray], fast: np.ndarray,
+    fast_held_out: np.ndarray, resamples: int, against: str = "end_to_end",
+) -> dict[str, Figure]:  # fmt: skip
+    """AUC, sensitivity and specificity of each method, and its AUC minus that of one of them.
+
+    Decisions are taken at the point that was best on held-out patients.
+
+    Args:
+        test: scores of unseen patients by method, `(P,)`.
+        held_out: scores of held-out patients, for the points.
+        fast, fast_held_out: what became of both.
+        resamples: of every bootstrap over patients.
+        against: the method that others are compared with.
+    """
+    found: dict[str, Figure] = {}
+    targets = fast.astype(np.float32)[:, None]
+    for method, scores in test.items():
+        found[f"risk/{method}/auc"] = auc_figure(
+            scores[None, :, None], targets, resamples=resamples
+        )
+        point = youden_point(held_out[method], fast_held_out)
+        told = scores >= point
+        found[f"risk/{method}/sensitivity"] = mean_figure(told[fast].astype(float), "")
+        found[f"risk/{method}/specificity"] = mean_figure((~told[~fast]).astype(float), "")
+        if method != against:
+            found[f"risk/{method}_minus_{against}/auc"] = auc_difference(
+                scores[None, :, None], test[against][None, :, None], targets, resamples=resamples
+            )
+    return found

@@ -1,0 +1,142 @@
+"""`report.html` of the experiment of progression, as far as it has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from vesalius.report.pictures import encoded
+from vesalius.report.rendering import rendered, shown
+from vesalius.report.sources import json_if_there
+from vesalius.scans.description import write_text
+from vesalius.scans.visit_layouts import read_visits
+from vesalius.scans.visits import Visits
+from vesalius.synthesis.progression.futures import Foreseer
+
+matplotlib.use("Agg")
+
+RISK = ("auc", "sensitivity", "specificity")
+FUTURE = ("joint_space_mae_mm", "ssim", "identity_rank1")
+PROJECTION = ("seconds", "lpips_or_l2", "joint_space_mae_mm")
+PATIENTS, ATTRIBUTE = 6, "joint_space_mm_medial"
+
+
+def write_osteoarthritis_report(folder: Path) -> Path:
+    """Write `report.html` into the folder of the protocol from what is there already."""
+    results = json_if_there(folder / "results.json")
+    figures = results.get("figures", {})
+    content: dict[str, Any] = {
+        "title": "what will it look like", "phantoms": True,
+        "finished": "risk/extrapolation/auc" in figures, "results": results,
+        "conclusions": conclusions(figures), "strip": strip_picture(folder),
+        "risk": _rows(figures, "risk", RISK), "future": _rows(figures, "future", FUTURE),
+        "projection": _rows(figures, "projection", PROJECTION),
+        "neighbours": _rows(figures, "neighbours", ("auc", "joint_space_mae_mm")),
+        "figures": figures, "notes": results.get("notes", {}),
+    }  # fmt: skip
+    report = folder / "report.html"
+    write_text(report, rendered("osteoarthritis.html.j2", content))
+    return report
+
+
+def conclusions(figures: dict[str, Any]) -> list[str]:
+    """What the intervals allow to be said, in sentences."""
+    said = []
+    gap = figures.get("risk/extrapolation_minus_end_to_end/auc")
+    if gap and gap["ci95"]:
+        low, high = gap["ci95"]
+        verdict = (
+            "ranks patients better than" if low > 0
+            else "ranks patients worse than" if high < 0
+            else "is not told apart from"
+        )  # fmt: skip
+        said.append(
+            f"Extrapolation {verdict} the end-to-end classifier: {shown(gap)} AUC (n = {gap['n']})."
+        )
+    for other in ("no_change", "mean_difference"):
+        gap = figures.get(f"future/extrapolation_minus_{other}/joint_space_mae_mm")
+        if gap and gap["ci95"]:
+            low, high = gap["ci95"]
+            verdict = "less than" if high < 0 else "more than" if low > 0 else "about as much as"
+            said.append(
+                f"Its joint spaces are wrong by {verdict} with {other.replace('_', ' ')}: "
+                f"{shown(gap)} mm."
+            )
+    labels, own = (
+        figures.get(f"risk/{name}/auc") for name in ("neighbour_labels", "extrapolation")
+    )
+    if labels and own and labels["value"] >= own["value"]:
+        said.append(
+            f"What neighbours lost ranks patients as well without any picture: {shown(labels)} "
+            f"against {shown(own)} AUC."
+        )
+    fast, slow = (figures.get(f"projection/{way}/seconds") for way in ("encoder", "optimisation"))
+    if fast and slow:
+        said.append(
+            f"Projection by the encoder takes {fast['value']:.3g} s a picture, by optimisation "
+            f"{slow['value']:.3g} s, {slow['value'] / fast['value']:.0f} times as long."
+        )
+    return said
+
+
+def strip_picture(folder: Path) -> str:
+    """The first test patients who progress fast: now, foreseen, and what it truly became."""
+    run = folder / "run"
+    if not (run / "courses.safetensors").is_file() or not (folder / "test/cases.csv").is_file():
+        return ""
+    foreseer = Foreseer.open(run)
+    visits = read_visits(folder / "test", foreseer.seen.shape[0])
+    pairs = _fast(visits)[:PATIENTS]
+    if not pairs:
+        return ""
+    first = visits.taken([a for a, _ in pairs])
+    horizon = float(visits.years[pairs[0][1]] - visits.years[pairs[0][0]])
+    times = [horizon / 2, horizon]
+    images = first.images.astype(np.float32)
+    found = foreseer.futures(images, foreseer.projected(images).styles, times, first.patients)
+    rows = ["now", "drawn now", *(f"foreseen, {one:g} years" for one in times), "true"]
+    canvas = Canvas(figsize=(1.7 * len(pairs), 1.75 * len(rows)), facecolor="black")
+    axes = canvas.subplots(len(rows), len(pairs), squeeze=False)
+    spaces = visits.attributes.get(ATTRIBUTE)
+    for column, (before, after) in enumerate(pairs):
+        each = [
+            visits.images[before, 0], found.drawn_now[column, 0],
+            *found.pictures[column, :, 0], visits.images[after, 0],
+        ]  # fmt: skip
+        for place, picture in enumerate(each):
+            axes[place, column].imshow(picture.astype(float), cmap="gray", vmin=0, vmax=1)
+            axes[place, column].axis("off")
+            if column == 0:
+                axes[place, 0].set_title(rows[place], color="white", fontsize=8, loc="left")
+        if spaces is not None and column:
+            for place, row in ((0, before), (len(rows) - 1, after)):
+                axes[place, column].set_title(
+                    f"medial {spaces[row]:.1f} mm", color="white", fontsize=7
+                )
+    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.97, wspace=0.03, hspace=0.12)
+    return encoded(canvas, dpi=110)
+
+
+def _fast(visits: Visits) -> list[tuple[int, int]]:
+    """First and last rows of those whose grade rose by more than one, in order of their names."""
+    grades = visits.attributes["kl_grade"]
+    ends = [(int(rows[0]), int(rows[-1])) for rows in visits.courses().values()]
+    return [(a, b) for a, b in ends if grades[b] - grades[a] > 1]
+
+
+def _rows(
+    figures: dict[str, Any], part: str, keys: tuple[str, ...]
+) -> list[tuple[str, list[dict[str, Any] | None]]]:
+    """Methods in the order in which they were told, each with its figures."""
+    names = dict.fromkeys(
+        key.split("/")[1] for key in figures
+        if key.startswith(f"{part}/") and key.count("/") == 2 and "_minus_" not in key
+    )  # fmt: skip
+    return [
+        (name.replace("_", " "), [figures.get(f"{part}/{name}/{key}") for key in keys])
+        for name in names
+    ]

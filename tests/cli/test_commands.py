@@ -119,7 +119,7 @@ SMALLER = (
     (r"--slice-mm \S+ --pixel-mm \S+", "--slice-mm 8 --pixel-mm 2.5"),
     (r"--grid \S+", "--grid 32x32x32"),
     (r"radiograph radiographs/ -n \d+", "radiograph radiographs/ -n 60 --side 32"),
-    (r"(fit classifier .*)", r"\1 --side 32"),
+    (r"(fit classifier .*)", r"\1 --side 32"), (r"phantom knee (.*)", r"phantom knee \1 --side 16"),
     (r"radiograph (.*)--scanner", r"radiograph \1--side 32 --scanner"),
     (r"--herniation 0.06 --stenosis 0.06", "--herniation 0.2 --stenosis 0.2"),
 )  # fmt: skip

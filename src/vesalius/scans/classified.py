@@ -11,6 +11,7 @@ import numpy as np
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.pictures import read_picture, standard
 from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.split import fitting_rows
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 
@@ -88,24 +89,8 @@ class Classified:
 
         `test` is in neither.
         """
-        splits = list(self.splits)
-        if VALIDATION not in splits:
-            open_rows = [row for row, split in enumerate(splits) if split != TEST]
-            subjects = sorted({self.subjects[row] for row in open_rows})
-            if len(subjects) < 2:
-                raise Refused("images", f"are of {len(subjects)} subjects", "add more patients")
-            np.random.default_rng(seed).shuffle(subjects)
-            held = set(subjects[: max(1, round(share * len(subjects)))])
-            for row in open_rows:
-                splits[row] = VALIDATION if self.subjects[row] in held else TRAIN
-        sides = ((TRAIN, ""), (VALIDATION,))
-        first, second = (
-            self.taken([row for row, split in enumerate(splits) if split in side]) for side in sides
-        )
-        shared = sorted(set(first.subjects) & set(second.subjects))
-        if shared:
-            fault = f"subject {shared[0]} stands in training and in validation"
-            raise Refused("images", fault, "split by subject")
+        rows = fitting_rows("images", self.subjects, self.splits, share, seed)
+        first, second = (self.taken(side) for side in rows)
         return first, second
 
 

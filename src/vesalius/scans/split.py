@@ -73,6 +73,46 @@ def fitting_split(
     )
 
 
+def fitting_rows(
+    what: str, subjects: Sequence[str], splits: Sequence[str], share: float, seed: int
+) -> tuple[list[int], list[int]]:
+    """Rows to fit on and rows held out; those of `test` are in neither.
+
+    Rows marked `val` are held out; where none is, a share of the subjects is, one at least.
+
+    Args:
+        what: is split, for the message.
+        subjects, splits: of each row.
+        share: of the subjects.
+        seed: decides which.
+
+    Raises:
+        Refused: for a single subject, or one who stands on both sides.
+
+    >>> fitting_rows("images", ["anna", "bert", "carl"], ["", "val", "test"], 0.5, seed=0)
+    ([0], [1])
+    """
+    told = list(splits)
+    if "val" not in told:
+        rows = [row for row, split in enumerate(told) if split != "test"]
+        people = sorted({subjects[row] for row in rows})
+        if len(people) < 2:
+            raise Refused(what, f"are of {len(people)} subjects", "add more patients")
+        np.random.default_rng(seed).shuffle(people)
+        held = set(people[: max(1, round(share * len(people)))])
+        for row in rows:
+            told[row] = "val" if subjects[row] in held else "train"
+    first, second = (
+        [row for row, split in enumerate(told) if split in side]
+        for side in (("train", ""), ("val",))
+    )
+    shared = sorted({subjects[row] for row in first} & {subjects[row] for row in second})
+    if shared:
+        fault = f"subject {shared[0]} stands in training and in validation"
+        raise Refused(what, fault, "split by subject")
+    return first, second
+
+
 def require_disjoint(training: Sequence[Case], held_out: Sequence[Case]) -> None:
     """Refuse a test set that shares a subject with training or holds a synthetic case.
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vesalius.scans.classified import TEST, TRAIN, VALIDATION
-from vesalius.scans.fault import Refused
+from vesalius.scans.split import fitting_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,22 +74,6 @@ class Visits:
 
         `test` is in neither.
         """
-        splits = list(self.splits)
-        if VALIDATION not in splits:
-            rows = [row for row, split in enumerate(splits) if split != TEST]
-            patients = sorted({self.patients[row] for row in rows})
-            if len(patients) < 2:
-                raise Refused("visits", f"are of {len(patients)} patients", "add more patients")
-            np.random.default_rng(seed).shuffle(patients)
-            held = set(patients[: max(1, round(share * len(patients)))])
-            for row in rows:
-                splits[row] = VALIDATION if self.patients[row] in held else TRAIN
-        sides = ((TRAIN, ""), (VALIDATION,))
-        first, second = (
-            self.taken([row for row, split in enumerate(splits) if split in side]) for side in sides
-        )
-        shared = sorted(set(first.patients) & set(second.patients))
-        if shared:
-            fault = f"patient {shared[0]} stands in training and in validation"
-            raise Refused("visits", fault, "split by patient")
+        rows = fitting_rows("visits", self.patients, self.splits, share, seed)
+        first, second = (self.taken(side) for side in rows)
         return first, second

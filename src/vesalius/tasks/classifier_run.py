@@ -167,6 +167,13 @@ class TrainedClassifier:
         """Open a run and load its network."""
         return cls(Run.open(folder, ClassificationRecipe, ImagesFingerprint))
 
+    def begun(self, outputs: int, seed: int) -> nn.Module:
+        """The plain network of the clean path with a fresh last layer, to learn other labels."""
+        plain = single(self.network)
+        torch.manual_seed(seed)
+        plain.fc = nn.Linear(plain.get_submodule("fc").in_features, outputs)  # type: ignore[arg-type]
+        return plain
+
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits `(N, K)` of images `(N, C, …)` in [0, 1], through the clean path.
 

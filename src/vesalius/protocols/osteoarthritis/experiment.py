@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
-from torch import nn
 
 from vesalius.evidence.discrimination import auc_figure
 from vesalius.evidence.figure import Figure, Results, mean_figure
 from vesalius.evidence.frechet import features, frechet_distance
-from vesalius.networks.classifier import residual_classifier
 from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.protocols.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
@@ -154,25 +152,11 @@ class _Experiment:
             preset=self.recipe.preset, seed=self.recipe.seed, held_out=0.25, classifier=own
         )
         ready = prepare_classification(images, recipe)
-        fit_classification(ready, self.folder / "end-to-end", self.progress, self._begun())
+        grader = TrainedClassifier.open(self.folder / "run" / GRADES)
+        begun = grader.begun(outputs=1, seed=self.recipe.seed)
+        fit_classification(ready, self.folder / "end-to-end", self.progress, begun)
         positives = np.array([float(told.fast[row]) for row in chosen])
         return {"outcomes/fast": mean_figure(positives, "")}
-
-    def _begun(self) -> nn.Module:
-        """The classifier of grades with a fresh last layer for the outcome."""
-        grader = TrainedClassifier.open(self.folder / "run" / GRADES)
-        state = load_state(grader)
-        own = self.recipe.end_to_end
-        torch.manual_seed(self.recipe.seed)
-        network = residual_classifier(
-            grader.run.fingerprint.channels, 1, 2, own.depth, own.width, own.stem
-        )
-        last = {name for name in state if name.startswith("fc.")}
-        network.load_state_dict(
-            {n: v for n, v in state.items() if n not in last}
-            | {n: v for n, v in network.state_dict().items() if n in last}
-        )
-        return network
 
     @cached_property
     def _prognosis(self) -> Prognosis:
@@ -282,10 +266,3 @@ class _Experiment:
             }
         found["risk/fast"] = mean_figure(test.fast.astype(float), "")
         return found
-
-
-def load_state(trained: TrainedClassifier) -> dict[str, torch.Tensor]:
-    """The clean path of a classifier as the state of a plain network."""
-    from vesalius.networks.dual_norm import single
-
-    return dict(single(trained.network).state_dict())

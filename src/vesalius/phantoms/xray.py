@@ -18,7 +18,7 @@ from vesalius.phantoms.shapes import Array
 SCATTER_MM = 45.0
 EDGE_MM = 14.0
 """Width over which post-processing lifts detail."""
-WINDOW = (0.5, 99.0)
+WINDOW = (2.0, 99.0)
 """Percentiles of what lies behind the patient between which the picture lies."""
 PATIENT_MM = 40.0
 """Water behind which the patient begins; the open field does not count for the window."""

@@ -58,7 +58,7 @@ class ClassifierTraining(Settings):
     depth: Depth = 10
     width: int = 16
     stem: Stem = "fine"
-    first: FitRecipe = _fit(1600, 32, 3e-3, 200)
+    first: FitRecipe = _fit(2400, 32, 3e-3, 200)
     second: FitRecipe = _fit(600, 32, 1e-3, 100)
     attack: Attack = Attack(steps=3, step=0.67)
     momentum: float = 0.01
@@ -221,7 +221,7 @@ def augmented(images: Tensor, recipe: ClassifierTraining, chance: torch.Generato
         side = images.shape[axis]
         rows = (torch.arange(side) + by).clamp(0, side - 1)
         images = images.index_select(axis, rows)
-    gain = 1 + 0.1 * torch.randn(len(images), *[1] * (images.dim() - 1), generator=chance)
+    gain = 1 + 0.05 * torch.randn(len(images), *[1] * (images.dim() - 1), generator=chance)
     return (images * gain).clamp(0, 1)
 
 

@@ -52,8 +52,8 @@ def paint_pneumothorax(
     region = painting.box()
     assert region is not None
     x, y, z = region.x, region.y, region.z
-    top, reach = APEX_MM * anatomy.stature, chance.uniform(70, 210)
-    wide = chance.uniform(8, 40) * rise((z - top + reach) / reach) + 0 * (x + y)
+    top, reach = APEX_MM * anatomy.stature, chance.uniform(100, 200)
+    wide = chance.uniform(14, 36) * rise((z - top + reach) / reach) + 0 * (x + y)
     wall = np.minimum(anatomy.inner(x, y, z), top - z)
     line = np.minimum(wide - 1.2, wide + 1.2 - wall)
     painting.paint(region, np.minimum(lung.inside, line), HU["wall"], strength=0.7)

@@ -15,12 +15,12 @@ from vesalius.protocols.osteoarthritis.risk import risk_figures, youden_point
 from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
 
 METHODS = (
-    "extrapolation", "extrapolation_published", "end_to_end", "baseline_only",
+    "extrapolation", "extrapolation_published", "diffusion", "end_to_end", "baseline_only",
     "reconstruction_only", "neighbour_labels", "no_change", "mean_difference", "random_neighbour",
     "oracle_neighbours", "true_hazard",
 )  # fmt: skip
 DRAWING = (
-    "extrapolation", "extrapolation_published", "reconstruction_only", "no_change",
+    "extrapolation", "extrapolation_published", "diffusion", "reconstruction_only", "no_change",
     "mean_difference", "random_neighbour", "oracle_neighbours",
 )  # fmt: skip
 

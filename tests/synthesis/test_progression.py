@@ -51,6 +51,17 @@ def test_a_run_foresees_pictures_and_readings_with_intervals(
     assert np.isnan(single.low).all()
 
 
+def test_the_second_generator_draws_each_alike_in_any_company(
+    run: Run[VisitsFingerprint], visits: Visits
+) -> None:
+    foreseer = Foreseer.open(run.folder)
+    images = visits.images[:3].astype(np.float32)
+    together = foreseer.diffused(images, (1.0, 4.0, 8.0))
+    assert np.allclose(foreseer.diffused(images[:1], (1.0,)), together[:1], atol=1e-5)
+    assert not np.allclose(foreseer.diffused(images[:1], (1.0,), seed=1), together[:1], atol=1e-3)
+    assert together.shape == images.shape and 0 <= together.min() <= together.max() <= 1
+
+
 def test_the_choice_tells_what_was_tried(run: Run[VisitsFingerprint]) -> None:
     lines = (run.folder / "choice.csv").read_text().splitlines()
     assert lines[1].startswith(NO_CHANGE) and len(lines) == 2 + 3 * len(SMALLEST.neighbours)
@@ -72,7 +83,8 @@ def test_a_killed_fit_goes_on_to_the_same_run(
     with pytest.raises(Killed):
         fit_progression(ready, tmp_path / "run", killing)
     fit_progression(ready, tmp_path / "run")
-    for name in ("generator", "reader", "meter", "encoder", "courses"):
+    foreseen = Foreseer.open(run.folder).model.parts
+    for name in (*foreseen, "courses"):
         file = f"{name}.safetensors"
         assert (tmp_path / "run" / file).read_bytes() == (run.folder / file).read_bytes(), name
 

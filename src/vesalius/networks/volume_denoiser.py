@@ -106,6 +106,7 @@ class VolumeDenoiser(nn.Module):
         attend_from: first resolution with attention, 0 for all.
         heads: of the attention.
         depth_axis: 0, 1 or 2: the axis across slices.
+        given: channels that are given beside the code and not denoised, such as a code of before.
 
     >>> net = VolumeDenoiser(4, (8, 8, 4), conditions=2, widths=(8, 16, 16), blocks=1)
     >>> net(torch.rand(2, 4, 8, 8, 4), torch.rand(2), torch.rand(2, 2)).shape
@@ -115,12 +116,13 @@ class VolumeDenoiser(nn.Module):
     def __init__(
         self, code_channels: int, shape: Factors, conditions: int, widths: tuple[int, ...],
         blocks: int = 2, attend_from: int = 0, heads: int = 4, depth_axis: int = 2,
+        given: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         told = widths[-1]
         self.tell = LevelAndCondition(conditions, told)
         self.halvings = halvings(shape, len(widths) - 1)
-        self.enter = nn.Conv3d(code_channels, widths[0], 3, padding=1)
+        self.enter = nn.Conv3d(code_channels + given, widths[0], 3, padding=1)
         self.leave = nn.Conv3d(widths[0], code_channels, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
@@ -146,10 +148,12 @@ class VolumeDenoiser(nn.Module):
             self.up_attention.append(attention(level))
         self.middle = _blocks(widths[-1], widths[-1], told, 1)
 
-    def forward(self, x: Tensor, level: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, level: Tensor, condition: Tensor | None = None, given: Tensor | None = None
+    ) -> Tensor:
         """F of a scaled noisy code."""
         vector = self.tell(level.expand(len(x)) if level.ndim == 0 else level, condition)
-        h = self.enter(x)
+        h = self.enter(x if given is None else torch.cat([x, given], dim=1))
         skips = []
         for depth, blocks in enumerate(self.down_blocks):
             for block in blocks:  # type: ignore[attr-defined]

@@ -52,6 +52,7 @@ class Methods:
         self.every: dict[str, Callable[[Outcomes], Foretold]] = {
             "extrapolation": self._extrapolation,
             "extrapolation_published": self._published,
+            "diffusion": self._diffusion,
             "end_to_end": lambda own: Foretold(end_to_end.logits(own.images)[:, 0]),
             "baseline_only": self._baseline,
             "reconstruction_only": self._reconstruction,
@@ -79,6 +80,9 @@ class Methods:
         metric = PublishedMetric(courses)
         rows = nearest(metric, own.styles, 1, courses.patients, own.first.patients)
         return self._along(own, courses, rows)
+
+    def _diffusion(self, own: Outcomes) -> Foretold:
+        return self._told(own, self.foreseer.diffused(own.images, own.years, self.seed))
 
     def _baseline(self, own: Outcomes) -> Foretold:
         grades = self.prognosis.graded(own.images)

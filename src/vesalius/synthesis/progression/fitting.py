@@ -1,4 +1,4 @@
-"""The order of a fit: check, plan, generator, readers, encoder, projections, choice."""
+"""The order of a fit: check, plan, generator, readers, encoder, second generator, courses."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from vesalius.scans.progress import Progress, silent
 from vesalius.scans.visits import Visits
 from vesalius.synthesis.progression.choosing import Choice, HeldOut, choose
 from vesalius.synthesis.progression.courses import Courses, courses_of
+from vesalius.synthesis.progression.diffusion import (
+    LaterObjective,
+    PictureAutoencoderObjective,
+    encoded,
+    pairs_of,
+)
 from vesalius.synthesis.progression.likeness import Likeness, attention_of
 from vesalius.synthesis.progression.model import ProgressionModel
 from vesalius.synthesis.progression.neighbours import METRICS, metric_of
@@ -111,6 +117,8 @@ def fit_progression(
         _fit(coding, len(training), recipe.encoder.fit, "encoder", run, progress)
         model.encoder.load_state_dict(coding.encoder.state_dict())
         run.save("encoder", model.encoder)
+    if recipe.diffusion:
+        _fit_second(run, model, likeness, training, progress)
     if not (run.folder / COURSES).is_file():
         _follow(run, model, likeness, prepared, progress)
     if torch.distributed.is_initialized():
@@ -124,6 +132,27 @@ def likeness_of(model: ProgressionModel, images: np.ndarray) -> Likeness:
     attention = attention_of(model.reader, images[:ATTENTION_PICTURES])
     recipe = model.recipe
     return Likeness(model.reader, attention, recipe.inner, recipe.readings)
+
+
+def _fit_second(
+    run: Run[VisitsFingerprint], model: ProgressionModel, likeness: Likeness, training: Visits,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Fit the autoencoder of pictures and the denoiser of later codes."""
+    own, coder, denoiser = model.recipe.diffusion, model.coder, model.denoiser
+    assert own is not None and coder is not None and denoiser is not None
+    if _missing(run, "coder", coder):
+        torch.manual_seed(model.recipe.seed)
+        coding = PictureAutoencoderObjective(coder, training.images, likeness)
+        _fit(coding, len(training), own.autoencoder_fit, "coder", run, progress)
+        coder.spread.copy_(encoded(coder, training.images).std())
+        run.save("coder", coder)
+    if _missing(run, "denoiser", denoiser):
+        torch.manual_seed(model.recipe.seed)
+        pairs, years = pairs_of(training)
+        later = LaterObjective(denoiser, encoded(coder, training.images), pairs, years)
+        _fit(later, len(pairs), own.denoiser_fit, "denoiser", run, progress)
+        run.save("denoiser", denoiser)
 
 
 def _follow(

@@ -15,9 +15,10 @@ from safetensors.numpy import load_file
 from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, silent
 from vesalius.synthesis.progression.courses import Courses
+from vesalius.synthesis.progression.diffusion import later_pictures
 from vesalius.synthesis.progression.fitting import CHOICE, COURSES
 from vesalius.synthesis.progression.likeness import Likeness
-from vesalius.synthesis.progression.model import PARTS, ProgressionModel
+from vesalius.synthesis.progression.model import ProgressionModel
 from vesalius.synthesis.progression.neighbours import MetricName, metric_of, nearest
 from vesalius.synthesis.progression.projection import Projected, draw_styles, project
 from vesalius.synthesis.progression.reader import read_attributes
@@ -61,7 +62,7 @@ class Foreseer:
         assert isinstance(recipe, ProgressionRecipe)
         self.run, self.recipe, self.seen = run, recipe, run.fingerprint
         self.model = ProgressionModel(recipe, run.fingerprint)
-        for part in PARTS:
+        for part in self.model.parts:
             run.load(part, self.model.part(part))
             self.model.part(part).eval()
         path = run.folder / COURSES
@@ -139,6 +140,19 @@ class Foreseer:
             high.append(ends[1])
         one, two, three, four = (np.stack(part, axis=1) for part in (pictures, readings, low, high))
         return Futures(np.asarray(years, dtype=float), now, one, two, three, four)
+
+    def diffused(
+        self, images: np.ndarray, years: Sequence[float] | np.ndarray, seed: int = 0
+    ) -> np.ndarray:
+        """A later picture of each by the second generator, `(N, C, S, S)`; `years` of each.
+
+        Raises:
+            Refused: for a run without a second generator.
+        """
+        own, coder, denoiser = self.recipe.diffusion, self.model.coder, self.model.denoiser
+        if own is None or coder is None or denoiser is None:
+            raise Refused(self.run.folder, "has no second generator", "fit one with diffusion")
+        return later_pictures(coder, denoiser, images, years, own.steps, seed)
 
     def _read(self, images: np.ndarray) -> np.ndarray:
         return read_attributes(self.model.meter, images)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from torch import nn
 
 from vesalius.networks.style_generator import StyleGenerator
+from vesalius.synthesis.progression.diffusion import LaterDenoiser, PictureAutoencoder
 from vesalius.synthesis.progression.projection import StyleEncoder
 from vesalius.synthesis.progression.reader import AttributeReader
 from vesalius.synthesis.progression.recipe import ProgressionRecipe
 from vesalius.training.visits_fingerprint import VisitsFingerprint
 
 PARTS = ("generator", "reader", "meter", "encoder")
+SECOND = ("coder", "denoiser")
 
 
 class ProgressionModel:
-    """Generator, two readers and encoder, untrained.
+    """Generator, two readers, encoder and the second generator, untrained.
 
     Attributes:
         reader: whose inner maps and readings a projection keeps.
         meter: which measures what came out; of another seed, and fitted on other patients.
+        coder, denoiser: the second generator, if there is to be one.
     """
 
     def __init__(self, recipe: ProgressionRecipe, fingerprint: VisitsFingerprint) -> None:
@@ -31,8 +34,21 @@ class ProgressionModel:
             AttributeReader(channels, recipe.attributes, recipe.reader) for _ in range(2)
         )
         self.encoder = StyleEncoder(channels, self.generator, recipe.encoder)
+        self.coder: PictureAutoencoder | None = None
+        self.denoiser: LaterDenoiser | None = None
+        if recipe.diffusion:
+            side = fingerprint.shape[0] // 4
+            self.coder = PictureAutoencoder(channels, recipe.diffusion)
+            self.denoiser = LaterDenoiser(
+                (side, side, 1), recipe.diffusion, fingerprint.longest_years
+            )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the networks that there are."""
+        return PARTS if self.coder is None else (*PARTS, *SECOND)
 
     def part(self, name: str) -> nn.Module:
-        """One of `PARTS` as a module."""
+        """One of `parts` as a module."""
         module: nn.Module = getattr(self, name)
         return module

@@ -91,6 +91,29 @@ REFINEMENT = ProjectionRecipe(steps=14, rate=0.05)
 """After an encoder."""
 
 
+class DiffusionRecipe(Settings):
+    """Settings of the second generator.
+
+    Attributes:
+        code_channels, widths, kl_weight: of the autoencoder, at half and quarter resolution.
+        denoiser_widths: at each resolution of the code.
+        steps: of the solver.
+        autoencoder_fit, denoiser_fit: of both networks.
+    """
+
+    code_channels: int = 4
+    widths: tuple[int, int] = (32, 64)
+    kl_weight: float = 1e-4
+    denoiser_widths: tuple[int, ...] = (64, 96, 128)
+    steps: int = 12
+    autoencoder_fit: FitRecipe = FitRecipe(
+        steps=600, batch_size=16, learning_rate=2e-3, moving_average=0.99, precision="32-true"
+    )
+    denoiser_fit: FitRecipe = FitRecipe(
+        steps=2000, batch_size=32, learning_rate=2e-3, moving_average=0.995, precision="32-true"
+    )
+
+
 class ProgressionRecipe(Settings):
     """Settings of a progression run.
 
@@ -105,6 +128,7 @@ class ProgressionRecipe(Settings):
         inner, readings: weights of a reader's inner maps and readings in a projection.
         neighbours: numbers K that are tried.
         all_visits: fit courses over all visits, not over first and last alone.
+        diffusion: the second generator, if there is to be one.
     """
 
     method: str = "progression"
@@ -120,6 +144,7 @@ class ProgressionRecipe(Settings):
     readings: float = 0.3
     neighbours: tuple[int, ...] = (1, 3, 5, 10, 20, 40)
     all_visits: bool = True
+    diffusion: DiffusionRecipe | None = DiffusionRecipe()
 
     @property
     def side(self) -> int:
@@ -142,6 +167,11 @@ PRESETS = {
         reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
         encoder=EncoderRecipe(width=4, fit=_steps(EncoderRecipe().fit, 3, 4)),
         refinement=REFINEMENT.model_copy(update={"steps": 2}), neighbours=(1, 3),
+        diffusion=DiffusionRecipe(
+            widths=(8, 8), denoiser_widths=(8, 16), steps=2,
+            autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 2, 4),
+            denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 2, 4),
+        ),
     ),
     "demo": ProgressionRecipe(),
     "published": ProgressionRecipe(
@@ -153,6 +183,11 @@ PRESETS = {
         ),
         reader=ReaderRecipe(width=64, shift=8, fit=_steps(ReaderRecipe().fit, 20_000, 32)),
         encoder=EncoderRecipe(width=64, fit=_steps(EncoderRecipe().fit, 50_000, 32)),
+        diffusion=DiffusionRecipe(
+            code_channels=8, widths=(64, 128), denoiser_widths=(128, 256, 384), steps=30,
+            autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 50_000, 32),
+            denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 200_000, 64),
+        ),
     ),
 }  # fmt: skip
 """`demo` at 64² for CPU minutes, `published` at 256² for GPUs (25 million pictures)."""

@@ -120,7 +120,7 @@ def conclusions(data: str, figures: dict[str, Any]) -> list[str]:
 
 def robustness_table(results: dict[str, Any]) -> str:
     """The figures of the protocol as Markdown."""
-    kinds = [name for name in results["notes"] if name != "undefined"]
+    kinds = [name for name in results["notes"] if f"{name}/dual/auc" in results["figures"]]
     lines = []
     for data in kinds:
         own = figures_of(results["figures"], data)

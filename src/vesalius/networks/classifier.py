@@ -46,8 +46,9 @@ def residual_classifier(
         n_input_channels=channels, conv1_t_size=3 if fine else 7, conv1_t_stride=1 if fine else 2,
         no_max_pool=fine, num_classes=outputs,
     )  # fmt: skip
+    laid = torch.channels_last if dimensions == 2 else torch.channels_last_3d
     for part in network.modules():
-        if isinstance(part, nn.Conv2d):  # 1.6 times faster on CPUs; `Module.to` fails when planning
-            laid = part.weight.detach().contiguous(memory_format=torch.channels_last)
-            part.weight = nn.Parameter(laid)
+        if isinstance(part, nn.Conv2d | nn.Conv3d):
+            # 1.3 to 1.6 times faster on CPUs; `Module.to` would fail when a fit is planned
+            part.weight = nn.Parameter(part.weight.detach().contiguous(memory_format=laid))
     return network

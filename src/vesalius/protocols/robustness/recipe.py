@@ -22,7 +22,7 @@ class DataRecipe(Settings):
         headline: labels whose maps are told together.
         mirror: axes of an image along which it may be mirrored.
         shift: largest shift as augmentation.
-        width: of the network, the classifier's own without it.
+        width, batch_size: of network and fits, the classifier's own without them.
     """
 
     kind: Literal["radiograph", "spine_slice", "nodule"]
@@ -32,6 +32,7 @@ class DataRecipe(Settings):
     mirror: tuple[int, ...] = ()
     shift: int = 4
     width: int | None = None
+    batch_size: int | None = None
 
 
 class RobustnessRecipe(Settings):
@@ -65,7 +66,7 @@ class RobustnessRecipe(Settings):
     )
     ct: DataRecipe = DataRecipe(
         kind="nodule", side=24, cases=800, headline=("nodule_malignant",), mirror=(0, 1, 2),
-        shift=2, width=8,
+        shift=2, width=8, batch_size=16,
     )  # fmt: skip
     test_cases: int = 400
     external_cases: int = 400
@@ -90,9 +91,14 @@ class RobustnessRecipe(Settings):
     def training(self, data: Data, arm: Training) -> ClassifierTraining:
         """Settings of one arm."""
         own = self.of(data)
+        fits = {
+            name: fit.model_copy(update={"batch_size": own.batch_size or fit.batch_size})
+            for name, fit in (("first", self.classifier.first), ("second", self.classifier.second))
+        }
+        changed = {"mirror": own.mirror, "shift": own.shift}
         width = own.width or self.classifier.width
         return self.classifier.model_copy(
-            update={"training": arm, "mirror": own.mirror, "shift": own.shift, "width": width}
+            update={"training": arm, "width": width, **changed, **fits}
         )
 
 
@@ -115,7 +121,9 @@ PRESETS = {
         attack_steps=20, strong_steps=100, strong_restarts=5, workers=16,
         radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 224, "cases": 20_000}),
         mri=RobustnessRecipe().mri.model_copy(update={"side": 128, "cases": 5000}),
-        ct=RobustnessRecipe().ct.model_copy(update={"side": 48, "cases": 5000, "width": None}),
+        ct=RobustnessRecipe().ct.model_copy(
+            update={"side": 48, "cases": 5000, "width": None, "batch_size": None}
+        ),
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes and radiographs, `study` for hours and all data."""

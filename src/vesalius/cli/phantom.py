@@ -197,7 +197,7 @@ def nodule(
     Parameters
     ----------
     side: int
-        Voxels of the cube of 48 mm.
+        Voxels of the cube of 40 mm.
     """
     _findings("nodule", out, count, seed, side, scanner, workers)
 

@@ -17,7 +17,10 @@ from vesalius.scans.volume import Volume
 
 MALIGNANT = "nodule_malignant"
 DESCRIPTION = Description(("CT",), {"background": 0}, origin="phantom")
-FIELD_CROP_MM = 48.0
+FIELD_CROP_MM = 40.0
+LEAST_ASIDE_MM, REACH = 1.5, 1.8
+"""A nodule may lie aside of the middle by what is left once its spicules, so many times its radius,
+have room: a mask that ignores the image must not be right by its place."""
 COARSE = (36, 29, 36)
 """Voxels of the whole chest in which a place is looked for."""
 VESSELS = 24
@@ -29,7 +32,7 @@ class NoduleCrop:
     """A nodule in its surroundings.
 
     Attributes:
-        image: `(X, Y, Z)` in Hounsfield units, the nodule about its middle.
+        image: `(X, Y, Z)` in Hounsfield units, the nodule somewhere inside.
         mask: 0 and 1, of the nodule.
         nodule: what it is.
     """
@@ -42,7 +45,7 @@ class NoduleCrop:
 def draw_nodule_crop(
     seed: int, side: int = 32, malignant: bool | None = None, scanner: Place = "home"
 ) -> NoduleCrop:
-    """Draw one field of 48 mm. The same arguments give the same voxels.
+    """Draw one field of 40 mm. The same arguments give the same voxels.
 
     Args:
         seed: of the patient.
@@ -51,7 +54,7 @@ def draw_nodule_crop(
         scanner: that takes it.
 
     >>> crop = draw_nodule_crop(3, 24)
-    >>> crop.image.shape, bool(crop.mask.voxels[8:16, 8:16, 8:16].any())
+    >>> crop.image.shape, bool(crop.mask.voxels.any())
     ((24, 24, 24), True)
     """
     chance = streams(seed)
@@ -63,7 +66,8 @@ def draw_nodule_crop(
     reach = (3 * nodule.volume_mm3 / (4 * np.pi)) ** (1 / 3)
     room = np.argwhere(np.maximum(*(lung.inside for lung in lungs)) > reach)
     place = coarse.points_mm(room[min(int(nodule.place[1] * len(room)), len(room) - 1)])
-    off = chance["nodules"].uniform(-4, 4, 3)
+    aside = max(LEAST_ASIDE_MM, FIELD_CROP_MM / 2 - 2 - REACH * reach)
+    off = chance["nodules"].uniform(-aside, aside, 3)
     middle = (float(place[0] + off[0]), float(place[1] + off[1]), float(place[2] + off[2]))
     voxel = FIELD_CROP_MM / side
     fine = Painting((side, side, side), (voxel, voxel, voxel), middle, HU["air"])

@@ -65,7 +65,7 @@ class RobustnessRecipe(Settings):
         kind="spine_slice", side=64, cases=800, headline=("herniation", "stenosis")
     )
     ct: DataRecipe = DataRecipe(
-        kind="nodule", side=24, cases=800, headline=("nodule_malignant",), mirror=(0, 1, 2),
+        kind="nodule", side=20, cases=1200, headline=("nodule_malignant",), mirror=(0, 1, 2),
         shift=2, width=8, batch_size=16,
     )  # fmt: skip
     test_cases: int = 400

@@ -19,14 +19,14 @@ PLAIN = Scanner(1e9, 0.0, 1e-3, 0.0, 1.0, 320.0, 0.0)
 
 
 def test_a_scanner_without_noise_blur_and_scatter_shows_path_lengths() -> None:
-    body = np.full((24, 10, 24), -1000.0)
-    body[4:12, 2:8, 4:12] = 0.0
-    body[12:20, 2:8, 12:20] = 1000.0
+    body = np.full((36, 24, 36), -1000.0)
+    for first, thick in ((2, 12), (14, 18), (26, 24)):
+        body[first : first + 8, :thick, first : first + 8] = 0.0
     water = water_mm(body, 5.0)
-    assert water.max() == pytest.approx(2 * 6 * 5.0)
+    assert [water[at, at] for at in (6, 18, 30)] == pytest.approx([60, 90, 120])
     seen = expose(water, 5.0, PLAIN, np.random.default_rng(0))
-    assert seen[6, 6] == pytest.approx(0.5, abs=0.01)
-    assert seen[15, 15] == pytest.approx(1.0, abs=0.01)
+    found = [seen[at, at] for at in (0, 6, 18, 30)]  # the open field counts for nothing
+    assert found == pytest.approx([0.0, 0.0, 0.5, 1.0], abs=0.01)
     assert np.exp(-WATER_PER_MM * 60) == pytest.approx(0.314, abs=0.001)
 
 

@@ -65,5 +65,5 @@ class StyleMapping(nn.Module):
             styles = functional.leaky_relu(layer(styles), 0.2) * 2**0.5
         if self.training:
             with torch.no_grad():
-                self.mean.lerp_(styles.mean(dim=0), 0.005)
+                self.mean.lerp_(styles.float().mean(dim=0), 0.005)
         return styles

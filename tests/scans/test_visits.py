@@ -44,10 +44,10 @@ def test_a_cohort_without_years_is_refused(tmp_path: Path) -> None:
 
 
 def test_crops_of_oai_tell_side_date_and_grade(tmp_path: Path) -> None:
-    for name in ("9000099_01_20050101_l", "9000099_02_20090101_l", "9000099_03_20050101_r"):
+    for name in ("9000099_20010101_20050101_l", "9000099_02_20090101_l", "9000099_03_20050101_r"):
         _png(tmp_path / f"{name}.png", name.endswith("l"))
     (tmp_path / "grades.csv").write_text(
-        "img name,kls\n9000099_01_20050101_l.png,1\n9000099_02_20090101_l.png,\n"
+        "img name,kls\n9000099_20010101_20050101_l.png,1\n9000099_02_20090101_l.png,\n"
     )
     visits = read_visits(tmp_path, 16)
     assert set(visits.subjects) == {"9000099_l", "9000099_r"}

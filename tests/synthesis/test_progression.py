@@ -99,6 +99,14 @@ def test_what_cannot_be_learnt_is_refused_beforehand(visits: Visits) -> None:
         prepare_progression(visits.taken(visits.first()), SMALLEST)
 
 
+@pytest.mark.parametrize("years", [(), (-1.0,), (0.0, 2.0), (2.0, 8.5), (float("nan"),)])
+def test_times_that_no_course_reaches_are_refused(
+    run: Run[VisitsFingerprint], years: tuple[float, ...]
+) -> None:
+    with pytest.raises(Refused, match="ask for above 0 to 8"):
+        Foreseer.open(run.folder).require_years(years)
+
+
 def test_pictures_of_another_shape_are_refused(run: Run[VisitsFingerprint]) -> None:
     with pytest.raises(Refused, match="bring them to the shape of the run"):
         Foreseer.open(run.folder).projected(np.zeros((1, 1, 32, 32), np.float32))

@@ -42,6 +42,7 @@ def progress(
 
     prognosis = Prognosis.open(run)
     times = parse_numbers(years, "years")
+    prognosis.foreseer.require_years(times)
     with bars() as told:
         given = pictures_at(images, prognosis.foreseer.seen.shape[0], left, told)
         found = prognosis.of(given.images, times, given.patients, neighbours, told)

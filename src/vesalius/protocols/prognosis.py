@@ -19,6 +19,7 @@ from vesalius.scans.visit_layouts import GRADE
 from vesalius.scans.visits import Visits
 from vesalius.synthesis.progression.fitting import PreparedProgression, fit_progression
 from vesalius.synthesis.progression.futures import Foreseer, Futures
+from vesalius.tasks.adversarial_training import FEWEST
 from vesalius.tasks.classifier_run import (
     ClassificationRecipe,
     TrainedClassifier,
@@ -46,14 +47,18 @@ def fit_prognosis(
         recipe: of the grading classifier.
         out: folder of the run.
         progress: told after each step.
+
+    Raises:
+        Refused: where grades cannot be learnt, before anything is fitted; else as the two fits do.
     """
-    run = fit_progression(prepared, out, progress)
     known = prepared.training.attributes.get(GRADE)
-    if known is None or np.isnan(known).all():
-        return run
+    steps = [] if known is None else [int((known >= step).sum()) for step in range(1, HIGHEST + 1)]
+    highest = sum(count >= FEWEST for count in steps)
+    if not highest:
+        return fit_progression(prepared, out, progress)
     both = _joined(prepared.training, prepared.held_out)
-    highest = int(np.nanmax(known))
-    ready = prepare_classification(graded(both, GRADE, min(HIGHEST, highest)), recipe)
+    ready = prepare_classification(graded(both, GRADE, highest), recipe)
+    run = fit_progression(prepared, out, progress)
     fit_classification(ready, run.folder / GRADES, progress)
     _calibrate(Prognosis.open(run.folder), prepared.held_out, progress)
     return run

@@ -3,7 +3,7 @@
 Crops are named as in the code published with Han et al. 2021 ("Predicting osteoarthritis
 progression in radiographs via unsupervised representation learning"): of OAI by identity, barcode,
 date and side, `9927360_02160601_20070629_l.png`; of MOST by identity, visit and side,
-`MB00001_V1_x_r.png`.
+`MB00001_V1_x_r.png`, as far as that code tells.
 Grades stand in a CSV with the columns `img name` and `kls`.
 """
 
@@ -140,7 +140,7 @@ def _crop(file: Path) -> _Crop:
     if not parts:
         raise Refused(file, "has no name of OAI or MOST", remedy)
     patient, left = parts["patient"], parts["side"].lower() == "l"
-    for part in parts["rest"].split("_"):
+    for part in reversed(parts["rest"].split("_")):  # a barcode before the date may look like one
         if part.upper() in MOST_MONTHS:
             return _Crop(file, patient, left, MOST_MONTHS[part.upper()] / 12)
         if re.fullmatch(r"(19|20)\d{6}", part):

@@ -88,6 +88,14 @@ class Foreseer:
         """Open a run and load its networks."""
         return cls(Run.open(folder, ProgressionRecipe, VisitsFingerprint))
 
+    def require_years(self, years: Sequence[float]) -> None:
+        """Refuse times that no course of the run reaches."""
+        longest = self.seen.longest_years
+        if not years or not all(0 < ahead <= longest for ahead in years):
+            shown = ", ".join(f"{ahead:g}" for ahead in years)
+            fault = f"{shown} lie outside what the run has followed"
+            raise Refused("years", fault, f"ask for above 0 to {longest:g}")
+
     def projected(self, images: np.ndarray, progress: Progress = silent) -> Projected:
         """Styles of pictures `(N, C, S, S)` in [0, 1].
 

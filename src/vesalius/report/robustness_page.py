@@ -113,7 +113,7 @@ def conclusions(data: str, figures: dict[str, Any]) -> list[str]:
         said.append(
             f"{data}: under attack dual training keeps an AUC of {shown(published)} as published, "
             f"when attacked images are known as such, and {shown(honest)} in a deployment that "
-            "cannot know."
+            f"cannot know (n = {honest['n']})."
         )
     return said
 

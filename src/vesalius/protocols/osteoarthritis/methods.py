@@ -102,7 +102,7 @@ class Methods:
 
     def _mean(self, own: Outcomes) -> Foretold:
         drift = self.foreseer.courses.drift.mean(axis=0)
-        return self._told(own, self._drawn(own.styles + own.years[:, None] * drift))
+        return self._moved(own, own.styles + own.years[:, None] * drift)
 
     def _random(self, own: Outcomes) -> Foretold:
         courses = self.foreseer.courses
@@ -120,7 +120,13 @@ class Methods:
         return self._along(own, self.foreseer.courses, rows)
 
     def _along(self, own: Outcomes, courses: Courses, rows: np.ndarray) -> Foretold:
-        styles = extrapolated(own.styles, own.years, courses, rows)
+        return self._moved(own, extrapolated(own.styles, own.years, courses, rows))
+
+    def _moved(self, own: Outcomes, styles: np.ndarray) -> Foretold:
+        """What follows from other styles: today's reading plus the change of the drawn ones.
+
+        Alike for every method that moves a style, so that none is spared what a projection loses.
+        """
         drawn, now = self._drawn(styles), self._drawn(own.styles)
         meter = self.foreseer.model.meter
         change = read_attributes(meter, drawn) - read_attributes(meter, now)

@@ -43,9 +43,9 @@ def test_risk_is_a_probability_of_grades_that_add_up(knees: Path, run: Path) -> 
     assert prognosis.pair is not None  # 22 held-out patients with both grades known
     found = prognosis.of(visits.images[rows], (2.0, 8.0))
     assert np.allclose(found.grades_now.sum(axis=1), 1)
-    assert np.allclose(found.grades_then.sum(axis=2), 1)
+    assert np.allclose(found.futures.grades.sum(axis=2), 1)
     assert found.risk.shape == (6, 2) and ((found.risk > 0) & (found.risk < 1)).all()
-    raw = rise_risk(found.grades_now, found.grades_then[:, 1])
+    raw = rise_risk(found.grades_now, found.futures.grades[:, 1])
     assert np.allclose(prognosis.calibrated(raw), found.risk[:, 1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vesalius.synthesis.progression.courses import Courses, courses_of, extrapolated
+from vesalius.synthesis.progression.courses import Courses, along, courses_of
 from vesalius.synthesis.progression.neighbours import METRICS, metric_of, nearest
 
 
@@ -41,7 +41,7 @@ def test_a_learnt_metric_finds_those_who_share_a_fate() -> None:
     error = {}
     for name in METRICS:
         rows = nearest(metric_of(name, courses), styles, 10)
-        found = extrapolated(styles, 1.0, courses, rows) - styles
+        found = along(styles, 1.0, courses, rows).mean(axis=1) - styles
         error[name] = float(np.abs(found[:, 9] - drift[:, 9]).mean())
     nothing = float(np.abs(drift[:, 9]).mean())
     assert error["learnt"] < 0.85 * min(error["published"], error["spread"], nothing)
@@ -55,5 +55,5 @@ def test_visits_at_any_years_give_the_same_drift_a_year() -> None:
         found = courses_of(rows, list("aaabb"), years, styles, styles[:, :1], all_visits)
         assert found.patients == ("a", "b") and found.years.tolist() == [8.0, 4.0]
         assert np.allclose(found.drift, [[0.5, -1.0]] * 2)
-        one, two = (extrapolated(np.zeros((1, 2)), 3.0, found, np.array([[k]])) for k in (0, 1))
+        one, two = (along(np.zeros((1, 2)), 3.0, found, np.array([[k]])) for k in (0, 1))
         assert np.allclose(one, two) and np.allclose(one, [[1.5, -3.0]])

@@ -47,8 +47,29 @@ def test_a_run_foresees_pictures_and_readings_with_intervals(
     assert np.allclose(found.pictures[:, 0], found.drawn_now, atol=1e-5)
     assert (found.low <= found.high).all()
     assert np.allclose(found.low[:, 0], found.high[:, 0], atol=1e-4)  # nothing moves in no time
+    assert ((found.low <= found.readings) & (found.readings <= found.high)).mean() > 0.9
     single = foreseer.futures(images, styles, (4.0,), owners, neighbours=1)
     assert np.isnan(single.low).all()
+
+
+def test_the_typical_fate_is_a_neighbours_own_and_risk_is_told_over_all(
+    run: Run[VisitsFingerprint], visits: Visits
+) -> None:
+    foreseer = Foreseer.open(run.folder)
+    styles = foreseer.projected(visits.images[:3].astype(np.float32)).styles
+    rows = np.tile(np.arange(5), (3, 1))
+
+    def brightness(pictures: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = pictures.mean(axis=(1, 2, 3))[:, None]
+        return mean
+
+    fates = foreseer.fates(styles, 8.0, foreseer.courses, rows, brightness)
+    assert fates.styles.shape[:2] == fates.change.shape[:2] == fates.grades.shape[:2] == (3, 5)
+    alone = foreseer.fates(styles, 8.0, foreseer.courses, rows[:, 3:4], brightness)
+    assert np.allclose(alone.grades[:, 0], fates.grades[:, 3], atol=1e-5)
+    shown = fates.of_typical(fates.styles)
+    assert all((shown[n] == fates.styles[n]).all(axis=1).any() for n in range(3))
+    assert (fates.nearest(1).of_typical(fates.styles) == fates.styles[:, 0]).all()
 
 
 def test_the_second_generator_draws_each_alike_in_any_company(

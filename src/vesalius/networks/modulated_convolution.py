@@ -14,6 +14,11 @@ from torch.nn import functional
 from vesalius.networks.style_mapping import EvenLinear
 
 
+def laid(weights: Tensor) -> Tensor:
+    """Weights `(O, I, K, K)` with channels last in memory, as convolutions like their maps."""
+    return weights.to(memory_format=torch.channels_last)
+
+
 class ModulatedConvolution(nn.Module):
     """Maps `(B, C, H, W)` and styles `(B, W)` to maps `(B, O, H, W)`.
 
@@ -33,7 +38,7 @@ class ModulatedConvolution(nn.Module):
         self, inputs: int, outputs: int, width: int, kernel: int, demodulate: bool = True
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(laid(torch.randn(outputs, inputs, kernel, kernel)))
         self.style = EvenLinear(width, inputs, bias=1.0)
         self.gain = (inputs * kernel**2) ** -0.5
         self.demodulate = demodulate

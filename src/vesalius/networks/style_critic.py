@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.networks.blurred_resampling import downsampled
+from vesalius.networks.modulated_convolution import laid
 from vesalius.networks.style_mapping import EvenLinear
 
 GROUP = 4
@@ -23,7 +24,7 @@ class EvenConvolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, bias: bool = True) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(laid(torch.randn(outputs, inputs, kernel, kernel)))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.gain = (inputs * kernel**2) ** -0.5
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.networks.blurred_resampling import upsampled
-from vesalius.networks.modulated_convolution import ModulatedConvolution
+from vesalius.networks.modulated_convolution import ModulatedConvolution, laid
 from vesalius.networks.style_mapping import StyleMapping
 
 
@@ -54,7 +54,7 @@ class StyleGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.mapping = StyleMapping(noise, style, mapping_layers)
-        self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+        self.constant = nn.Parameter(laid(torch.randn(1, widths[0], 4, 4)))
         pairs = list(zip([widths[0], *widths], widths, strict=False))
         self.first = nn.ModuleList(StyledLayer(a, b, style) for a, b in pairs)
         self.second = nn.ModuleList(StyledLayer(b, b, style) for _, b in pairs[1:])

@@ -69,21 +69,20 @@ class Foreseen:
     """Futures of some pictures, and what they are graded.
 
     Attributes:
-        grades_now: probabilities of each grade today `(N, G)`.
-        grades_then: at each time `(N, Y, G)`.
+        grades_now: probabilities of each grade today `(N, G)`; those of later times are the
+            futures'.
         risk: that the grade rises by two or more, calibrated where enough outcomes were known,
             `(N, Y)`.
     """
 
     futures: Futures
     grades_now: np.ndarray
-    grades_then: np.ndarray
     risk: np.ndarray
 
     @property
     def grades(self) -> np.ndarray:
         """Expected grade today and at each time `(N, 1 + Y)`, NaN where nothing grades."""
-        each = np.concatenate([self.grades_now[:, None], self.grades_then], axis=1)
+        each = np.concatenate([self.grades_now[:, None], self.futures.grades], axis=1)
         if not each.shape[2]:
             return np.full(each.shape[:2], np.nan)
         expected: np.ndarray = each @ np.arange(each.shape[2])
@@ -115,14 +114,14 @@ class Prognosis:
         """Foresee what becomes of pictures `(N, C, S, S)` in [0, 1], see `Foreseer.futures`."""
         given = images.astype(np.float32)
         styles = self.foreseer.projected(given, progress).styles
-        futures = self.foreseer.futures(given, styles, years, owners, neighbours)
+        grade = self.graded if self.grader else None
+        futures = self.foreseer.futures(given, styles, years, owners, neighbours, grade)
         if self.grader is None:
             none = np.full((len(given), len(years)), np.nan)
-            return Foreseen(futures, none[:, :0], none[..., None][..., :0], none)
+            return Foreseen(futures, none[:, :0], none)
         now = self.graded(given)
-        then = np.stack([self.graded(futures.pictures[:, k]) for k in range(len(years))], axis=1)
-        raw = np.stack([rise_risk(now, then[:, k], RISE) for k in range(len(years))], axis=1)
-        return Foreseen(futures, now, then, self.calibrated(raw))
+        raw = np.stack([rise_risk(now, one, RISE) for one in futures.grades.swapaxes(0, 1)], axis=1)
+        return Foreseen(futures, now, self.calibrated(raw))
 
     def graded(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of each grade `(N, G)`."""

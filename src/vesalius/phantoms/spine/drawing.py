@@ -49,13 +49,15 @@ class SpinePhantom:
     attributes: dict[str, float]
 
 
-def grid_of(spacing_mm: tuple[float, float, float]) -> tuple[tuple[int, int, int], np.ndarray]:
-    """Shape and affine of the field at a spacing: sagittal slices along the first axis.
+def grid_of(
+    spacing_mm: tuple[float, float, float], field_mm: tuple[float, float, float] = FIELD_MM
+) -> tuple[tuple[int, int, int], np.ndarray]:
+    """Shape and affine of a field at a spacing: sagittal slices along the first axis.
 
     >>> grid_of((4.0, 1.0, 1.0))[0]
     (16, 170, 230)
     """
-    x, y, z = (round(side / size) for side, size in zip(FIELD_MM, spacing_mm, strict=True))
+    x, y, z = (round(side / size) for side, size in zip(field_mm, spacing_mm, strict=True))
     affine = np.diag([*spacing_mm, 1.0])
     affine[:3, 3] = -(np.array([x, y, z]) - 1) / 2 * np.array(spacing_mm)
     return (x, y, z), affine
@@ -66,6 +68,8 @@ def draw_spine(
     spacing_mm: tuple[float, float, float] = (4.0, 1.0, 1.0),
     findings: Sequence[Finding] | None = None,
     prevalence: Mapping[str, float] | None = None,
+    worn: Mapping[str, float] | None = None,
+    about: tuple[str, tuple[float, float, float]] | None = None,
 ) -> SpinePhantom:
     """Draw one phantom. The same arguments give the same voxels.
 
@@ -77,6 +81,8 @@ def draw_spine(
         spacing_mm: slice distance, then voxel size in the slice.
         findings: what is wrong; drawn by `prevalence` if `None`.
         prevalence: probability of each pathology at each level, higher where a disc is worn.
+        worn: severity, 0 to 1, of the discs' degeneration at levels that may have no finding.
+        about: a level and the field in mm about the back of its disc, rather than all of the spine.
 
     >>> ill = draw_spine(1, (8.0, 2.0, 2.0), [Finding("herniation", "L4-L5", 8.0)])
     >>> well = draw_spine(1, (8.0, 2.0, 2.0), [])
@@ -87,10 +93,13 @@ def draw_spine(
     anatomy = draw_anatomy(chance["anatomy"])
     if findings is None:
         findings = _drawn_findings(anatomy, prevalence or {}, chance["findings"])
-    effects = Effects(anatomy, findings)
-    shape, affine = grid_of(spacing_mm)
+    effects = Effects(anatomy, findings, worn)
+    shape, affine = grid_of(spacing_mm, about[1] if about else FIELD_MM)
     shift = (float(chance["anatomy"].normal(6, 3)), float(chance["anatomy"].normal(8, 4)))
     curve = SpineCurve(anatomy)
+    if about:
+        y, z = curve.point(np.array([anatomy.disc(about[0]).middle]), np.zeros(1))
+        shift = (-float(y[0]), -float(z[0]))
     canvas = Canvas(shape, spacing_mm, curve, shift)
     canvas.bend = effects.bend
     texture = _texture(canvas, 1.6, chance["texture"])

@@ -6,7 +6,7 @@ counterfactual.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,27 +49,32 @@ class Finding:
 
     @property
     def severity(self) -> float:
-        """0 to 1 within `SIZES_MM`, 1 the worst.
+        """0 to 1 within `SIZES_MM`, 1 the worst; milder ones are 0.
 
         >>> Finding("stenosis", "L4-L5", 4.0).severity
         1.0
         """
         low, high = SIZES_MM[self.pathology]
-        share = (self.size_mm - low) / (high - low)
+        share = float(np.clip((self.size_mm - low) / (high - low), 0, 1))
         return share if self.pathology == "herniation" else 1 - share
 
 
-def draw_finding(pathology: str, level: str, chance: np.random.Generator) -> Finding:
+def draw_finding(
+    pathology: str,
+    level: str,
+    chance: np.random.Generator,
+    sizes_mm: Mapping[str, tuple[float, float]] = SIZES_MM,
+) -> Finding:
     """A finding of drawn size and place; as in patients, the severe ones are rare.
 
     >>> drawn = [draw_finding("herniation", "L4-L5", np.random.default_rng(i)) for i in range(200)]
     >>> 0.3 < float(np.mean([finding.severity for finding in drawn])) < 0.5
     True
     """
-    mildest, worst = SIZES_MM[pathology]
+    mildest, worst = sizes_mm[pathology]
     if pathology == "stenosis":
         mildest, worst = worst, mildest
-    severity = float(chance.beta(1.3, 2.0))
+    severity = draw_severity(chance)
     return Finding(
         pathology, level, mildest + severity * (worst - mildest),
         side_mm=float(np.clip(chance.normal(0, 3.0), -6, 6)),
@@ -79,15 +84,30 @@ def draw_finding(pathology: str, level: str, chance: np.random.Generator) -> Fin
     )  # fmt: skip
 
 
+def draw_severity(chance: np.random.Generator) -> float:
+    """How bad a finding, or the wear of a disc, is: 0 to 1, seldom near 1."""
+    return float(chance.beta(1.3, 2.0))
+
+
 class Effects:
     """What all findings of a case do to the spine, as functions of `u` and `s` in mm.
 
     Attributes:
+        wear: severity of the disc's degeneration by level, which comes with every finding and,
+            where `worn` says so, without one.
         protrusions: of discs without a herniation; in form a small one, labelled as the disc.
     """
 
-    def __init__(self, anatomy: SpineAnatomy, findings: Sequence[Finding]) -> None:
+    def __init__(
+        self,
+        anatomy: SpineAnatomy,
+        findings: Sequence[Finding],
+        worn: Mapping[str, float] | None = None,
+    ) -> None:
         self.anatomy, self.findings = anatomy, tuple(findings)
+        self.wear = dict(worn or {})
+        for finding in findings:
+            self.wear[finding.level] = max(finding.severity, self.wear.get(finding.level, 0.0))
         herniated = {f.level for f in findings if f.pathology == "herniation"}
         self.protrusions = tuple(
             Finding("protrusion", level, disc.protrusion, disc.aside, width_mm=4.0)
@@ -97,16 +117,17 @@ class Effects:
 
     def grade(self, level: str) -> float:
         """Pfirrmann grade of a disc: what herniates or bulges has lost water."""
-        added = [1.0 + 0.8 * f.severity for f in self.findings if f.level == level]
-        return float(min(5.0, max(self.anatomy.disc(level).grade, 2.2) + max(added, default=-9)
-                         if added else self.anatomy.disc(level).grade))  # fmt: skip
+        healthy = self.anatomy.disc(level).grade
+        if level not in self.wear:
+            return healthy
+        return float(min(5.0, max(healthy, 2.2) + 1.0 + 0.8 * self.wear[level]))
 
     def bend(self, v: Array, s: Array) -> Array:
-        """Positions along the spine with the end plates of an ill disc brought together."""
+        """Positions along the spine with the end plates of a worn disc brought together."""
         moved = s
-        for finding in self.findings:
-            disc = self.anatomy.disc(finding.level)
-            loss = min(0.30 * disc.height, 1.0 + 1.2 * finding.severity)
+        for level, severity in self.wear.items():
+            disc = self.anatomy.disc(level)
+            loss = min(0.30 * disc.height, 1.0 + 1.2 * severity)
             apart = s - disc.middle
             half = disc.height / 2
             fade = 1 - rise((np.abs(apart) - half) / (_FADE_MM - half))

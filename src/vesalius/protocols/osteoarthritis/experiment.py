@@ -249,10 +249,10 @@ class _Experiment:
         }
         for name, one in told.items():
             found |= future_figures(name, one, test, self.names, against)
-        for count in self.recipe.progression.neighbours:
-            if count > len(first) - 1:
-                continue
-            own = methods.at(test, count)
+        counts = [n for n in self.recipe.progression.neighbours if n < len(first)]
+        fates = methods.fates(test, max(counts))
+        for count in counts:
+            own = methods.along(test, fates.nearest(count))
             assert own.score is not None
             found[f"neighbours/{count}/auc"] = auc_figure(
                 own.score[None, :, None], test.fast.astype(np.float32)[:, None],

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from vesalius.protocols.osteoarthritis.cohort import Outcomes, drivers
 from vesalius.protocols.prognosis import Prognosis
 from vesalius.scans.visits import Visits
-from vesalius.synthesis.progression.courses import Courses, extrapolated
+from vesalius.synthesis.progression.courses import Courses
+from vesalius.synthesis.progression.fates import Fates
 from vesalius.synthesis.progression.neighbours import PublishedMetric, nearest
 from vesalius.synthesis.progression.projection import draw_styles
 from vesalius.synthesis.progression.reader import read_attributes
@@ -64,22 +65,28 @@ class Methods:
             "true_hazard": lambda own: Foretold(own.first.attributes["hazard"]),
         }
 
-    def at(self, own: Outcomes, count: int) -> Foretold:
-        """Extrapolation with K = `count`."""
-        rows = nearest(
-            self.foreseer.metric, own.styles, count, self.foreseer.courses.patients,
-            own.first.patients,
-        )  # fmt: skip
-        return self._along(own, self.foreseer.courses, rows)
+    def fates(self, own: Outcomes, count: int) -> Fates:
+        """What becomes of patients along `count` neighbours, by the chosen metric."""
+        return self._fates(own, self.foreseer.courses, self._nearest(own, count))
+
+    def along(self, own: Outcomes, fates: Fates) -> Foretold:
+        """The typical fate's picture and reading, and the risk over all."""
+        today = self.prognosis.graded(own.images)
+        before = read_attributes(self.foreseer.model.meter, own.images)
+        return Foretold(
+            rise_risk(today, fates.grades.mean(axis=1)),
+            self._drawn(fates.of_typical(fates.styles)),
+            before + fates.of_typical(fates.change),
+        )
 
     def _extrapolation(self, own: Outcomes) -> Foretold:
-        return self.at(own, self.foreseer.neighbours)
+        return self.along(own, self.fates(own, self.foreseer.neighbours))
 
     def _published(self, own: Outcomes) -> Foretold:
         courses = self.foreseer.published_courses
         metric = PublishedMetric(courses)
         rows = nearest(metric, own.styles, 1, courses.patients, own.first.patients)
-        return self._along(own, courses, rows)
+        return self.along(own, self._fates(own, courses, rows))
 
     def _diffusion(self, own: Outcomes) -> Foretold:
         return self._told(own, self.foreseer.diffused(own.images, own.years, self.seed))
@@ -94,20 +101,24 @@ class Methods:
     def _labels(self, own: Outcomes) -> Foretold:
         """What neighbours lost, without any picture of the future."""
         courses = self.foreseer.courses
-        rows = nearest(self.foreseer.metric, own.styles, self.foreseer.neighbours,
-                       courses.patients, own.first.patients)  # fmt: skip
-        drift = courses.reading_drift[rows].mean(axis=1)
+        drift = courses.reading_drift[self._nearest(own, self.foreseer.neighbours)]
         now = read_attributes(self.foreseer.model.meter, own.images)
-        return Foretold(-drift.min(axis=1), readings=now + own.years[:, None] * drift)
+        then = now + own.years[:, None] * np.median(drift, axis=1)
+        return Foretold(-drift.min(axis=2).mean(axis=1), readings=then)
 
     def _mean(self, own: Outcomes) -> Foretold:
-        drift = self.foreseer.courses.drift.mean(axis=0)
-        return self._moved(own, own.styles + own.years[:, None] * drift)
+        """The mean course of all, measured as every other: by the change of drawn pictures."""
+        courses = self.foreseer.courses
+        mean = Courses(
+            ("",), courses.begun.mean(axis=0)[None], courses.drift.mean(axis=0)[None],
+            courses.reading_drift.mean(axis=0)[None], courses.years.mean()[None],
+        )  # fmt: skip
+        return self.along(own, self._fates(own, mean, np.zeros((len(own), 1), dtype=int)))
 
     def _random(self, own: Outcomes) -> Foretold:
         courses = self.foreseer.courses
         rows = np.random.default_rng(self.seed).integers(len(courses), size=(len(own), 1))
-        return self._along(own, courses, rows)
+        return self.along(own, self._fates(own, courses, rows))
 
     def _oracle(self, own: Outcomes) -> Foretold:
         """Neighbours by what truly drives the disease, which no picture tells in full."""
@@ -117,21 +128,17 @@ class Methods:
         same = np.array(own.first.patients)[:, None] == np.array(self.training.patients)[None]
         apart[same] = np.inf
         rows = np.argsort(apart, axis=1, kind="stable")[:, : self.foreseer.neighbours]
-        return self._along(own, self.foreseer.courses, rows)
+        return self.along(own, self._fates(own, self.foreseer.courses, rows))
 
-    def _along(self, own: Outcomes, courses: Courses, rows: np.ndarray) -> Foretold:
-        return self._moved(own, extrapolated(own.styles, own.years, courses, rows))
+    def _nearest(self, own: Outcomes, count: int) -> np.ndarray:
+        courses = self.foreseer.courses
+        return nearest(
+            self.foreseer.metric, own.styles, count, courses.patients, own.first.patients
+        )
 
-    def _moved(self, own: Outcomes, styles: np.ndarray) -> Foretold:
-        """What follows from other styles: today's reading plus the change of the drawn ones.
-
-        Alike for every method that moves a style, so that none is spared what a projection loses.
-        """
-        drawn, now = self._drawn(styles), self._drawn(own.styles)
-        meter = self.foreseer.model.meter
-        change = read_attributes(meter, drawn) - read_attributes(meter, now)
-        found = self._told(own, drawn)
-        return replace(found, readings=read_attributes(meter, own.images) + change)
+    def _fates(self, own: Outcomes, courses: Courses, rows: np.ndarray) -> Fates:
+        grade = self.prognosis.graded
+        return self.foreseer.fates(own.styles, own.years, courses, rows, grade)
 
     def _drawn(self, styles: np.ndarray) -> np.ndarray:
         return draw_styles(self.foreseer.model.generator, styles)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vesalius.networks.style_generator import StyleGenerator
-from vesalius.synthesis.progression.courses import Courses, extrapolated
+from vesalius.synthesis.progression.courses import Courses
+from vesalius.synthesis.progression.fates import fates_of
 from vesalius.synthesis.progression.neighbours import METRICS, Metric, MetricName, nearest
-from vesalius.synthesis.progression.projection import draw_styles
-from vesalius.synthesis.progression.reader import AttributeReader, read_attributes
+from vesalius.synthesis.progression.reader import AttributeReader
 
 NO_CHANGE = "no_change"
 
@@ -72,7 +72,7 @@ def choose(
     metrics: Mapping[MetricName, Metric], courses: Courses, held_out: HeldOut,
     counts: Sequence[int], generator: StyleGenerator, meter: AttributeReader,
 ) -> Choice:  # fmt: skip
-    """The metric and K whose drawn futures are measured nearest to the true ones.
+    """The metric and K whose typical fates are measured nearest to the true futures.
 
     The change that is measured between two drawn pictures is added to what was read before, so what
     a projection loses counts neither for nor against a choice.
@@ -83,16 +83,16 @@ def choose(
         gap = np.abs(held_out.before + change - held_out.after) / scale
         return float(gap.mean())
 
-    now = read_attributes(meter, draw_styles(generator, held_out.styles))
-    errors: dict[tuple[str, int], float] = {(NO_CHANGE, 0): error(np.zeros_like(now))}
+    errors: dict[tuple[str, int], float] = {(NO_CHANGE, 0): error(np.zeros_like(held_out.before))}
     for name in METRICS:
         rows = nearest(metrics[name], held_out.styles, min(max(counts), len(courses)))
+        fates = fates_of(
+            held_out.styles, held_out.years, courses, rows, generator, meter
+        )  # fmt: skip
         for count in counts:
-            if count > rows.shape[1]:
-                continue
-            styles = extrapolated(held_out.styles, held_out.years, courses, rows[:, :count])
-            then = read_attributes(meter, draw_styles(generator, styles))
-            errors[name, count] = error(then - now)
+            if count <= rows.shape[1]:
+                own = fates.nearest(count)
+                errors[name, count] = error(own.of_typical(own.change))
     tried = [key for key in errors if key[0] != NO_CHANGE]
     metric, count = min(tried, key=lambda key: errors[key])
     best = next(name for name in METRICS if name == metric)

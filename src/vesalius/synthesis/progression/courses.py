@@ -84,13 +84,13 @@ def courses_of(
     )
 
 
-def extrapolated(
+def along(
     styles: np.ndarray, years: np.ndarray | float, courses: Courses, neighbours: np.ndarray
 ) -> np.ndarray:
-    """Styles after some years along the mean drift of neighbours, `(N, W)`.
+    """Styles after some years along the drift of each neighbour, `(N, K, W)`.
 
-    Every neighbour's change is brought to one year first, and then all to the years asked for: K
-    neighbours of other follow-ups count alike.
+    Extrapolation in W: every neighbour's change is brought to one year first, and then to the years
+    asked for, so neighbours of other follow-ups count alike.
 
     Args:
         styles: of today, `(N, W)`.
@@ -100,9 +100,9 @@ def extrapolated(
 
     >>> courses = Courses(("a", "b"), np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.zeros((2, 1)),
     ...                   np.array([2.0, 4.0]))
-    >>> extrapolated(np.zeros((1, 1)), 4.0, courses, np.array([[0, 1]])).tolist()
-    [[8.0]]
+    >>> along(np.zeros((1, 1)), 4.0, courses, np.array([[0, 1]])).tolist()
+    [[[4.0], [12.0]]]
     """
     ahead = np.broadcast_to(np.asarray(years, dtype=float), len(styles))
-    found: np.ndarray = styles + ahead[:, None] * courses.drift[neighbours].mean(axis=1)
+    found: np.ndarray = styles[:, None] + ahead[:, None, None] * courses.drift[neighbours]
     return found

@@ -16,6 +16,7 @@ from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, silent
 from vesalius.synthesis.progression.courses import Courses
 from vesalius.synthesis.progression.diffusion import later_pictures
+from vesalius.synthesis.progression.fates import Fates, Grading, fates_of, typical
 from vesalius.synthesis.progression.fitting import CHOICE, COURSES
 from vesalius.synthesis.progression.likeness import Likeness
 from vesalius.synthesis.progression.model import ProgressionModel
@@ -37,9 +38,10 @@ class Futures:
     Attributes:
         years: from the picture on, `(Y,)`.
         drawn_now: the picture as the generator draws it, `(N, C, S, S)`.
-        pictures: of each time, `(N, Y, C, S, S)`.
-        readings: attributes at each time, `(N, Y, K)`, in their units.
-        low, high: between which those of single neighbours lie, `(N, Y, K)`; NaN below three.
+        pictures: of each time, along the most typical neighbour's course, `(N, Y, C, S, S)`.
+        readings: of these pictures, in the attributes' units, `(N, Y, A)`.
+        low, high: between which the readings of all neighbours lie, `(N, Y, A)`; NaN below three.
+        grades: of each time, the mean over neighbours, `(N, Y, G)`; G is 0 where nothing grades.
     """
 
     years: np.ndarray
@@ -48,6 +50,7 @@ class Futures:
     readings: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    grades: np.ndarray
 
 
 class Foreseer:
@@ -112,12 +115,12 @@ class Foreseer:
 
     def futures(
         self, images: np.ndarray, styles: np.ndarray, years: Sequence[float],
-        owners: Sequence[str] = (), neighbours: int | None = None,
+        owners: Sequence[str] = (), neighbours: int | None = None, grade: Grading | None = None,
     ) -> Futures:  # fmt: skip
         """Pictures and readings after some years.
 
-        What is read is the reading of today's picture plus the change between the two drawn ones,
-        so what a projection loses does not count as change.
+        What is read is the reading of today's picture plus the change between the two drawn ones.
+        One neighbour, the most typical at the last time, is followed through all times.
 
         Args:
             images: of today, `(N, C, S, S)` in [0, 1].
@@ -125,29 +128,33 @@ class Foreseer:
             years: from today.
             owners: patients whose pictures they are: none is a neighbour of their own.
             neighbours: K; the run's own choice without it.
+            grade: what else is asked of every drawn picture, see `fates_of`.
         """
         count = neighbours or self.neighbours
         rows = nearest(self.metric, styles, count, self.courses.patients, owners)
-        drifts = self.courses.drift[rows]
         now = draw_styles(self.model.generator, styles)
-        base = self._read(images) - self._read(now)
-        pictures, readings, low, high = [], [], [], []
-        for ahead in years:
-            drawn = draw_styles(self.model.generator, styles + ahead * drifts.mean(axis=1))
-            pictures.append(drawn)
-            readings.append(base + self._read(drawn))
-            if count < FEWEST_FOR_INTERVAL:
-                low.append(np.full_like(base, np.nan))
-                high.append(np.full_like(base, np.nan))
-                continue
-            single = (styles[:, None] + ahead * drifts).reshape(-1, styles.shape[1])
-            each = self._read(draw_styles(self.model.generator, single))
-            spread = base[:, None] + each.reshape(len(styles), count, -1)
-            ends = np.percentile(spread, INTERVAL, axis=1)
-            low.append(ends[0])
-            high.append(ends[1])
-        one, two, three, four = (np.stack(part, axis=1) for part in (pictures, readings, low, high))
-        return Futures(np.asarray(years, dtype=float), now, one, two, three, four)
+        every = [self.fates(styles, ahead, self.courses, rows, grade) for ahead in years]
+        last = typical(every[int(np.argmax(years))].change)
+        mine, before = np.arange(len(styles)), self._read(images)
+        ends = [np.percentile(fates.change, INTERVAL, axis=1) for fates in every]
+        few = np.nan if rows.shape[1] < FEWEST_FOR_INTERVAL else 0.0
+        return Futures(
+            np.asarray(years, dtype=float),
+            now,
+            np.stack([draw_styles(self.model.generator, f.styles[mine, last]) for f in every], 1),
+            np.stack([before + f.change[mine, last] for f in every], axis=1),
+            np.stack([before + low + few for low, _ in ends], axis=1),
+            np.stack([before + high + few for _, high in ends], axis=1),
+            np.stack([f.grades.mean(axis=1) for f in every], axis=1),
+        )
+
+    def fates(
+        self, styles: np.ndarray, years: np.ndarray | float, courses: Courses, rows: np.ndarray,
+        grade: Grading | None = None,
+    ) -> Fates:  # fmt: skip
+        """What becomes of styles along some courses, drawn and measured, see `fates_of`."""
+        model = self.model
+        return fates_of(styles, years, courses, rows, model.generator, model.meter, grade)
 
     def diffused(
         self, images: np.ndarray, years: Sequence[float] | np.ndarray, seed: int = 0

@@ -19,8 +19,8 @@ class StyleRecipe(Settings):
         fit: of generator and critic.
     """
 
-    widths: tuple[int, ...] = (96, 96, 96, 64, 48)
-    critic_widths: tuple[int, ...] = (96, 96, 64, 48, 32)
+    widths: tuple[int, ...] = (96, 96, 96, 64, 32)
+    critic_widths: tuple[int, ...] = (96, 96, 64, 32, 16)
     noise: int = 64
     style: int = 64
     mapping_layers: int = 4
@@ -142,7 +142,7 @@ class ProgressionRecipe(Settings):
     refinement: ProjectionRecipe = REFINEMENT
     inner: float = 1.0
     readings: float = 0.3
-    neighbours: tuple[int, ...] = (1, 3, 5, 10, 20, 40)
+    neighbours: tuple[int, ...] = (1, 3, 5, 10, 20)
     all_visits: bool = True
     diffusion: DiffusionRecipe | None = DiffusionRecipe()
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup setup-dev demo demo-lumbar demo-volumes demo-robustness test front-page clean
+.PHONY: setup setup-dev demo demo-lumbar demo-volumes demo-robustness demo-osteoarthritis test front-page clean
 
 # torch comes first, so that nothing else chooses another build of it.
 .venv/.ready: pyproject.toml constraints.txt
@@ -34,6 +34,9 @@ demo-volumes: setup
 demo-robustness: setup
 	$(BIN)/vesalius protocol robustness --preset demo --out demo-robustness/
 
+demo-osteoarthritis: setup
+	$(BIN)/vesalius protocol osteoarthritis --preset demo --out demo-osteoarthritis/
+
 test: setup-dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
@@ -47,4 +50,4 @@ front-page: setup
 	$(BIN)/python -m vesalius.report.front_page $(DEMO)/ README.md docs/
 
 clean:
-	rm -rf .venv demo demo-lumbar demo-volumes demo-robustness
+	rm -rf .venv demo demo-lumbar demo-volumes demo-robustness demo-osteoarthritis

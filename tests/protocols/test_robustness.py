@@ -35,7 +35,8 @@ def test_the_protocol_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     )]  # fmt: skip
     named += ["dual_minus_standard/auc", "dual_minus_standard/external_auc", "dual/cost",
               "mean_mask/pixel_precision", "standard_smoothgrad/pointing_game",
-              "dual_clean/saliency_in_mask", "seconds/dual"]  # fmt: skip
+              "dual_clean/saliency_in_mask",
+              "dual_adversarial/pointing_game", "seconds/dual"]  # fmt: skip
     for name in named:
         assert f"radiograph/{name}" in written["figures"], name
     curve = table_if_there(tmp_path / "out" / "radiograph" / "curve.csv")

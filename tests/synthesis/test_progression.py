@@ -47,7 +47,8 @@ def test_a_run_foresees_pictures_and_readings_with_intervals(
     assert np.allclose(found.pictures[:, 0], found.drawn_now, atol=1e-5)
     assert (found.low <= found.high).all()
     assert np.allclose(found.low[:, 0], found.high[:, 0], atol=1e-4)  # nothing moves in no time
-    assert ((found.low <= found.readings) & (found.readings <= found.high)).mean() > 0.9
+    within = (found.low - 1e-5 <= found.readings) & (found.readings <= found.high + 1e-5)
+    assert within.mean() > 0.8  # the most typical of five is rarely an extreme one
     single = foreseer.futures(images, styles, (4.0,), owners, neighbours=1)
     assert np.isnan(single.low).all()
 

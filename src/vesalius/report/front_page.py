@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
+from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.rendering import shown
 from vesalius.report.robustness_page import robustness_picture, robustness_table
@@ -128,7 +129,7 @@ def lumbar_table(results: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ventricles": ventricles_table, "lumbar": lumbar_table, "volumes": volumes_table,
-    "robustness": robustness_table,
+    "robustness": robustness_table, "osteoarthritis": osteoarthritis_table,
 }  # fmt: skip
 
 
@@ -171,7 +172,7 @@ def ventricles_picture(demo: Path) -> str:
 
 PICTURES: dict[str, Callable[[Path], str]] = {
     "ventricles": ventricles_picture, "lumbar": front_picture, "volumes": volumes_picture,
-    "robustness": robustness_picture,
+    "robustness": robustness_picture, "osteoarthritis": strip_picture,
 }  # fmt: skip
 
 

@@ -165,7 +165,8 @@ def maps_picture(folder: Path, notes: dict[str, Any]) -> str:
     axes = canvas.subplots(1 + len(ARMS), max(1, len(picked)), squeeze=False)
     for column, (row, label) in enumerate(picked):
         image, mask = test.images[row, 0].astype(float), test.masks[row, label]
-        maps = [saliency(t.network, test.images[[row]], label)[0] for t in trained]
+        path = notes.get("map_path", "adversarial")
+        maps = [saliency(t.network, test.images[[row]], label, path=path)[0] for t in trained]
         if image.ndim == 3:
             middle = int(mask.sum(axis=(0, 1)).argmax())
             image, mask = image[..., middle], mask[..., middle]

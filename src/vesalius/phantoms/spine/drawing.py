@@ -40,13 +40,17 @@ FIELD_MM = (64.0, 170.0, 230.0)
 
 @dataclass(frozen=True)
 class SpinePhantom:
-    """A phantom with the truth behind it; `landmarks` are those of its findings, in mm."""
+    """A phantom with the truth behind it; `landmarks` are those of its findings, in mm.
+
+    `wear` is the severity of the discs' degeneration, by level.
+    """
 
     scan: LabelledScan
     anatomy: SpineAnatomy
     findings: tuple[Finding, ...]
     landmarks: tuple[Landmark, ...]
     attributes: dict[str, float]
+    wear: dict[str, float]
 
 
 def grid_of(
@@ -123,7 +127,7 @@ def draw_spine(
         _landmark(finding, anatomy, curve, shift, attributes) for finding in effects.findings
     )
     scan = LabelledScan((Volume(image, affine),), label_map)
-    return SpinePhantom(scan, anatomy, effects.findings, landmarks, attributes)
+    return SpinePhantom(scan, anatomy, effects.findings, landmarks, attributes, effects.wear)
 
 
 def _streams(seed: int) -> dict[str, np.random.Generator]:

@@ -15,8 +15,8 @@ from vesalius.phantoms.shapes import Array, bump, rise
 from vesalius.phantoms.spine.anatomy import LEVELS, SpineAnatomy
 
 PATHOLOGIES = ("herniation", "stenosis")
-SIZES_MM = {"herniation": (3.0, 9.5), "stenosis": (4.0, 10.0)}
-"""Herniation: how far material reaches beyond the disc. Stenosis: the diameter that is left."""
+SIZES_MM = {"herniation": (3.0, 9.5), "stenosis": (10.0, 4.0)}
+"""From the mildest to the worst: how far material reaches beyond the disc; the diameter left."""
 
 LEAST_NARROWING_MM = 2.0
 """A stenosis narrows at least by this, however narrow the canal was."""
@@ -54,9 +54,8 @@ class Finding:
         >>> Finding("stenosis", "L4-L5", 4.0).severity
         1.0
         """
-        low, high = SIZES_MM[self.pathology]
-        share = float(np.clip((self.size_mm - low) / (high - low), 0, 1))
-        return share if self.pathology == "herniation" else 1 - share
+        mildest, worst = SIZES_MM[self.pathology]
+        return float(np.clip((self.size_mm - mildest) / (worst - mildest), 0, 1))
 
 
 def draw_finding(
@@ -72,8 +71,6 @@ def draw_finding(
     True
     """
     mildest, worst = sizes_mm[pathology]
-    if pathology == "stenosis":
-        mildest, worst = worst, mildest
     severity = draw_severity(chance)
     return Finding(
         pathology, level, mildest + severity * (worst - mildest),

@@ -32,9 +32,13 @@ WANDER_MM = 14.0
 DRAWN_MM = (40.0, 112.0, 112.0)
 """Of the spine, about the level."""
 
-MILD_MM = {"herniation": (2.5, 6.5), "stenosis": (9.5, 13.0)}
-"""As `SIZES_MM`: so small that a protrusion, or a canal that was always narrow, may be taken for a
-finding."""
+FOUND_MM = {"herniation": (2.0, 6.0), "stenosis": (12.5, 8.5)}
+DOUBTFUL_MM = {"herniation": (0.8, 3.5), "stenosis": (14.5, 10.5)}
+"""From the mildest to the worst, as `SIZES_MM`: of findings, and of changes that are none. The two
+overlap, as do what readers call a protrusion and a herniation."""
+
+DOUBTFUL = 0.7
+"""Share of the slices without a finding that show a doubtful change."""
 
 SHARE, SMOOTH_MM = 0.25, 2.0
 
@@ -78,35 +82,32 @@ def draw_slice(
     chance = np.random.default_rng([seed, 1])
     level = LEVELS[int(chance.integers(len(LEVELS)))]
     there = chance.random() < PREVALENCE * len(PATHOLOGIES)
-    drawn = [PATHOLOGIES[int(chance.integers(len(PATHOLOGIES)))]] if there else []
-    names = drawn if shown is None else [name for name in PATHOLOGIES if name in shown][:1]
+    kind = PATHOLOGIES[int(chance.integers(len(PATHOLOGIES)))]
+    doubtful, spared = chance.random() < DOUBTFUL, chance.random() > WORN
+    severity, own = draw_severity(chance), np.random.default_rng([seed, 2])
+    if shown is not None:
+        kind = next((name for name in PATHOLOGIES if name in shown), "")
+        there, doubtful = bool(kind), False
+    findings = []
+    if there or doubtful:
+        findings = [draw_finding(kind, level, own, FOUND_MM if there else DOUBTFUL_MM)]
     pixel = FIELD_MM / side
-    spacing = (SLICE_MM, pixel, pixel)
-    findings = [
-        draw_finding(name, level, np.random.default_rng([seed, 2]), MILD_MM) for name in names
-    ]
-    severity, spared = draw_severity(chance), chance.random() > WORN
-    worn = {level: findings[0].severity if findings else severity}
-    ill = draw_spine(
-        seed,
-        spacing,
-        findings,
-        worn={} if spared and not findings else worn,
-        about=(level, DRAWN_MM),
-    )
-    well = draw_spine(seed, spacing, [], worn=worn, about=(level, DRAWN_MM)) if findings else ill
+    spacing, about = (SLICE_MM, pixel, pixel), (level, DRAWN_MM)
+    worn = {} if spared and not findings else {level: severity}
+    ill = draw_spine(seed, spacing, findings, worn=worn, about=about)
+    well = draw_spine(seed, spacing, [], worn=ill.wear, about=about) if there else ill
     disc = np.argwhere(well.scan.label_map.voxels == LABELS[f"disc_{level}"])
-    aside = findings[0].side_mm if findings and names[0] == "herniation" else 0.0
+    aside = findings[0].side_mm if findings and kind == "herniation" else 0.0
     slices = ill.scan.label_map.shape[0]
     row = int(np.clip(round(np.median(disc[:, 0]) + aside / SLICE_MM), 0, slices - 1))
     off = np.rint(chance.uniform(-WANDER_MM, WANDER_MM, 2) / pixel).astype(int)
     middle = (int(disc[:, 1].min() + off[0]), int(disc[:, 2].mean() + off[1]))
     image, other = (_cut(p.scan.channels[0], row, middle, side) for p in (ill, well))
     masks = {}
-    if names:
+    if there:
         change = ndimage.gaussian_filter(image.voxels[0] - other.voxels[0], SMOOTH_MM / pixel)
         mask = (np.abs(change) > SHARE * np.abs(change).max()).astype(np.uint8)
-        masks[names[0]] = Volume(mask[None], image.affine)
+        masks[kind] = Volume(mask[None], image.affine)
     if scanner == "other":
         seen = taken_elsewhere(image.voxels, np.random.default_rng([seed, 3]), (1, 2))
         image = Volume(np.maximum(seen, 0), image.affine)

@@ -59,7 +59,7 @@ def ceiling_cohort(
         asked = case.provenance()["request"]
         donor = int(str(case.provenance()["parent"]).removeprefix("spine_"))
         draw = draw_finding(asked["pathology"], asked["level"], chance)
-        low, high = SIZES_MM[asked["pathology"]]
+        low, high = sorted(SIZES_MM[asked["pathology"]])
         size = float(np.clip(asked["size_mm"], low, high))
         own = Finding(draw.pathology, draw.level, size, draw.side_mm, draw.drift_mm,
                       draw.width_mm, draw.front)  # fmt: skip

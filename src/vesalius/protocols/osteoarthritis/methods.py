@@ -10,7 +10,7 @@ import numpy as np
 from vesalius.protocols.osteoarthritis.cohort import Outcomes, drivers
 from vesalius.protocols.prognosis import Prognosis
 from vesalius.scans.visits import Visits
-from vesalius.synthesis.progression.courses import Courses
+from vesalius.synthesis.progression.courses import Baseline, Courses
 from vesalius.synthesis.progression.fates import Fates
 from vesalius.synthesis.progression.neighbours import PublishedMetric, nearest
 from vesalius.synthesis.progression.projection import draw_styles
@@ -84,8 +84,8 @@ class Methods:
 
     def _published(self, own: Outcomes) -> Foretold:
         courses = self.foreseer.published_courses
-        metric = PublishedMetric(courses)
-        rows = nearest(metric, own.styles, 1, courses.patients, own.first.patients)
+        baseline = Baseline(own.styles, np.zeros((len(own), 0)))
+        rows = nearest(PublishedMetric(), courses, baseline, 1, own.first.patients)
         return self.along(own, self._fates(own, courses, rows))
 
     def _diffusion(self, own: Outcomes) -> Foretold:
@@ -110,7 +110,7 @@ class Methods:
         """The mean course of all, measured as every other: by the change of drawn pictures."""
         courses = self.foreseer.courses
         mean = Courses(
-            ("",), courses.begun.mean(axis=0)[None], courses.drift.mean(axis=0)[None],
+            ("",), courses.baseline, courses.drift.mean(axis=0)[None],
             courses.reading_drift.mean(axis=0)[None], courses.years.mean()[None],
         )  # fmt: skip
         return self.along(own, self._fates(own, mean, np.zeros((len(own), 1), dtype=int)))
@@ -131,10 +131,7 @@ class Methods:
         return self.along(own, self._fates(own, self.foreseer.courses, rows))
 
     def _nearest(self, own: Outcomes, count: int) -> np.ndarray:
-        courses = self.foreseer.courses
-        return nearest(
-            self.foreseer.metric, own.styles, count, courses.patients, own.first.patients
-        )
+        return self.foreseer.nearest(own.images, own.styles, count, own.first.patients)
 
     def _fates(self, own: Outcomes, courses: Courses, rows: np.ndarray) -> Fates:
         grade = self.prognosis.graded

@@ -36,9 +36,9 @@ class OsteoarthritisRecipe(Settings):
 
     preset: str = "demo"
     seed: int = 0
-    followed: int = 300
-    visits: tuple[float, ...] = (0.0, 2.0, 4.0, 6.0, 8.0)
-    graded: int = 80
+    followed: int = 640
+    visits: tuple[float, ...] = (0.0, 4.0, 8.0)
+    graded: int = 130
     outcomes: int = 50
     test: int = 600
     progression: ProgressionRecipe = PROGRESSIONS["demo"]
@@ -68,7 +68,7 @@ PRESETS = {
     ),
     "demo": OsteoarthritisRecipe(),
     "study": OsteoarthritisRecipe(
-        preset="study", followed=800, graded=200, test=1000, optimised=100, optimisation_steps=1000
+        preset="study", followed=1500, graded=300, test=1000, optimised=100, optimisation_steps=1000
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes, `study` for hours."""

@@ -20,7 +20,7 @@ from vesalius.evidence.figure import Figure, Results
 from vesalius.networks.classifier import residual_classifier
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.protocols.robustness.discrimination import Trained, discrimination_figures
-from vesalius.protocols.robustness.pointing import pointing_figures
+from vesalius.protocols.robustness.pointing import pointing_figures, readable_path
 from vesalius.protocols.robustness.recipe import ARMS, Data, RobustnessRecipe
 from vesalius.protocols.robustness.routing import (
     honest_scores,
@@ -96,7 +96,7 @@ class _DataExperiment:
     ) -> None:
         self.folder, self.data, self.recipe, self.progress = folder, data, recipe, progress
         self.own = recipe.of(data)
-        work: dict[str, Callable[[], dict[str, Figure]]] = {
+        work: dict[str, Callable[[], dict[str, Figure] | Measured]] = {
             "phantoms": self._phantoms, "first stage": self._first,
             **{arm: partial(self._fit, arm) for arm in ARMS},
             "discrimination": self._discrimination, "robustness": self._robustness,
@@ -105,9 +105,11 @@ class _DataExperiment:
         self.stages = {stage: partial(self._do, one) for stage, one in work.items()}
         self._read: dict[str, Classified] = {}
 
-    def _do(self, work: Callable[[], dict[str, Figure]]) -> Measured:
+    def _do(self, work: Callable[[], dict[str, Figure] | Measured]) -> Measured:
         """Work through a stage; what it was done with is told beside its figures."""
-        return work(), {
+        done = work()
+        figures, notes = done if isinstance(done, tuple) else (done, {})
+        return figures, notes | {
             "headline": list(self.own.headline), "cases": self.own.cases,
             "seeds": self.recipe.seeds, "primary_epsilon": self.recipe.primary,
             "labels": list(self._images("test").labels),
@@ -222,7 +224,10 @@ class _DataExperiment:
     def _write_curve(self, lines: list[tuple[str, ...]]) -> None:
         write_text(self.folder / "curve.csv", "\n".join(",".join(line) for line in lines) + "\n")
 
-    def _saliency(self) -> dict[str, Figure]:
-        return pointing_figures(
-            self._arms, self._images("real"), self._images("test"), self.own.headline
-        )
+    def _saliency(self) -> Measured:
+        arms, headline = self._arms, self.own.headline
+        path = readable_path(arms["dual"], self._prepared("dual", 0).held_out, headline)
+        figures = pointing_figures(
+            arms, self._images("real"), self._images("test"), headline, path
+        )  # fmt: skip
+        return figures, {"map_path": path}

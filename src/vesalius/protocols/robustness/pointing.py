@@ -14,9 +14,10 @@ from vesalius.evidence.localisation import (
     rank_likeness,
     share_inside,
 )
-from vesalius.networks.dual_norm import Path, is_dual
+from vesalius.networks.dual_norm import Path
 from vesalius.protocols.robustness.discrimination import Trained
 from vesalius.scans.classified import Classified
+from vesalius.tasks.classifier_run import TrainedClassifier
 from vesalius.tasks.saliency import METHODS, Method, randomised, saliency
 
 MEASURES = {
@@ -27,31 +28,50 @@ Rows = dict[str, dict[str, np.ndarray]]
 """Of each measure and label, one value for each image that shows it."""
 
 
+def readable_path(
+    trained: Sequence[TrainedClassifier], held_out: Classified, headline: Sequence[str]
+) -> Path:
+    """The path of dual networks whose maps lie more inside the masks of held-out images.
+
+    Which one does differs: of radiographs the adversarial path, of small volumes the clean one.
+    """
+
+    def inside(path: Path) -> float:
+        rows = _averaged([_measured(one.network, held_out, path) for one in trained])
+        shares = rows["saliency_in_mask"]
+        told = [shares[name] for name in headline if name in shares]
+        return float(np.concatenate(told).mean()) if told else 0.0
+
+    return "clean" if inside("clean") > inside("adversarial") else "adversarial"
+
+
 def pointing_figures(
-    arms: Trained, training: Classified, test: Classified, headline: Sequence[str]
+    arms: Trained, training: Classified, test: Classified, headline: Sequence[str], path: Path
 ) -> dict[str, Figure]:
     """Pointing game, share inside the mask and average precision of every training's maps.
 
     Maps are input gradients; a network with two paths is looked at through both, and told through
-    the adversarial one. Beside them what they must beat: the mean mask of the training images,
-    which ignores the image, and other methods on the standard network; and how much of a map is
-    left when weights are drawn anew.
+    one of them. Beside them what they must beat: the mean mask of the training images, which
+    ignores the image, and other methods on the standard network; and how much of a map is left
+    when weights are drawn anew.
 
     Args:
         arms: trainings of each seed.
         training: for the mean masks.
         test: unseen images with masks.
         headline: labels that are told together.
+        path: through which dual networks are told, see `readable_path`.
     """
     assert test.masks is not None and training.masks is not None
     found: dict[str, Figure] = {}
-    every = {
-        arm: [_measured(one.network, test, "adversarial") for one in trained]
-        for arm, trained in arms.items()
+    paths: tuple[Path, ...] = ("clean", "adversarial")
+    each: dict[str, list[Rows]] = {
+        f"dual_{own}": [_measured(one.network, test, own) for one in arms["dual"]] for own in paths
     }
-    every["dual_clean"] = [
-        _measured(one.network, test, "clean") for one in arms["dual"] if is_dual(one.network)
-    ]
+    every = {
+        arm: [_measured(one.network, test, "clean") for one in trained]
+        for arm, trained in arms.items() if arm != "dual"
+    } | {"dual": each[f"dual_{path}"]} | each  # fmt: skip
     for method in METHODS[1:]:
         every[f"standard_{method}"] = [
             _measured(arms["standard"][0].network, test, "clean", method)
@@ -74,7 +94,7 @@ def pointing_figures(
             for name in headline if name in pooled["dual"][measure]
         ])  # fmt: skip
         found[f"dual_minus_standard/{measure}"] = bootstrapped([gaps], np.mean, "")
-    return found | _sanity(arms, test)
+    return found | _sanity(arms, test, path)
 
 
 def _measured(
@@ -107,12 +127,14 @@ def _averaged(seeds: Sequence[Rows]) -> Rows:
     }
 
 
-def _sanity(arms: Trained, test: Classified) -> dict[str, Figure]:
+def _sanity(arms: Trained, test: Classified, path: Path) -> dict[str, Figure]:
     """Rank correlation of maps with those of the same network with fresh weights."""
     found = {}
     images = test.images[: min(50, len(test))]
     for arm, trained in arms.items():
         network = trained[0].network
-        own, fresh = (saliency(n, images, 0) for n in (network, randomised(network, seed=0)))
+        own, fresh = (
+            saliency(n, images, 0, path=path) for n in (network, randomised(network, seed=0))
+        )
         found[f"{arm}/randomised_likeness"] = mean_figure(rank_likeness(own, fresh), "")
     return found

@@ -1,7 +1,9 @@
 """Which metric, and how many neighbours: chosen on held-out patients by what their pictures became.
 
-For each choice the future of a held-out patient is drawn and measured, and compared with what the
-same meter reads off the true picture. Outcomes are not looked at.
+For each choice every fate of a held-out patient is drawn and measured, and all of them are compared
+with what the same meter reads off the true picture, by the continuous ranked probability score: it
+is least where fates are as likely as they are many (Gneiting and Raftery 2007, "Strictly proper
+scoring rules, prediction, and estimation", equation 20). Outcomes are not looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vesalius.networks.style_generator import StyleGenerator
-from vesalius.synthesis.progression.courses import Courses
+from vesalius.synthesis.progression.courses import Baseline, Courses
 from vesalius.synthesis.progression.fates import fates_of
 from vesalius.synthesis.progression.neighbours import METRICS, Metric, MetricName, nearest
 from vesalius.synthesis.progression.reader import AttributeReader
@@ -24,31 +26,31 @@ NO_CHANGE = "no_change"
 
 @dataclass(frozen=True)
 class Choice:
-    """A metric and a number of neighbours, with the error they were chosen by.
+    """A metric and a number of neighbours, with the score they were chosen by.
 
     Attributes:
-        errors: mean absolute error of the measured attributes, each in its spread over the
-            held-out patients, by metric and K; `no_change` stands for K = 0.
+        scores: ranked probability score of the measured attributes, each in its spread over the
+            held-out patients, by metric and K; lower is better; `no_change` stands for K = 0.
     """
 
     metric: MetricName
     neighbours: int
-    errors: Mapping[tuple[str, int], float]
+    scores: Mapping[tuple[str, int], float]
 
     def table(self) -> str:
         """All that was tried as CSV.
 
         >>> print(Choice("spread", 5, {("no_change", 0): 1.0, ("spread", 5): 0.5}).table())
-        metric,neighbours,error
+        metric,neighbours,score
         no_change,0,1.0000
         spread,5,0.5000
         <BLANKLINE>
         """
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["metric", "neighbours", "error"])
-        for (metric, count), error in self.errors.items():
-            rows.writerow([metric, count, f"{error:.4f}"])
+        rows.writerow(["metric", "neighbours", "score"])
+        for (metric, count), score in self.scores.items():
+            rows.writerow([metric, count, f"{score:.4f}"])
         return text.getvalue()
 
 
@@ -57,12 +59,12 @@ class HeldOut:
     """Patients who came twice or more, none of the courses among them.
 
     Attributes:
-        styles: of the first visit, `(P, W)`.
+        baseline: at the first visit.
         years: between first and last visit, `(P,)`.
-        before, after: what the meter reads off their true first and last pictures, `(P, K)`.
+        before, after: what the meter reads off their true first and last pictures, `(P, A)`.
     """
 
-    styles: np.ndarray
+    baseline: Baseline
     years: np.ndarray
     before: np.ndarray
     after: np.ndarray
@@ -72,28 +74,43 @@ def choose(
     metrics: Mapping[MetricName, Metric], courses: Courses, held_out: HeldOut,
     counts: Sequence[int], generator: StyleGenerator, meter: AttributeReader,
 ) -> Choice:  # fmt: skip
-    """The metric and K whose typical fates are measured nearest to the true futures.
+    """The metric and K whose fates tell the true futures best.
 
     The change that is measured between two drawn pictures is added to what was read before, so what
     a projection loses counts neither for nor against a choice.
     """
     scale = held_out.after.std(axis=0) + 1e-9
 
-    def error(change: np.ndarray) -> float:
-        gap = np.abs(held_out.before + change - held_out.after) / scale
-        return float(gap.mean())
+    def score(change: np.ndarray) -> float:
+        members = (held_out.before[:, None] + change) / scale
+        return ranked_probability_score(members, held_out.after / scale)
 
-    errors: dict[tuple[str, int], float] = {(NO_CHANGE, 0): error(np.zeros_like(held_out.before))}
+    still = np.zeros_like(held_out.before)[:, None]
+    scores: dict[tuple[str, int], float] = {(NO_CHANGE, 0): score(still)}
     for name in METRICS:
-        rows = nearest(metrics[name], held_out.styles, min(max(counts), len(courses)))
-        fates = fates_of(
-            held_out.styles, held_out.years, courses, rows, generator, meter
-        )  # fmt: skip
+        count = min(max(counts), len(courses))
+        rows = nearest(metrics[name], courses, held_out.baseline, count)
+        styles = held_out.baseline.styles
+        fates = fates_of(styles, held_out.years, courses, rows, generator, meter)
         for count in counts:
             if count <= rows.shape[1]:
-                own = fates.nearest(count)
-                errors[name, count] = error(own.of_typical(own.change))
-    tried = [key for key in errors if key[0] != NO_CHANGE]
-    metric, count = min(tried, key=lambda key: errors[key])
+                scores[name, count] = score(fates.nearest(count).change)
+    tried = [key for key in scores if key[0] != NO_CHANGE]
+    metric, count = min(tried, key=lambda key: scores[key])
     best = next(name for name in METRICS if name == metric)
-    return Choice(best, count, errors)
+    return Choice(best, count, scores)
+
+
+def ranked_probability_score(members: np.ndarray, truth: np.ndarray) -> float:
+    """Mean score of K members `(N, K, A)` each against what came true `(N, A)`; lower is better.
+
+    One member scores its absolute error.
+
+    >>> ranked_probability_score(np.array([[[1.0]]]), np.array([[3.0]]))
+    2.0
+    >>> ranked_probability_score(np.array([[[1.0], [3.0]]]), np.array([[3.0]]))
+    0.5
+    """
+    error = np.abs(members - truth[:, None]).mean(axis=1)
+    apart = np.abs(members[:, :, None] - members[:, None]).mean(axis=(1, 2))
+    return float((error - apart / 2).mean())

@@ -9,33 +9,38 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
+class Baseline:
+    """What is known of patients at their first visit.
+
+    Attributes:
+        styles: of their pictures, `(P, W)`.
+        foretold: change of read attributes a year that networks expect, `(P, A)`.
+    """
+
+    styles: np.ndarray
+    foretold: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Courses:
     """One course for each subject that came twice or more.
 
     Attributes:
         patients: whose they are.
-        begun: style of the first visit, `(P, W)`.
+        baseline: of each.
         drift: change of style a year, `(P, W)`.
-        reading_drift: change of read attributes a year, `(P, K)`.
+        reading_drift: change of read attributes a year, `(P, A)`.
         years: between first and last visit, `(P,)`.
     """
 
     patients: tuple[str, ...]
-    begun: np.ndarray
+    baseline: Baseline
     drift: np.ndarray
     reading_drift: np.ndarray
     years: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.begun)
-
-    def taken(self, rows: Sequence[int] | np.ndarray) -> Courses:
-        """Some of them."""
-        chosen = [int(row) for row in rows]
-        return Courses(
-            tuple(self.patients[row] for row in chosen), self.begun[chosen], self.drift[chosen],
-            self.reading_drift[chosen], self.years[chosen],
-        )  # fmt: skip
+        return len(self.drift)
 
 
 def ends_drift(values: np.ndarray, years: np.ndarray) -> np.ndarray:
@@ -61,7 +66,7 @@ def fitted_drift(values: np.ndarray, years: np.ndarray) -> np.ndarray:
 
 def courses_of(
     rows: dict[str, np.ndarray], patients: Sequence[str], years: np.ndarray, styles: np.ndarray,
-    readings: np.ndarray, all_visits: bool = True,
+    readings: np.ndarray, foretold: np.ndarray, all_visits: bool = True,
 ) -> Courses:  # fmt: skip
     """Courses of subjects by their rows in time, see `Visits.courses`.
 
@@ -70,14 +75,15 @@ def courses_of(
         patients: of each row.
         years: of each row.
         styles: of each row, `(N, W)`.
-        readings: of each row, `(N, K)`.
+        readings: of each row, `(N, A)`.
+        foretold: of each row, `(N, A)`.
         all_visits: fit the drift over all visits; first and last alone otherwise, as published.
     """
     drift = fitted_drift if all_visits else ends_drift
     usable = [own for own in rows.values() if years[own[-1]] > years[own[0]]]
     return Courses(
         tuple(patients[own[0]] for own in usable),
-        np.array([styles[own[0]] for own in usable]),
+        Baseline(*(np.array([one[own[0]] for own in usable]) for one in (styles, foretold))),
         np.array([drift(styles[own], years[own]) for own in usable]),
         np.array([drift(readings[own], years[own]) for own in usable]),
         np.array([years[own[-1]] - years[own[0]] for own in usable]),
@@ -98,7 +104,8 @@ def along(
         courses: of others.
         neighbours: rows of `courses`, `(N, K)`.
 
-    >>> courses = Courses(("a", "b"), np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.zeros((2, 1)),
+    >>> baseline = Baseline(np.zeros((2, 1)), np.zeros((2, 1)))
+    >>> courses = Courses(("a", "b"), baseline, np.array([[1.0], [3.0]]), np.zeros((2, 1)),
     ...                   np.array([2.0, 4.0]))
     >>> along(np.zeros((1, 1)), 4.0, courses, np.array([[0, 1]])).tolist()
     [[[4.0], [12.0]]]

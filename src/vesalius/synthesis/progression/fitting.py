@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,19 @@ from vesalius.scans.fault import Refused, refused_if_unwritable
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.visits import Visits
 from vesalius.synthesis.progression.choosing import Choice, HeldOut, choose
-from vesalius.synthesis.progression.courses import Courses, courses_of
+from vesalius.synthesis.progression.courses import Baseline, Courses, courses_of
 from vesalius.synthesis.progression.diffusion import (
     LaterObjective,
     PictureAutoencoderObjective,
     encoded,
     pairs_of,
+)
+from vesalius.synthesis.progression.forecasting import (
+    followed_by,
+    foretell,
+    foretold_of,
+    sides_of,
+    yearly,
 )
 from vesalius.synthesis.progression.likeness import Likeness, attention_of
 from vesalius.synthesis.progression.model import ProgressionModel
@@ -29,7 +37,7 @@ from vesalius.synthesis.progression.neighbours import METRICS, metric_of
 from vesalius.synthesis.progression.objectives import StyleObjective
 from vesalius.synthesis.progression.projection import EncoderObjective, Projected, project
 from vesalius.synthesis.progression.reader import ReaderObjective, read_attributes
-from vesalius.synthesis.progression.recipe import ProgressionRecipe
+from vesalius.synthesis.progression.recipe import ProgressionRecipe, ReaderRecipe
 from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit
 from vesalius.training.plan import Plan, planned, step_cost
@@ -101,15 +109,11 @@ def fit_progression(
         _fit(game, len(training), recipe.generator.fit, "generator", run, progress)
         model.generator.load_state_dict(game.generator.state_dict())
         run.save("generator", model.generator)
-    halves = _halves(training)
-    for number, (name, own) in enumerate(zip(("reader", "meter"), halves, strict=True)):
-        network = model.part(name)
-        if _missing(run, name, network):
-            torch.manual_seed(recipe.seed + number)
-            reading = ReaderObjective(own, prepared.held_out, recipe.attributes, recipe.reader)
-            _fit(reading, len(own), recipe.reader.fit, name, run, progress)
-            network.load_state_dict(reading.reader.state_dict())
-            run.save(name, network)
+    known = (training, prepared.held_out)
+    _fit_pair(("reader", "meter"), known, recipe.attributes, recipe.reader, run, model, progress)
+    ahead = tuple(followed_by(one, recipe.attributes) for one in known)
+    _fit_pair(("forecaster", "second_forecaster"), ahead, yearly(recipe.attributes),
+              recipe.forecast, run, model, progress)  # fmt: skip
     likeness = likeness_of(model, training.images)
     if _missing(run, "encoder", model.encoder):
         torch.manual_seed(recipe.seed)
@@ -132,6 +136,24 @@ def likeness_of(model: ProgressionModel, images: np.ndarray) -> Likeness:
     attention = attention_of(model.reader, images[:ATTENTION_PICTURES])
     recipe = model.recipe
     return Likeness(model.reader, attention, recipe.inner, recipe.readings)
+
+
+def _fit_pair(
+    names: tuple[str, str], known: tuple[Visits, ...], attributes: Sequence[str],
+    recipe: ReaderRecipe, run: Run[VisitsFingerprint], model: ProgressionModel, progress: Progress,
+) -> None:  # fmt: skip
+    """Fit two networks that read attributes, each on every other patient."""
+    training, held_out = known
+    sides = sides_of(training)
+    for number, name in enumerate(names):
+        network = model.part(name)
+        if _missing(run, name, network):
+            torch.manual_seed(model.recipe.seed + number)
+            own = training.taken(np.flatnonzero(sides == number))
+            reading = ReaderObjective(own, held_out, attributes, recipe)
+            _fit(reading, len(own), recipe.fit, name, run, progress)
+            network.load_state_dict(reading.reader.state_dict())
+            run.save(name, network)
 
 
 def _fit_second(
@@ -175,7 +197,8 @@ def _follow(
     rows = _followed(held_out)
     first, last = (held_out.taken([own[end] for own in rows]) for end in (0, -1))
     asked = HeldOut(
-        styles_of(first).styles, last.years - first.years,
+        Baseline(styles_of(first).styles, foretell(model.forecasters, first.images)),
+        last.years - first.years,
         read_attributes(model.meter, first.images), read_attributes(model.meter, last.images),
     )  # fmt: skip
     choice = choose(
@@ -185,7 +208,8 @@ def _follow(
     run.write_card(_card(run, choice))
     with refused_if_unwritable(run.folder / COURSES):
         arrays = {
-            "begun": courses.begun, "drift": courses.drift, "years": courses.years,
+            "begun": courses.baseline.styles, "foretold": courses.baseline.foretold,
+            "drift": courses.drift, "years": courses.years,
             "published_drift": published.drift,
             "reading_drift": courses.reading_drift,
             "attention": likeness.attention.cpu().numpy(),
@@ -201,7 +225,8 @@ def _courses(
     model: ProgressionModel, visits: Visits, styles: np.ndarray, all_visits: bool
 ) -> Courses:
     readings = read_attributes(model.reader, visits.images)
-    return courses_of(visits.courses(), visits.patients, visits.years, styles, readings,
+    foretold = foretold_of(model.forecasters, visits)
+    return courses_of(visits.courses(), visits.patients, visits.years, styles, readings, foretold,
                       all_visits)  # fmt: skip
 
 
@@ -209,16 +234,6 @@ def _followed(visits: Visits) -> list[np.ndarray]:
     """Rows of each subject who came twice or more, by time."""
     years = visits.years
     return [rows for rows in visits.courses().values() if years[rows[-1]] > years[rows[0]]]
-
-
-def _halves(visits: Visits) -> tuple[Visits, Visits]:
-    """Every other patient, so that no patient taught both readers."""
-    order = {patient: number for number, patient in enumerate(sorted(set(visits.patients)))}
-    one, two = (
-        visits.taken([row for row, p in enumerate(visits.patients) if order[p] % 2 == side])
-        for side in (0, 1)
-    )
-    return one, two
 
 
 def _write_choice(run: Run[VisitsFingerprint], choice: Choice) -> None:
@@ -273,7 +288,7 @@ def _card(run: Run[VisitsFingerprint], choice: Choice) -> list[str]:
     seen, recipe = run.fingerprint, run.recipe
     assert isinstance(recipe, ProgressionRecipe)
     phantom = "**Fitted on phantoms, not on patients.** " if seen.origin == "phantom" else ""
-    best = choice.errors[choice.metric, choice.neighbours]
+    best = choice.scores[choice.metric, choice.neighbours]
     return [
         f"# Run {run.name}: progression",
         "",
@@ -282,8 +297,9 @@ def _card(run: Run[VisitsFingerprint], choice: Choice) -> list[str]:
         "",
         f"- pictures: {' × '.join(map(str, seen.shape))}, {seen.channels} channels",
         f"- read attributes: {', '.join(recipe.attributes)}",
-        f"- futures along {choice.neighbours} neighbours, metric {choice.metric}: error {best:.3f} "
-        f"of the spread on held-out patients, {choice.errors['no_change', 0]:.3f} without change",
+        f"- futures along {choice.neighbours} neighbours, metric {choice.metric}: ranked "
+        f"probability score {best:.3f} of the spread on held-out patients, "
+        f"{choice.scores['no_change', 0]:.3f} without change",
         f"- preset {recipe.preset}, seed {recipe.seed}",
         "",
         "Not for diagnosis. A drawn future is one course among those of similar patients, not what "

@@ -14,10 +14,11 @@ from safetensors.numpy import load_file
 
 from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, silent
-from vesalius.synthesis.progression.courses import Courses
+from vesalius.synthesis.progression.courses import Baseline, Courses
 from vesalius.synthesis.progression.diffusion import later_pictures
 from vesalius.synthesis.progression.fates import Fates, Grading, fates_of, typical
 from vesalius.synthesis.progression.fitting import CHOICE, COURSES
+from vesalius.synthesis.progression.forecasting import foretell
 from vesalius.synthesis.progression.likeness import Likeness
 from vesalius.synthesis.progression.model import ProgressionModel
 from vesalius.synthesis.progression.neighbours import MetricName, metric_of, nearest
@@ -75,7 +76,11 @@ class Foreseer:
         with safe_open(path, framework="np") as stream:
             patients = tuple(stream.metadata()["patients"].split("\n"))
         self.courses = Courses(
-            patients, arrays["begun"], arrays["drift"], arrays["reading_drift"], arrays["years"]
+            patients,
+            Baseline(arrays["begun"], arrays["foretold"]),
+            arrays["drift"],
+            arrays["reading_drift"],
+            arrays["years"],
         )
         self.published_courses = replace(self.courses, drift=arrays["published_drift"])
         self.likeness = Likeness(
@@ -131,7 +136,7 @@ class Foreseer:
             grade: what else is asked of every drawn picture, see `fates_of`.
         """
         count = neighbours or self.neighbours
-        rows = nearest(self.metric, styles, count, self.courses.patients, owners)
+        rows = self.nearest(images, styles, count, owners)
         now = draw_styles(self.model.generator, styles)
         every = [self.fates(styles, ahead, self.courses, rows, grade) for ahead in years]
         last = typical(every[int(np.argmax(years))].change)
@@ -147,6 +152,13 @@ class Foreseer:
             np.stack([before + high + few for _, high in ends], axis=1),
             np.stack([f.grades.mean(axis=1) for f in every], axis=1),
         )
+
+    def nearest(
+        self, images: np.ndarray, styles: np.ndarray, count: int, owners: Sequence[str] = ()
+    ) -> np.ndarray:
+        """Rows of the `count` nearest courses by the chosen metric, see `nearest`."""
+        baseline = Baseline(styles, foretell(self.model.forecasters, images))
+        return nearest(self.metric, self.courses, baseline, count, owners)
 
     def fates(
         self, styles: np.ndarray, years: np.ndarray | float, courses: Courses, rows: np.ndarray,

@@ -6,21 +6,23 @@ from torch import nn
 
 from vesalius.networks.style_generator import StyleGenerator
 from vesalius.synthesis.progression.diffusion import LaterDenoiser, PictureAutoencoder
+from vesalius.synthesis.progression.forecasting import yearly
 from vesalius.synthesis.progression.projection import StyleEncoder
 from vesalius.synthesis.progression.reader import AttributeReader
 from vesalius.synthesis.progression.recipe import ProgressionRecipe
 from vesalius.training.visits_fingerprint import VisitsFingerprint
 
-PARTS = ("generator", "reader", "meter", "encoder")
+PARTS = ("generator", "reader", "meter", "encoder", "forecaster", "second_forecaster")
 SECOND = ("coder", "denoiser")
 
 
 class ProgressionModel:
-    """Generator, two readers, encoder and the second generator, untrained.
+    """Generator, readers, forecasters, encoder and the second generator, untrained.
 
     Attributes:
         reader: whose inner maps and readings a projection keeps.
         meter: which measures what came out; of another seed, and fitted on other patients.
+        forecaster, second_forecaster: which foretell the change to come.
         coder, denoiser: the second generator, if there is to be one.
     """
 
@@ -33,6 +35,10 @@ class ProgressionModel:
         self.reader, self.meter = (
             AttributeReader(channels, recipe.attributes, recipe.reader) for _ in range(2)
         )
+        changes = yearly(recipe.attributes)
+        self.forecaster, self.second_forecaster = (
+            AttributeReader(channels, changes, recipe.forecast) for _ in range(2)
+        )
         self.encoder = StyleEncoder(channels, self.generator, recipe.encoder)
         self.coder: PictureAutoencoder | None = None
         self.denoiser: LaterDenoiser | None = None
@@ -42,6 +48,11 @@ class ProgressionModel:
             self.denoiser = LaterDenoiser(
                 (side, side, 1), recipe.diffusion, fingerprint.longest_years
             )
+
+    @property
+    def forecasters(self) -> tuple[AttributeReader, AttributeReader]:
+        """Both."""
+        return self.forecaster, self.second_forecaster
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class StyleRecipe(Settings):
     path_every: int = 8
     adaptation_images: int = 50_000
     fit: FitRecipe = FitRecipe(
-        steps=2000, batch_size=32, learning_rate=2.5e-3, weight_decay=0.0, moving_average=0.995,
+        steps=1500, batch_size=32, learning_rate=2.5e-3, weight_decay=0.0, moving_average=0.995,
         betas=(0.0, 0.99), gradient_clip=1e3, precision="32-true", warmup_steps=20,
     )  # fmt: skip
 
@@ -53,6 +53,16 @@ class ReaderRecipe(Settings):
     )  # fmt: skip
 
 
+FORECAST = ReaderRecipe(
+    shift=4,
+    fit=FitRecipe(
+        steps=500, batch_size=32, learning_rate=2e-3, weight_decay=3e-2, moving_average=0.99,
+        precision="32-true", validate_every=50,
+    ),
+)  # fmt: skip
+"""Of a network that foretells: there are far fewer courses than pictures."""
+
+
 class EncoderRecipe(Settings):
     """Settings of the encoder.
 
@@ -65,7 +75,7 @@ class EncoderRecipe(Settings):
     width: int = 16
     styles_weight: float = 0.1
     fit: FitRecipe = FitRecipe(
-        steps=800, batch_size=16, learning_rate=2e-3, weight_decay=1e-4, moving_average=0.99,
+        steps=600, batch_size=16, learning_rate=2e-3, weight_decay=1e-4, moving_average=0.99,
         precision="32-true",
     )  # fmt: skip
 
@@ -107,10 +117,10 @@ class DiffusionRecipe(Settings):
     denoiser_widths: tuple[int, ...] = (64, 96, 128)
     steps: int = 12
     autoencoder_fit: FitRecipe = FitRecipe(
-        steps=600, batch_size=16, learning_rate=2e-3, moving_average=0.99, precision="32-true"
+        steps=400, batch_size=16, learning_rate=2e-3, moving_average=0.99, precision="32-true"
     )
     denoiser_fit: FitRecipe = FitRecipe(
-        steps=2000, batch_size=32, learning_rate=2e-3, moving_average=0.995, precision="32-true"
+        steps=800, batch_size=32, learning_rate=2e-3, moving_average=0.99, precision="32-true"
     )
 
 
@@ -123,7 +133,7 @@ class ProgressionRecipe(Settings):
         seed: of every fit and split.
         held_out: share of the patients kept for choosing metric and K.
         attributes: that are read off pictures.
-        generator, reader, encoder: see there.
+        generator, reader, forecast, encoder: see there.
         refinement: steps after the encoder.
         inner, readings: weights of a reader's inner maps and readings in a projection.
         neighbours: numbers K that are tried.
@@ -138,11 +148,12 @@ class ProgressionRecipe(Settings):
     attributes: tuple[str, ...] = ("joint_space_mm_medial", "joint_space_mm_lateral")
     generator: StyleRecipe = StyleRecipe()
     reader: ReaderRecipe = ReaderRecipe()
+    forecast: ReaderRecipe = FORECAST
     encoder: EncoderRecipe = EncoderRecipe()
     refinement: ProjectionRecipe = REFINEMENT
     inner: float = 1.0
     readings: float = 0.3
-    neighbours: tuple[int, ...] = (1, 3, 5, 10, 20)
+    neighbours: tuple[int, ...] = (1, 5, 10, 20)
     all_visits: bool = True
     diffusion: DiffusionRecipe | None = DiffusionRecipe()
 
@@ -165,6 +176,7 @@ PRESETS = {
             fit=_steps(StyleRecipe().fit, 3, 4),
         ),
         reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
+        forecast=ReaderRecipe(width=4, fit=_steps(FORECAST.fit, 3, 4)),
         encoder=EncoderRecipe(width=4, fit=_steps(EncoderRecipe().fit, 3, 4)),
         refinement=REFINEMENT.model_copy(update={"steps": 2}), neighbours=(1, 3),
         diffusion=DiffusionRecipe(
@@ -182,6 +194,7 @@ PRESETS = {
             fit=_steps(StyleRecipe().fit, 780_000, 32),
         ),
         reader=ReaderRecipe(width=64, shift=8, fit=_steps(ReaderRecipe().fit, 20_000, 32)),
+        forecast=ReaderRecipe(width=64, shift=8, fit=_steps(FORECAST.fit, 10_000, 32)),
         encoder=EncoderRecipe(width=64, fit=_steps(EncoderRecipe().fit, 50_000, 32)),
         diffusion=DiffusionRecipe(
             code_channels=8, widths=(64, 128), denoiser_widths=(128, 256, 384), steps=30,

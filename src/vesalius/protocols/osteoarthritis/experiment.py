@@ -168,12 +168,11 @@ class _Experiment:
         real, unseen = self._parts[0], self._visits("test")
         count = min(DRAWN, len(real), len(unseen))
         generator = foreseer.model.generator
-        noise = torch.randn(
-            count, generator.mapping.noise, generator=torch.Generator().manual_seed(1)
-        )
+        luck = torch.Generator().manual_seed(1)
+        noise = torch.randn(count, generator.mapping.noise, generator=luck)
         with torch.no_grad():
             styles = generator.mapping(noise.to(generator.mapping.mean.device)).cpu().numpy()
-        drawn = draw_styles(generator, styles)
+        drawn = draw_styles(generator, styles, chance=luck)
         extract = lite0_features().pooled
         chance = np.random.default_rng(0)
         seen, apart = (

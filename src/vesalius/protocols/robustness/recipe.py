@@ -22,7 +22,7 @@ class DataRecipe(Settings):
         headline: labels whose maps are told together.
         mirror: axes of an image along which it may be mirrored.
         shift: largest shift as augmentation.
-        width: of the network, the classifier's own without it.
+        width, batch_size: of network and fits, the classifier's own without them.
         epsilon: of the attack that is trained against, the classifier's own without it.
     """
 
@@ -33,6 +33,7 @@ class DataRecipe(Settings):
     mirror: tuple[int, ...] = ()
     shift: int = 4
     width: int | None = None
+    batch_size: int | None = None
     epsilon: float | None = None
 
 
@@ -67,7 +68,7 @@ class RobustnessRecipe(Settings):
     )
     ct: DataRecipe = DataRecipe(
         kind="nodule", side=20, cases=2400, headline=("nodule_malignant",), mirror=(0, 1, 2),
-        shift=2, width=8, epsilon=0.01,
+        shift=2, width=8, batch_size=16, epsilon=0.01,
     )  # fmt: skip
     test_cases: int = 400
     external_cases: int = 400
@@ -92,11 +93,17 @@ class RobustnessRecipe(Settings):
     def training(self, data: Data, arm: Training) -> ClassifierTraining:
         """Settings of one arm."""
         own = self.of(data)
+        fits = {
+            name: fit.model_copy(update={"batch_size": own.batch_size or fit.batch_size})
+            for name, fit in (("first", self.classifier.first), ("second", self.classifier.second))
+        }
         attack = self.classifier.attack
         attack = attack.model_copy(update={"epsilon": own.epsilon or attack.epsilon})
         changed = {"mirror": own.mirror, "shift": own.shift, "attack": attack}
         width = own.width or self.classifier.width
-        return self.classifier.model_copy(update={"training": arm, "width": width, **changed})
+        return self.classifier.model_copy(
+            update={"training": arm, "width": width, **changed, **fits}
+        )
 
 
 PRESETS = {
@@ -119,7 +126,7 @@ PRESETS = {
         radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 224, "cases": 20_000}),
         mri=RobustnessRecipe().mri.model_copy(update={"side": 128, "cases": 5000}),
         ct=RobustnessRecipe().ct.model_copy(
-            update={"side": 48, "cases": 5000, "width": None}
+            update={"side": 48, "cases": 5000, "width": None, "batch_size": None}
         ),
     ),
 }  # fmt: skip

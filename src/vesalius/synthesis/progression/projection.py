@@ -141,13 +141,18 @@ def project(
 
 
 @torch.no_grad()
-def draw_styles(generator: StyleGenerator, styles: np.ndarray, batch: int = 128) -> np.ndarray:
-    """Pictures `(N, C, S, S)` in [0, 1] of styles `(N, W)`, without noise."""
+def draw_styles(
+    generator: StyleGenerator,
+    styles: np.ndarray,
+    batch: int = 128,
+    chance: torch.Generator | None = None,
+) -> np.ndarray:
+    """Pictures `(N, C, S, S)` in [0, 1] of styles `(N, W)`; without chance they have no noise."""
     generator.eval()
     device = generator.mapping.mean.device
     parts = np.array_split(styles, max(1, -(-len(styles) // batch)))
     drawn: np.ndarray = np.concatenate([
-        (generator(torch.from_numpy(part.astype(np.float32)).to(device)) / 2 + 0.5)
+        (generator(torch.from_numpy(part.astype(np.float32)).to(device), chance) / 2 + 0.5)
         .clamp(0, 1).cpu().numpy()
         for part in parts
     ])  # fmt: skip

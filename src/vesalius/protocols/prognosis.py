@@ -69,8 +69,8 @@ class Foreseen:
     """Futures of some pictures, and what they are graded.
 
     Attributes:
-        grades_now: probabilities of each grade today `(N, G)`; those of later times are the
-            futures'.
+        grades_now: probabilities of each grade today `(N, G)`, of the picture as it is drawn, for
+            what a projection loses is no change; those of later times are the futures'.
         risk: that the grade rises by two or more, calibrated where enough outcomes were known,
             `(N, Y)`.
     """
@@ -119,7 +119,7 @@ class Prognosis:
         if self.grader is None:
             none = np.full((len(given), len(years)), np.nan)
             return Foreseen(futures, none[:, :0], none)
-        now = self.graded(given)
+        now = self.graded(futures.drawn_now)
         raw = np.stack([rise_risk(now, one, RISE) for one in futures.grades.swapaxes(0, 1)], axis=1)
         return Foreseen(futures, now, self.calibrated(raw))
 

@@ -50,6 +50,7 @@ class Methods:
         self.prognosis, self.foreseer = prognosis, prognosis.foreseer
         self.training, self.end_to_end, self.seed = training, end_to_end, seed
         self.names = self.foreseer.recipe.attributes
+        self._drawn_before: dict[Outcomes, Fates] = {}
         self.every: dict[str, Callable[[Outcomes], Foretold]] = {
             "extrapolation": self._extrapolation,
             "extrapolation_published": self._published,
@@ -66,12 +67,22 @@ class Methods:
         }
 
     def fates(self, own: Outcomes, count: int) -> Fates:
-        """What becomes of patients along `count` neighbours, by the chosen metric."""
-        return self._fates(own, self.foreseer.courses, self._nearest(own, count))
+        """What becomes of patients along `count` neighbours, by the chosen metric.
+
+        As many as are ever asked for are drawn once.
+        """
+        if own not in self._drawn_before:
+            most = max(*self.foreseer.recipe.neighbours, self.foreseer.neighbours)
+            rows = self._nearest(own, min(most, len(self.foreseer.courses) - 1))
+            self._drawn_before[own] = self._fates(own, self.foreseer.courses, rows)
+        return self._drawn_before[own].nearest(count)
 
     def along(self, own: Outcomes, fates: Fates) -> Foretold:
-        """The typical fate's picture and reading, and the risk over all."""
-        today = self.prognosis.graded(own.images)
+        """The typical fate's picture and reading, and the risk over all.
+
+        Grades rise from those of today's picture as it is drawn to those of the fates.
+        """
+        today = self.prognosis.graded(self._drawn(own.styles))
         before = read_attributes(self.foreseer.model.meter, own.images)
         return Foretold(
             rise_risk(today, fates.grades.mean(axis=1)),

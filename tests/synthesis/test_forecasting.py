@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
 from vesalius.scans.visits import Visits
+from vesalius.synthesis.progression import fitting
 from vesalius.synthesis.progression.choosing import ranked_probability_score
-from vesalius.synthesis.progression.forecasting import followed_by, foretell, foretold_of, sides_of
-from vesalius.synthesis.progression.reader import AttributeReader
-from vesalius.synthesis.progression.recipe import ReaderRecipe
+from vesalius.synthesis.progression.forecasting import (
+    completed,
+    followed_by,
+    foretell,
+    foretold_of,
+    sides_of,
+)
+from vesalius.synthesis.progression.reader import AttributeReader, ReaderObjective
+from vesalius.synthesis.progression.recipe import PRESETS, ProgressionRecipe, ReaderRecipe
 
 
 def _visits() -> Visits:
@@ -23,6 +34,19 @@ def _visits() -> Visits:
     )  # fmt: skip
 
 
+def _constant(value: float) -> AttributeReader:
+    """A network that tells the same of every picture."""
+    network = AttributeReader(1, ("x",), ReaderRecipe(width=4))
+    network.spread.zero_()
+    network.mean.copy_(torch.tensor([value]))
+    return network
+
+
+def test_what_is_not_known_is_read_off_the_picture() -> None:
+    found = completed(_visits(), ("space_mm",), _constant(2.5)).attributes["space_mm"]
+    assert found.tolist() == [5.0, 4.0, 1.0, 6.0, 2.5, 3.0]
+
+
 def test_every_visit_that_others_followed_is_learnt_from_with_the_drift_from_then_on() -> None:
     found = followed_by(_visits(), ("space_mm",))
     assert found.names == ("u", "v")  # the last visit, and those without a measured one after
@@ -32,14 +56,50 @@ def test_every_visit_that_others_followed_is_learnt_from_with_the_drift_from_the
 
 def test_patients_are_told_by_the_network_that_has_not_seen_them() -> None:
     visits = _visits()
-    pair = tuple(AttributeReader(1, ("x",), ReaderRecipe(width=4)) for _ in range(2))
-    for value, network in enumerate(pair):
-        network.spread.zero_()
-        network.mean.copy_(torch.tensor([float(value)]))
-    told = foretold_of((pair[0], pair[1]), visits)[:, 0]
-    assert (told == 1 - sides_of(visits)).all()
-    assert set(sides_of(visits)) == {0, 1}
-    assert (foretell((pair[0], pair[1]), visits.images) == 0.5).all()
+    pair = (_constant(0.0), _constant(1.0))
+    sides = sides_of(visits.patients)
+    assert set(sides.values()) == {0, 1}
+    told = foretold_of(pair, visits, sides)[:, 0]
+    assert told.tolist() == [1 - sides[patient] for patient in visits.patients]
+
+
+def test_patients_who_never_came_again_do_not_shift_the_sides_of_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those who teach a forecaster are never told by it, whoever else is in the cohort."""
+    chance = np.random.default_rng(0)
+    subjects = tuple(f"s{number:02d}" for number in range(40) for _ in range(2 - number % 3 // 2))
+    visit = [subjects[:row].count(one) for row, one in enumerate(subjects)]
+    space = chance.uniform(3, 6, len(subjects))
+    space[5::7] = np.nan
+    visits = Visits(
+        chance.random((len(subjects), 1, 16, 16)), tuple(f"v{n}" for n in range(len(subjects))),
+        subjects, 4.0 * np.array(visit), np.zeros(len(subjects), bool),
+        dict.fromkeys(ProgressionRecipe().attributes, space), ("",) * len(subjects), subjects,
+    )  # fmt: skip
+    taught: dict[str, set[str]] = {}
+    inner = fitting._fit
+
+    def spied(objective: Any, cases: int, recipe: Any, part: str, *rest: Any) -> None:
+        if isinstance(objective, ReaderObjective):
+            pictures = {image.tobytes() for image in objective.images}
+            taught[part] = {
+                subject for image, subject in zip(visits.images, subjects, strict=True)
+                if image.tobytes() in pictures
+            }  # fmt: skip
+        inner(objective, cases, recipe, part, *rest)
+
+    monkeypatch.setattr(fitting, "_fit", spied)
+    prepared = fitting.prepare_progression(visits, PRESETS["smallest"])
+    fitting.fit_progression(prepared, tmp_path / "run")
+    sides = sides_of(prepared.training.patients)
+    assert {sides[one] for one in taught["forecaster"]} == {0}
+    assert {sides[one] for one in taught["second_forecaster"]} == {1}
+
+
+def test_the_mean_of_both_tells_others() -> None:
+    visits, pair = _visits(), (_constant(0.0), _constant(1.0))
+    assert (foretell(pair, visits.images) == 0.5).all()
 
 
 def test_the_score_is_least_where_fates_are_as_likely_as_they_are_many() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from vesalius.synthesis.progression.diffusion import (
     pairs_of,
 )
 from vesalius.synthesis.progression.forecasting import (
+    completed,
     followed_by,
     foretell,
     foretold_of,
@@ -110,9 +111,14 @@ def fit_progression(
         model.generator.load_state_dict(game.generator.state_dict())
         run.save("generator", model.generator)
     known = (training, prepared.held_out)
-    _fit_pair(("reader", "meter"), known, recipe.attributes, recipe.reader, run, model, progress)
-    ahead = tuple(followed_by(one, recipe.attributes) for one in known)
-    _fit_pair(("forecaster", "second_forecaster"), ahead, yearly(recipe.attributes),
+    sides = sides_of(training.patients)
+    _fit_pair(("reader", "meter"), known, sides, recipe.attributes, recipe.reader, run, model,
+              progress)  # fmt: skip
+    ahead = tuple(
+        followed_by(completed(one, recipe.attributes, model.reader), recipe.attributes)
+        for one in known
+    )
+    _fit_pair(("forecaster", "second_forecaster"), ahead, sides, yearly(recipe.attributes),
               recipe.forecast, run, model, progress)  # fmt: skip
     likeness = likeness_of(model, training.images)
     if _missing(run, "encoder", model.encoder):
@@ -139,17 +145,21 @@ def likeness_of(model: ProgressionModel, images: np.ndarray) -> Likeness:
 
 
 def _fit_pair(
-    names: tuple[str, str], known: tuple[Visits, ...], attributes: Sequence[str],
-    recipe: ReaderRecipe, run: Run[VisitsFingerprint], model: ProgressionModel, progress: Progress,
+    names: tuple[str, str], known: tuple[Visits, ...], sides: Mapping[str, int],
+    attributes: Sequence[str], recipe: ReaderRecipe, run: Run[VisitsFingerprint],
+    model: ProgressionModel, progress: Progress,
 ) -> None:  # fmt: skip
-    """Fit two networks that read attributes, each on every other patient."""
+    """Fit two networks that read attributes, each on every other patient.
+
+    Which patients those are follows from the run, not from the rows that are known.
+    """
     training, held_out = known
-    sides = sides_of(training)
+    own_side = np.array([sides[patient] for patient in training.patients])
     for number, name in enumerate(names):
         network = model.part(name)
         if _missing(run, name, network):
             torch.manual_seed(model.recipe.seed + number)
-            own = training.taken(np.flatnonzero(sides == number))
+            own = training.taken(np.flatnonzero(own_side == number))
             reading = ReaderObjective(own, held_out, attributes, recipe)
             _fit(reading, len(own), recipe.fit, name, run, progress)
             network.load_state_dict(reading.reader.state_dict())
@@ -225,7 +235,7 @@ def _courses(
     model: ProgressionModel, visits: Visits, styles: np.ndarray, all_visits: bool
 ) -> Courses:
     readings = read_attributes(model.reader, visits.images)
-    foretold = foretold_of(model.forecasters, visits)
+    foretold = foretold_of(model.forecasters, visits, sides_of(visits.patients))
     return courses_of(visits.courses(), visits.patients, visits.years, styles, readings, foretold,
                       all_visits)  # fmt: skip
 

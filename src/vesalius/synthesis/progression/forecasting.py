@@ -7,7 +7,7 @@ has not seen them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,21 +42,41 @@ def followed_by(visits: Visits, attributes: Sequence[str]) -> Visits:
     return replace(visits.taken(rows), attributes=dict(zip(names, columns, strict=True)))
 
 
-def sides_of(visits: Visits) -> np.ndarray:
-    """0 or 1 for each visit, every other patient: nobody taught both networks of a pair."""
-    order = {patient: number for number, patient in enumerate(sorted(set(visits.patients)))}
-    return np.array([order[patient] % 2 for patient in visits.patients])
+def completed(visits: Visits, attributes: Sequence[str], reader: AttributeReader) -> Visits:
+    """Visits whose unknown attributes are read off their pictures."""
+    read = read_attributes(reader, visits.images)
+    known = {name: visits.attributes[name] for name in attributes}
+    filled = {
+        name: np.where(np.isnan(values), read[:, column], values)
+        for column, (name, values) in enumerate(known.items())
+    }
+    return replace(visits, attributes=visits.attributes | filled)
+
+
+def sides_of(patients: Sequence[str]) -> dict[str, int]:
+    """0 or 1 for each patient, every other one: nobody taught both networks of a pair.
+
+    >>> sides_of(["b", "a", "b", "c"])
+    {'a': 0, 'b': 1, 'c': 0}
+    """
+    return {patient: number % 2 for number, patient in enumerate(sorted(set(patients)))}
 
 
 def foretold_of(
-    pair: tuple[AttributeReader, AttributeReader], visits: Visits
+    pair: tuple[AttributeReader, AttributeReader], visits: Visits, sides: Mapping[str, int]
 ) -> np.ndarray:  # fmt: skip
     """The change a year that is foretold of patients who taught one of a pair, `(N, A)`.
 
     Each is told by the other one.
+
+    Args:
+        pair: of networks.
+        visits: of patients who taught them.
+        sides: which of both each patient taught, see `sides_of`.
     """
     first, second = (read_attributes(network, visits.images) for network in pair)
-    found: np.ndarray = np.where(sides_of(visits)[:, None] == 0, second, first)
+    own = np.array([sides[patient] for patient in visits.patients])
+    found: np.ndarray = np.where(own[:, None] == 0, second, first)
     return found
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from vesalius.cli import main
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.protocols.prognosis import Prognosis, fit_prognosis
+from vesalius.report.prognosis_files import FRAME_MS, FRAMES, PAUSE_MS
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.synthesis.progression.fitting import prepare_progression
 from vesalius.synthesis.progression.recipe import PRESETS
@@ -58,11 +59,14 @@ def test_the_command_writes_pictures_changes_an_animation_and_readings(
     stem = "knee_0003_v0_0000"
     assert files == {
         f"{stem}_now.png", f"{stem}_1y.png", f"{stem}_1y_change.png", f"{stem}_4y.png",
-        f"{stem}_4y_change.png", f"{stem}.gif", f"{stem}.csv",
+        f"{stem}_4y_change.png", f"{stem}_1y_fast.png", f"{stem}_4y_fast.png", f"{stem}.gif",
+        f"{stem}.csv",
     }  # fmt: skip
     assert "SYNTHETIC" in Image.open(tmp_path / f"{stem}_1y.png").info["Comment"]
     assert "Comment" not in Image.open(tmp_path / f"{stem}_now.png").info
-    assert Image.open(tmp_path / f"{stem}.gif").n_frames > 10  # type: ignore[attr-defined]
+    film = ImageSequence.all_frames(Image.open(tmp_path / f"{stem}.gif"))
+    shown = sum(frame.info["duration"] for frame in film)  # frames that are alike are one
+    assert len(film) > 2 and shown == 3 * PAUSE_MS + 2 * (FRAMES - 1) * FRAME_MS
     head, one, four = (tmp_path / f"{stem}.csv").read_text().splitlines()
     assert head.startswith("years,joint_space_mm_medial,joint_space_mm_medial_low")
     assert len(one.split(",")) == len(four.split(",")) == len(head.split(","))

@@ -23,7 +23,8 @@ def _courses(count: int, seed: int) -> Courses:
     chance = np.random.default_rng(seed + 1)
     noisy, foretold = (drift[:, 9:] + s * chance.standard_normal((count, 1)) for s in (0.1, 0.2))
     baseline = Baseline(styles, foretold)
-    return Courses(tuple(map(str, range(count))), baseline, drift, noisy, np.full(count, 4.0))
+    seen = np.stack([noisy.min(axis=0), noisy.max(axis=0)])
+    return Courses(tuple(map(str, range(count))), baseline, drift, noisy, np.full(count, 4.0), seen)
 
 
 @pytest.mark.parametrize("name", METRICS)

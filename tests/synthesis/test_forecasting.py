@@ -14,10 +14,10 @@ from vesalius.synthesis.progression import fitting
 from vesalius.synthesis.progression.choosing import ranked_probability_score
 from vesalius.synthesis.progression.forecasting import (
     completed,
+    folds_of,
     followed_by,
     foretell,
     foretold_of,
-    sides_of,
 )
 from vesalius.synthesis.progression.reader import AttributeReader, ReaderObjective
 from vesalius.synthesis.progression.recipe import PRESETS, ProgressionRecipe, ReaderRecipe
@@ -56,14 +56,14 @@ def test_every_visit_that_others_followed_is_learnt_from_with_the_drift_from_the
 
 def test_patients_are_told_by_the_network_that_has_not_seen_them() -> None:
     visits = _visits()
-    pair = (_constant(0.0), _constant(1.0))
-    sides = sides_of(visits.patients)
-    assert set(sides.values()) == {0, 1}
-    told = foretold_of(pair, visits, sides)[:, 0]
-    assert told.tolist() == [1 - sides[patient] for patient in visits.patients]
+    networks = [_constant(0.0), _constant(1.0), _constant(2.0)]
+    folds = folds_of(visits.patients, 3)
+    assert set(folds.values()) == {0, 1, 2}
+    told = foretold_of(networks, visits, folds)[:, 0]
+    assert told.tolist() == [folds[patient] for patient in visits.patients]
 
 
-def test_patients_who_never_came_again_do_not_shift_the_sides_of_others(
+def test_patients_who_never_came_again_do_not_shift_the_folds_of_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Those who teach a forecaster are never told by it, whoever else is in the cohort."""
@@ -92,14 +92,17 @@ def test_patients_who_never_came_again_do_not_shift_the_sides_of_others(
     monkeypatch.setattr(fitting, "_fit", spied)
     prepared = fitting.prepare_progression(visits, PRESETS["smallest"])
     fitting.fit_progression(prepared, tmp_path / "run")
-    sides = sides_of(prepared.training.patients)
-    assert {sides[one] for one in taught["forecaster"]} == {0}
-    assert {sides[one] for one in taught["second_forecaster"]} == {1}
+    folds = folds_of(prepared.training.patients, 3)
+    for fold in range(3):
+        assert {folds[one] for one in taught[f"forecaster_{fold + 1}"]} == {0, 1, 2} - {fold}
+    halves = folds_of(prepared.training.patients, 2)
+    assert {halves[one] for one in taught["reader"]} == {0}
+    assert {halves[one] for one in taught["meter"]} == {1}
 
 
-def test_the_mean_of_both_tells_others() -> None:
-    visits, pair = _visits(), (_constant(0.0), _constant(1.0))
-    assert (foretell(pair, visits.images) == 0.5).all()
+def test_the_mean_of_all_tells_others() -> None:
+    visits, networks = _visits(), (_constant(0.0), _constant(1.0))
+    assert (foretell(networks, visits.images) == 0.5).all()
 
 
 def test_the_score_is_least_where_fates_are_as_likely_as_they_are_many() -> None:

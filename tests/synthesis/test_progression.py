@@ -12,6 +12,7 @@ from vesalius.scans.fault import Refused
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
 from vesalius.synthesis.progression.choosing import NO_CHANGE
+from vesalius.synthesis.progression.courses import along
 from vesalius.synthesis.progression.fitting import fit_progression, prepare_progression
 from vesalius.synthesis.progression.futures import Foreseer
 from vesalius.synthesis.progression.recipe import PRESETS
@@ -43,11 +44,14 @@ def test_a_run_foresees_pictures_and_readings_with_intervals(
     owners = tuple(visits.patients[row] for row in rows)
     styles = foreseer.projected(images).styles
     found = foreseer.futures(images, styles, (0.0, 4.0, 8.0), owners, neighbours=5)
-    assert found.pictures.shape == (4, 3, 1, 16, 16) and found.readings.shape == (4, 3, 2)
-    assert np.allclose(found.pictures[:, 0], found.drawn_now, atol=1e-5)
+    for one in (found.usual, found.fast):
+        assert one.pictures.shape == (4, 3, 1, 16, 16) and one.readings.shape == (4, 3, 2)
+        assert np.allclose(one.pictures[:, 0], found.drawn_now, atol=1e-5)
     assert (found.low <= found.high).all()
     assert np.allclose(found.low[:, 0], found.high[:, 0], atol=1e-4)  # nothing moves in no time
-    within = (found.low - 1e-5 <= found.readings) & (found.readings <= found.high + 1e-5)
+    within = (found.low - 1e-5 <= found.usual.readings) & (
+        found.usual.readings <= found.high + 1e-5
+    )
     assert within.mean() > 0.8  # the most typical of five is rarely an extreme one
     single = foreseer.futures(images, styles, (4.0,), owners, neighbours=1)
     assert np.isnan(single.low).all()
@@ -58,19 +62,19 @@ def test_the_typical_fate_is_a_neighbours_own_and_risk_is_told_over_all(
 ) -> None:
     foreseer = Foreseer.open(run.folder)
     styles = foreseer.projected(visits.images[:3].astype(np.float32)).styles
-    rows = np.tile(np.arange(5), (3, 1))
+    then = along(styles, 8.0, foreseer.courses, np.tile(np.arange(5), (3, 1)))
 
     def brightness(pictures: np.ndarray) -> np.ndarray:
         mean: np.ndarray = pictures.mean(axis=(1, 2, 3))[:, None]
         return mean
 
-    fates = foreseer.fates(styles, 8.0, foreseer.courses, rows, brightness)
+    fates = foreseer.fates(styles, then, brightness)
     assert fates.styles.shape[:2] == fates.change.shape[:2] == fates.grades.shape[:2] == (3, 5)
-    alone = foreseer.fates(styles, 8.0, foreseer.courses, rows[:, 3:4], brightness)
+    alone = foreseer.fates(styles, then[:, 3:4], brightness)
     assert np.allclose(alone.grades[:, 0], fates.grades[:, 3], atol=1e-5)
     shown = fates.of_typical(fates.styles)
     assert all((shown[n] == fates.styles[n]).all(axis=1).any() for n in range(3))
-    assert (fates.nearest(1).of_typical(fates.styles) == fates.styles[:, 0]).all()
+    assert (alone.of_typical(alone.styles) == then[:, 3]).all()
 
 
 def test_the_second_generator_draws_each_alike_in_any_company(

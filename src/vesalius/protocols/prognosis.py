@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy.special import expit, logit
 
+from vesalius.scans.classified import TRAIN, VALIDATION
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.visit_layouts import GRADE
-from vesalius.scans.visits import Visits
+from vesalius.scans.visits import Visits, joined
 from vesalius.synthesis.progression.fitting import PreparedProgression, fit_progression
 from vesalius.synthesis.progression.futures import Foreseer, Futures
 from vesalius.tasks.adversarial_training import FEWEST
@@ -56,12 +57,38 @@ def fit_prognosis(
     highest = sum(count >= FEWEST for count in steps)
     if not highest:
         return fit_progression(prepared, out, progress)
-    both = _joined(prepared.training, prepared.held_out)
-    ready = prepare_classification(graded(both, GRADE, highest), recipe)
+    training, held_out = prepared.training, prepared.held_out
+    both = joined(
+        replace(training, splits=(TRAIN,) * len(training)),
+        replace(held_out, splits=(VALIDATION,) * len(held_out)),
+    )
+    prepare_classification(graded(both, GRADE, highest), recipe)
     run = fit_progression(prepared, out, progress)
-    fit_classification(ready, run.folder / GRADES, progress)
+    fit_grader(Foreseer.open(run.folder), both, highest, recipe, progress)
     _calibrate(Prognosis.open(run.folder), prepared.held_out, progress)
     return run
+
+
+def fit_grader(
+    foreseer: Foreseer, known: Visits, highest: int, recipe: ClassificationRecipe,
+    progress: Progress = silent,
+) -> None:  # fmt: skip
+    """Fit the classifier of grades on visits as they are and as the generator draws them.
+
+    A grade is then the same of a picture and of its projection, and a change of grades is one of
+    the disease.
+
+    Args:
+        foreseer: whose run it belongs to.
+        known: visits with grades.
+        highest: grade that is told.
+        recipe: of the classifier.
+        progress: told after each step.
+    """
+    taught = graded(joined(known, foreseer.redrawn(known, progress)), GRADE, highest)
+    fit_classification(
+        prepare_classification(taught, recipe), foreseer.run.folder / GRADES, progress
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,18 +188,3 @@ def _calibrate(prognosis: Prognosis, held_out: Visits, progress: Progress) -> No
 def _odds(risk: np.ndarray) -> np.ndarray:
     found: np.ndarray = logit(np.clip(risk, 1e-4, 1 - 1e-4))
     return found
-
-
-def _joined(training: Visits, held_out: Visits) -> Visits:
-    """Both parts, each marked with its split."""
-    attributes = {
-        name: np.concatenate([values, held_out.attributes[name]])
-        for name, values in training.attributes.items()
-    }
-    return Visits(
-        np.concatenate([training.images, held_out.images]), training.names + held_out.names,
-        training.subjects + held_out.subjects, np.concatenate([training.years, held_out.years]),
-        np.concatenate([training.mirrored, held_out.mirrored]), attributes,
-        ("train",) * len(training) + ("val",) * len(held_out),
-        training.patients + held_out.patients, training.origin,
-    )  # fmt: skip

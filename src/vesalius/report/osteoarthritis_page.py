@@ -21,7 +21,7 @@ matplotlib.use("Agg")
 
 RISK = ("auc", "sensitivity", "specificity")
 FUTURE = ("joint_space_mae_mm", "ssim", "identity_rank1")
-PROJECTION = ("seconds", "lpips_or_l2", "joint_space_mae_mm")
+PROJECTION = ("seconds", "lpips_or_l2", "joint_space_mae_mm", "risk_auc")
 PATIENTS, ATTRIBUTE = 6, "joint_space_mm_medial"
 
 
@@ -80,6 +80,12 @@ def conclusions(figures: dict[str, Any]) -> list[str]:
             f"Projection by the encoder takes {fast['value']:.3g} s a picture, by optimisation "
             f"{slow['value']:.3g} s, {slow['value'] / fast['value']:.0f} times as long."
         )
+    gap = figures.get("projection/encoder_minus_optimisation/risk_auc")
+    if gap and gap["ci95"]:
+        said.append(
+            f"Risk along styles of the encoder minus along optimised ones: {shown(gap)} AUC "
+            f"(n = {gap['n']})."
+        )
     return said
 
 
@@ -132,14 +138,18 @@ def strip_picture(folder: Path) -> str:
     times = [horizon / 2, horizon]
     images = first.images.astype(np.float32)
     found = foreseer.futures(images, foreseer.projected(images).styles, times, first.patients)
-    rows = ["now", "drawn now", *(f"foreseen, {one:g} years" for one in times), "true"]
+    rows = [
+        "now", "drawn now", *(f"{one:g} years, typical" for one in times),
+        f"{horizon:g} years, one in ten", f"true, {horizon:g} years",
+    ]  # fmt: skip
     canvas = Canvas(figsize=(1.7 * len(pairs), 1.75 * len(rows)), facecolor="black")
     axes = canvas.subplots(len(rows), len(pairs), squeeze=False)
-    spaces = visits.attributes.get(ATTRIBUTE)
+    spaces, read = visits.attributes.get(ATTRIBUTE), foreseer.recipe.attributes.index(ATTRIBUTE)
     for column, (before, after) in enumerate(pairs):
         each = [
             visits.images[before, 0], found.drawn_now[column, 0],
-            *found.pictures[column, :, 0], visits.images[after, 0],
+            *found.usual.pictures[column, :, 0], found.fast.pictures[column, -1, 0],
+            visits.images[after, 0],
         ]  # fmt: skip
         for place, picture in enumerate(each):
             axes[place, column].imshow(picture.astype(float), cmap="gray", vmin=0, vmax=1)
@@ -147,10 +157,12 @@ def strip_picture(folder: Path) -> str:
             if column == 0:
                 axes[place, 0].set_title(rows[place], color="white", fontsize=8, loc="left")
         if spaces is not None and column:
-            for place, row in ((0, before), (len(rows) - 1, after)):
-                axes[place, column].set_title(
-                    f"medial {spaces[row]:.1f} mm", color="white", fontsize=7
-                )
+            told = {
+                0: spaces[before], 3: found.usual.readings[column, -1, read],
+                4: found.fast.readings[column, -1, read], len(rows) - 1: spaces[after],
+            }  # fmt: skip
+            for place, space in told.items():
+                axes[place, column].set_title(f"medial {space:.1f} mm", color="white", fontsize=7)
     canvas.subplots_adjust(0.002, 0.002, 0.998, 0.97, wspace=0.03, hspace=0.12)
     return encoded(canvas, dpi=110)
 

@@ -70,9 +70,11 @@ def write_prognoses(
 def write_prognosis(
     folder: str | Path, patient: Patient, futures: Futures, attributes: Sequence[str]
 ) -> list[Path]:
-    """Write `NAME_now.png`, for each time a picture and its change, `NAME.gif` and `NAME.csv`.
+    """Write `NAME_now.png`, for each time some pictures, `NAME.gif` and `NAME.csv`.
 
-    Drawn pictures are marked as synthetic in their metadata. Blue pixels got darker, red brighter.
+    Of each time: the typical future, what changes in it (blue pixels get darker, red brighter), and
+    the future of those who change more than nine in ten. Drawn pictures are marked as synthetic in
+    their metadata.
 
     Args:
         folder: that is written to.
@@ -82,12 +84,13 @@ def write_prognosis(
     """
     out = make_folder(folder)
     now = futures.drawn_now[patient.row, 0]
-    then = futures.pictures[patient.row, :, 0]
+    then, fast = (one.pictures[patient.row, :, 0] for one in (futures.usual, futures.fast))
     written = [_saved(out / f"{patient.name}_now.png", patient, patient.image, drawn=False)]
-    for years, picture in zip(futures.years, then, strict=True):
+    for years, picture, faster in zip(futures.years, then, fast, strict=True):
         stem = f"{patient.name}_{years:g}y"
         written.append(_saved(out / f"{stem}.png", patient, picture))
         written.append(_saved(out / f"{stem}_change.png", patient, changed(now, picture)))
+        written.append(_saved(out / f"{stem}_fast.png", patient, faster))
     written.append(_animated(out / f"{patient.name}.gif", patient, [now, *then]))
     path = out / f"{patient.name}.csv"
     with refused_if_unwritable(path), path.open("w", newline="") as stream:
@@ -95,7 +98,7 @@ def write_prognosis(
         ends = [f"{name}{end}" for name in attributes for end in ("", "_low", "_high")]
         rows.writerow(["years", *ends, "expected_grade", "risk"])
         for index, years in enumerate(futures.years):
-            each = zip(futures.readings[patient.row, index], futures.low[patient.row, index],
+            each = zip(futures.usual.readings[patient.row, index], futures.low[patient.row, index],
                        futures.high[patient.row, index], strict=True)  # fmt: skip
             told = [f"{value:.3f}" for one in each for value in one]
             rest = f"{patient.grades[1 + index]:.2f}", f"{patient.risk[index]:.4f}"

@@ -77,3 +77,17 @@ class Visits:
         rows = fitting_rows("visits", self.patients, self.splits, share, seed)
         first, second = (self.taken(side) for side in rows)
         return first, second
+
+
+def joined(first: Visits, second: Visits) -> Visits:
+    """The rows of both, which know the same attributes."""
+    return Visits(
+        np.concatenate([first.images, second.images]), first.names + second.names,
+        first.subjects + second.subjects, np.concatenate([first.years, second.years]),
+        np.concatenate([first.mirrored, second.mirrored]),
+        {
+            name: np.concatenate([values, second.attributes[name]])
+            for name, values in first.attributes.items()
+        },
+        first.splits + second.splits, first.patients + second.patients, first.origin,
+    )  # fmt: skip

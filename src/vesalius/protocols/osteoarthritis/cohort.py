@@ -38,6 +38,11 @@ class Outcomes:
         return between
 
     @property
+    def targets(self) -> np.ndarray:
+        """Outcomes as the one label there is, `(P, 1)`."""
+        return self.fast.astype(np.float32)[:, None]
+
+    @property
     def images(self) -> np.ndarray:
         """First pictures `(P, C, S, S)`."""
         return self.first.images.astype(np.float32)

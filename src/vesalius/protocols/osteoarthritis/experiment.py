@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
-from vesalius.evidence.discrimination import auc_figure
+from vesalius.evidence.discrimination import auc_difference, auc_figure
 from vesalius.evidence.figure import Figure, Results, mean_figure
 from vesalius.evidence.frechet import features, frechet_distance
 from vesalius.networks.picture_features import lite0_features
@@ -27,14 +27,15 @@ from vesalius.protocols.osteoarthritis.future import future_figures, space_error
 from vesalius.protocols.osteoarthritis.methods import Foretold, Methods
 from vesalius.protocols.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.protocols.osteoarthritis.risk import risk_figures
-from vesalius.protocols.prognosis import GRADES, HIGHEST, Prognosis
+from vesalius.protocols.prognosis import GRADES, HIGHEST, Prognosis, fit_grader
 from vesalius.protocols.stages import Stages
 from vesalius.protocols.strands import Measured, Work, run_strands
 from vesalius.scans.classified import Classified
 from vesalius.scans.progress import Progress, silent
-from vesalius.scans.visit_layouts import GRADE, read_visits
+from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
 from vesalius.synthesis.progression.fitting import fit_progression, prepare_progression
+from vesalius.synthesis.progression.futures import Foreseer
 from vesalius.synthesis.progression.projection import (
     Projected,
     draw_styles,
@@ -48,7 +49,6 @@ from vesalius.tasks.classifier_run import (
     fit_classification,
     prepare_classification,
 )
-from vesalius.tasks.grading import graded
 
 DRAWN = 500
 """Pictures of each set for the Fréchet distance, at most."""
@@ -133,9 +133,8 @@ class _Experiment:
         recipe = ClassificationRecipe(
             preset=self.recipe.preset, seed=self.recipe.seed, classifier=self.recipe.grading
         )
-        known = graded(self._visits("graded"), GRADE, HIGHEST)
-        fit_classification(prepare_classification(known, recipe), self.folder / "run" / GRADES,
-                           self.progress)  # fmt: skip
+        foreseer = Foreseer.open(self.folder / "run")
+        fit_grader(foreseer, self._visits("graded"), HIGHEST, recipe, self.progress)
         return {}
 
     def _end_to_end(self) -> dict[str, Figure]:
@@ -194,8 +193,9 @@ class _Experiment:
 
     def _projection_figures(self) -> dict[str, Figure]:
         """Error, time, and what is left of joint spaces after each way of projecting."""
-        foreseer, test = self._prognosis.foreseer, self._visits("test")
-        some = test.taken(range(min(self.recipe.optimised, len(test))))
+        foreseer, (test, last) = self._prognosis.foreseer, ends_of(self._visits("test"))
+        few = range(min(self.recipe.optimised, len(test)))
+        some, later = test.taken(few), last.taken(few)
         steps = PUBLISHED_PROJECTION.model_copy(update={"steps": self.recipe.optimisation_steps})
 
         def optimised() -> Projected:
@@ -203,6 +203,7 @@ class _Experiment:
 
         found: dict[str, Figure] = {}
         true = joint_spaces(some, self.names)
+        ranked: dict[str, np.ndarray] = {}
         for way, work in (
             ("encoder", lambda: foreseer.projected(some.images)), ("optimisation", optimised)
         ):  # fmt: skip
@@ -217,6 +218,14 @@ class _Experiment:
             found[f"projection/{way}/joint_space_mae_mm"] = mean_figure(
                 np.abs(read - true).mean(axis=1), "mm"
             )
+            own = outcomes_of(some, later, projected.styles)
+            ranked[way] = _column(self._methods.every["extrapolation"](own).score)
+            found[f"projection/{way}/risk_auc"] = auc_figure(
+                ranked[way], own.targets, resamples=self.recipe.resamples
+            )
+        found["projection/encoder_minus_optimisation/risk_auc"] = auc_difference(
+            ranked["encoder"], ranked["optimisation"], own.targets, resamples=self.recipe.resamples
+        )
         return found
 
     def _outcomes(self, name: str, visits: Visits) -> Outcomes:
@@ -227,14 +236,18 @@ class _Experiment:
             save_file({"styles": np.ascontiguousarray(styles)}, kept)
         return outcomes_of(first, last, load_file(kept)["styles"])
 
+    @cached_property
+    def _methods(self) -> Methods:
+        first, _ = ends_of(self._parts[0])
+        end_to_end = TrainedClassifier.open(self.folder / "end-to-end")
+        return Methods(self._prognosis, first, end_to_end, self.recipe.seed)
+
     def _prognoses(self) -> dict[str, Figure]:
         """What every method says of unseen patients, and what became of them."""
-        training, held_out = self._parts
+        _, held_out = self._parts
         test = self._outcomes("test", self._visits("test"))
         held = self._outcomes("held-out", held_out)
-        first, _ = ends_of(training)
-        end_to_end = TrainedClassifier.open(self.folder / "end-to-end")
-        methods = Methods(self._prognosis, first, end_to_end, self.recipe.seed)
+        methods = self._methods
         told: dict[str, Foretold] = {name: tell(test) for name, tell in methods.every.items()}
         points = {name: tell(held).score for name, tell in methods.every.items()}
         scores = {name: one.score for name, one in told.items() if one.score is not None}
@@ -248,15 +261,13 @@ class _Experiment:
         }
         for name, one in told.items():
             found |= future_figures(name, one, test, self.names, against)
-        counts = [n for n in self.recipe.progression.neighbours if n < len(first)]
-        fates = methods.fates(test, max(counts))
-        for count in counts:
-            own = methods.along(test, fates.nearest(count))
-            assert own.score is not None
+        for count in self.recipe.progression.neighbours:
+            if count > len(methods.training):
+                continue
+            own = methods.along(test, methods.fates(test, count))
             found[f"neighbours/{count}/auc"] = auc_figure(
-                own.score[None, :, None], test.fast.astype(np.float32)[:, None],
-                resamples=self.recipe.resamples,
-            )  # fmt: skip
+                _column(own.score), test.targets, resamples=self.recipe.resamples
+            )
             found |= {
                 key.replace(f"future/{count}/", f"neighbours/{count}/"): figure
                 for key, figure in future_figures(
@@ -265,3 +276,9 @@ class _Experiment:
             }
         found["risk/fast"] = mean_figure(test.fast.astype(float), "")
         return found
+
+
+def _column(score: np.ndarray | None) -> np.ndarray:
+    """A score as that of the one label there is, `(P, 1)`."""
+    assert score is not None
+    return score[:, None]

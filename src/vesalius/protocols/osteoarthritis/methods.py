@@ -10,9 +10,9 @@ import numpy as np
 from vesalius.protocols.osteoarthritis.cohort import Outcomes, drivers
 from vesalius.protocols.prognosis import Prognosis
 from vesalius.scans.visits import Visits
-from vesalius.synthesis.progression.courses import Baseline, Courses
+from vesalius.synthesis.progression.courses import Baseline, along
 from vesalius.synthesis.progression.fates import Fates
-from vesalius.synthesis.progression.neighbours import PublishedMetric, nearest
+from vesalius.synthesis.progression.neighbours import PublishedMetric, nearest, thinned
 from vesalius.synthesis.progression.projection import draw_styles
 from vesalius.synthesis.progression.reader import read_attributes
 from vesalius.tasks.classifier_run import TrainedClassifier
@@ -50,7 +50,7 @@ class Methods:
         self.prognosis, self.foreseer = prognosis, prognosis.foreseer
         self.training, self.end_to_end, self.seed = training, end_to_end, seed
         self.names = self.foreseer.recipe.attributes
-        self._drawn_before: dict[Outcomes, Fates] = {}
+        self._drawn_before: dict[tuple[Outcomes, int], Fates] = {}
         self.every: dict[str, Callable[[Outcomes], Foretold]] = {
             "extrapolation": self._extrapolation,
             "extrapolation_published": self._published,
@@ -67,15 +67,11 @@ class Methods:
         }
 
     def fates(self, own: Outcomes, count: int) -> Fates:
-        """What becomes of patients along `count` neighbours, by the chosen metric.
-
-        As many as are ever asked for are drawn once.
-        """
-        if own not in self._drawn_before:
-            most = max(*self.foreseer.recipe.neighbours, self.foreseer.neighbours)
-            rows = self._nearest(own, min(most, len(self.foreseer.courses) - 1))
-            self._drawn_before[own] = self._fates(own, self.foreseer.courses, rows)
-        return self._drawn_before[own].nearest(count)
+        """What becomes of patients along `count` neighbours, by the chosen metric; drawn once."""
+        key = own, count
+        if key not in self._drawn_before:
+            self._drawn_before[key] = self._steered(own, self._nearest(own, count))
+        return self._drawn_before[key]
 
     def along(self, own: Outcomes, fates: Fates) -> Foretold:
         """The typical fate's picture and reading, and the risk over all.
@@ -97,10 +93,13 @@ class Methods:
         courses = self.foreseer.published_courses
         baseline = Baseline(own.styles, np.zeros((len(own), 0)))
         rows = nearest(PublishedMetric(), courses, baseline, 1, own.first.patients)
-        return self.along(own, self._fates(own, courses, rows))
+        then = along(own.styles, own.years, courses, rows)
+        return self.along(own, self.foreseer.fates(own.styles, then, self.prognosis.graded))
 
     def _diffusion(self, own: Outcomes) -> Foretold:
-        return self._told(own, self.foreseer.diffused(own.images, own.years, self.seed))
+        """Today's picture is graded as its autoencoder gives it back, as the later one is."""
+        today = self.foreseer.recoded(own.images)
+        return self._told(own, self.foreseer.diffused(own.images, own.years, self.seed), today)
 
     def _baseline(self, own: Outcomes) -> Foretold:
         grades = self.prognosis.graded(own.images)
@@ -119,17 +118,13 @@ class Methods:
 
     def _mean(self, own: Outcomes) -> Foretold:
         """The mean course of all, measured as every other: by the change of drawn pictures."""
-        courses = self.foreseer.courses
-        mean = Courses(
-            ("",), courses.baseline, courses.drift.mean(axis=0)[None],
-            courses.reading_drift.mean(axis=0)[None], courses.years.mean()[None],
-        )  # fmt: skip
-        return self.along(own, self._fates(own, mean, np.zeros((len(own), 1), dtype=int)))
+        mean = self.foreseer.courses.reading_drift.mean(axis=0)
+        return self.along(own, self._asked(own, np.broadcast_to(mean, (len(own), 1, len(mean)))))
 
     def _random(self, own: Outcomes) -> Foretold:
         courses = self.foreseer.courses
         rows = np.random.default_rng(self.seed).integers(len(courses), size=(len(own), 1))
-        return self.along(own, self._fates(own, courses, rows))
+        return self.along(own, self._steered(own, rows))
 
     def _oracle(self, own: Outcomes) -> Foretold:
         """Neighbours by what truly drives the disease, which no picture tells in full."""
@@ -139,20 +134,30 @@ class Methods:
         same = np.array(own.first.patients)[:, None] == np.array(self.training.patients)[None]
         apart[same] = np.inf
         rows = np.argsort(apart, axis=1, kind="stable")[:, : self.foreseer.neighbours]
-        return self.along(own, self._fates(own, self.foreseer.courses, rows))
+        return self.along(own, self._steered(own, rows))
 
     def _nearest(self, own: Outcomes, count: int) -> np.ndarray:
         return self.foreseer.nearest(own.images, own.styles, count, own.first.patients)
 
-    def _fates(self, own: Outcomes, courses: Courses, rows: np.ndarray) -> Fates:
-        grade = self.prognosis.graded
-        return self.foreseer.fates(own.styles, own.years, courses, rows, grade)
+    def _steered(self, own: Outcomes, rows: np.ndarray) -> Fates:
+        """Fates in which patients lose what some of their neighbours lost."""
+        courses = self.foreseer.courses
+        followed = thinned(rows, courses, self.foreseer.recipe.drawn)
+        return self._asked(own, courses.reading_drift[followed])
+
+    def _asked(self, own: Outcomes, drift: np.ndarray) -> Fates:
+        """Fates of some change of readings a year, `(P, K, A)`."""
+        then = self.foreseer.steering.moved(own.styles, own.years[:, None, None] * drift)
+        return self.foreseer.fates(own.styles, then, self.prognosis.graded)
 
     def _drawn(self, styles: np.ndarray) -> np.ndarray:
         return draw_styles(self.foreseer.model.generator, styles)
 
-    def _told(self, own: Outcomes, pictures: np.ndarray) -> Foretold:
-        """What follows from a picture of the future."""
-        today, then = self.prognosis.graded(own.images), self.prognosis.graded(pictures)
+    def _told(
+        self, own: Outcomes, pictures: np.ndarray, today: np.ndarray | None = None
+    ) -> Foretold:
+        """What follows from a picture of the future, and one of today other than it was taken."""
+        before = own.images if today is None else today
+        now, then = self.prognosis.graded(before), self.prognosis.graded(pictures)
         readings = read_attributes(self.foreseer.model.meter, pictures)
-        return Foretold(rise_risk(today, then), pictures, readings)
+        return Foretold(rise_risk(now, then), pictures, readings)

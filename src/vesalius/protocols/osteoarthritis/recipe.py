@@ -36,19 +36,19 @@ class OsteoarthritisRecipe(Settings):
 
     preset: str = "demo"
     seed: int = 0
-    followed: int = 640
+    followed: int = 300
     visits: tuple[float, ...] = (0.0, 4.0, 8.0)
-    graded: int = 130
+    graded: int = 80
     outcomes: int = 50
-    test: int = 600
+    test: int = 100
     progression: ProgressionRecipe = PROGRESSIONS["demo"]
     grading: ClassifierTraining = TRAININGS["demo"].model_copy(
-        update={"first": _fit(500, 3e-3), "second": _fit(200, 1e-3)}
+        update={"first": _fit(350, 3e-3), "second": _fit(120, 1e-3)}
     )
     end_to_end: ClassifierTraining = TRAININGS["demo"].model_copy(
         update={"training": "standard", "first": _fit(0, 1e-3), "second": _fit(150, 5e-4)}
     )
-    optimised: int = 32
+    optimised: int = 8
     optimisation_steps: int = 300
     resamples: int = 10_000
     workers: int = 2
@@ -68,7 +68,11 @@ PRESETS = {
     ),
     "demo": OsteoarthritisRecipe(),
     "study": OsteoarthritisRecipe(
-        preset="study", followed=1500, graded=300, test=1000, optimised=100, optimisation_steps=1000
+        preset="study", followed=960, graded=300, test=1000, optimised=64,
+        progression=PROGRESSIONS["study"],
+        grading=TRAININGS["demo"].model_copy(
+            update={"first": _fit(600, 3e-3), "second": _fit(250, 1e-3)}
+        ),
     ),
 }  # fmt: skip
-"""`smallest` for tests, `demo` for CPU minutes, `study` for hours."""
+"""`smallest` for tests, `demo` for CPU minutes, `study` for an hour or two."""

@@ -119,7 +119,7 @@ class _DataExperiment:
         recipe, own = self.recipe, self.own
         for name, count, seed, scanner in (
             ("real", own.cases, recipe.seed, "home"),
-            ("test", recipe.test_cases, recipe.seed + 1000, "home"),
+            ("test", own.test_cases or recipe.test_cases, recipe.seed + 1000, "home"),
             ("external", recipe.external_cases, recipe.seed + 2000, "other"),
         ):
             write_findings(

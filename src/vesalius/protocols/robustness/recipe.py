@@ -22,8 +22,9 @@ class DataRecipe(Settings):
         headline: labels whose maps are told together.
         mirror: axes of an image along which it may be mirrored.
         shift: largest shift as augmentation.
-        width, batch_size: of network and fits, the classifier's own without them.
+        width: of the network, the classifier's own without it.
         epsilon: of the attack that is trained against, the classifier's own without it.
+        test_cases: unseen phantoms of the same scanner, the experiment's own number without it.
     """
 
     kind: Literal["radiograph", "spine_slice", "nodule"]
@@ -33,8 +34,8 @@ class DataRecipe(Settings):
     mirror: tuple[int, ...] = ()
     shift: int = 4
     width: int | None = None
-    batch_size: int | None = None
     epsilon: float | None = None
+    test_cases: int | None = None
 
 
 class RobustnessRecipe(Settings):
@@ -68,7 +69,7 @@ class RobustnessRecipe(Settings):
     )
     ct: DataRecipe = DataRecipe(
         kind="nodule", side=20, cases=2400, headline=("nodule_malignant",), mirror=(0, 1, 2),
-        shift=2, width=8, batch_size=16, epsilon=0.01,
+        shift=2, width=8, epsilon=0.01, test_cases=800,
     )  # fmt: skip
     test_cases: int = 400
     external_cases: int = 400
@@ -93,17 +94,11 @@ class RobustnessRecipe(Settings):
     def training(self, data: Data, arm: Training) -> ClassifierTraining:
         """Settings of one arm."""
         own = self.of(data)
-        fits = {
-            name: fit.model_copy(update={"batch_size": own.batch_size or fit.batch_size})
-            for name, fit in (("first", self.classifier.first), ("second", self.classifier.second))
-        }
         attack = self.classifier.attack
         attack = attack.model_copy(update={"epsilon": own.epsilon or attack.epsilon})
         changed = {"mirror": own.mirror, "shift": own.shift, "attack": attack}
         width = own.width or self.classifier.width
-        return self.classifier.model_copy(
-            update={"training": arm, "width": width, **changed, **fits}
-        )
+        return self.classifier.model_copy(update={"training": arm, "width": width, **changed})
 
 
 PRESETS = {
@@ -112,7 +107,7 @@ PRESETS = {
         epsilons=3, attacked_cases=8, attack_steps=1, strong_steps=2, resamples=50, workers=1,
         radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 32, "cases": 60}),
         mri=RobustnessRecipe().mri.model_copy(update={"side": 32, "cases": 40}),
-        ct=RobustnessRecipe().ct.model_copy(update={"side": 16, "cases": 40}),
+        ct=RobustnessRecipe().ct.model_copy(update={"side": 16, "cases": 40, "test_cases": None}),
     ),
     "demo": RobustnessRecipe(),
     "study": RobustnessRecipe(
@@ -126,7 +121,7 @@ PRESETS = {
         radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 224, "cases": 20_000}),
         mri=RobustnessRecipe().mri.model_copy(update={"side": 128, "cases": 5000}),
         ct=RobustnessRecipe().ct.model_copy(
-            update={"side": 48, "cases": 5000, "width": None, "batch_size": None}
+            update={"side": 48, "cases": 5000, "width": None, "test_cases": None}
         ),
     ),
 }  # fmt: skip

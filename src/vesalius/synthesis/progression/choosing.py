@@ -1,9 +1,9 @@
 """Which metric, and how many neighbours: chosen on held-out patients by what their pictures became.
 
-For each choice every fate of a held-out patient is drawn and measured, and all of them are compared
-with what the same meter reads off the true picture, by the continuous ranked probability score: it
-is least where fates are as likely as they are many (Gneiting and Raftery 2007, "Strictly proper
-scoring rules, prediction, and estimation", equation 20). Outcomes are not looked at.
+For each choice all that a held-out patient's neighbours lost is compared with what is read off the
+true later picture, by the continuous ranked probability score: it is least where fates are as
+likely as they are many (Gneiting and Raftery 2007, "Strictly proper scoring rules, prediction, and
+estimation", equation 20). Outcomes are not looked at.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vesalius.networks.style_generator import StyleGenerator
 from vesalius.synthesis.progression.courses import Baseline, Courses
-from vesalius.synthesis.progression.fates import fates_of
-from vesalius.synthesis.progression.neighbours import METRICS, Metric, MetricName, nearest
-from vesalius.synthesis.progression.reader import AttributeReader
+from vesalius.synthesis.progression.neighbours import (
+    METRICS,
+    Metric,
+    MetricName,
+    nearest,
+)
 
 NO_CHANGE = "no_change"
 
@@ -72,13 +74,9 @@ class HeldOut:
 
 def choose(
     metrics: Mapping[MetricName, Metric], courses: Courses, held_out: HeldOut,
-    counts: Sequence[int], generator: StyleGenerator, meter: AttributeReader,
+    counts: Sequence[int],
 ) -> Choice:  # fmt: skip
-    """The metric and K whose fates tell the true futures best.
-
-    The change that is measured between two drawn pictures is added to what was read before, so what
-    a projection loses counts neither for nor against a choice.
-    """
+    """The metric and K whose courses tell the true futures best."""
     scale = held_out.after.std(axis=0) + 1e-9
 
     def score(change: np.ndarray) -> float:
@@ -88,13 +86,11 @@ def choose(
     still = np.zeros_like(held_out.before)[:, None]
     scores: dict[tuple[str, int], float] = {(NO_CHANGE, 0): score(still)}
     for name in METRICS:
-        count = min(max(counts), len(courses))
-        rows = nearest(metrics[name], courses, held_out.baseline, count)
-        styles = held_out.baseline.styles
-        fates = fates_of(styles, held_out.years, courses, rows, generator, meter)
+        rows = nearest(metrics[name], courses, held_out.baseline, len(courses))
         for count in counts:
-            if count <= rows.shape[1]:
-                scores[name, count] = score(fates.nearest(count).change)
+            if count <= len(courses):
+                drift = courses.reading_drift[rows[:, :count]]
+                scores[name, count] = score(held_out.years[:, None, None] * drift)
     tried = [key for key in scores if key[0] != NO_CHANGE]
     metric, count = min(tried, key=lambda key: scores[key])
     best = next(name for name in METRICS if name == metric)

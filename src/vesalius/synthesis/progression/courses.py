@@ -31,6 +31,7 @@ class Courses:
         drift: change of style a year, `(P, W)`.
         reading_drift: change of read attributes a year, `(P, A)`.
         years: between first and last visit, `(P,)`.
+        seen: lowest and highest readings at any visit, `(2, A)`.
     """
 
     patients: tuple[str, ...]
@@ -38,6 +39,7 @@ class Courses:
     drift: np.ndarray
     reading_drift: np.ndarray
     years: np.ndarray
+    seen: np.ndarray
 
     def __len__(self) -> int:
         return len(self.drift)
@@ -87,6 +89,7 @@ def courses_of(
         np.array([drift(styles[own], years[own]) for own in usable]),
         np.array([drift(readings[own], years[own]) for own in usable]),
         np.array([years[own[-1]] - years[own[0]] for own in usable]),
+        np.stack([readings.min(axis=0), readings.max(axis=0)]),
     )
 
 
@@ -106,7 +109,7 @@ def along(
 
     >>> baseline = Baseline(np.zeros((2, 1)), np.zeros((2, 1)))
     >>> courses = Courses(("a", "b"), baseline, np.array([[1.0], [3.0]]), np.zeros((2, 1)),
-    ...                   np.array([2.0, 4.0]))
+    ...                   np.array([2.0, 4.0]), np.zeros((2, 1)))
     >>> along(np.zeros((1, 1)), 4.0, courses, np.array([[0, 1]])).tolist()
     [[[4.0], [12.0]]]
     """

@@ -168,6 +168,15 @@ def encoded(coder: PictureAutoencoder, images: np.ndarray, batch: int = 64) -> T
 
 
 @torch.no_grad()
+def decoded(coder: PictureAutoencoder, codes: Tensor, batch: int = 64) -> np.ndarray:
+    """Pictures `(N, C, S, S)` in [0, 1] of codes."""
+    coder.eval()
+    parts = [coder.decode(part.to(coder.spread.device)).clamp(0, 1) for part in codes.split(batch)]
+    found: np.ndarray = torch.cat(parts).cpu().numpy()
+    return found
+
+
+@torch.no_grad()
 def later_pictures(
     coder: PictureAutoencoder, denoiser: LaterDenoiser, images: np.ndarray,
     years: Sequence[float] | np.ndarray, steps: int, seed: int = 0, batch: int = 64,
@@ -204,10 +213,8 @@ def later_pictures(
             found: Tensor = denoiser(x, flat, given, when)
             return found
 
-        code = dpm_solver_2m(denoise, noise, levels, SCHEDULE)
-        found.append(coder.decode(code).clamp(0, 1).cpu().numpy())
-    pictures: np.ndarray = np.concatenate(found)
-    return pictures
+        found.append(dpm_solver_2m(denoise, noise, levels, SCHEDULE).cpu())
+    return decoded(coder, torch.cat(found), batch)
 
 
 def _pictures(images: np.ndarray, rows: Tensor, device: torch.device) -> Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vesalius.networks.style_generator import StyleGenerator
-from vesalius.synthesis.progression.courses import Courses, along
+from vesalius.synthesis.progression.neighbours import extents
 from vesalius.synthesis.progression.projection import draw_styles
 from vesalius.synthesis.progression.reader import AttributeReader, read_attributes
 
@@ -24,7 +24,7 @@ Grading = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Fates:
-    """What becomes of N patients along K courses each, the nearest neighbour's first.
+    """What becomes of N patients along K courses each.
 
     Attributes:
         styles: `(N, K, W)`.
@@ -36,10 +36,6 @@ class Fates:
     change: np.ndarray
     grades: np.ndarray
 
-    def nearest(self, count: int) -> Fates:
-        """Those of the `count` nearest neighbours alone."""
-        return Fates(self.styles[:, :count], self.change[:, :count], self.grades[:, :count])
-
     def of_typical(self, values: np.ndarray) -> np.ndarray:
         """Of values `(N, K, …)` those of each patient's most typical fate."""
         found: np.ndarray = values[np.arange(len(values)), typical(self.change)]
@@ -47,8 +43,8 @@ class Fates:
 
 
 def fates_of(
-    styles: np.ndarray, years: np.ndarray | float, courses: Courses, neighbours: np.ndarray,
-    generator: StyleGenerator, meter: AttributeReader, grade: Grading | None = None,
+    styles: np.ndarray, then: np.ndarray, generator: StyleGenerator, meter: AttributeReader,
+    grade: Grading | None = None,
 ) -> Fates:  # fmt: skip
     """Draw and measure every fate.
 
@@ -57,14 +53,11 @@ def fates_of(
 
     Args:
         styles: of today, `(N, W)`.
-        years: from today, one number or `(N,)`.
-        courses: of others.
-        neighbours: rows of `courses`, `(N, K)`.
+        then: of K fates each, `(N, K, W)`.
         generator, meter: that draw and measure.
         grade: what else is asked of every drawn picture.
     """
-    patients, count = neighbours.shape
-    then = along(styles, years, courses, neighbours)
+    patients, count = then.shape[:2]
     now = read_attributes(meter, draw_styles(generator, styles))
     change, grades = [], []
     for part in np.array_split(np.arange(patients), -(-patients * count // PICTURES_AT_ONCE)):
@@ -87,4 +80,15 @@ def typical(values: np.ndarray) -> np.ndarray:
     scaled = values / (values.std(axis=(0, 1)) + 1e-9)
     apart = np.abs(scaled[:, :, None] - scaled[:, None]).sum(axis=(2, 3))
     found: np.ndarray = apart.argmin(axis=1)
+    return found
+
+
+def exceeding(values: np.ndarray, share: float) -> np.ndarray:
+    """Of K changes `(N, K, A)` the one that is larger than a share of them, `(N,)`.
+
+    >>> exceeding(np.array([[[0.0], [-5.0], [0.5], [0.4], [0.3]]]), 0.8).tolist()
+    [1]
+    """
+    order = np.argsort(extents(values), axis=1, kind="stable")
+    found: np.ndarray = order[:, min(int(share * values.shape[1]), values.shape[1] - 1)]
     return found

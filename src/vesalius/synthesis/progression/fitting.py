@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +26,14 @@ from vesalius.synthesis.progression.diffusion import (
 )
 from vesalius.synthesis.progression.forecasting import (
     completed,
+    folds_of,
     followed_by,
     foretell,
     foretold_of,
-    sides_of,
     yearly,
 )
 from vesalius.synthesis.progression.likeness import Likeness, attention_of
-from vesalius.synthesis.progression.model import ProgressionModel
+from vesalius.synthesis.progression.model import ProgressionModel, forecaster
 from vesalius.synthesis.progression.neighbours import METRICS, metric_of
 from vesalius.synthesis.progression.objectives import StyleObjective
 from vesalius.synthesis.progression.projection import EncoderObjective, Projected, project
@@ -111,15 +111,18 @@ def fit_progression(
         model.generator.load_state_dict(game.generator.state_dict())
         run.save("generator", model.generator)
     known = (training, prepared.held_out)
-    sides = sides_of(training.patients)
-    _fit_pair(("reader", "meter"), known, sides, recipe.attributes, recipe.reader, run, model,
-              progress)  # fmt: skip
+    halves = _folds(training, 2)
+    for number, name in enumerate(("reader", "meter")):
+        _fit_reader(name, number, known, halves == number, recipe.attributes, recipe.reader, run,
+                    model, progress)  # fmt: skip
     ahead = tuple(
         followed_by(completed(one, recipe.attributes, model.reader), recipe.attributes)
         for one in known
     )
-    _fit_pair(("forecaster", "second_forecaster"), ahead, sides, yearly(recipe.attributes),
-              recipe.forecast, run, model, progress)  # fmt: skip
+    folds = _folds(ahead[0], recipe.folds, training)
+    for fold in range(recipe.folds):
+        _fit_reader(forecaster(fold), fold, ahead, folds != fold, yearly(recipe.attributes),
+                    recipe.forecast, run, model, progress)  # fmt: skip
     likeness = likeness_of(model, training.images)
     if _missing(run, "encoder", model.encoder):
         torch.manual_seed(recipe.seed)
@@ -144,26 +147,27 @@ def likeness_of(model: ProgressionModel, images: np.ndarray) -> Likeness:
     return Likeness(model.reader, attention, recipe.inner, recipe.readings)
 
 
-def _fit_pair(
-    names: tuple[str, str], known: tuple[Visits, ...], sides: Mapping[str, int],
+def _fit_reader(
+    name: str, number: int, known: tuple[Visits, ...], taught: np.ndarray,
     attributes: Sequence[str], recipe: ReaderRecipe, run: Run[VisitsFingerprint],
     model: ProgressionModel, progress: Progress,
 ) -> None:  # fmt: skip
-    """Fit two networks that read attributes, each on every other patient.
-
-    Which patients those are follows from the run, not from the rows that are known.
-    """
+    """Fit a network that reads attributes on some rows `taught` of the first of `known`."""
     training, held_out = known
-    own_side = np.array([sides[patient] for patient in training.patients])
-    for number, name in enumerate(names):
-        network = model.part(name)
-        if _missing(run, name, network):
-            torch.manual_seed(model.recipe.seed + number)
-            own = training.taken(np.flatnonzero(own_side == number))
-            reading = ReaderObjective(own, held_out, attributes, recipe)
-            _fit(reading, len(own), recipe.fit, name, run, progress)
-            network.load_state_dict(reading.reader.state_dict())
-            run.save(name, network)
+    network = model.parts[name]
+    if _missing(run, name, network):
+        torch.manual_seed(model.recipe.seed + number)
+        own = training.taken(np.flatnonzero(taught))
+        reading = ReaderObjective(own, held_out, attributes, recipe)
+        _fit(reading, len(own), recipe.fit, name, run, progress)
+        network.load_state_dict(reading.reader.state_dict())
+        run.save(name, network)
+
+
+def _folds(visits: Visits, folds: int, everyone: Visits | None = None) -> np.ndarray:
+    """The fold of each row; it follows from the patients of the run, not from rows alone."""
+    fold = folds_of((everyone or visits).patients, folds)
+    return np.array([fold[patient] for patient in visits.patients])
 
 
 def _fit_second(
@@ -211,9 +215,7 @@ def _follow(
         last.years - first.years,
         read_attributes(model.meter, first.images), read_attributes(model.meter, last.images),
     )  # fmt: skip
-    choice = choose(
-        metrics, courses, asked, recipe.neighbours, model.generator, model.meter
-    )  # fmt: skip
+    choice = choose(metrics, courses, asked, recipe.neighbours)
     _write_choice(run, choice)
     run.write_card(_card(run, choice))
     with refused_if_unwritable(run.folder / COURSES):
@@ -221,7 +223,7 @@ def _follow(
             "begun": courses.baseline.styles, "foretold": courses.baseline.foretold,
             "drift": courses.drift, "years": courses.years,
             "published_drift": published.drift,
-            "reading_drift": courses.reading_drift,
+            "reading_drift": courses.reading_drift, "seen": courses.seen,
             "attention": likeness.attention.cpu().numpy(),
         }  # fmt: skip
         save_file(
@@ -235,7 +237,7 @@ def _courses(
     model: ProgressionModel, visits: Visits, styles: np.ndarray, all_visits: bool
 ) -> Courses:
     readings = read_attributes(model.reader, visits.images)
-    foretold = foretold_of(model.forecasters, visits, sides_of(visits.patients))
+    foretold = foretold_of(model.forecasters, visits, folds_of(visits.patients, model.recipe.folds))
     return courses_of(visits.courses(), visits.patients, visits.years, styles, readings, foretold,
                       all_visits)  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Networks that foretell from one picture how fast its attributes will change.
 
 They learn from pictures that were followed by others, whatever became of the patients otherwise.
-Two are fitted, each on every other patient, so that each patient of the courses is told by one that
-has not seen them.
+Several are fitted, each without its share of the patients, so that each patient of the courses is
+told by the one that has not seen them, and others by the mean of all.
 """
 
 from __future__ import annotations
@@ -53,35 +53,34 @@ def completed(visits: Visits, attributes: Sequence[str], reader: AttributeReader
     return replace(visits, attributes=visits.attributes | filled)
 
 
-def sides_of(patients: Sequence[str]) -> dict[str, int]:
-    """0 or 1 for each patient, every other one: nobody taught both networks of a pair.
+def folds_of(patients: Sequence[str], folds: int) -> dict[str, int]:
+    """The fold of each patient, by turns in order of their names.
 
-    >>> sides_of(["b", "a", "b", "c"])
+    >>> folds_of(["b", "a", "b", "c"], 2)
     {'a': 0, 'b': 1, 'c': 0}
     """
-    return {patient: number % 2 for number, patient in enumerate(sorted(set(patients)))}
+    return {patient: number % folds for number, patient in enumerate(sorted(set(patients)))}
 
 
 def foretold_of(
-    pair: tuple[AttributeReader, AttributeReader], visits: Visits, sides: Mapping[str, int]
+    networks: Sequence[AttributeReader], visits: Visits, folds: Mapping[str, int]
 ) -> np.ndarray:  # fmt: skip
-    """The change a year that is foretold of patients who taught one of a pair, `(N, A)`.
+    """The change a year that is foretold of patients who taught all but one network, `(N, A)`.
 
-    Each is told by the other one.
+    Each is told by that one.
 
     Args:
-        pair: of networks.
+        networks: each fitted without the fold of its number.
         visits: of patients who taught them.
-        sides: which of both each patient taught, see `sides_of`.
+        folds: of each patient, see `folds_of`.
     """
-    first, second = (read_attributes(network, visits.images) for network in pair)
-    own = np.array([sides[patient] for patient in visits.patients])
-    found: np.ndarray = np.where(own[:, None] == 0, second, first)
+    each = np.stack([read_attributes(network, visits.images) for network in networks])
+    own = np.array([folds[patient] for patient in visits.patients])
+    found: np.ndarray = each[own, np.arange(len(visits))]
     return found
 
 
-def foretell(pair: tuple[AttributeReader, AttributeReader], images: np.ndarray) -> np.ndarray:
-    """The change a year that is foretold of others' pictures, the mean of both `(N, A)`."""
-    first, second = (read_attributes(network, images) for network in pair)
-    found: np.ndarray = (first + second) / 2
+def foretell(networks: Sequence[AttributeReader], images: np.ndarray) -> np.ndarray:
+    """The change a year that is foretold of others' pictures, the mean of all networks `(N, A)`."""
+    found: np.ndarray = np.mean([read_attributes(one, images) for one in networks], axis=0)
     return found

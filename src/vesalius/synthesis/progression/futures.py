@@ -14,22 +14,50 @@ from safetensors.numpy import load_file
 
 from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, silent
+from vesalius.scans.visits import Visits
 from vesalius.synthesis.progression.courses import Baseline, Courses
-from vesalius.synthesis.progression.diffusion import later_pictures
-from vesalius.synthesis.progression.fates import Fates, Grading, fates_of, typical
+from vesalius.synthesis.progression.diffusion import (
+    LaterDenoiser,
+    PictureAutoencoder,
+    decoded,
+    encoded,
+    later_pictures,
+)
+from vesalius.synthesis.progression.fates import Fates, Grading, exceeding, fates_of, typical
 from vesalius.synthesis.progression.fitting import CHOICE, COURSES
 from vesalius.synthesis.progression.forecasting import foretell
 from vesalius.synthesis.progression.likeness import Likeness
 from vesalius.synthesis.progression.model import ProgressionModel
-from vesalius.synthesis.progression.neighbours import MetricName, metric_of, nearest
+from vesalius.synthesis.progression.neighbours import (
+    MetricName,
+    metric_of,
+    nearest,
+    thinned,
+)
 from vesalius.synthesis.progression.projection import Projected, draw_styles, project
 from vesalius.synthesis.progression.reader import read_attributes
 from vesalius.synthesis.progression.recipe import ProgressionRecipe
+from vesalius.synthesis.progression.steering import Steering
 from vesalius.training.run import Run
 from vesalius.training.visits_fingerprint import VisitsFingerprint
 
 FEWEST_FOR_INTERVAL = 3
 INTERVAL = (2.5, 97.5)
+FAST = 0.9
+"""Share of neighbours who change less than the one who is shown as fast."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnCourse:
+    """What N patients look like at Y times along one neighbour's course each.
+
+    Attributes:
+        pictures: `(N, Y, C, S, S)`.
+        readings: of them, in the attributes' units, `(N, Y, A)`.
+    """
+
+    pictures: np.ndarray
+    readings: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +67,16 @@ class Futures:
     Attributes:
         years: from the picture on, `(Y,)`.
         drawn_now: the picture as the generator draws it, `(N, C, S, S)`.
-        pictures: of each time, along the most typical neighbour's course, `(N, Y, C, S, S)`.
-        readings: of these pictures, in the attributes' units, `(N, Y, A)`.
+        usual: along the most typical neighbour's course.
+        fast: along one that changes more than nine in ten of them.
         low, high: between which the readings of all neighbours lie, `(N, Y, A)`; NaN below three.
         grades: of each time, the mean over neighbours, `(N, Y, G)`; G is 0 where nothing grades.
     """
 
     years: np.ndarray
     drawn_now: np.ndarray
-    pictures: np.ndarray
-    readings: np.ndarray
+    usual: DrawnCourse
+    fast: DrawnCourse
     low: np.ndarray
     high: np.ndarray
     grades: np.ndarray
@@ -66,9 +94,9 @@ class Foreseer:
         assert isinstance(recipe, ProgressionRecipe)
         self.run, self.recipe, self.seen = run, recipe, run.fingerprint
         self.model = ProgressionModel(recipe, run.fingerprint)
-        for part in self.model.parts:
-            run.load(part, self.model.part(part))
-            self.model.part(part).eval()
+        for name, network in self.model.parts.items():
+            run.load(name, network)
+            network.eval()
         path = run.folder / COURSES
         if not path.is_file():
             raise Refused(path, "is missing", "fit again in the same folder to finish the run")
@@ -81,6 +109,7 @@ class Foreseer:
             arrays["drift"],
             arrays["reading_drift"],
             arrays["years"],
+            arrays["seen"],
         )
         self.published_courses = replace(self.courses, drift=arrays["published_drift"])
         self.likeness = Likeness(
@@ -90,6 +119,7 @@ class Foreseer:
         self.metric_name: MetricName = chosen["metric"]
         self.neighbours: int = chosen["neighbours"]
         self.metric = metric_of(self.metric_name, self.courses)
+        self.steering = Steering.of(self.courses, self.model.generator, self.model.reader)
 
     @classmethod
     def open(cls, folder: str | Path) -> Foreseer:
@@ -125,7 +155,8 @@ class Foreseer:
         """Pictures and readings after some years.
 
         What is read is the reading of today's picture plus the change between the two drawn ones.
-        One neighbour, the most typical at the last time, is followed through all times.
+        One neighbour, the most typical at the last time, is followed through all times, and another
+        one who is faster than nine in ten.
 
         Args:
             images: of today, `(N, C, S, S)` in [0, 1].
@@ -136,18 +167,26 @@ class Foreseer:
             grade: what else is asked of every drawn picture, see `fates_of`.
         """
         count = neighbours or self.neighbours
-        rows = self.nearest(images, styles, count, owners)
+        rows = thinned(self.nearest(images, styles, count, owners), self.courses, self.recipe.drawn)
         now = draw_styles(self.model.generator, styles)
-        every = [self.fates(styles, ahead, self.courses, rows, grade) for ahead in years]
-        last = typical(every[int(np.argmax(years))].change)
+        drift = self.courses.reading_drift[rows]
+        every = [self.fates(styles, self.steering.moved(styles, ahead * drift), grade)
+                 for ahead in years]  # fmt: skip
+        at_last = every[int(np.argmax(years))].change
         mine, before = np.arange(len(styles)), self._read(images)
+
+        def drawn(chosen: np.ndarray) -> DrawnCourse:
+            moved = [draw_styles(self.model.generator, f.styles[mine, chosen]) for f in every]
+            read = [before + f.change[mine, chosen] for f in every]
+            return DrawnCourse(np.stack(moved, axis=1), np.stack(read, axis=1))
+
         ends = [np.percentile(fates.change, INTERVAL, axis=1) for fates in every]
         few = np.nan if rows.shape[1] < FEWEST_FOR_INTERVAL else 0.0
         return Futures(
             np.asarray(years, dtype=float),
             now,
-            np.stack([draw_styles(self.model.generator, f.styles[mine, last]) for f in every], 1),
-            np.stack([before + f.change[mine, last] for f in every], axis=1),
+            drawn(typical(at_last)),
+            drawn(exceeding(at_last, FAST)),
             np.stack([before + low + few for low, _ in ends], axis=1),
             np.stack([before + high + few for _, high in ends], axis=1),
             np.stack([f.grades.mean(axis=1) for f in every], axis=1),
@@ -160,13 +199,14 @@ class Foreseer:
         baseline = Baseline(styles, foretell(self.model.forecasters, images))
         return nearest(self.metric, self.courses, baseline, count, owners)
 
-    def fates(
-        self, styles: np.ndarray, years: np.ndarray | float, courses: Courses, rows: np.ndarray,
-        grade: Grading | None = None,
-    ) -> Fates:  # fmt: skip
-        """What becomes of styles along some courses, drawn and measured, see `fates_of`."""
-        model = self.model
-        return fates_of(styles, years, courses, rows, model.generator, model.meter, grade)
+    def fates(self, styles: np.ndarray, then: np.ndarray, grade: Grading | None = None) -> Fates:
+        """Styles `(N, K, W)` that others become, drawn and measured, see `fates_of`."""
+        return fates_of(styles, then, self.model.generator, self.model.meter, grade)
+
+    def redrawn(self, visits: Visits, progress: Progress = silent) -> Visits:
+        """The same visits as the generator draws them."""
+        styles = self.projected(visits.images.astype(np.float32), progress).styles
+        return replace(visits, images=draw_styles(self.model.generator, styles))
 
     def diffused(
         self, images: np.ndarray, years: Sequence[float] | np.ndarray, seed: int = 0
@@ -176,10 +216,23 @@ class Foreseer:
         Raises:
             Refused: for a run without a second generator.
         """
+        coder, denoiser, steps = self._second()
+        return later_pictures(coder, denoiser, images, years, steps, seed)
+
+    def recoded(self, images: np.ndarray) -> np.ndarray:
+        """Pictures as the second generator's autoencoder gives them back, `(N, C, S, S)`.
+
+        Raises:
+            Refused: for a run without a second generator.
+        """
+        coder, _, _ = self._second()
+        return decoded(coder, encoded(coder, images))
+
+    def _second(self) -> tuple[PictureAutoencoder, LaterDenoiser, int]:
         own, coder, denoiser = self.recipe.diffusion, self.model.coder, self.model.denoiser
         if own is None or coder is None or denoiser is None:
             raise Refused(self.run.folder, "has no second generator", "fit one with diffusion")
-        return later_pictures(coder, denoiser, images, years, own.steps, seed)
+        return coder, denoiser, own.steps
 
     def _read(self, images: np.ndarray) -> np.ndarray:
         return read_attributes(self.model.meter, images)

@@ -12,9 +12,6 @@ from vesalius.synthesis.progression.reader import AttributeReader
 from vesalius.synthesis.progression.recipe import ProgressionRecipe
 from vesalius.training.visits_fingerprint import VisitsFingerprint
 
-PARTS = ("generator", "reader", "meter", "encoder", "forecaster", "second_forecaster")
-SECOND = ("coder", "denoiser")
-
 
 class ProgressionModel:
     """Generator, readers, forecasters, encoder and the second generator, untrained.
@@ -22,7 +19,7 @@ class ProgressionModel:
     Attributes:
         reader: whose inner maps and readings a projection keeps.
         meter: which measures what came out; of another seed, and fitted on other patients.
-        forecaster, second_forecaster: which foretell the change to come.
+        forecasters: which foretell the change to come, each fitted without a fold of patients.
         coder, denoiser: the second generator, if there is to be one.
     """
 
@@ -36,8 +33,8 @@ class ProgressionModel:
             AttributeReader(channels, recipe.attributes, recipe.reader) for _ in range(2)
         )
         changes = yearly(recipe.attributes)
-        self.forecaster, self.second_forecaster = (
-            AttributeReader(channels, changes, recipe.forecast) for _ in range(2)
+        self.forecasters = tuple(
+            AttributeReader(channels, changes, recipe.forecast) for _ in range(recipe.folds)
         )
         self.encoder = StyleEncoder(channels, self.generator, recipe.encoder)
         self.coder: PictureAutoencoder | None = None
@@ -50,16 +47,20 @@ class ProgressionModel:
             )
 
     @property
-    def forecasters(self) -> tuple[AttributeReader, AttributeReader]:
-        """Both."""
-        return self.forecaster, self.second_forecaster
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks that there are, by the names they are kept under."""
+        known: dict[str, nn.Module | None] = {
+            "generator": self.generator, "reader": self.reader, "meter": self.meter,
+            "encoder": self.encoder, "coder": self.coder, "denoiser": self.denoiser,
+        }  # fmt: skip
+        known |= {forecaster(fold): one for fold, one in enumerate(self.forecasters)}
+        return {name: module for name, module in known.items() if module is not None}
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Names of the networks that there are."""
-        return PARTS if self.coder is None else (*PARTS, *SECOND)
 
-    def part(self, name: str) -> nn.Module:
-        """One of `parts` as a module."""
-        module: nn.Module = getattr(self, name)
-        return module
+def forecaster(fold: int) -> str:
+    """Name of the network that is fitted without a fold.
+
+    >>> forecaster(0)
+    'forecaster_1'
+    """
+    return f"forecaster_{fold + 1}"

@@ -92,3 +92,34 @@ def nearest(
     if owners:
         apart[np.array(owners)[:, None] == np.array(courses.patients)[None]] = np.inf
     return np.argsort(apart, axis=1, kind="stable")[:, :count]
+
+
+def extents(changes: np.ndarray) -> np.ndarray:
+    """How large changes `(…, A)` are: their length, each attribute in its own root mean square.
+
+    >>> extents(np.array([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]])).round(3).tolist()
+    [1.732, 1.732, 0.0]
+    """
+    flat = changes.reshape(-1, changes.shape[-1])
+    found: np.ndarray = np.linalg.norm(changes / (np.sqrt((flat**2).mean(axis=0)) + 1e-9), axis=-1)
+    return found
+
+
+def thinned(rows: np.ndarray, courses: Courses, drawn: int) -> np.ndarray:
+    """At most `drawn` of each patient's neighbours `(N, K)`, evenly by how much they changed.
+
+    Sorted by what their readings lost or gained, the middle one of each of `drawn` equal shares:
+    few pictures tell of many neighbours.
+
+    >>> drift = np.arange(6.0)[:, None]
+    >>> baseline = Baseline(drift, drift)
+    >>> courses = Courses(("",) * 6, baseline, drift, drift, np.ones(6), drift[[0, 5]])
+    >>> thinned(np.array([[5, 0, 3, 1, 2, 4]]), courses, 2).tolist()
+    [[1, 4]]
+    """
+    count = rows.shape[1]
+    if count <= drawn:
+        return rows
+    order = np.argsort(extents(courses.reading_drift)[rows], axis=1, kind="stable")
+    middles = ((np.arange(drawn) + 0.5) * count / drawn).astype(int)
+    return np.take_along_axis(rows, order[:, middles], axis=1)

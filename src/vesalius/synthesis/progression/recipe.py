@@ -31,7 +31,7 @@ class StyleRecipe(Settings):
     path_every: int = 8
     adaptation_images: int = 50_000
     fit: FitRecipe = FitRecipe(
-        steps=1500, batch_size=32, learning_rate=2.5e-3, weight_decay=0.0, moving_average=0.995,
+        steps=2000, batch_size=32, learning_rate=2.5e-3, weight_decay=0.0, moving_average=0.995,
         betas=(0.0, 0.99), gradient_clip=1e3, precision="32-true", warmup_steps=20,
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ class EncoderRecipe(Settings):
     width: int = 16
     styles_weight: float = 0.1
     fit: FitRecipe = FitRecipe(
-        steps=600, batch_size=16, learning_rate=2e-3, weight_decay=1e-4, moving_average=0.99,
+        steps=1000, batch_size=16, learning_rate=2e-3, weight_decay=1e-4, moving_average=0.99,
         precision="32-true",
     )  # fmt: skip
 
@@ -134,9 +134,11 @@ class ProgressionRecipe(Settings):
         held_out: share of the patients kept for choosing metric and K.
         attributes: that are read off pictures.
         generator, reader, forecast, encoder: see there.
+        folds: networks that foretell, each fitted without a share of the patients.
         refinement: steps after the encoder.
         inner, readings: weights of a reader's inner maps and readings in a projection.
         neighbours: numbers K that are tried.
+        drawn: fates of a patient that are drawn, evenly out of those of K neighbours.
         all_visits: fit courses over all visits, not over first and last alone.
         diffusion: the second generator, if there is to be one.
     """
@@ -149,11 +151,13 @@ class ProgressionRecipe(Settings):
     generator: StyleRecipe = StyleRecipe()
     reader: ReaderRecipe = ReaderRecipe()
     forecast: ReaderRecipe = FORECAST
+    folds: int = 4
     encoder: EncoderRecipe = EncoderRecipe()
     refinement: ProjectionRecipe = REFINEMENT
     inner: float = 1.0
     readings: float = 0.3
-    neighbours: tuple[int, ...] = (1, 5, 10, 20)
+    neighbours: tuple[int, ...] = (1, 20, 100)
+    drawn: int = 8
     all_visits: bool = True
     diffusion: DiffusionRecipe | None = DiffusionRecipe()
 
@@ -178,14 +182,25 @@ PRESETS = {
         reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
         forecast=ReaderRecipe(width=4, fit=_steps(FORECAST.fit, 3, 4)),
         encoder=EncoderRecipe(width=4, fit=_steps(EncoderRecipe().fit, 3, 4)),
-        refinement=REFINEMENT.model_copy(update={"steps": 2}), neighbours=(1, 3),
+        refinement=REFINEMENT.model_copy(update={"steps": 2}), neighbours=(1, 3), drawn=4,
+        folds=3,
         diffusion=DiffusionRecipe(
             widths=(8, 8), denoiser_widths=(8, 16), steps=2,
             autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 2, 4),
             denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 2, 4),
         ),
     ),
-    "demo": ProgressionRecipe(),
+    "demo": ProgressionRecipe(
+        generator=StyleRecipe(fit=_steps(StyleRecipe().fit, 750, 32)),
+        reader=ReaderRecipe(fit=_steps(ReaderRecipe().fit, 400, 32)),
+        forecast=FORECAST.model_copy(update={"fit": _steps(FORECAST.fit, 300, 32)}),
+        encoder=EncoderRecipe(fit=_steps(EncoderRecipe().fit, 350, 16)),
+        diffusion=DiffusionRecipe(
+            autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 150, 16),
+            denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 350, 32),
+        ),
+    ),
+    "study": ProgressionRecipe(preset="study"),
     "published": ProgressionRecipe(
         preset="published",
         generator=StyleRecipe(
@@ -203,4 +218,5 @@ PRESETS = {
         ),
     ),
 }  # fmt: skip
-"""`demo` at 64² for CPU minutes, `published` at 256² for GPUs (25 million pictures)."""
+"""`demo` for CPU minutes and `study` for an hour at 64², `published` at 256² on GPUs (25 million
+pictures)."""

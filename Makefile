@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 	touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(PIP) --editable '.[dev,nnunet]'
+	$(PIP) --editable '.[dev,nnunet,readers]'
 	touch $@
 
 setup: .venv/.ready

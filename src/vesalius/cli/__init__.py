@@ -41,11 +41,12 @@ def _register() -> None:
         phantom,
         progression,
         proof,
+        readers,
         segmentation,
         synthesis,
     )
 
-    for group in (cohort.app, phantom.app, fit.app, proof.protocol):
+    for group in (cohort.app, phantom.app, fit.app, proof.protocol, readers.app):
         app.command(group)
     app.command(synthesis.generate)
     app.command(balance.balance)

@@ -1,0 +1,161 @@
+"""`vesalius readers`: what do people see? Studies in the browser, from design to statistics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import App
+
+from vesalius.cli.telling import bars, console
+from vesalius.scans.fault import Refused
+
+app = App(
+    name="readers",
+    help="Ask readers: real or synthetic, which maps are useful, does an aid help.",
+)
+NEEDED = "pip install 'vesalius[readers]'"
+
+
+@app.command
+def create(design: Path, *, out: Path) -> None:
+    """Make a study out of a design: cases made alike, an order and a link for each reader.
+
+    Parameters
+    ----------
+    design: Path
+        YAML file, see docs/reader-studies.md.
+    out: Path
+        Folder of the study, new or empty. What is in private/ must not reach readers.
+    """
+    try:
+        from vesalius.readers.creating import create_study
+        from vesalius.readers.design import read_design
+    except ImportError as error:
+        raise Refused(error.name or "a library", "is not installed", NEEDED) from error
+
+    with bars() as progress:
+        made = create_study(read_design(design), out, progress)
+    for one in made.telltales:
+        if one.tells:
+            console.print(
+                f"not alike: {one.name} tells the origin by itself, AUC {one.auc}; readers may see "
+                "it too"
+            )
+    console.print(
+        f"{out}: {len(made.study.outline.items)} cases, {made.study.readers} readers; next: "
+        f"vesalius readers serve {out}"
+    )
+
+
+@app.command
+def serve(
+    study: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    database: str | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    insecure: bool = False,
+) -> None:
+    """Show a study in the browser, and keep every answer before the next case is shown.
+
+    Parameters
+    ----------
+    study: Path
+        Folder of vesalius readers create.
+    host: str
+        Address to listen at; any but this machine's own needs TLS.
+    port: int
+        Of it.
+    database: str
+        Where answers are kept, such as postgresql+psycopg://user@host/name; a SQLite file in the
+        study without it.
+    certificate: Path
+        Of TLS, PEM.
+    key: Path
+        Of the certificate, PEM.
+    insecure: bool
+        Listen at another address without TLS, behind a proxy that has it.
+    """
+    try:
+        from vesalius.readers.answers.store import Store
+        from vesalius.readers.serving.running import links, require_safe
+        from vesalius.readers.serving.running import serve as run
+        from vesalius.readers.study import Study
+    except ImportError as error:
+        raise Refused(error.name or "a library", "is not installed", NEEDED) from error
+
+    require_safe(host, certificate, key, insecure)
+    own = Study.open(study)
+    store = Store.at(study, database)
+    for number, link in enumerate(links(own, host, port, certificate is not None), 1):
+        console.print(f"reader {number}: {link}", soft_wrap=True)
+    run(own, store, host, port, certificate, key, insecure)
+
+
+@app.command
+def results(study: Path, *, out: Path | None = None, database: str | None = None) -> None:
+    """Tell what follows: results.json, report.html and answers.csv.
+
+    Parameters
+    ----------
+    study: Path
+        Folder of vesalius readers create.
+    out: Path
+        Folder of the files; results/ in the study without it.
+    database: str
+        Where answers were kept, see serve.
+    """
+    from vesalius.readers.answers.store import Store
+    from vesalius.readers.results.telling import tell_results
+    from vesalius.readers.study import Study
+
+    own = Study.open(study)
+    folder = out or study / "results"
+    found = tell_results(own, Store.at(study, database), folder)
+    for name, figure in found.figures.items():
+        console.print(f"{name:<44} {figure}  (n = {figure.n})")
+    console.print(f"report: {folder / 'report.html'}")
+
+
+@app.command
+def export(study: Path, *, out: Path) -> None:
+    """Write a folder of static pages for each reader, for places without a server.
+
+    Parameters
+    ----------
+    study: Path
+        Folder of vesalius readers create.
+    out: Path
+        New folder; each reader gets one of the folders in it and opens reader.html.
+    """
+    from vesalius.readers.exporting import export_study
+    from vesalius.readers.study import Study
+
+    pages = export_study(Study.open(study), out)
+    console.print(f"{out}: {len(pages)} folders, one a reader; vesalius readers collect reads what "
+                  "they save")  # fmt: skip
+
+
+@app.command
+def collect(study: Path, *files: Path, database: str | None = None) -> None:
+    """Store the files that readers have saved from static pages.
+
+    Parameters
+    ----------
+    study: Path
+        Folder of vesalius readers create.
+    files: Path
+        One of each reader; the same file twice changes nothing.
+    database: str
+        Where answers are kept, see serve.
+    """
+    from vesalius.readers.answers.store import Store
+    from vesalius.readers.exporting import collect as read
+    from vesalius.readers.study import Study
+
+    own, store = Study.open(study), Store.at(study, database)
+    for file in files:
+        reader, new = read(own, store, file)
+        console.print(f"{file}: {new} new answers of reader {reader}")

@@ -1,0 +1,92 @@
+"""Do readers agree, with each other and with themselves?"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import krippendorff
+import numpy as np
+import pandas as pd
+import pingouin
+from statsmodels.stats.proportion import proportion_confint
+
+from vesalius.evidence.figure import Figure
+
+Level = Literal["nominal", "ordinal", "interval"]
+RESAMPLES = 1000
+
+
+def alpha(ratings: np.ndarray, level: Level) -> float:
+    """Krippendorff's alpha of R readers' ratings of N cases `(R, N)`, NaN where none was given.
+
+    NaN where all ratings are the same, for there is nothing to agree about.
+
+    The example is that of Krippendorff (2011, "Computing Krippendorff's alpha-reliability"),
+    section C, where alpha is 0.743 for nominal and 0.815 for ordinal data:
+
+    >>> nan = float("nan")
+    >>> four = np.array([
+    ...     [1, 2, 3, 3, 2, 1, 4, 1, 2, nan, nan, nan], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, nan, 3],
+    ...     [nan, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, nan], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, nan]])
+    >>> round(alpha(four, "nominal"), 3), round(alpha(four, "ordinal"), 3)
+    (0.743, 0.815)
+    """
+    known = ratings[~np.isnan(ratings)]
+    if len(np.unique(known)) < 2:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(krippendorff.alpha(reliability_data=ratings, level_of_measurement=level))
+
+
+def alpha_figure(ratings: np.ndarray, level: Level, seed: int = 0) -> Figure:
+    """Krippendorff's alpha with the interval of a bootstrap over cases."""
+    chance = np.random.default_rng(seed)
+    cases = ratings.shape[1]
+    drawn = np.array([
+        alpha(ratings[:, chance.integers(0, cases, cases)], level) for _ in range(RESAMPLES)
+    ])  # fmt: skip
+    drawn = drawn[~np.isnan(drawn)]
+    ends = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > RESAMPLES / 2 else None
+    interval = None if ends is None else (float(ends[0]), float(ends[1]))
+    return Figure(alpha(ratings, level), "alpha", cases, interval)
+
+
+def icc(ratings: np.ndarray) -> Figure:
+    """Intraclass correlation of single ratings, readers and cases both random, ICC(2,1).
+
+    The example is that of Shrout and Fleiss (1979, "Intraclass correlations: uses in assessing
+    rater reliability"), table 2, where ICC(2,1) is 0.29:
+
+    >>> ratings = np.array([[9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2], [5, 3, 6, 2, 6, 4],
+    ...                     [8, 2, 8, 6, 9, 7]], dtype=float)
+    >>> round(icc(ratings).value, 2)
+    0.29
+    """
+    readers, cases = ratings.shape
+    told = pd.DataFrame({
+        "reader": np.repeat(np.arange(readers), cases), "case": np.tile(np.arange(cases), readers),
+        "rating": ratings.ravel(),
+    })  # fmt: skip
+    if not np.isfinite(ratings).all() or np.ptp(ratings) == 0 or readers < 2 or cases < 5:
+        return Figure(float("nan"), "ICC", cases, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = pingouin.intraclass_corr(told, "case", "reader", "rating")
+    row = table.iloc[1]
+    low, high = (float(end) for end in row[next(name for name in table if "CI95" in name)])
+    interval = (low, high) if np.isfinite([low, high]).all() else None
+    return Figure(float(row["ICC"]), "ICC", cases, interval)
+
+
+def share(right: int, cases: int) -> Figure:
+    """A share with Wilson's interval.
+
+    >>> share(8, 10).ci95
+    (0.49..., 0.94...)
+    """
+    if not cases:
+        return Figure(float("nan"), "", 0, None)
+    low, high = proportion_confint(right, cases, method="wilson")
+    return Figure(right / cases, "", cases, (float(low), float(high)))

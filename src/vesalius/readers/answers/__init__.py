@@ -1,0 +1,1 @@
+"""Answers of readers, kept in a database."""

@@ -1,0 +1,136 @@
+"""Keeping answers: stored before they are acknowledged, in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from vesalius.readers.answers.tables import AnswerRow
+from vesalius.scans.fault import Refused
+
+ANSWERS = "answers.sqlite"
+WAIT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reader said of one case, see `AnswerRow`."""
+
+    reader: int
+    step: int
+    sitting: str
+    key: str
+    content: dict[str, Any]
+    seconds: float
+    received: datetime
+
+
+class Store:
+    """Answers of one study.
+
+    Args:
+        url: of SQLAlchemy, such as `sqlite:///answers.sqlite` or `postgresql+psycopg://…`.
+
+    Raises:
+        Refused: for a database that cannot be opened or brought up to date.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.engine = create_engine(url, pool_pre_ping=True)
+            if self.engine.dialect.name == "sqlite":
+                event.listen(self.engine, "connect", _durable)
+            _migrated(self.engine)
+        except (ArgumentError, SQLAlchemyError, ImportError) as error:
+            shown = _without_password(url)
+            reason = str(error).splitlines()[0]
+            raise Refused(shown, f"cannot be used ({reason})", "check the address") from error
+
+    @classmethod
+    def at(cls, folder: str | Path, url: str | None = None) -> Store:
+        """The store of a study: its own SQLite file, or the database of an URL."""
+        return cls(url or f"sqlite:///{Path(folder) / 'private' / ANSWERS}")
+
+    def add(self, answer: Answer) -> bool:
+        """Store an answer, and return once it is on disk; whether it was not there before."""
+        row = AnswerRow(
+            reader=answer.reader, step=answer.step, sitting=answer.sitting, key=answer.key,
+            content=json.dumps(answer.content, sort_keys=True, ensure_ascii=False),
+            seconds=answer.seconds, received=answer.received,
+        )  # fmt: skip
+        try:
+            with Session(self.engine) as session, session.begin():
+                session.add(row)
+        except IntegrityError:
+            return False
+        return True
+
+    def of(self, reader: int) -> list[Answer]:
+        """All answers of a reader, first to last."""
+        return self._found(AnswerRow.reader == reader)
+
+    def every(self) -> list[Answer]:
+        """All answers, first to last."""
+        return self._found(AnswerRow.number > 0)
+
+    def _found(self, wanted: Any) -> list[Answer]:
+        with Session(self.engine) as session:
+            rows = session.scalars(select(AnswerRow).where(wanted).order_by(AnswerRow.number))
+            return [
+                Answer(row.reader, row.step, row.sitting, row.key, json.loads(row.content),
+                       row.seconds, _aware(row.received))
+                for row in rows
+            ]  # fmt: skip
+
+
+def latest(answers: Sequence[Answer]) -> dict[tuple[int, int], Answer]:
+    """The last answer of each reader to each step.
+
+    >>> one, two = (Answer(0, 3, "s", key, {"origin": key}, 1.0, now()) for key in "ab")
+    >>> latest([one, two])[0, 3].content
+    {'origin': 'b'}
+    """
+    return {(answer.reader, answer.step): answer for answer in answers}
+
+
+def now() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _durable(connection: Any, _: Any) -> None:
+    """SQLite writes to disk before a commit returns, and readers do not wait for writers."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={WAIT_SECONDS * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _migrated(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "database"

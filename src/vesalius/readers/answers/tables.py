@@ -1,0 +1,38 @@
+"""The one table of answers: rows are only ever added."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import DateTime, Float, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Of all tables."""
+
+
+class AnswerRow(Base):
+    """What a reader said of one case, once; a change of mind is another row.
+
+    Attributes:
+        reader: number, from 0.
+        step: number of the case in the reader's order, from 0.
+        sitting: from opening the page to closing it; answers can be changed within one.
+        key: by which the page knows this answer; sent twice, it is kept once.
+        content: answers by question, as JSON.
+        seconds: looked at, pauses left out.
+        received: when it was stored.
+    """
+
+    __tablename__ = "answers"
+    __table_args__ = (UniqueConstraint("reader", "key"),)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    reader: Mapped[int] = mapped_column(Integer, index=True)
+    step: Mapped[int] = mapped_column(Integer)
+    sitting: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str] = mapped_column(Text)
+    seconds: Mapped[float] = mapped_column(Float)
+    received: Mapped[datetime] = mapped_column(DateTime(timezone=True))

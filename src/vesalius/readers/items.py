@@ -1,0 +1,226 @@
+"""What is shown: items with their pictures, and the key that tells what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vesalius.readers.blinding import Telltale, alike, repainted, telltales, written
+from vesalius.readers.design import (
+    Design,
+    DiagnosisDesign,
+    RealismDesign,
+    SaliencyDesign,
+    Source,
+)
+from vesalius.scans.case import Case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+from vesalius.scans.nifti import read_nifti
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.volume import Volume
+
+Role = Literal["image", "aid", "map"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of an item.
+
+    Attributes:
+        content: bytes of the file.
+        ending: `.nii` or `.png`.
+        role: the image itself, an aid to it, or the map of a method.
+        method: of a map.
+    """
+
+    content: bytes
+    ending: str
+    role: Role
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A case with what is known of it, which no reader is told.
+
+    Attributes:
+        case: its name.
+        source: the cohort or folder.
+        pictures: that are shown.
+        truth: `real` or `synthetic`; `yes` or `no`; empty for maps.
+    """
+
+    case: str
+    source: str
+    pictures: tuple[Shown, ...]
+    truth: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Items in the order of their choice, the last of them for practice.
+
+    Attributes:
+        items: that count.
+        practice: that do not.
+        telltales: of images of two origins.
+    """
+
+    items: tuple[Item, ...]
+    practice: tuple[Item, ...]
+    telltales: tuple[Telltale, ...] = ()
+
+
+def draw_items(design: Design, progress: Progress = silent) -> Drawn:
+    """Choose cases by the seed of a design, read them, and make them alike.
+
+    Raises:
+        Refused: for a source with too few cases, or a file that cannot be read.
+    """
+    if isinstance(design, RealismDesign):
+        return _realism(design, progress)
+    if isinstance(design, SaliencyDesign):
+        return _saliency(design)
+    return _diagnosis(design, progress)
+
+
+def _realism(design: RealismDesign, progress: Progress) -> Drawn:
+    chance = np.random.default_rng(design.seed)
+    chosen: list[tuple[Case, Source]] = []
+    spare: list[tuple[Case, Source]] = []
+    for number, source in enumerate(design.sources):
+        cases = _cases(source.cohort, source.split)
+        asked = source.cases
+        share = design.practice // len(design.sources)
+        wanted = share + (number < design.practice % len(design.sources))
+        count = len(cases) - wanted if asked is None else asked
+        if count < 1 or count + wanted > len(cases):
+            fault = f"holds {len(cases)} cases, {count} and {wanted} for practice are asked for"
+            raise Refused(source.cohort, fault, "ask for fewer")
+        order = [cases[row] for row in chance.permutation(len(cases))]
+        chosen += [(case, source) for case in order[:count]]
+        spare += [(case, source) for case in order[count : count + wanted]]
+    both = chosen + spare
+    told = [case for case, _ in both]
+    images = alike(_first_channels(told, progress), design.span)
+    synthetic = [source.origin == "synthetic" for _, source in both]
+    items = [
+        Item(case.name, str(source.cohort), (Shown(written(image), ".nii", "image"),),
+             source.origin)
+        for image, (case, source) in zip(images, both, strict=True)
+    ]  # fmt: skip
+    return Drawn(
+        tuple(items[: len(chosen)]), tuple(items[len(chosen) :]),
+        tuple(telltales(images, synthetic)),
+    )  # fmt: skip
+
+
+def _saliency(design: SaliencyDesign) -> Drawn:
+    found = {name: _files(folder, (".png",)) for name, folder in design.methods.items()}
+    stems = {
+        name: {_stem(path): path for path in files} for name, files in found.items()
+    }  # fmt: skip
+    first = next(iter(stems))
+    common = sorted(set.intersection(*(set(one) for one in stems.values())))
+    if not common:
+        fault = "shares no picture with the other methods"
+        raise Refused(design.methods[first], fault, "explain the same images with each")
+    count = _count(design, len(common), design.methods[first])
+    chance = np.random.default_rng(design.seed)
+    order = [common[row] for row in chance.permutation(len(common))]
+    items = [
+        Item(stem, ", ".join(str(folder) for folder in design.methods.values()), tuple(
+            Shown(repainted(stems[name][stem].read_bytes()), ".png", "map", name)
+            for name in design.methods
+        ), "")
+        for stem in order[: count + design.practice]
+    ]  # fmt: skip
+    return Drawn(tuple(items[:count]), tuple(items[count:]))
+
+
+def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
+    cases = _cases(design.cohort, design.split)
+    unknown = [case.name for case in cases if case.attributes.get(design.truth) not in (0, 1)]
+    if unknown:
+        fault = f"tells no {design.truth} of 0 or 1 of {unknown[0]}"
+        raise Refused(design.cohort / "cases.csv", fault, "add the column, or name another")
+    aids: dict[str, Path] = {}
+    files = _files(design.aid, (".png", ".nii", ".nii.gz"))
+    for case in cases:
+        own = [path for path in files if path.name.startswith(case.name)]
+        if len(own) != 1:
+            fault = f"holds {len(own)} pictures of {case.name}"
+            raise Refused(design.aid, fault, "keep one for each case, named after it")
+        aids[case.name] = own[0]
+    count = _count(design, len(cases), design.cohort)
+    order = _balanced(cases, design.truth, np.random.default_rng(design.seed))
+    chosen = order[: count + design.practice]
+    images = alike(_first_channels(chosen, progress), design.span)
+    helping = [aids[case.name] for case in chosen]
+    volumes = [read_nifti(path) for path in helping if path.suffix != ".png"]
+    drawn = iter(alike(volumes, design.span))
+    shown = [
+        Shown(repainted(path.read_bytes()), ".png", "aid") if path.suffix == ".png"
+        else Shown(written(next(drawn)), ".nii", "aid")
+        for path in helping
+    ]  # fmt: skip
+    items = [
+        Item(case.name, str(design.cohort), (Shown(written(image), ".nii", "image"), aid),
+             "yes" if case.attributes[design.truth] == 1 else "no")
+        for case, image, aid in zip(chosen, images, shown, strict=True)
+    ]  # fmt: skip
+    return Drawn(tuple(items[:count]), tuple(items[count:]))
+
+
+def _balanced(
+    cases: Sequence[Case], truth: str, chance: np.random.Generator
+) -> list[Case]:  # fmt: skip
+    """Cases in an order in which yes and no take turns as long as there are both."""
+    mixed = [cases[row] for row in chance.permutation(len(cases))]
+    sides = [[case for case in mixed if case.attributes[truth] == value] for value in (1, 0)]
+    few = min(len(side) for side in sides)
+    turns = [case for pair in zip(sides[0][:few], sides[1][:few], strict=True) for case in pair]
+    return turns + sides[0][few:] + sides[1][few:]
+
+
+def _count(design: SaliencyDesign | DiagnosisDesign, there: int, folder: Path) -> int:
+    count = there - design.practice if design.cases is None else design.cases
+    if count < 1 or count + design.practice > there:
+        fault = f"holds {there} cases, {count} and {design.practice} for practice are asked for"
+        raise Refused(folder, fault, "ask for fewer")
+    return count
+
+
+def _cases(folder: Path, split: str) -> list[Case]:
+    cohort = Cohort.open(folder, labelled=False)
+    cases = cohort.of_split(split) if split else cohort.cases
+    if not cases:
+        raise Refused(folder, f"holds no case of split {split}", "name another split")
+    return list(cases)
+
+
+def _first_channels(cases: Sequence[Case], progress: Progress) -> list[Volume]:
+    told = followed(cases, "reading cases", len(cases), progress)
+    return [read_nifti(case.images[0]) for case in told]
+
+
+def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    if not folder.is_dir():
+        raise Refused(folder, "is not a folder", "point at a folder of pictures")
+    return sorted(path for path in folder.iterdir() if path.name.endswith(endings))
+
+
+def _stem(path: Path) -> str:
+    """Name without ending and without the percentage that `vesalius explain` puts at its end.
+
+    >>> _stem(Path("chest_0001_nodule_87.png")), _stem(Path("chest_a.png"))
+    ('chest_0001_nodule', 'chest_a')
+    """
+    stem = path.name.removesuffix(path.suffix)
+    head, _, tail = stem.rpartition("_")
+    return head if head and tail.isdigit() and len(tail) <= 3 else stem

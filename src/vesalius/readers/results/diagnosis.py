@@ -1,0 +1,51 @@
+"""What an aid does to decisions: sensitivity, specificity and AUC without it and with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vesalius.evidence.agreement import icc
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.multireader import Jackknifed, jackknifed_auc, jackknifed_means
+from vesalius.readers.results.estimates import agreement, conditions, pairs
+from vesalius.readers.results.readings import Reading, matrix, repeated
+
+CONDITIONS = ("unaided", "aided")
+
+
+def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict[str, Figure]:
+    """Both conditions and their difference, paired over readers and cases, and agreement."""
+    found: dict[str, Figure] = {}
+    each = [matrix(readings, readers, _decided, aided)[0] for aided in (False, True)]
+    sure = [matrix(readings, readers, score, aided)[0] for aided in (False, True)]
+    _, cases = matrix(readings, readers, _decided, False)
+    truth = np.array([one.truth == "yes" for one in cases])
+    decided, scores = np.stack(each), np.stack(sure)
+    figures: dict[str, tuple[Jackknifed, int]] = {
+        "sensitivity": (jackknifed_means(decided[:, :, truth]), int(truth.sum())),
+        "specificity": (jackknifed_means(1 - decided[:, :, ~truth]), int((~truth).sum())),
+        "auc": (jackknifed_auc(scores, truth.astype(int)), len(truth)),
+    }
+    for name, (figure, count) in figures.items():
+        for condition, one in zip(CONDITIONS, conditions(figure, "", count), strict=True):
+            found[f"{condition}/{name}"] = one
+        for gap, p in pairs(figure, "", count).values():
+            found[f"aided_minus_unaided/{name}"] = gap
+            found[f"aided_minus_unaided/{name}_p"] = Figure(p, "", count)
+    for condition, one_each, one_sure in zip(CONDITIONS, each, sure, strict=True):
+        own = [one for one in readings if one.aided == (condition == "aided")]
+        found |= agreement(f"{condition}/decision", one_each, repeated(own, _decided), "nominal")
+        found[f"agreement/{condition}/icc"] = icc(one_sure)
+    return found
+
+
+def score(one: Reading) -> float:
+    """How sure a reader is of yes: 1 to 5, negative where the decision was no."""
+    sure = float(one.content["confidence"])
+    return sure if one.content["decision"] == "yes" else -sure
+
+
+def _decided(one: Reading) -> float:
+    return float(one.content["decision"] == "yes")

@@ -1,0 +1,41 @@
+"""How useful maps of several methods are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from statsmodels.stats.multitest import multipletests
+
+from vesalius.evidence.agreement import icc
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.multireader import jackknifed_means
+from vesalius.readers.results.estimates import agreement, conditions, pairs
+from vesalius.readers.results.readings import Reading, matrix, repeated
+
+
+def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict[str, Figure]:
+    """Mean usefulness of each method, differences of pairs with Holm's p, and agreement."""
+    found: dict[str, Figure] = {}
+    methods = sorted(readings[0].methods)
+    values = []
+    for method in methods:
+
+        def useful(one: Reading, method: str = method) -> float:
+            return float(one.content[f"usefulness_{one.methods.index(method) + 1}"])
+
+        rated, cases = matrix(readings, readers, useful)
+        values.append(rated)
+        found |= agreement(method, rated, repeated(readings, useful), "ordinal")
+        found[f"agreement/{method}/icc"] = icc(rated)
+    figure = jackknifed_means(np.stack(values))
+    for method, one in zip(methods, conditions(figure, "", len(cases)), strict=True):
+        found[f"{method}/usefulness"] = one
+    compared = pairs(figure, "", len(cases))
+    if compared:
+        held = multipletests([p for _, p in compared.values()], method="holm")[1]
+        for ((i, j), (gap, _)), p in zip(compared.items(), held, strict=True):
+            name = f"{methods[j]}_minus_{methods[i]}"
+            found[f"{name}/usefulness"] = gap
+            found[f"{name}/p_holm"] = Figure(float(p), "", len(cases))
+    return found

@@ -1,0 +1,150 @@
+"""The server of a study: who reads is told by the token of a personal link, and by nothing else.
+
+The token stands behind `#` in the link, which browsers do not send; pages send it as a header, so
+no address and no log holds it. Stimuli are looked up by name among those that a reader may see now;
+no path comes from a request.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from vesalius.readers.answers.store import Answer, Store, now
+from vesalius.readers.niivue import FILE as NIIVUE
+from vesalius.readers.pages import PAGES, page
+from vesalius.readers.progress import ReaderProgress
+from vesalius.readers.questions import fault_in
+from vesalius.readers.serving.limits import LimitedBodies
+from vesalius.readers.study import Study
+from vesalius.readers.telling import outline_told, progress_told, step_told
+
+SCHEME = "Bearer "
+MEDIA = {".nii": "application/octet-stream", ".png": "image/png"}
+SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; connect-src 'self' blob: data:; "
+    "worker-src 'self' blob:; font-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'none'",
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
+}  # fmt: skip
+
+
+class Sent(BaseModel):
+    """An answer as pages send it.
+
+    Attributes:
+        key: made by the page; the same answer sent twice has the same.
+        sitting: of the page.
+        seconds: looked at.
+        content: answers by question.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    sitting: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    seconds: float = Field(ge=0, le=86_400)
+    content: dict[str, Any]
+
+
+def create_app(study: Study, store: Store) -> FastAPI:
+    """The application over one study and its store."""
+    app = FastAPI(title="reader study", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(LimitedBodies)
+    orders = [study.steps(reader) for reader in range(study.readers)]
+    washout = timedelta(days=study.outline.washout_days)
+
+    @app.middleware("http")
+    async def guarded(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        response = await call_next(request)
+        response.headers.update(SECURITY)
+        return response
+
+    def reading(authorization: Annotated[str, Header()] = "") -> int:
+        token = authorization.removeprefix(SCHEME)
+        found = study.reader_of(token) if authorization.startswith(SCHEME) else None
+        if found is None:
+            raise HTTPException(401, "this link is not known")
+        return found
+
+    Reading = Annotated[int, Depends(reading)]
+
+    async def whole(request: Request) -> bytes:
+        return await request.body()
+
+    Body = Annotated[bytes, Depends(whole)]
+
+    def progress(reader: int) -> ReaderProgress:
+        return ReaderProgress(orders[reader], store.of(reader), washout)
+
+    @app.get("/api/study")
+    def outline(reader: Reading) -> dict[str, Any]:
+        return outline_told(study, orders[reader])
+
+    @app.get("/api/progress")
+    def come(reader: Reading) -> dict[str, Any]:
+        return progress_told(progress(reader), now())
+
+    @app.get("/api/steps/{step}")
+    def look(step: int, reader: Reading, sitting: str = "") -> dict[str, Any]:
+        own = progress(reader)
+        if not own.may_see(step, now()):
+            raise HTTPException(403, "this case is not open now")
+        return step_told(study, own, step, own.may_answer(step, sitting, now()))
+
+    @app.get("/api/steps/{step}/{name}")
+    def stimulus(step: int, name: str, reader: Reading) -> Response:
+        own = progress(reader)
+        if own.may_see(step, now()):
+            for one in study.shown(orders[reader][step]):
+                if one.name == name:
+                    return Response(study.content(one), media_type=MEDIA[one.ending])
+        raise HTTPException(404, "there is no such picture")
+
+    @app.post("/api/steps/{step}")
+    def answer(step: int, body: Body, reader: Reading) -> dict[str, Any]:
+        sent = _sent(body)
+        fault = fault_in(sent.content, study.outline.questions)
+        if fault:
+            raise HTTPException(422, fault)
+        own = progress(reader)
+        if any(one.key == sent.key for one in own.answers):
+            return progress_told(own, now()) | {"stored": True}
+        if not own.may_answer(step, sent.sitting, now()):
+            raise HTTPException(409, "this case can no longer be answered")
+        store.add(
+            Answer(reader, step, sent.sitting, sent.key, sent.content, sent.seconds, now())
+        )  # fmt: skip
+        return progress_told(progress(reader), now()) | {"stored": True}
+
+    for path in PAGES:
+        app.add_api_route(path, _page(path), methods=["GET"])
+
+    @app.get(f"/{NIIVUE}")
+    def viewer() -> Response:
+        return FileResponse(study.folder / NIIVUE, media_type="text/javascript")
+
+    return app
+
+
+def _sent(body: bytes) -> Sent:
+    try:
+        return Sent.model_validate(json.loads(body))
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(422, "this is no answer") from error
+
+
+def _page(path: str) -> Callable[[], Response]:
+    def send() -> Response:
+        content, media = page(path)
+        return Response(content, media_type=media)
+
+    return send

@@ -1,0 +1,74 @@
+"""Starting the server, on this machine unless it is said otherwise."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import uvicorn
+
+from vesalius.readers.answers.store import Store
+from vesalius.readers.serving.app import create_app
+from vesalius.readers.study import Study
+from vesalius.scans.fault import Refused
+
+
+def serve(
+    study: Study, store: Store, host: str, port: int, certificate: Path | None, key: Path | None,
+    insecure: bool,
+) -> None:  # fmt: skip
+    """Serve a study until it is stopped. No request is logged: addresses are nobody's business.
+
+    Args:
+        study: to serve.
+        store: of its answers.
+        host, port: to listen at.
+        certificate, key: of TLS, as PEM files.
+        insecure: allow another address than this machine's own without TLS.
+
+    Raises:
+        Refused: for such an address without either.
+    """
+    require_safe(host, certificate, key, insecure)
+    uvicorn.run(
+        create_app(study, store), host=host, port=port, access_log=False, log_level="warning",
+        ssl_certfile=certificate, ssl_keyfile=key, server_header=False,
+    )  # fmt: skip
+
+
+def require_safe(host: str, certificate: Path | None, key: Path | None, insecure: bool) -> None:
+    """Refuse to be reached from elsewhere without TLS, unless it was asked for.
+
+    >>> require_safe("127.0.0.1", None, None, False)
+    >>> require_safe("0.0.0.0", None, None, False)
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: 0.0.0.0: can be reached by others without TLS; ...
+    """
+    for file in (certificate, key):
+        if file is not None and not file.is_file():
+            raise Refused(file, "does not exist", "give certificate and key as PEM files")
+    if (certificate is None) != (key is None):
+        raise Refused("TLS", "needs a certificate and its key", "give both")
+    if not local(host) and certificate is None and not insecure:
+        remedy = "give --certificate and --key, or --insecure behind a proxy that has them"
+        raise Refused(host, "can be reached by others without TLS", remedy)
+
+
+def local(host: str) -> bool:
+    """Whether an address is this machine's own.
+
+    >>> local("localhost"), local("::1"), local("10.0.0.7"), local("example.org")
+    (True, True, False, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def links(study: Study, host: str, port: int, secure: bool) -> list[str]:
+    """The personal link of each reader."""
+    name = f"[{host}]" if ":" in host else host
+    return [f"{'https' if secure else 'http'}://{name}:{port}/#{token}" for token in study.tokens()]

@@ -1,0 +1,86 @@
+"""A new study to disk."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from vesalius.readers.design import Design
+from vesalius.readers.items import Drawn
+from vesalius.readers.orders import Step
+from vesalius.readers.study import (
+    KEY,
+    LINKS,
+    PRIVATE,
+    STIMULI,
+    STUDY,
+    ItemKey,
+    Outline,
+    Stimulus,
+    Study,
+    hashed,
+)
+from vesalius.scans.description import write_text
+from vesalius.scans.fault import make_folder, refused_if_unwritable
+
+TOKEN_BYTES, NAME_BYTES = 24, 8
+
+
+def write_study(
+    folder: Path, design: Design, drawn: Drawn, orders: Sequence[Sequence[Step]],
+    outline: dict[str, object],
+) -> Study:  # fmt: skip
+    """Write all files of a study; `study.json` comes last, so half a study is none.
+
+    Args:
+        folder: empty or new.
+        design: of it.
+        drawn: items and practice.
+        orders: of each reader.
+        outline: the rest of what pages are told.
+    """
+    private, stimuli = (make_folder(folder / name) for name in (PRIVATE, STIMULI))
+    private.chmod(0o700)
+    files: list[tuple[Stimulus, ...]] = []
+    every = (*drawn.items, *drawn.practice)
+    for item in every:
+        own = []
+        for picture in item.pictures:
+            name = secrets.token_hex(NAME_BYTES)
+            flat = picture.ending == ".nii" and _depth(picture.content) == 1
+            one = Stimulus(name=name, ending=picture.ending, role=picture.role, flat=flat)
+            with refused_if_unwritable(stimuli / one.file):
+                (stimuli / one.file).write_bytes(picture.content)
+            own.append(one)
+        files.append(tuple(own))
+    key = [
+        ItemKey(case=item.case, source=item.source, truth=item.truth,
+                methods=tuple(picture.method for picture in item.pictures if picture.method))
+        for item in every
+    ]  # fmt: skip
+    _keep(private / KEY, json.dumps([one.model_dump() for one in key], indent=1))
+    for number, steps in enumerate(orders, 1):
+        told = json.dumps([step.model_dump() for step in steps])
+        _keep(private / f"order-{number}.json", told)
+    tokens = [secrets.token_urlsafe(TOKEN_BYTES) for _ in orders]
+    rows = [f"{number},{token}" for number, token in enumerate(tokens, 1)]
+    _keep(private / LINKS, "\n".join(["reader,token", *rows]) + "\n")
+    _keep(private / "design.json", design.model_dump_json(indent=1))
+    told = Outline.model_validate(
+        outline | {"items": files, "readers": [hashed(token) for token in tokens]}
+    ).model_dump_json(indent=1)
+    write_text(folder / STUDY, told)
+    return Study.open(folder)
+
+
+def _depth(content: bytes) -> int:
+    """Voxels along the third axis, from the header of a NIfTI file."""
+    return int.from_bytes(content[46:48], "little")
+
+
+def _keep(path: Path, text: str) -> None:
+    with refused_if_unwritable(path):
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,175 @@
+"""Statistics recover what simulated readers can, at the rate that their intervals promise."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Making  # type: ignore[import-not-found]
+from scipy.stats import norm
+
+from vesalius.evidence.multireader import (
+    each_condition,
+    each_pair,
+    jackknifed_auc,
+    jackknifed_means,
+)
+from vesalius.readers.answers.store import Answer, Store, now
+from vesalius.readers.exporting import collect, export_study
+from vesalius.readers.results.telling import tell_results
+from vesalius.readers.study import Study, hashed
+from vesalius.scans.fault import Refused
+
+STUDIES, READERS, CASES = 200, 6, 80
+SPREADS = {"reader": 0.25, "case": 0.5, "reader and aid": 0.1, "look": 0.7}
+
+
+def _scores(chance: np.random.Generator, gain: float) -> tuple[np.ndarray, np.ndarray]:
+    """How sure each reader is of each case, without and with an aid, `(2, R, N)`, and the truth."""
+    truth = (np.arange(CASES) < CASES // 2).astype(int)
+    skill = np.array([1.0, 1.0 + gain])[:, None, None]
+    latent = skill * (truth - 0.5)
+    latent = latent + SPREADS["reader"] * chance.standard_normal((1, READERS, 1)) * (truth - 0.5)
+    latent = latent + SPREADS["case"] * chance.standard_normal((1, 1, CASES))
+    latent = latent + SPREADS["reader and aid"] * chance.standard_normal((2, READERS, 1)) * (
+        truth - 0.5
+    )
+    return latent + SPREADS["look"] * chance.standard_normal((2, READERS, CASES)), truth
+
+
+def _true_sensitivity(skill: float) -> float:
+    spread = sum((value / 2 if "reader" in name else value) ** 2 for name, value in SPREADS.items())
+    return float(norm.cdf(skill / 2 / np.sqrt(spread)))
+
+
+def _true_auc(skill: float) -> float:
+    own = 2 * (SPREADS["case"] ** 2 + SPREADS["look"] ** 2)
+    shared = SPREADS["reader"] ** 2 + SPREADS["reader and aid"] ** 2
+    return float(norm.cdf(skill / np.sqrt(own + shared)))
+
+
+def test_intervals_hold_the_truth_at_their_nominal_rate() -> None:
+    chance, gain = np.random.default_rng(0), 0.4
+    held: dict[str, int] = dict.fromkeys(("sensitivity", "gain", "auc", "auc gain", "none"), 0)
+    for _ in range(STUDIES):
+        scores, truth = _scores(chance, gain)
+        right = jackknifed_means((scores[:, :, truth == 1] > 0).astype(float))
+        areas = jackknifed_auc(scores, truth)
+        equal, _ = _scores(chance, 0.0)
+        for name, found, true in (
+            ("sensitivity", each_condition(right)[0], _true_sensitivity(1.0)),
+            ("gain", each_pair(right)[0, 1], _true_sensitivity(1 + gain) - _true_sensitivity(1.0)),
+            ("auc", each_condition(areas)[1], _true_auc(1 + gain)),
+            ("auc gain", each_pair(areas)[0, 1], _true_auc(1 + gain) - _true_auc(1.0)),
+            ("none", each_pair(jackknifed_auc(equal, truth))[0, 1], 0.0),
+        ):
+            held[name] += found.low <= true <= found.high
+    assert all(0.90 <= count / STUDIES <= 0.99 for count in held.values()), held
+
+
+def _answered(study: Study, say: Any, readers: int) -> Store:
+    store, key = Store.at(study.folder), study.key()
+    for reader in range(readers):
+        for number, step in enumerate(study.steps(reader)):
+            content = say(reader, step, key[step.item])
+            store.add(Answer(reader, number, "sitting-1", f"k{number}", content, 2.0, now()))
+    return store
+
+
+def test_realism_tells_who_is_found_out_and_how_either_is_rated(
+    make: Making, tmp_path: Any
+) -> None:
+    study = make("realism")
+
+    def say(reader: int, step: Any, item: Any) -> dict[str, Any]:
+        fooled = reader == 1 and item.truth == "synthetic"
+        rated = 5 if item.truth == "real" else 3
+        return {"origin": "real" if fooled else item.truth, "appearance": rated,
+                "anatomy": 4 - step.item % 2, "consistency": 5,
+                "comment": "=HYPERLINK('x')<script>alert(1)</script>"}  # fmt: skip
+
+    found = tell_results(study, _answered(study, say, 3), tmp_path).figures
+    assert found["origin/sensitivity"].value == pytest.approx(2 / 3)
+    assert found["origin/specificity"].value == 1
+    assert found["synthetic_minus_real/appearance"].value == -2
+    assert found["agreement/anatomy/alpha"].value == pytest.approx(1)
+    assert found["agreement/origin/same_again"].value == 1
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert content["notes"]["readers"] == 3 and content["notes"]["answered"][3] == 0
+    assert "<script>" not in (tmp_path / "report.html").read_text()
+    rows = list(csv.DictReader((tmp_path / "answers.csv").read_text().splitlines()))
+    assert len(rows) == 3 * 12 and rows[0]["comment"].startswith("'=")
+    assert {row["kind"] for row in rows} == {"practice", "main", "repeat"}
+
+
+def test_saliency_follows_methods_wherever_they_stood(make: Making, tmp_path: Any) -> None:
+    study = make("saliency")
+    worth = {"gradient": 1, "dual": 4}
+
+    def say(reader: int, step: Any, item: Any) -> dict[str, Any]:
+        shown = [item.methods[place] for place in step.arrangement]
+        return {f"usefulness_{slot + 1}": min(5, worth[name] + reader % 2)
+                for slot, name in enumerate(shown)}  # fmt: skip
+
+    found = tell_results(study, _answered(study, say, 4), tmp_path).figures
+    assert found["dual/usefulness"].value == 4.5 and found["gradient/usefulness"].value == 1.5
+    assert found["gradient_minus_dual/usefulness"].value == -3
+
+
+def test_diagnosis_pairs_readers_with_and_without_the_aid(make: Making, tmp_path: Any) -> None:
+    study = make("diagnosis")
+
+    def say(reader: int, step: Any, item: Any) -> dict[str, Any]:
+        right = step.aided or step.item % 3 > 0
+        other = {"yes": "no", "no": "yes"}[item.truth]
+        return {
+            "decision": item.truth if right else other,
+            "confidence": 1 + (reader + step.item) % 5,
+        }
+
+    found = tell_results(study, _answered(study, say, 4), tmp_path).figures
+    assert found["aided/sensitivity"].value == found["aided/auc"].value == 1
+    assert found["unaided/sensitivity"].value == pytest.approx(2 / 3)
+    assert found["aided_minus_unaided/sensitivity"].value == pytest.approx(1 / 3)
+    assert found["unaided/specificity"].value == pytest.approx(2 / 3)
+
+
+def test_without_a_complete_reader_there_are_answers_but_no_figures(
+    make: Making, tmp_path: Any
+) -> None:
+    study = make("saliency")
+    store = Store.at(study.folder)
+    said = {"usefulness_1": 1, "usefulness_2": 2}
+    store.add(Answer(0, 0, "sitting-1", "k0", said, 1.0, now()))
+    with pytest.raises(Refused, match="no reader who has answered everything"):
+        tell_results(study, store, tmp_path)
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 2
+
+
+def test_a_saved_file_is_stored_once_and_a_forged_one_never(make: Making, tmp_path: Any) -> None:
+    study = make("saliency")
+    pages = export_study(study, tmp_path / "pages")
+    assert len(pages) == study.readers and all(page.is_file() for page in pages)
+    told = (pages[0].parent / "study.js").read_text()
+    assert not any(secret in told for secret in ("case2", "gradient", '"repeat"'))
+    assert study.tokens()[1] not in told
+    answers = [
+        {"step": step, "key": f"key-0000{step}", "sitting": "sitting-1", "seconds": 3.0,
+         "received": now().isoformat(), "content": {"usefulness_1": 2, "usefulness_2": 5}}
+        for step in range(3)
+    ]  # fmt: skip
+    whole = {"study": "x", "reader": 1, "token": study.tokens()[0], "answers": answers}
+    path, store = tmp_path / "answers-1.json", Store.at(study.folder)
+    for wrong in (
+        whole | {"token": hashed("x")}, whole | {"answers": [answers[0] | {"step": 99}]},
+        whole | {"answers": [*answers, answers[0] | {"content": {"usefulness_1": 9}}]}, {},
+    ):  # fmt: skip
+        path.write_text(json.dumps(wrong))
+        with pytest.raises(Refused):
+            collect(study, store, path)
+    assert store.every() == []
+    path.write_text(json.dumps(whole))
+    assert collect(study, store, path) == (1, 3) and collect(study, store, path) == (1, 0)

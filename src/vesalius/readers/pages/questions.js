@@ -61,7 +61,7 @@ reader.Questions = class {
     this.sets.forEach((set, own) => set.classList.toggle("current", own === this.current));
   }
 
-  // A digit answers the marked question; choices are counted from 1. The next open one is marked.
+  // A digit answers the marked question and marks the next one; choices are counted from 1.
   key(digit) {
     const question = this.asked[this.current];
     const inputs = [...this.sets[this.current].querySelectorAll("input")];
@@ -69,8 +69,7 @@ reader.Questions = class {
     if (!inputs[place] || this.sets[this.current].disabled) return;
     inputs[place].checked = true;
     this.changed();
-    const open = this.asked.findIndex((one, own) => own > this.current && this.#value(one) === null);
-    if (open >= 0) this.mark(open);
+    this.mark(this.current + 1);
   }
 
   #value(question) {

@@ -2,7 +2,7 @@
 "use strict";
 reader.Viewer = class {
   static STEP = 1.25;
-  static CROSS = 0.25;
+  static CROSS = 0.4;
 
   constructor(place) {
     this.place = place;

@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0
-	$(PIP) --editable .
+	$(PIP) --editable '.[readers]'
 	$(PIP) --no-deps --no-build-isolation pyradiomics==3.0.1 \
 	  || echo "pyradiomics needs a C compiler: reports will leave out the radiomics distance"
 	touch $@

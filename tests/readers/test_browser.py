@@ -152,6 +152,12 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
     assert all(one.seconds > 0 for one in served.store.every())
     results = tell_results(served.study, served.store, served.study.folder / "results")
     assert results.figures["origin/sensitivity"].value == 1
+    page.keyboard.press("Escape")  # the last page cannot be closed by chance
+    page.get_by_role("button", name="Back").click()
+    _reached(page, len(steps) - 1)
+    _keyed(page, "1111")
+    _reached(page, "done")
+    assert served.contents()[0, len(steps) - 1]["anatomy"] == 1
 
 
 def test_a_reader_compares_maps_by_pointer_on_a_tablet_in_german(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cyclopts import App
@@ -13,7 +15,16 @@ app = App(
     name="readers",
     help="Ask readers: real or synthetic, which maps are useful, does an aid help.",
 )
-NEEDED = "pip install 'vesalius[readers]'"
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what to install where libraries of reader studies are missing."""
+    try:
+        yield
+    except ImportError as error:
+        remedy = "pip install 'vesalius[readers]'"
+        raise Refused(error.name or "a library", "is not installed", remedy) from error
 
 
 @app.command
@@ -27,11 +38,9 @@ def create(design: Path, *, out: Path) -> None:
     out: Path
         Folder of the study, new or empty. What is in private/ must not reach readers.
     """
-    try:
+    with _extra():
         from vesalius.readers.creating import create_study
         from vesalius.readers.design import read_design
-    except ImportError as error:
-        raise Refused(error.name or "a library", "is not installed", NEEDED) from error
 
     with bars() as progress:
         made = create_study(read_design(design), out, progress)
@@ -78,13 +87,11 @@ def serve(
     insecure: bool
         Listen at another address without TLS, behind a proxy that has it.
     """
-    try:
+    with _extra():
         from vesalius.readers.answers.store import Store
         from vesalius.readers.serving.running import links, require_safe
         from vesalius.readers.serving.running import serve as run
         from vesalius.readers.study import Study
-    except ImportError as error:
-        raise Refused(error.name or "a library", "is not installed", NEEDED) from error
 
     require_safe(host, certificate, key, insecure)
     own = Study.open(study)
@@ -107,9 +114,10 @@ def results(study: Path, *, out: Path | None = None, database: str | None = None
     database: str
         Where answers were kept, see serve.
     """
-    from vesalius.readers.answers.store import Store
-    from vesalius.readers.results.telling import tell_results
-    from vesalius.readers.study import Study
+    with _extra():
+        from vesalius.readers.answers.store import Store
+        from vesalius.readers.results.telling import tell_results
+        from vesalius.readers.study import Study
 
     own = Study.open(study)
     folder = out or study / "results"
@@ -130,8 +138,9 @@ def export(study: Path, *, out: Path) -> None:
     out: Path
         New folder; each reader gets one of the folders in it and opens reader.html.
     """
-    from vesalius.readers.exporting import export_study
-    from vesalius.readers.study import Study
+    with _extra():
+        from vesalius.readers.exporting import export_study
+        from vesalius.readers.study import Study
 
     pages = export_study(Study.open(study), out)
     console.print(f"{out}: {len(pages)} folders, one a reader; vesalius readers collect reads what "
@@ -151,9 +160,10 @@ def collect(study: Path, *files: Path, database: str | None = None) -> None:
     database: str
         Where answers are kept, see serve.
     """
-    from vesalius.readers.answers.store import Store
-    from vesalius.readers.exporting import collect as read
-    from vesalius.readers.study import Study
+    with _extra():
+        from vesalius.readers.answers.store import Store
+        from vesalius.readers.exporting import collect as read
+        from vesalius.readers.study import Study
 
     own, store = Study.open(study), Store.at(study, database)
     for file in files:

@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 RISK = ("auc", "sensitivity", "specificity")
 FUTURE = ("joint_space_mae_mm", "ssim", "identity_rank1")
 PROJECTION = ("seconds", "lpips_or_l2", "joint_space_mae_mm", "risk_auc")
-PATIENTS, ATTRIBUTE = 6, "joint_space_mm_medial"
+PATIENTS, SIDES = 6, ("medial", "lateral")
 
 
 def write_osteoarthritis_report(folder: Path) -> Path:
@@ -144,7 +144,8 @@ def strip_picture(folder: Path) -> str:
     ]  # fmt: skip
     canvas = Canvas(figsize=(1.7 * len(pairs), 1.75 * len(rows)), facecolor="black")
     axes = canvas.subplots(len(rows), len(pairs), squeeze=False)
-    spaces, read = visits.attributes.get(ATTRIBUTE), foreseer.recipe.attributes.index(ATTRIBUTE)
+    names = [f"joint_space_mm_{side}" for side in SIDES]
+    spaces = np.stack([visits.attributes[name] for name in names], axis=1)
     for column, (before, after) in enumerate(pairs):
         each = [
             visits.images[before, 0], found.drawn_now[column, 0],
@@ -155,15 +156,18 @@ def strip_picture(folder: Path) -> str:
             axes[place, column].imshow(picture.astype(float), cmap="gray", vmin=0, vmax=1)
             axes[place, column].axis("off")
             if column == 0:
-                axes[place, 0].set_title(rows[place], color="white", fontsize=8, loc="left")
-        if spaces is not None and column:
-            told = {
-                0: spaces[before], 3: found.usual.readings[column, -1, read],
-                4: found.fast.readings[column, -1, read], len(rows) - 1: spaces[after],
-            }  # fmt: skip
-            for place, space in told.items():
-                axes[place, column].set_title(f"medial {space:.1f} mm", color="white", fontsize=7)
-    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.97, wspace=0.03, hspace=0.12)
+                axes[place, 0].text(
+                    0.02, 0.97, rows[place], color="white", fontsize=8, va="top",
+                    transform=axes[place, 0].transAxes,
+                )  # fmt: skip
+        told = {
+            0: spaces[before], 3: found.usual.readings[column, -1],
+            4: found.fast.readings[column, -1], len(rows) - 1: spaces[after],
+        }  # fmt: skip
+        for place, both in told.items():
+            line = ", ".join(f"{name} {space:.1f}" for name, space in zip(SIDES, both, strict=True))
+            axes[place, column].set_title(f"{line} mm", color="white", fontsize=7, pad=2)
+    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.98, wspace=0.03, hspace=0.12)
     return encoded(canvas, dpi=110)
 
 

@@ -48,6 +48,7 @@
     stopwatch.pause(true);
     sheet(words.pause, words.paused, button(words.goOn, () => at("sheet").close(), true));
   }
+  at("sheet").addEventListener("cancel", (event) => { if (step === null) event.preventDefault(); });
   at("sheet").addEventListener("close", () => { stopwatch.pause(false); at("viewer").focus(); });
 
   // ------------------------------------------------------------------ drafts: closed tabs lose nothing
@@ -197,13 +198,19 @@
   function resting() {
     clear();
     const day = new Date(come.opens).toLocaleString(language, { dateStyle: "long", timeStyle: "short" });
-    sheet(words.rest(day), words.doneMore, ...saving());
+    sheet(words.rest(day), words.doneMore, ...saving(), again(come.next - 1));
   }
 
-  function finished() { clear(); sheet(words.done, words.doneMore, ...saving()); }
+  function finished() { clear(); sheet(words.done, words.doneMore, ...saving(), again(study.steps - 1)); }
+
+  // Answers can be changed even after the last one.
+  const again = (last) => button(words.back, () => { at("sheet").close(); go(last); });
 
   function clear() {
     step = null;
+    form.replaceChildren();
+    at("tools").replaceChildren();
+    at("viewer").replaceChildren();
     document.body.dataset.step = "done";
     at("bar").value = come.answered.length;
     at("bar").max = study.steps;

@@ -176,7 +176,7 @@ def main() -> None:
         f"{stored} stored, {len(gone)} lost or changed, {heard.repeated} sent again; "
         f"median {1000 * half:.0f} ms, 99th percentile {1000 * most:.0f} ms"
     )
-    raise SystemExit(bool(gone))
+    raise SystemExit(bool(gone) or len(heard.acknowledged) < given.readers * given.items)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,18 @@ def test_too_few_cases_repeats_or_a_folder_in_use_are_refused(make: Making) -> N
         make("diagnosis", truth="grade")
 
 
+def test_pictures_that_cannot_be_read_or_mixed_are_refused(make: Making, sources: Path) -> None:
+    mixed = [{"cohort": "real", "origin": "real"}, {"cohort": "films", "origin": "synthetic"}]
+    with pytest.raises(Refused, match=r"is flat where others are volumes"):
+        make("realism", sources=mixed)
+    broken = sources / "broken"
+    broken.mkdir()
+    for number in range(8):
+        (broken / f"case2_{number}_nodule_{number}.png").write_text("no picture")
+    with pytest.raises(Refused, match=r"broken/case2_\d.*is no readable picture"):
+        make("saliency", methods={"gradient": "gradient", "broken": "broken"})
+
+
 def test_files_of_both_origins_are_alike_but_for_voxels(make: Making) -> None:
     study = make("realism")
     truths = {item.truth for item in study.key()}

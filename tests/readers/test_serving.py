@@ -116,6 +116,10 @@ def test_an_answer_sent_twice_is_kept_once(study: Study, client: TestClient) -> 
         found = client.post("/api/steps/0", json=_sent("1", SAID), headers=head)
         assert found.status_code == 200 and found.json()["next"] == 1
     assert [one.content for one in Store.at(study.folder).every()] == [SAID]
+    other = _sent("1", SAID | {"usefulness_1": 5})  # the key of another answer
+    assert client.post("/api/steps/0", json=other, headers=head).status_code == 409
+    assert client.post("/api/steps/1", json=_sent("1", SAID), headers=head).status_code == 409
+    assert [one.content for one in Store.at(study.folder).every()] == [SAID]
 
 
 def test_answers_change_within_a_sitting_and_not_later(study: Study, client: TestClient) -> None:

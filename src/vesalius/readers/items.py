@@ -135,7 +135,7 @@ def _saliency(design: SaliencyDesign) -> Drawn:
     order = [common[row] for row in chance.permutation(len(common))]
     items = [
         Item(stem, ", ".join(str(folder) for folder in design.methods.values()), tuple(
-            Shown(repainted(stems[name][stem].read_bytes()), ".png", "map", name)
+            Shown(_repainted(stems[name][stem]), ".png", "map", name)
             for name in design.methods
         ), "")
         for stem in order[: count + design.practice]
@@ -151,8 +151,9 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
         raise Refused(design.cohort / "cases.csv", fault, "add the column, or name another")
     aids: dict[str, Path] = {}
     files = _files(design.aid, (".png", ".nii", ".nii.gz"))
+    owners = [owner_of(path.name, [case.name for case in cases]) for path in files]
     for case in cases:
-        own = [path for path in files if path.name.startswith(case.name)]
+        own = [path for path, owner in zip(files, owners, strict=True) if owner == case.name]
         if len(own) != 1:
             fault = f"holds {len(own)} pictures of {case.name}"
             raise Refused(design.aid, fault, "keep one for each case, named after it")
@@ -165,7 +166,7 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
     volumes = [read_nifti(path) for path in helping if path.suffix != ".png"]
     drawn = iter(alike(volumes, design.span))
     shown = [
-        Shown(repainted(path.read_bytes()), ".png", "aid") if path.suffix == ".png"
+        Shown(_repainted(path), ".png", "aid") if path.suffix == ".png"
         else Shown(written(next(drawn)), ".nii", "aid")
         for path in helping
     ]  # fmt: skip
@@ -206,7 +207,30 @@ def _cases(folder: Path, split: str) -> list[Case]:
 
 def _first_channels(cases: Sequence[Case], progress: Progress) -> list[Volume]:
     told = followed(cases, "reading cases", len(cases), progress)
-    return [read_nifti(case.images[0]) for case in told]
+    volumes = [read_nifti(case.images[0]) for case in told]
+    flat = [1 in volume.shape for volume in volumes]
+    if any(flat) and not all(flat):
+        odd = cases[flat.index(not flat[0])].images[0]
+        raise Refused(odd, "is flat where others are volumes, or the other way round",
+                      "make a study of each")  # fmt: skip
+    return volumes
+
+
+def owner_of(file: str, names: Sequence[str]) -> str:
+    """The case that a file is named after: the longest name that it begins with; empty if none.
+
+    >>> owner_of("knee_10_8y.png", ["knee_1", "knee_10"]), owner_of("knee_11.png", ["knee_1"])
+    ('knee_10', '')
+    """
+    begun = [name for name in names if file.startswith(name) and file[len(name)] in "._-"]
+    return max(begun, key=len, default="")
+
+
+def _repainted(path: Path) -> bytes:
+    try:
+        return repainted(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Refused(path, f"is no readable picture ({error})", "export it again") from error
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:

@@ -116,14 +116,17 @@ def create_app(study: Study, store: Store) -> FastAPI:
         if fault:
             raise HTTPException(422, fault)
         own = progress(reader)
-        if any(one.key == sent.key for one in own.answers):
-            return progress_told(own, now()) | {"stored": True}
-        if not own.may_answer(step, sent.sitting, now()):
-            raise HTTPException(409, "this case can no longer be answered")
-        store.add(
-            Answer(reader, step, sent.sitting, sent.key, sent.content, sent.seconds, now())
-        )  # fmt: skip
-        return progress_told(progress(reader), now()) | {"stored": True}
+        if sent.key not in {one.key for one in own.answers}:
+            if not own.may_answer(step, sent.sitting, now()):
+                raise HTTPException(409, "this case can no longer be answered")
+            store.add(
+                Answer(reader, step, sent.sitting, sent.key, sent.content, sent.seconds, now())
+            )
+            own = progress(reader)
+        kept = next(one for one in own.answers if one.key == sent.key)
+        if (kept.step, kept.content) != (step, sent.content):
+            raise HTTPException(409, "another answer was stored under this key")
+        return progress_told(own, now()) | {"stored": True}
 
     for path in PAGES:
         app.add_api_route(path, _page(path), methods=["GET"])

@@ -143,8 +143,8 @@ def _started(study: Study, port: int, database: str | None) -> subprocess.Popen[
         "from vesalius.readers.answers.store import Store; "
         "from vesalius.readers.serving.running import serve; "
         "folder, port, database = json.loads(sys.argv[1]); "
-        "store = Store.at(folder, database); "
-        "serve(Study.open(folder), store, '127.0.0.1', port, None, None, False)"
+        "study = Study.open(folder); "
+        "serve(study, Store.at(study, database), '127.0.0.1', port, None, None, False)"
     )
     server = subprocess.Popen([sys.executable, "-c", code, told])
     while server.poll() is None:
@@ -173,8 +173,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         study = study_of_maps(Path(folder), given.items, given.readers)
         heard = killed(study, given.kills, database=given.database)
-        gone = lost(heard, Store.at(study.folder, given.database))
-        stored = len(Store.at(study.folder, given.database).every())
+        gone = lost(heard, Store.at(study, given.database))
+        stored = len(Store.at(study, given.database).every())
     half, most = np.percentile(heard.seconds, [50, 99])
     print(
         f"{given.readers} readers, {heard.met} of {given.kills} kills while they read: "

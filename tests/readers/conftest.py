@@ -1,12 +1,18 @@
-"""Small studies of every design, made of noise, without a network."""
+"""Small studies of every design, made of noise, without a network; and databases for answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
+import psycopg
 import pytest
 import yaml
 from PIL import Image
@@ -80,3 +86,43 @@ def make(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maki
         return create_study(read_design(path), tmp_path / f"study-{design}").study
 
     return made
+
+
+def left_out(reason: str) -> NoReturn:
+    """Skip a test for want of a program, but never where everything must be tested."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Folder of the socket of a PostgreSQL server of its own."""
+    found = [shutil.which("initdb"), *Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    initdb = next((path for one in found if one and (path := Path(one).resolve())), None)
+    if initdb is None:
+        left_out("PostgreSQL is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+    if user:
+        shutil.chown(folder, user)
+
+    def run(program: str, *options: str) -> None:
+        command = [str(initdb.with_name(program)), "-D", str(folder / "data"), *options]
+        subprocess.run(command, user=user, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+    run("initdb", "--auth=trust", "--username=study")
+    settings = f"-c listen_addresses='' -c unix_socket_directories='{folder}'"
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", settings, "start")
+    yield str(folder)
+    run("pg_ctl", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'several.sqlite'}"
+    folder, name = request.getfixturevalue("postgres"), f"studies_{secrets.token_hex(4)}"
+    with psycopg.connect(f"host={folder} user=study dbname=postgres", autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+    return f"postgresql://study@/{name}?host={folder}"

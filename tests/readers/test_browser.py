@@ -1,6 +1,6 @@
 """Readers in a real browser: whole studies of each design, lost networks, saved files.
 
-They need Chromium and the viewer, which npm fetches once, and are left out where one is missing.
+They need Chromium and the viewer, which npm fetches once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from conftest import Making  # type: ignore[import-not-found]
+from conftest import Making, left_out  # type: ignore[import-not-found]
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from vesalius.readers import niivue
@@ -34,7 +34,6 @@ FLAGS = [
 ]  # fmt: skip
 LAPTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 PATIENCE_MS = 60_000
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +41,13 @@ def viewer() -> Path:
     try:
         return niivue.niivue_script()
     except Refused as refusal:
-        pytest.skip(str(refusal))
+        left_out(str(refusal))
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        left_out("Chromium is not installed")
     with sync_playwright() as started:
         found = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield found
@@ -65,7 +66,7 @@ class Served:
     """A study behind an address."""
 
     def __init__(self, study: Study) -> None:
-        self.study, self.store = study, Store.at(study.folder)
+        self.study, self.store = study, Store.at(study)
         settings = uvicorn.Config(
             create_app(study, self.store), host="127.0.0.1", port=0, log_level="warning",
             access_log=False,
@@ -283,6 +284,6 @@ def test_a_folder_of_pages_gives_a_file_that_is_collected(
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save the file").click()
     saving.value.save_as(tmp_path / "answers.json")
-    store = Store.at(study.folder)
+    store = Store.at(study)
     assert collect(study, store, tmp_path / "answers.json") == (4, len(study.steps(3)))
     assert not faults

@@ -62,6 +62,6 @@ def test_another_database_and_an_open_address_are_looked_at_first(
         complaint = capsys.readouterr().err
         assert ended.value.code == 2 and told in complaint and "secret" not in complaint
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere.sqlite'}"
-    store = Store.at(study.folder, elsewhere)
+    store = Store.at(study, elsewhere)
     store.add(Answer(0, 0, "s", "k", {"usefulness_1": 1}, 1.0, now()))
-    assert len(Store(elsewhere).every()) == 1 and Store.at(study.folder).every() == []
+    assert len(Store(elsewhere, study.identity).every()) == 1 and Store.at(study).every() == []

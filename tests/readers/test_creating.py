@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 from collections import Counter
@@ -11,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from conftest import Making  # type: ignore[import-not-found]
+from PIL import Image, PngImagePlugin
 
 from vesalius.readers.blinding import alike, repainted, written
 from vesalius.readers.design import read_design
@@ -79,6 +81,16 @@ def test_files_of_both_origins_are_alike_but_for_voxels(make: Making) -> None:
     assert told.startswith("number,real,synthetic,auc") and told.count("\n") == 6
 
 
+def test_painted_pictures_are_files_of_one_size(make: Making) -> None:
+    for design in ("saliency", "diagnosis"):
+        study = make(design)
+        painted = [one for files in study.outline.items for one in files if one.ending == ".png"]
+        assert len(painted) > 6 and len({len(study.content(one)) for one in painted}) == 1
+        with Image.open(io.BytesIO(study.content(painted[0]))) as image:
+            image.load()
+            assert image.size == (16, 8) and not image.info
+
+
 def test_grids_that_differ_are_all_brought_to_the_coarsest() -> None:
     chance = np.random.default_rng(0)
     fine = Volume(chance.random((20, 20, 20)), np.diag([1.0, 1.0, 1.0, 1.0]))
@@ -99,8 +111,6 @@ def test_a_flat_picture_stands_upright_and_values_keep_their_units() -> None:
 
 
 def test_pictures_keep_pixels_alone(sources: Path) -> None:
-    from PIL import Image, PngImagePlugin
-
     path = sources / "told.png"
     note = PngImagePlugin.PngInfo()
     note.add_text("Comment", "SYNTHETIC")

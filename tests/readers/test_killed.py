@@ -8,10 +8,13 @@ from benchmarks.reader_study import killed, lost, study_of_maps
 from vesalius.readers.answers.store import Store
 
 
-def test_no_acknowledged_answer_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
-    study = study_of_maps(tmp_path, items=12, readers=4)
-    heard = killed(study, kills=3)
-    store = Store.at(study.folder)
+def test_no_acknowledged_answer_is_lost_when_the_server_is_killed(
+    tmp_path: Path, database: str
+) -> None:
+    (tmp_path / "study").mkdir()
+    study = study_of_maps(tmp_path / "study", items=12, readers=4)
+    heard = killed(study, kills=3, database=database)
+    store = Store.at(study, database)
     assert len(heard.acknowledged) == 48 and not lost(heard, store)
     assert len(store.every()) == 48  # nothing twice, for keys tell what was sent again
     key = next(iter(heard.acknowledged))

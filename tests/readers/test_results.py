@@ -71,7 +71,7 @@ def test_intervals_hold_the_truth_at_their_nominal_rate() -> None:
 
 
 def _answered(study: Study, say: Any, readers: int) -> Store:
-    store, key = Store.at(study.folder), study.key()
+    store, key = Store.at(study), study.key()
     for reader in range(readers):
         for number, step in enumerate(study.steps(reader)):
             content = say(reader, step, key[step.item])
@@ -141,7 +141,7 @@ def test_without_a_complete_reader_there_are_answers_but_no_figures(
     make: Making, tmp_path: Any
 ) -> None:
     study = make("saliency")
-    store = Store.at(study.folder)
+    store = Store.at(study)
     said = {"usefulness_1": 1, "usefulness_2": 2}
     store.add(Answer(0, 0, "sitting-1", "k0", said, 1.0, now()))
     with pytest.raises(Refused, match="no reader who has answered everything"):
@@ -162,7 +162,7 @@ def test_a_saved_file_is_stored_once_and_a_forged_one_never(make: Making, tmp_pa
         for step in range(3)
     ]  # fmt: skip
     whole = {"study": "x", "reader": 1, "token": study.tokens()[0], "answers": answers}
-    path, store = tmp_path / "answers-1.json", Store.at(study.folder)
+    path, store = tmp_path / "answers-1.json", Store.at(study)
     for wrong in (
         whole | {"token": hashed("x")}, whole | {"answers": [answers[0] | {"step": 99}]},
         whole | {"answers": [*answers, answers[0] | {"content": {"usefulness_1": 9}}]}, {},

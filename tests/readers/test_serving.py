@@ -36,7 +36,7 @@ def study(make: Making) -> Study:
 
 @pytest.fixture
 def client(study: Study) -> Iterator[TestClient]:
-    with TestClient(create_app(study, Store.at(study.folder))) as found:
+    with TestClient(create_app(study, Store.at(study))) as found:
         yield found
 
 
@@ -50,7 +50,7 @@ def test_without_a_link_or_with_a_wrong_one_nothing_is_told(
         for given in wrong:
             assert client.get(path, headers={"Authorization": given}).status_code == 401
     assert client.post("/api/steps/0", json=_sent("1", SAID)).status_code == 401
-    assert Store.at(study.folder).every() == []
+    assert Store.at(study).every() == []
 
 
 def test_another_readers_link_opens_only_their_own(study: Study, client: TestClient) -> None:
@@ -107,7 +107,7 @@ def test_large_and_malformed_bodies_are_refused(study: Study, client: TestClient
         good | {"reader": 1}, {"key": "key-00000001"},
     ):  # fmt: skip
         assert client.post("/api/steps/0", json=wrong, headers=head).status_code == 422
-    assert Store.at(study.folder).every() == []
+    assert Store.at(study).every() == []
 
 
 def test_an_answer_sent_twice_is_kept_once(study: Study, client: TestClient) -> None:
@@ -115,11 +115,11 @@ def test_an_answer_sent_twice_is_kept_once(study: Study, client: TestClient) -> 
     for _ in range(3):
         found = client.post("/api/steps/0", json=_sent("1", SAID), headers=head)
         assert found.status_code == 200 and found.json()["next"] == 1
-    assert [one.content for one in Store.at(study.folder).every()] == [SAID]
+    assert [one.content for one in Store.at(study).every()] == [SAID]
     other = _sent("1", SAID | {"usefulness_1": 5})  # the key of another answer
     assert client.post("/api/steps/0", json=other, headers=head).status_code == 409
     assert client.post("/api/steps/1", json=_sent("1", SAID), headers=head).status_code == 409
-    assert [one.content for one in Store.at(study.folder).every()] == [SAID]
+    assert [one.content for one in Store.at(study).every()] == [SAID]
 
 
 def test_answers_change_within_a_sitting_and_not_later(study: Study, client: TestClient) -> None:
@@ -134,12 +134,12 @@ def test_answers_change_within_a_sitting_and_not_later(study: Study, client: Tes
     assert not later["open"] and later["content"] == other
     late = _sent("3", SAID, "another-one")
     assert client.post("/api/steps/0", json=late, headers=head).status_code == 409
-    assert len(Store.at(study.folder).every()) == 2
+    assert len(Store.at(study).every()) == 2
 
 
 def test_a_reader_goes_on_where_they_stopped_with_another_server(study: Study) -> None:
     for step in range(3):
-        with TestClient(create_app(study, Store.at(study.folder))) as client:
+        with TestClient(create_app(study, Store.at(study))) as client:
             come = client.get("/api/progress", headers=_head(study, 2)).json()
             assert come["next"] == step
             client.post(f"/api/steps/{step}", json=_sent(str(step), SAID), headers=_head(study, 2))
@@ -158,7 +158,7 @@ def test_the_second_session_waits_for_the_washout(
     make: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = make("diagnosis")
-    store = Store.at(study.folder)
+    store = Store.at(study)
     steps = study.steps(0)
     first = [number for number, step in enumerate(steps) if step.session == 1]
     said = {"decision": "yes", "confidence": 2}
@@ -179,7 +179,7 @@ def test_the_second_session_waits_for_the_washout(
 
 def test_the_aid_is_told_only_where_it_is_to_be_seen(make: Making) -> None:
     study = make("diagnosis")
-    store = Store.at(study.folder)
+    store = Store.at(study)
     seen = set()
     with TestClient(create_app(study, store)) as client:
         for number, step in enumerate(study.steps(0)):

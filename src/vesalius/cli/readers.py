@@ -95,7 +95,7 @@ def serve(
 
     require_safe(host, certificate, key, insecure)
     own = Study.open(study)
-    store = Store.at(study, database)
+    store = Store.at(own, database)
     for number, link in enumerate(links(own, host, port, certificate is not None), 1):
         console.print(f"reader {number}: {link}", soft_wrap=True)
     run(own, store, host, port, certificate, key, insecure)
@@ -121,7 +121,7 @@ def results(study: Path, *, out: Path | None = None, database: str | None = None
 
     own = Study.open(study)
     folder = out or study / "results"
-    found = tell_results(own, Store.at(study, database), folder)
+    found = tell_results(own, Store.at(own, database), folder)
     for name, figure in found.figures.items():
         console.print(f"{name:<44} {figure}  (n = {figure.n})")
     console.print(f"report: {folder / 'report.html'}")
@@ -165,7 +165,8 @@ def collect(study: Path, *files: Path, database: str | None = None) -> None:
         from vesalius.readers.exporting import collect as read
         from vesalius.readers.study import Study
 
-    own, store = Study.open(study), Store.at(study, database)
+    own = Study.open(study)
+    store = Store.at(own, database)
     for file in files:
         reader, new = read(own, store, file)
         console.print(f"{file}: {new} new answers of reader {reader}")

@@ -19,7 +19,7 @@ from vesalius.readers.niivue import FILE as NIIVUE
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
-from vesalius.readers.study import Study, hashed
+from vesalius.readers.study import Study
 from vesalius.readers.telling import outline_told, step_told
 from vesalius.scans.description import write_text
 from vesalius.scans.fault import Refused, make_folder
@@ -49,7 +49,7 @@ def _written(study: Study, reader: int, token: str, folder: Path) -> Path:
     nothing = ReaderProgress(steps, (), timedelta())
     told = [step_told(study, nothing, number, True) for number in range(len(steps))]
     content = {
-        "study": hashed("".join(study.outline.readers))[:16], "reader": reader + 1,
+        "study": study.identity, "reader": reader + 1,
         "token": token, "outline": outline_told(study, steps),
         "washoutDays": study.outline.washout_days,
         "steps": [{key: one[key] for key in ("practice", "session", "aided", "pictures")}

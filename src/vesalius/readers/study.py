@@ -109,6 +109,11 @@ class Study:
         return cls(Path(folder), outline)
 
     @property
+    def identity(self) -> str:
+        """By which its answers are known among those of other studies."""
+        return hashed("".join(self.outline.readers))[:16]
+
+    @property
     def readers(self) -> int:
         """How many there are."""
         return len(self.outline.readers)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from vesalius.readers.blinding import lengthened
 from vesalius.readers.design import Design
 from vesalius.readers.items import Drawn
 from vesalius.readers.orders import Step
@@ -45,14 +46,19 @@ def write_study(
     private.chmod(0o700)
     files: list[tuple[Stimulus, ...]] = []
     every = (*drawn.items, *drawn.practice)
+    painted = [one for item in every for one in item.pictures if one.ending == ".png"]
+    longest = max((len(one.content) for one in painted), default=0)
     for item in every:
         own = []
         for picture in item.pictures:
             name = secrets.token_hex(NAME_BYTES)
             flat = picture.ending == ".nii" and _depth(picture.content) == 1
             one = Stimulus(name=name, ending=picture.ending, role=picture.role, flat=flat)
+            content = picture.content
             with refused_if_unwritable(stimuli / one.file):
-                (stimuli / one.file).write_bytes(picture.content)
+                (stimuli / one.file).write_bytes(
+                    lengthened(content, longest) if one.ending == ".png" else content
+                )
             own.append(one)
         files.append(tuple(own))
     key = [

@@ -11,15 +11,16 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, select
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, create_engine, event, select, update
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from vesalius.readers.answers.tables import AnswerRow
+from vesalius.readers.study import PRIVATE, Study
 from vesalius.scans.fault import Refused
 
-ANSWERS = "answers.sqlite"
+ANSWERS, DRIVER = "answers.sqlite", "postgresql+psycopg"
 WAIT_SECONDS = 30
 
 
@@ -37,35 +38,39 @@ class Answer:
 
 
 class Store:
-    """Answers of one study.
+    """Answers of one study, in a database that may hold those of others too.
 
     Args:
-        url: of SQLAlchemy, such as `sqlite:///answers.sqlite` or `postgresql+psycopg://…`.
+        url: of SQLAlchemy, such as `sqlite:///answers.sqlite` or `postgresql://user@host/name`.
+        study: `Study.identity`.
 
     Raises:
         Refused: for a database that cannot be opened or brought up to date.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, study: str) -> None:
+        self.study = study
         try:
-            self.engine = create_engine(url, pool_pre_ping=True)
+            self.engine = create_engine(address(url), pool_pre_ping=True)
             if self.engine.dialect.name == "sqlite":
                 event.listen(self.engine, "connect", _durable)
             _migrated(self.engine)
+            self._adopt()
         except (ArgumentError, SQLAlchemyError, ImportError) as error:
             shown = _without_password(url)
             reason = str(error).splitlines()[0]
             raise Refused(shown, f"cannot be used ({reason})", "check the address") from error
 
     @classmethod
-    def at(cls, folder: str | Path, url: str | None = None) -> Store:
+    def at(cls, study: Study, url: str | None = None) -> Store:
         """The store of a study: its own SQLite file, or the database of an URL."""
-        return cls(url or f"sqlite:///{Path(folder) / 'private' / ANSWERS}")
+        return cls(url or f"sqlite:///{study.folder / PRIVATE / ANSWERS}", study.identity)
 
     def add(self, answer: Answer) -> bool:
         """Store an answer, and return once it is on disk; whether it was not there before."""
         row = AnswerRow(
-            reader=answer.reader, step=answer.step, sitting=answer.sitting, key=answer.key,
+            study=self.study, reader=answer.reader, step=answer.step, sitting=answer.sitting,
+            key=answer.key,
             content=json.dumps(answer.content, sort_keys=True, ensure_ascii=False),
             seconds=answer.seconds, received=answer.received,
         )  # fmt: skip
@@ -82,11 +87,19 @@ class Store:
 
     def every(self) -> list[Answer]:
         """All answers, first to last."""
-        return self._found(AnswerRow.number > 0)
+        return self._found()
 
-    def _found(self, wanted: Any) -> list[Answer]:
+    def _adopt(self) -> None:
+        """Answers from before a database could hold several studies are of the one it held."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(AnswerRow).where(AnswerRow.study == "").values(study=self.study)
+            )
+
+    def _found(self, *wanted: Any) -> list[Answer]:
+        own = select(AnswerRow).where(AnswerRow.study == self.study, *wanted)
         with Session(self.engine) as session:
-            rows = session.scalars(select(AnswerRow).where(wanted).order_by(AnswerRow.number))
+            rows = session.scalars(own.order_by(AnswerRow.number))
             return [
                 Answer(row.reader, row.step, row.sitting, row.key, json.loads(row.content),
                        row.seconds, _aware(row.received))
@@ -127,6 +140,16 @@ def _migrated(engine: Engine) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def address(url: str) -> URL:
+    """The address with the driver that comes with the extra, where none is named.
+
+    >>> str(address("postgresql://someone@host/studies"))
+    'postgresql+psycopg://someone@host/studies'
+    """
+    found = make_url(url)
+    return found.set(drivername=DRIVER) if found.drivername == "postgresql" else found
 
 
 def _without_password(url: str) -> str:

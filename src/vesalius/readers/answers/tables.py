@@ -16,6 +16,7 @@ class AnswerRow(Base):
     """What a reader said of one case, once; a change of mind is another row.
 
     Attributes:
+        study: `Study.identity`; one database may hold several.
         reader: number, from 0.
         step: number of the case in the reader's order, from 0.
         sitting: from opening the page to closing it; answers can be changed within one.
@@ -26,9 +27,10 @@ class AnswerRow(Base):
     """
 
     __tablename__ = "answers"
-    __table_args__ = (UniqueConstraint("reader", "key"),)
+    __table_args__ = (UniqueConstraint("study", "reader", "key", name="one_answer_a_key"),)
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    study: Mapped[str] = mapped_column(String(16), index=True)
     reader: Mapped[int] = mapped_column(Integer, index=True)
     step: Mapped[int] = mapped_column(Integer)
     sitting: Mapped[str] = mapped_column(String(64))

@@ -43,11 +43,11 @@ DESIGNS: dict[str, dict[str, Any]] = {
 Making = Callable[..., Study]
 
 
-def _cohort(folder: Path, seed: int, flat: bool, orientation: str) -> None:
+def _cohort(folder: Path, seed: int, flat: bool, orientation: str, cases: int = 8) -> None:
     chance = np.random.default_rng(seed)
     shape = (12, 1, 10) if flat else (10, 9, 8)
     writer = CohortWriter(folder, Description(("T1",), {"background": 0}), ("ill",))
-    for number in range(8):
+    for number in range(cases):
         voxels = chance.normal(100 + 900 * seed, 10, shape).astype(np.float32)
         volume = Volume(voxels, np.diag([2.0, 2.0, 2.0, 1.0])).oriented(orientation)
         name = f"case{seed}_{number}"
@@ -63,6 +63,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _cohort(folder / "real", 0, False, "RAS")
     _cohort(folder / "drawn", 1, False, "LPI")
     _cohort(folder / "films", 2, True, "RAS")
+    _cohort(folder / "many", 3, True, "RAS", cases=60)
+    (folder / "maps-of-many").mkdir()
+    for number in range(60):
+        Image.new("L", (4, 4), number).save(folder / "maps-of-many" / f"case3_{number}.png")
     for name in ("gradient", "dual", "aid"):
         (folder / name).mkdir()
         for number in range(8):

@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ FLAGS = [
 ]  # fmt: skip
 LAPTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 PATIENCE_MS = 60_000
+SKILL = {"synthetic": (0.75, 0.25), "real": (0.25, 0.75)}
+"""How often a simulated reader calls cases synthetic and real."""
 
 
 @pytest.fixture(scope="module")
@@ -133,26 +136,33 @@ def _faults(page: Page) -> list[str]:
 def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContext) -> None:
     served, page = serve("realism"), context.new_page()
     faults, key, steps = _faults(page), served.study.key(), served.study.steps(0)
+    chance, called = Random(1), []
     _begun(page, served.link(0))
     expect(page.locator("#viewer canvas")).to_have_count(1)
     for number, step in enumerate(steps):
         _reached(page, number)
         for press in ("ArrowUp", "ArrowRight", "ArrowDown", "+", "w", "r", "d", "d"):
             page.keyboard.press(press)
-        told = key[step.item].truth == "synthetic"
-        _keyed(page, ("2" if told else "1") + f"{1 + step.item % 5}45")
+        called.append(chance.choices(("synthetic", "real"), SKILL[key[step.item].truth])[0])
+        _keyed(page, ("2" if called[-1] == "synthetic" else "1") + f"{1 + step.item % 5}45")
     _reached(page, "done")
     expect(page.locator("#sheet")).to_contain_text("Thank you")
     said = served.contents()
     assert len(said) == len(steps) and not faults
     for number, step in enumerate(steps):
         assert said[0, number] == {
-            "origin": key[step.item].truth, "appearance": 1 + step.item % 5, "anatomy": 4,
+            "origin": called[number], "appearance": 1 + step.item % 5, "anatomy": 4,
             "consistency": 5,
         }  # fmt: skip
     assert all(one.seconds > 0 for one in served.store.every())
     results = tell_results(served.study, served.store, served.study.folder / "results")
-    assert results.figures["origin/sensitivity"].value == 1
+    for name, truth in (("sensitivity", "synthetic"), ("specificity", "real")):
+        right = [told == truth for told, step in zip(called, steps, strict=True)
+                 if step.kind == "main" and key[step.item].truth == truth]  # fmt: skip
+        figure = results.figures[f"origin/{name}"]
+        low, high = figure.ci95
+        assert figure.value == sum(right) / len(right) and 0 < figure.value < 1
+        assert low <= SKILL["synthetic"][0] <= high
     page.keyboard.press("Escape")  # the last page cannot be closed by chance
     page.get_by_role("button", name="Back").click()
     _reached(page, len(steps) - 1)

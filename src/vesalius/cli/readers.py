@@ -66,6 +66,7 @@ def serve(
     certificate: Path | None = None,
     key: Path | None = None,
     insecure: bool = False,
+    address: str | None = None,
 ) -> None:
     """Show a study in the browser, and keep every answer before the next case is shown.
 
@@ -86,17 +87,21 @@ def serve(
         Of the certificate, PEM.
     insecure: bool
         Listen at another address without TLS, behind a proxy that has it.
+    address: str
+        By which readers reach it, such as https://study.example.org, where a proxy stands before
+        it; it begins the links.
     """
     with _extra():
         from vesalius.readers.answers.store import Store
-        from vesalius.readers.serving.running import links, require_safe
+        from vesalius.readers.serving.running import address_of, links, require_safe
         from vesalius.readers.serving.running import serve as run
         from vesalius.readers.study import Study
 
     require_safe(host, certificate, key, insecure)
     own = Study.open(study)
     store = Store.at(own, database)
-    for number, link in enumerate(links(own, host, port, certificate is not None), 1):
+    reached = address or address_of(host, port, certificate is not None)
+    for number, link in enumerate(links(own, reached), 1):
         console.print(f"reader {number}: {link}", soft_wrap=True)
     run(own, store, host, port, certificate, key, insecure)
 

@@ -42,11 +42,16 @@ def alpha(ratings: np.ndarray, level: Level) -> float:
 
 def alpha_figure(ratings: np.ndarray, level: Level, seed: int = 0) -> Figure:
     """Krippendorff's alpha with the interval of a bootstrap over cases."""
-    chance = np.random.default_rng(seed)
-    cases = ratings.shape[1]
-    drawn = np.array([
-        alpha(ratings[:, chance.integers(0, cases, cases)], level) for _ in range(RESAMPLES)
-    ])  # fmt: skip
+    chance, cases = np.random.default_rng(seed), ratings.shape[1]
+    values = np.unique(ratings[~np.isnan(ratings)])
+    counts = (ratings[:, :, None] == values).sum(axis=0)
+    drawn = np.full(RESAMPLES, np.nan)
+    for number in range(RESAMPLES):
+        again = counts[chance.integers(0, cases, cases)]
+        if (again.sum(axis=0) > 0).sum() > 1:
+            drawn[number] = krippendorff.alpha(
+                value_counts=again, value_domain=values, level_of_measurement=level
+            )
     drawn = drawn[~np.isnan(drawn)]
     ends = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > RESAMPLES / 2 else None
     interval = None if ends is None else (float(ends[0]), float(ends[1]))

@@ -8,11 +8,12 @@ under each condition, whose covariances over cases come from a jackknife.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 CONFIDENCE = 0.95
 
@@ -24,6 +25,7 @@ class Estimate:
     Attributes:
         value: of it.
         low, high: 95 % interval for other readers and cases.
+        error: standard error.
         degrees: of freedom of Student's t.
         p: of the value being zero.
     """
@@ -31,6 +33,7 @@ class Estimate:
     value: float
     low: float
     high: float
+    error: float
     degrees: float
     p: float
 
@@ -122,9 +125,40 @@ def mean_of(values: np.ndarray, components: Components) -> Estimate:
     return _estimate(float(values.mean()), error / readers, degrees)
 
 
+def share_of(found: Estimate, cases: int, readers: int) -> Estimate:
+    """The same of a share or an AUC, with an interval that stays within 0 and 1.
+
+    Wilson's for as many independent looks as the error tells, as is done for shares in complex
+    surveys (Korn and Graubard 1998, "Confidence intervals for proportions with small expected
+    number of positive counts estimated from survey data"); where all readers were right or wrong
+    throughout, there is no error to tell it and each case counts once.
+
+    Args:
+        found: from `mean_of`.
+        cases, readers: how many looks there are at most.
+
+    >>> sure = mean_of(np.array([1.0, 1.0, 1.0]), Components(0.0, 0.0, 0.0))
+    >>> found = share_of(sure, cases=20, readers=3)
+    >>> sure.low, round(found.low, 2), found.high
+    (1.0, 0.84, 1.0)
+    """
+    spread = found.value * (1 - found.value)
+    looks = min(spread / found.error**2, cases * readers) if spread and found.error else cases
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, found.degrees))
+    low, high = proportion_confint(
+        found.value * looks, looks, alpha=2 * stats.norm.sf(reach), method="wilson"
+    )
+    return replace(found, low=float(low), high=float(high))
+
+
 def each_condition(figure: Jackknifed) -> list[Estimate]:
-    """The mean over readers under each condition."""
+    """The mean over readers under each condition; of a single reader, for other cases alone."""
     covariances = figure.covariances()
+    if figure.values.shape[1] < 2:
+        return [
+            _estimate(float(value), float(covariances[i, 0, i, 0]), np.inf)
+            for i, value in enumerate(figure.values[:, 0])
+        ]
     return [
         mean_of(figure.values[i], Components.of(covariances[i : i + 1, :, i : i + 1, :]))
         for i in range(len(figure.values))
@@ -192,4 +226,4 @@ def _estimate(value: float, variance: float, degrees: float) -> Estimate:
     error = float(np.sqrt(max(variance, 0.0)))
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, degrees)) * error
     p = float(2 * stats.t.sf(abs(value) / error, degrees)) if error > 0 else float(value == 0)
-    return Estimate(value, value - reach, value + reach, float(degrees), p)
+    return Estimate(value, value - reach, value + reach, error, float(degrees), p)

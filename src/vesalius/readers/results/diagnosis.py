@@ -9,7 +9,7 @@ import numpy as np
 from vesalius.evidence.agreement import icc
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.multireader import Jackknifed, jackknifed_auc, jackknifed_means
-from vesalius.readers.results.estimates import agreement, conditions, pairs
+from vesalius.readers.results.estimates import agreement, pairs, shares
 from vesalius.readers.results.readings import Reading, matrix, repeated
 
 CONDITIONS = ("unaided", "aided")
@@ -23,15 +23,16 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
     _, cases = matrix(readings, readers, _decided, False)
     truth = np.array([one.truth == "yes" for one in cases])
     decided, scores = np.stack(each), np.stack(sure)
-    figures: dict[str, tuple[Jackknifed, int]] = {
-        "sensitivity": (jackknifed_means(decided[:, :, truth]), int(truth.sum())),
-        "specificity": (jackknifed_means(1 - decided[:, :, ~truth]), int((~truth).sum())),
-        "auc": (jackknifed_auc(scores, truth.astype(int)), len(truth)),
+    ill, well = int(truth.sum()), int((~truth).sum())
+    figures: dict[str, tuple[Jackknifed, int, int]] = {
+        "sensitivity": (jackknifed_means(decided[:, :, truth]), ill, ill),
+        "specificity": (jackknifed_means(1 - decided[:, :, ~truth]), well, well),
+        "auc": (jackknifed_auc(scores, truth.astype(int)), ill + well, min(ill, well)),
     }
-    for name, (figure, count) in figures.items():
-        for condition, one in zip(CONDITIONS, conditions(figure, "", count), strict=True):
+    for name, (figure, count, looks) in figures.items():
+        for condition, one in zip(CONDITIONS, shares(figure, count, looks), strict=True):
             found[f"{condition}/{name}"] = one
-        for gap, p in pairs(figure, "", count).values():
+        for gap, p in pairs(figure, count).values():
             found[f"aided_minus_unaided/{name}"] = gap
             found[f"aided_minus_unaided/{name}_p"] = Figure(p, "", count)
     for condition, one_each, one_sure in zip(CONDITIONS, each, sure, strict=True):

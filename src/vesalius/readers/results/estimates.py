@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from vesalius.evidence.agreement import Level, alpha, alpha_figure, share
 from vesalius.evidence.figure import Figure
-from vesalius.evidence.multireader import Estimate, Jackknifed, each_condition, each_pair
+from vesalius.evidence.multireader import (
+    Estimate,
+    Jackknifed,
+    each_condition,
+    each_pair,
+    share_of,
+)
 
 
-def conditions(figure: Jackknifed, unit: str, cases: int) -> list[Figure]:
+def conditions(figure: Jackknifed, cases: int) -> list[Figure]:
     """The mean over readers under each condition; of one reader, for other cases alone."""
-    if figure.values.shape[1] < 2:
-        return [_alone(figure, row, unit, cases) for row in range(len(figure.values))]
-    return [_figure(one, unit, cases) for one in each_condition(figure)]
+    return [_figure(one, cases) for one in each_condition(figure)]
 
 
-def pairs(figure: Jackknifed, unit: str, cases: int) -> dict[tuple[int, int], tuple[Figure, float]]:
+def shares(figure: Jackknifed, cases: int, looks: int) -> list[Figure]:
+    """The same of figures between 0 and 1.
+
+    Args:
+        figure: shares or AUCs.
+        cases: that are told.
+        looks: of each reader, at most; of an AUC the cases of the smaller class.
+    """
+    readers = figure.values.shape[1]
+    return [_figure(share_of(one, looks, readers), cases) for one in each_condition(figure)]
+
+
+def pairs(figure: Jackknifed, cases: int) -> dict[tuple[int, int], tuple[Figure, float]]:
     """Differences of pairs of conditions with their p; none for one reader."""
     if figure.values.shape[1] < 2:
         return {}
-    return {pair: (_figure(one, unit, cases), one.p) for pair, one in each_pair(figure).items()}
+    return {pair: (_figure(one, cases), one.p) for pair, one in each_pair(figure).items()}
 
 
 def agreement(
@@ -41,12 +56,6 @@ def agreement(
     return found
 
 
-def _figure(one: Estimate, unit: str, cases: int) -> Figure:
-    return Figure(one.value, unit, cases, (one.low, one.high))
-
-
-def _alone(figure: Jackknifed, row: int, unit: str, cases: int) -> Figure:
-    value = float(figure.values[row, 0])
-    error = float(np.sqrt(max(figure.covariances()[row, 0, row, 0], 0.0)))
-    reach = float(stats.norm.ppf(0.975)) * error
-    return Figure(value, unit, cases, (value - reach, value + reach))
+def _figure(one: Estimate, cases: int) -> Figure:
+    """Without an interval where nothing varies, for then there is nothing to tell it from."""
+    return Figure(one.value, "", cases, (one.low, one.high) if one.high > one.low else None)

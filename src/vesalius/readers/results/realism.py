@@ -9,7 +9,7 @@ import numpy as np
 from vesalius.evidence.agreement import icc
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.multireader import jackknifed_gap, jackknifed_means
-from vesalius.readers.results.estimates import agreement, conditions
+from vesalius.readers.results.estimates import agreement, conditions, shares
 from vesalius.readers.results.readings import Reading, matrix, repeated
 
 RATINGS = ("appearance", "anatomy", "consistency")
@@ -29,8 +29,8 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
         ("sensitivity", synthetic, called), ("specificity", ~synthetic, 1 - called),
     ):  # fmt: skip
         if rows.sum() > 1:
-            figure = jackknifed_means(right[None][:, :, rows])
-            found[f"origin/{name}"] = conditions(figure, "", int(rows.sum()))[0]
+            figure, count = jackknifed_means(right[None][:, :, rows]), int(rows.sum())
+            found[f"origin/{name}"] = shares(figure, count, count)[0]
     again = repeated(readings, _called_synthetic)
     found |= agreement("origin", called, again, "nominal")
     asked = [name for name in RATINGS if name in readings[0].content]
@@ -43,10 +43,10 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
         for origin, rows in (("real", ~synthetic), ("synthetic", synthetic)):
             if rows.sum() > 1:
                 figure = jackknifed_means(values[None][:, :, rows])
-                found[f"{origin}/{name}"] = conditions(figure, "", int(rows.sum()))[0]
+                found[f"{origin}/{name}"] = conditions(figure, int(rows.sum()))[0]
         if min(synthetic.sum(), (~synthetic).sum()) > 1:
             gap = jackknifed_gap(values[None], synthetic)
-            found[f"synthetic_minus_real/{name}"] = conditions(gap, "", len(cases))[0]
+            found[f"synthetic_minus_real/{name}"] = conditions(gap, len(cases))[0]
         found |= agreement(name, values, repeated(readings, rating), "ordinal")
         found[f"agreement/{name}/icc"] = icc(values)
     return found

@@ -29,9 +29,9 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
         found |= agreement(method, rated, repeated(readings, useful), "ordinal")
         found[f"agreement/{method}/icc"] = icc(rated)
     figure = jackknifed_means(np.stack(values))
-    for method, one in zip(methods, conditions(figure, "", len(cases)), strict=True):
+    for method, one in zip(methods, conditions(figure, len(cases)), strict=True):
         found[f"{method}/usefulness"] = one
-    compared = pairs(figure, "", len(cases))
+    compared = pairs(figure, len(cases))
     if compared:
         held = multipletests([p for _, p in compared.values()], method="holm")[1]
         for ((i, j), (gap, _)), p in zip(compared.items(), held, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from pathlib import Path
 
 import uvicorn
@@ -68,7 +69,20 @@ def local(host: str) -> bool:
         return False
 
 
-def links(study: Study, host: str, port: int, secure: bool) -> list[str]:
+def address_of(host: str, port: int, secure: bool) -> str:
+    """Where readers reach a server that listens at some address.
+
+    >>> address_of("127.0.0.1", 8080, False), address_of("::1", 8443, True)
+    ('http://127.0.0.1:8080', 'https://[::1]:8443')
+    """
+    try:
+        everywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    name = socket.getfqdn() if everywhere else f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{name}:{port}"
+
+
+def links(study: Study, address: str) -> list[str]:
     """The personal link of each reader."""
-    name = f"[{host}]" if ":" in host else host
-    return [f"{'https' if secure else 'http'}://{name}:{port}/#{token}" for token in study.tokens()]
+    return [f"{address.rstrip('/')}/#{token}" for token in study.tokens()]

@@ -1,0 +1,52 @@
+"""Readers of known skill answer a study through its server; results tell what they can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Making  # type: ignore[import-not-found]
+from fastapi.testclient import TestClient
+from simulated import EVERYONE, Crowd, decided  # type: ignore[import-not-found]
+
+from vesalius.readers.answers.store import Store
+from vesalius.readers.results.telling import tell_results
+from vesalius.readers.serving.app import create_app
+
+READERS, CASES, SKILLS = 6, 60, (1.0, 2.0)
+
+
+def test_what_readers_can_comes_back_from_the_server(make: Making, tmp_path: Any) -> None:
+    study = make("diagnosis", readers=READERS, cohort="many", aid="maps-of-many", cases=CASES,
+                 practice=0, repeats=6, washout_days=0)  # fmt: skip
+    store, key, chance = Store.at(study), study.key(), np.random.default_rng(0)
+    crowd = Crowd.drawn(chance, READERS, *SKILLS)
+    ill = np.array([item.truth == "yes" for item in key])
+    scores, again = (crowd.scores(chance, ill.astype(float)) for _ in range(2))
+    with TestClient(create_app(study, store)) as client:
+        for reader, token in enumerate(study.tokens()):
+            client.headers["Authorization"] = f"Bearer {token}"
+            for number, step in enumerate(study.steps(reader)):
+                said = again if step.kind == "repeat" else scores
+                told = decided(said[int(step.aided), reader, step.item])
+                body = {"key": f"key-{number:08}", "sitting": "sitting-1", "seconds": 1.0,
+                        "content": told}  # fmt: skip
+                assert client.post(f"/api/steps/{number}", json=body).status_code == 200
+    found = tell_results(study, store, tmp_path).figures
+    right = np.where(ill, scores > 0, scores < 0)
+    everyone = Crowd.drawn(chance, EVERYONE, *SKILLS)
+    sensitivity, area = everyone.sensitivity().mean(axis=1), everyone.auc().mean(axis=1)
+    known = {}
+    for condition, name in enumerate(("unaided", "aided")):
+        for side, rows in (("sensitivity", ill), ("specificity", ~ill)):
+            told = found[f"{name}/{side}"].value
+            assert told == pytest.approx(right[condition][:, rows].mean())
+            known[f"{name}/{side}"] = sensitivity[condition]
+        known[f"{name}/auc"] = area[condition]
+        known[f"agreement/{name}/decision/alpha"] = crowd.decision_alpha(condition)
+    known["aided_minus_unaided/auc"] = area[1] - area[0]
+    known["aided_minus_unaided/sensitivity"] = sensitivity[1] - sensitivity[0]
+    missed = [n for n, true in known.items() if not found[n].ci95[0] <= true <= found[n].ci95[1]]
+    assert len(missed) <= len(known) // 10, missed
+    assert found["aided_minus_unaided/auc"].ci95[0] > 0

@@ -137,7 +137,10 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
     served, page = serve("realism"), context.new_page()
     faults, key, steps = _faults(page), served.study.key(), served.study.steps(0)
     chance, called = Random(1), []
-    _begun(page, served.link(0))
+    page.goto(served.link(0))
+    expect(page.get_by_role("button", name="Begin")).to_be_focused()
+    page.keyboard.press("Enter")
+    _reached(page, 0)
     expect(page.locator("#viewer canvas")).to_have_count(1)
     for number, step in enumerate(steps):
         _reached(page, number)

@@ -25,6 +25,7 @@
     place.replaceChildren(head, ...lines.map((one) =>
       one instanceof Node ? one : Object.assign(document.createElement("p"), { textContent: one })));
     if (!place.open) place.showModal();
+    place.querySelector("button.main")?.focus();
     return place;
   }
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import Making  # type: ignore[import-not-found]
 from fastapi.testclient import TestClient
-from simulated import EVERYONE, Crowd, decided  # type: ignore[import-not-found]
 
+from benchmarks.simulated_readers import EVERYONE, Crowd, decided
 from vesalius.readers.answers.store import Store
 from vesalius.readers.results.telling import tell_results
 from vesalius.readers.serving.app import create_app
@@ -44,7 +44,7 @@ def test_what_readers_can_comes_back_from_the_server(make: Making, tmp_path: Any
             assert told == pytest.approx(right[condition][:, rows].mean())
             known[f"{name}/{side}"] = sensitivity[condition]
         known[f"{name}/auc"] = area[condition]
-        known[f"agreement/{name}/decision/alpha"] = crowd.decision_alpha(condition)
+        known[f"agreement/{name}/alpha"] = crowd.decision_alpha(condition)
     known["aided_minus_unaided/auc"] = area[1] - area[0]
     known["aided_minus_unaided/sensitivity"] = sensitivity[1] - sensitivity[0]
     missed = [n for n, true in known.items() if not found[n].ci95[0] <= true <= found[n].ci95[1]]

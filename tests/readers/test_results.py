@@ -52,7 +52,7 @@ def test_realism_tells_who_is_found_out_and_how_either_is_rated(
 
 
 def test_saliency_follows_methods_wherever_they_stood(make: Making, tmp_path: Any) -> None:
-    study = make("saliency")
+    study = make("saliency", phantoms=True)
     worth = {"gradient": 1, "dual": 4}
 
     def say(reader: int, step: Any, item: Any) -> dict[str, Any]:
@@ -63,6 +63,8 @@ def test_saliency_follows_methods_wherever_they_stood(make: Making, tmp_path: An
     found = tell_results(study, _answered(study, say, 4), tmp_path).figures
     assert found["dual/usefulness"].value == 4.5 and found["gradient/usefulness"].value == 1.5
     assert found["gradient_minus_dual/usefulness"].value == -3
+    page = (tmp_path / "report.html").read_text()
+    assert "gradient minus dual" in page and "rests on phantoms" in page
 
 
 def test_diagnosis_pairs_readers_with_and_without_the_aid(make: Making, tmp_path: Any) -> None:
@@ -78,6 +80,11 @@ def test_diagnosis_pairs_readers_with_and_without_the_aid(make: Making, tmp_path
 
     found = tell_results(study, _answered(study, say, 4), tmp_path).figures
     assert found["aided/sensitivity"].value == found["aided/auc"].value == 1
+    assert found["reader_4/unaided/sensitivity"].value == pytest.approx(2 / 3)
+    page = (tmp_path / "report.html").read_text()
+    for told in ("With and without the aid", "reader 4", "3 yes cases", "0.667 [0.", "aided, AUC"):
+        assert told in page
+    assert "rests on phantoms" not in page
     assert found["unaided/sensitivity"].value == pytest.approx(2 / 3)
     assert found["aided_minus_unaided/sensitivity"].value == pytest.approx(1 / 3)
     assert found["unaided/specificity"].value == pytest.approx(2 / 3)

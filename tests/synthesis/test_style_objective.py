@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from vesalius.networks.feature_critic import FeatureCritic
+from vesalius.scans.progress import Progress, silent
 from vesalius.synthesis.progression.augmentation import AdaptiveAugmentation
 from vesalius.synthesis.progression.objectives import StyleObjective
 from vesalius.synthesis.progression.recipe import StyleRecipe
@@ -21,10 +23,14 @@ SMALL = StyleRecipe(
 )  # fmt: skip
 
 
-def _objective() -> StyleObjective:
+FEATURES = SMALL.model_copy(update={"critic": "features", "widths": (8, 8, 8)})
+
+
+def _objective(recipe: StyleRecipe = SMALL) -> StyleObjective:
     torch.manual_seed(0)
-    pictures = np.random.default_rng(0).random((12, 1, 8, 8)).astype(np.float32)
-    return StyleObjective(pictures, SMALL)
+    side = 2 ** (len(recipe.widths) + 1)
+    pictures = np.random.default_rng(0).random((12, 1, side, side)).astype(np.float32)
+    return StyleObjective(pictures, recipe)
 
 
 def test_r1_is_the_squared_gradient_of_a_linear_critic() -> None:
@@ -64,8 +70,25 @@ def test_augmentation_rises_with_a_sure_critic_and_falls_with_an_unsure_one() ->
     assert asked.grad is not None and asked.grad.abs().sum() > 0
 
 
+def test_a_critic_of_features_learns_and_what_it_looks_through_does_not() -> None:
+    objective = _objective(FEATURES)
+    assert isinstance(objective.critic, FeatureCritic)
+    frozen = [one.clone() for one in objective.critic.stages.stages.state_dict().values()]
+    before = {name: one.detach().clone() for name, one in objective.named_parameters()}
+    assert not any("stages" in name for name in objective.state_dict())
+    optimizer = torch.optim.Adam(objective.parameters(), 1e-2)
+    for step in range(2):
+        objective(torch.arange(4), torch.Generator().manual_seed(step)).backward()
+        optimizer.step()
+    moved = {name for name, one in objective.named_parameters() if not one.equal(before[name])}
+    assert {name.split(".")[0] for name in moved} == {"generator", "critic"}
+    kept = objective.critic.stages.stages.state_dict().values()
+    assert all(torch.equal(one, own) for one, own in zip(frozen, kept, strict=True))
+
+
+@pytest.mark.parametrize("recipe", [SMALL, FEATURES], ids=["pixels", "features"])
 def test_a_killed_fit_goes_on_to_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: StyleRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vesalius.training.loop.SECONDS_BETWEEN_STATES", 0.0)
 
@@ -76,11 +99,15 @@ def test_a_killed_fit_goes_on_to_the_same_weights(
         if done == 3:
             raise Killed
 
+    def fitted(place: str, progress: Progress = silent) -> torch.nn.Module:
+        folder, fabric = tmp_path / place, fabric_for("32-true")
+        return fit(_objective(recipe), 12, recipe.fit, 0, "style", folder, fabric, progress)
+
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    whole = fit(_objective(), 12, SMALL.fit, 0, "style", tmp_path / "a", fabric_for("32-true"))
+    whole = fitted("a")
     with pytest.raises(Killed):
-        fit(_objective(), 12, SMALL.fit, 0, "style", tmp_path / "b", fabric_for("32-true"), killing)
-    again = fit(_objective(), 12, SMALL.fit, 0, "style", tmp_path / "b", fabric_for("32-true"))
+        fitted("b", killing)
+    again = fitted("b")
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name

@@ -55,7 +55,7 @@ def alpha_figure(ratings: np.ndarray, level: Level, seed: int = 0) -> Figure:
     drawn = drawn[~np.isnan(drawn)]
     ends = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > RESAMPLES / 2 else None
     interval = None if ends is None else (float(ends[0]), float(ends[1]))
-    return Figure(alpha(ratings, level), "alpha", cases, interval)
+    return Figure(alpha(ratings, level), "", cases, interval)
 
 
 def icc(ratings: np.ndarray) -> Figure:
@@ -75,14 +75,14 @@ def icc(ratings: np.ndarray) -> Figure:
         "rating": ratings.ravel(),
     })  # fmt: skip
     if not np.isfinite(ratings).all() or np.ptp(ratings) == 0 or readers < 2 or cases < 5:
-        return Figure(float("nan"), "ICC", cases, None)
+        return Figure(float("nan"), "", cases, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         table = pingouin.intraclass_corr(told, "case", "reader", "rating")
     row = table.iloc[1]
     low, high = (float(end) for end in row[next(name for name in table if "CI95" in name)])
     interval = (low, high) if np.isfinite([low, high]).all() else None
-    return Figure(float(row["ICC"]), "ICC", cases, interval)
+    return Figure(float(row["ICC"]), "", cases, interval)
 
 
 def share(right: int, cases: int) -> Figure:

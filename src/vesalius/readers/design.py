@@ -40,6 +40,8 @@ class _Design(Settings):
         repeats: cases that are shown a second time, for agreement of a reader with themselves.
         span: values that are black and white, in the images' units; percentiles without it.
         windows: presets of the viewer.
+        phantoms: whether what is shown rests on phantoms; cohorts tell it by themselves, overlays
+            do not.
     """
 
     title: str = Field(min_length=1, max_length=200)
@@ -50,6 +52,7 @@ class _Design(Settings):
     repeats: int = Field(default=0, ge=0)
     span: tuple[float, float] | None = None
     windows: tuple[Window, ...] = ()
+    phantoms: bool = False
 
 
 class Source(Settings):
@@ -127,7 +130,7 @@ class DiagnosisDesign(_Design):
 
 
 Design = RealismDesign | SaliencyDesign | DiagnosisDesign
-_ANY: TypeAdapter[Design] = TypeAdapter(Annotated[Design, Field(discriminator="design")])
+ANY_DESIGN: TypeAdapter[Design] = TypeAdapter(Annotated[Design, Field(discriminator="design")])
 
 
 def read_design(path: str | Path) -> Design:
@@ -152,7 +155,7 @@ def read_design(path: str | Path) -> Design:
     if not isinstance(content, dict):
         raise Refused(path, "holds no design", "begin with design: realism")
     try:
-        found = _ANY.validate_python(content)
+        found = ANY_DESIGN.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:]) or "design"

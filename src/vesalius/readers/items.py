@@ -69,11 +69,13 @@ class Drawn:
         items: that count.
         practice: that do not.
         telltales: of images of two origins.
+        phantoms: whether a cohort says that it was made by construction.
     """
 
     items: tuple[Item, ...]
     practice: tuple[Item, ...]
     telltales: tuple[Telltale, ...] = ()
+    phantoms: bool = False
 
 
 def draw_items(design: Design, progress: Progress = silent) -> Drawn:
@@ -93,8 +95,10 @@ def _realism(design: RealismDesign, progress: Progress) -> Drawn:
     chance = np.random.default_rng(design.seed)
     chosen: list[tuple[Case, Source]] = []
     spare: list[tuple[Case, Source]] = []
+    phantoms = False
     for number, source in enumerate(design.sources):
-        cases = _cases(source.cohort, source.split)
+        cases, made = _cases(source.cohort, source.split)
+        phantoms |= made
         asked = source.cases
         share = design.practice // len(design.sources)
         wanted = share + (number < design.practice % len(design.sources))
@@ -116,7 +120,7 @@ def _realism(design: RealismDesign, progress: Progress) -> Drawn:
     ]  # fmt: skip
     return Drawn(
         tuple(items[: len(chosen)]), tuple(items[len(chosen) :]),
-        tuple(telltales(images, synthetic)),
+        tuple(telltales(images, synthetic)), phantoms,
     )  # fmt: skip
 
 
@@ -144,7 +148,7 @@ def _saliency(design: SaliencyDesign) -> Drawn:
 
 
 def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
-    cases = _cases(design.cohort, design.split)
+    cases, phantoms = _cases(design.cohort, design.split)
     unknown = [case.name for case in cases if case.attributes.get(design.truth) not in (0, 1)]
     if unknown:
         fault = f"tells no {design.truth} of 0 or 1 of {unknown[0]}"
@@ -175,7 +179,7 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
              "yes" if case.attributes[design.truth] == 1 else "no")
         for case, image, aid in zip(chosen, images, shown, strict=True)
     ]  # fmt: skip
-    return Drawn(tuple(items[:count]), tuple(items[count:]))
+    return Drawn(tuple(items[:count]), tuple(items[count:]), phantoms=phantoms)
 
 
 def _balanced(
@@ -197,12 +201,13 @@ def _count(design: SaliencyDesign | DiagnosisDesign, there: int, folder: Path) -
     return count
 
 
-def _cases(folder: Path, split: str) -> list[Case]:
+def _cases(folder: Path, split: str) -> tuple[list[Case], bool]:
+    """Cases of a split, and whether they are phantoms."""
     cohort = Cohort.open(folder, labelled=False)
     cases = cohort.of_split(split) if split else cohort.cases
     if not cases:
         raise Refused(folder, f"holds no case of split {split}", "name another split")
-    return list(cases)
+    return list(cases), cohort.description.origin == "phantom"
 
 
 def _first_channels(cases: Sequence[Case], progress: Progress) -> list[Volume]:

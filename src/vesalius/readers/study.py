@@ -14,14 +14,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from vesalius.readers.design import Kind, Language, Window
+from vesalius.readers.design import ANY_DESIGN, Design, Kind, Language, Window
 from vesalius.readers.orders import Step
 from vesalius.readers.questions import Question
 from vesalius.scans.fault import Refused
 from vesalius.training.recipe import Settings
 
 STUDY, STIMULI, PRIVATE = "study.json", "stimuli", "private"
-KEY, LINKS = "key.json", "links.csv"
+KEY, LINKS, DESIGN = "key.json", "links.csv", "design.json"
 
 
 class Stimulus(Settings):
@@ -135,6 +135,10 @@ class Study:
         """What the items truly are: for results alone."""
         path = self.folder / PRIVATE / KEY
         return [ItemKey.model_validate(one) for one in json.loads(path.read_text())]
+
+    def design(self) -> Design:
+        """What it was made from."""
+        return ANY_DESIGN.validate_json((self.folder / PRIVATE / DESIGN).read_text())
 
     def tokens(self) -> list[str]:
         """The secret end of each reader's link."""

@@ -12,6 +12,7 @@ from vesalius.readers.design import Design
 from vesalius.readers.items import Drawn
 from vesalius.readers.orders import Step
 from vesalius.readers.study import (
+    DESIGN,
     KEY,
     LINKS,
     PRIVATE,
@@ -73,7 +74,8 @@ def write_study(
     tokens = [secrets.token_urlsafe(TOKEN_BYTES) for _ in orders]
     rows = [f"{number},{token}" for number, token in enumerate(tokens, 1)]
     _keep(private / LINKS, "\n".join(["reader,token", *rows]) + "\n")
-    _keep(private / "design.json", design.model_dump_json(indent=1))
+    design = design.model_copy(update={"phantoms": design.phantoms or drawn.phantoms})
+    _keep(private / DESIGN, design.model_dump_json(indent=1))
     told = Outline.model_validate(
         outline | {"items": files, "readers": [hashed(token) for token in tokens]}
     ).model_dump_json(indent=1)

@@ -9,7 +9,7 @@ import numpy as np
 from vesalius.evidence.agreement import icc
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.multireader import Jackknifed, jackknifed_auc, jackknifed_means
-from vesalius.readers.results.estimates import agreement, pairs, shares
+from vesalius.readers.results.estimates import agreement, alone, pairs, shares
 from vesalius.readers.results.readings import Reading, matrix, repeated
 
 CONDITIONS = ("unaided", "aided")
@@ -32,12 +32,15 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
     for name, (figure, count, looks) in figures.items():
         for condition, one in zip(CONDITIONS, shares(figure, count, looks), strict=True):
             found[f"{condition}/{name}"] = one
+        for reader, own in zip(readers, alone(figure), strict=True):
+            for condition, one in zip(CONDITIONS, shares(own, count, looks), strict=True):
+                found[f"reader_{reader + 1}/{condition}/{name}"] = one
         for gap, p in pairs(figure, count).values():
             found[f"aided_minus_unaided/{name}"] = gap
             found[f"aided_minus_unaided/{name}_p"] = Figure(p, "", count)
     for condition, one_each, one_sure in zip(CONDITIONS, each, sure, strict=True):
-        own = [one for one in readings if one.aided == (condition == "aided")]
-        found |= agreement(f"{condition}/decision", one_each, repeated(own, _decided), "nominal")
+        again = [one for one in readings if one.aided == (condition == "aided")]
+        found |= agreement(condition, one_each, repeated(again, _decided), "nominal")
         found[f"agreement/{condition}/icc"] = icc(one_sure)
     return found
 

@@ -32,6 +32,14 @@ def shares(figure: Jackknifed, cases: int, looks: int) -> list[Figure]:
     return [_figure(share_of(one, looks, readers), cases) for one in each_condition(figure)]
 
 
+def alone(figure: Jackknifed) -> list[Jackknifed]:
+    """The same figure of each reader alone."""
+    return [
+        Jackknifed(figure.values[:, row : row + 1], figure.without[:, :, row : row + 1])
+        for row in range(figure.values.shape[1])
+    ]
+
+
 def pairs(figure: Jackknifed, cases: int) -> dict[tuple[int, int], tuple[Figure, float]]:
     """Differences of pairs of conditions with their p; none for one reader."""
     if figure.values.shape[1] < 2:
@@ -50,9 +58,7 @@ def agreement(
         same = sum(first == second for first, second in again)
         found[f"agreement/{name}/same_again"] = share(same, len(again))
         both = np.array(again).T
-        found[f"agreement/{name}/alpha_again"] = Figure(
-            alpha(both, level), "alpha", len(again), None
-        )
+        found[f"agreement/{name}/alpha_again"] = Figure(alpha(both, level), "", len(again))
     return found
 
 

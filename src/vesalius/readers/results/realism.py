@@ -9,7 +9,7 @@ import numpy as np
 from vesalius.evidence.agreement import icc
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.multireader import jackknifed_gap, jackknifed_means
-from vesalius.readers.results.estimates import agreement, conditions, shares
+from vesalius.readers.results.estimates import agreement, alone, conditions, shares
 from vesalius.readers.results.readings import Reading, matrix, repeated
 
 RATINGS = ("appearance", "anatomy", "consistency")
@@ -31,6 +31,8 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
         if rows.sum() > 1:
             figure, count = jackknifed_means(right[None][:, :, rows]), int(rows.sum())
             found[f"origin/{name}"] = shares(figure, count, count)[0]
+            for reader, own in zip(readers, alone(figure), strict=True):
+                found[f"reader_{reader + 1}/origin/{name}"] = shares(own, count, count)[0]
     again = repeated(readings, _called_synthetic)
     found |= agreement("origin", called, again, "nominal")
     asked = [name for name in RATINGS if name in readings[0].content]

@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from vesalius.evidence.agreement import icc
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.multireader import jackknifed_means
-from vesalius.readers.results.estimates import agreement, conditions, pairs
+from vesalius.readers.results.estimates import agreement, alone, conditions, pairs
 from vesalius.readers.results.readings import Reading, matrix, repeated
 
 
@@ -31,6 +31,9 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
     figure = jackknifed_means(np.stack(values))
     for method, one in zip(methods, conditions(figure, len(cases)), strict=True):
         found[f"{method}/usefulness"] = one
+    for reader, own in zip(readers, alone(figure), strict=True):
+        for method, one in zip(methods, conditions(own, len(cases)), strict=True):
+            found[f"reader_{reader + 1}/{method}/usefulness"] = one
     compared = pairs(figure, len(cases))
     if compared:
         held = multipletests([p for _, p in compared.values()], method="holm")[1]

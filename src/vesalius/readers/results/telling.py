@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from vesalius.readers.results.readings import (
 )
 from vesalius.readers.results.realism import realism_figures
 from vesalius.readers.results.saliency import saliency_figures
+from vesalius.readers.results.tables import tables_of
 from vesalius.readers.study import Study
 from vesalius.report.rendering import rendered
 from vesalius.report.sources import json_if_there
@@ -53,15 +55,19 @@ def tell_results(study: Study, store: Store, out: str | Path) -> Results:
     found["seconds_a_case"] = mean_figure(seconds, "s")
     steps = [len(study.steps(reader)) for reader in range(study.readers)]
     given = [sum(one.reader == reader for one in readings) for reader in range(study.readers)]
-    results = Results(f"readers-{kind}", "", 0, False, found, {
+    design = study.design()
+    results = Results(f"readers-{kind}", "", design.seed, design.phantoms, found, {
         "readers": len(readers), "answered": given, "steps": steps,
         "changed": sum(one.changed > 0 for one in counted),
+        "cases": Counter({one.item: one.truth for one in counted}.values()),
     })  # fmt: skip
     results.write(folder)
     content = json_if_there(folder / "results.json")
     write_text(folder / "report.html", rendered("readers.html.j2", {
-        "title": study.outline.title, "phantoms": False, "finished": len(readers) == study.readers,
-        "conclusions": [], "results": content, "figures": content["figures"],
-        "notes": content["notes"], "design": kind,
+        "title": study.outline.title, "phantoms": design.phantoms,
+        "finished": len(readers) == study.readers, "conclusions": [], "results": content,
+        "figures": content["figures"], "notes": content["notes"],
+        "seconds": content["figures"]["seconds_a_case"],
+        "tables": tables_of(kind, results.figures),
     }))  # fmt: skip
     return results

@@ -284,8 +284,8 @@ def _plan(recipe: ProgressionRecipe, training: Visits) -> Plan:
         assert isinstance(game, StyleObjective)
         styles = torch.zeros(batch, game.generator.layers, recipe.generator.style)
         drawn = game.generator(styles)
-        verdicts: Tensor = game.critic(torch.cat([drawn, torch.zeros(batch, *shape), drawn]))
-        return verdicts.mean()
+        verdicts = game.judged(torch.cat([drawn, torch.zeros(batch, *shape), drawn]))
+        return torch.stack([one.mean() for one in verdicts]).sum()
 
     settings = recipe.generator.fit
     cost = step_cost(build, step, settings.precision)

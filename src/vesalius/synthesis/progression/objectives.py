@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vesalius.networks.critics import held
+from vesalius.networks.critics import held, hinge_loss
+from vesalius.networks.feature_critic import FeatureCritic
+from vesalius.networks.picture_features import lite0_stages
 from vesalius.networks.style_critic import StyleCritic
 from vesalius.networks.style_generator import StyleGenerator
 from vesalius.synthesis.progression.augmentation import AdaptiveAugmentation
@@ -17,11 +19,12 @@ from vesalius.synthesis.progression.recipe import StyleRecipe
 
 
 class StyleObjective(nn.Module):
-    """The logistic game of generator and critic, with R1 and path length now and then.
+    """The game of generator and critic, with path length, and R1 for pixels, now and then.
 
     Both learn from one pass: where the generator is judged, the weights of the critic are held;
     where the critic learns, the drawn pictures are (Karras et al. 2020, "Analyzing and improving
-    the image quality of StyleGAN"). Pictures lie in [-1, 1] here.
+    the image quality of StyleGAN"). Pictures lie in [-1, 1] here. A critic of pixels loses by the
+    logistic loss; one of features by the hinge, and spectral norms do what R1 does for the other.
 
     Args:
         images: to learn from `(N, C, S, S)` in [0, 1].
@@ -38,7 +41,10 @@ class StyleObjective(nn.Module):
         self.generator = StyleGenerator(
             channels, recipe.widths, recipe.noise, recipe.style, recipe.mapping_layers
         )
-        self.critic = StyleCritic(channels, recipe.critic_widths)
+        self.critic: nn.Module = (
+            FeatureCritic(lite0_stages()) if recipe.critic == "features"
+            else StyleCritic(channels, recipe.critic_widths)
+        )  # fmt: skip
         self.augment = AdaptiveAugmentation(recipe.adaptation_images)
         self.register_buffer("done", torch.zeros((), dtype=torch.long))
         self.register_buffer("path_mean", torch.zeros(()))
@@ -49,17 +55,25 @@ class StyleObjective(nn.Module):
         real = torch.from_numpy(self.images[rows.tolist()].astype(np.float32)).to(device) * 2 - 1
         drawn = self.generator(self._styles(len(real), chance), chance)
         with held(self.critic):
-            loss = functional.softplus(-self.critic(self.augment(drawn, chance))).mean()
-        believed = self.critic(self.augment(real, chance))
-        doubted = self.critic(self.augment(drawn.detach(), chance))
-        loss = loss + functional.softplus(doubted).mean() + functional.softplus(-believed).mean()
-        self.augment.judged(believed)
-        if step % recipe.r1_every == 0:
+            verdicts = self.judged(self.augment(drawn, chance))
+            loss = torch.stack([functional.softplus(-one).mean() for one in verdicts]).sum()
+        believed = self.judged(self.augment(real, chance))
+        doubted = self.judged(self.augment(drawn.detach(), chance))
+        losing = logistic_loss if recipe.critic == "pixels" else hinge_loss
+        pairs = zip(believed, doubted, strict=True)
+        loss = loss + torch.stack([losing(one, other) for one, other in pairs]).sum()
+        self.augment.judged(torch.stack([one.flatten(1).mean(dim=1) for one in believed]).mean(0))
+        if recipe.critic == "pixels" and step % recipe.r1_every == 0:
             loss = loss + recipe.r1_every * self._r1(real, chance)
         if recipe.path_weight and step % recipe.path_every == 0:
             loss = loss + recipe.path_every * self._path(len(real) // 2, chance)
         self.done += 1
         return loss
+
+    def judged(self, pictures: Tensor) -> list[Tensor]:
+        """What the critic says, of the whole or of its several parts."""
+        found = self.critic(pictures)
+        return found if isinstance(found, list) else [found[:, None]]
 
     def _styles(self, count: int, chance: torch.Generator) -> Tensor:
         """Styles `(B, L, W)`; of most pictures those of two draws, one from some layer on."""
@@ -93,3 +107,12 @@ class StyleObjective(nn.Module):
         with torch.no_grad():
             self.path_mean.lerp_(lengths.mean(), 0.01)
         return self.recipe.path_weight * (lengths - self.path_mean).square().mean()
+
+
+def logistic_loss(real: Tensor, drawn: Tensor) -> Tensor:
+    """What a critic minimises: ln(1 + e^−D(x)) + ln(1 + e^D(x̂)) (Goodfellow et al. 2014).
+
+    >>> round(logistic_loss(torch.zeros(1), torch.zeros(1)).item(), 3)
+    1.386
+    """
+    return functional.softplus(-real).mean() + functional.softplus(drawn).mean()

@@ -96,7 +96,8 @@ class PictureStages:
         >>> [tuple(one.shape[1:]) for one in lite0_stages().maps(torch.rand(1, 1, 64, 64))]
         [(16, 32, 32), (24, 16, 16), (40, 8, 8), (112, 4, 4)]
         """
-        self.stages.to(pictures.device)
+        if next(self.stages.parameters()).device != pictures.device:
+            self.stages.to(pictures.device)
         coloured = (pictures.expand(-1, 3, -1, -1) - self.middle) / self.spread
         maps = coloured.contiguous(memory_format=torch.channels_last)
         found = []

@@ -278,7 +278,9 @@ def _plan(recipe: ProgressionRecipe, training: Visits) -> Plan:
     batch = recipe.generator.fit.batch_size
 
     def build() -> nn.Module:
-        return StyleObjective(training.images[:1], recipe.generator)
+        # a frozen network cannot be built without data; a critic of pixels costs about as much
+        alike = recipe.generator.model_copy(update={"critic": "pixels"})
+        return StyleObjective(training.images[:1], alike)
 
     def step(game: nn.Module) -> Tensor:
         assert isinstance(game, StyleObjective)

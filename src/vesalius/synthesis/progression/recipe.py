@@ -181,7 +181,7 @@ PRESETS = {
     "smallest": ProgressionRecipe(
         preset="smallest",
         generator=StyleRecipe(
-            widths=(8, 8, 8), critic_widths=(8, 8, 8), noise=8, style=8, mapping_layers=2,
+            widths=(8, 8, 8), critic="features", critic_widths=(8, 8, 8), noise=8, style=8, mapping_layers=2,
             fit=_steps(StyleRecipe().fit, 3, 4),
         ),
         reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
@@ -196,7 +196,7 @@ PRESETS = {
         ),
     ),
     "demo": ProgressionRecipe(
-        generator=StyleRecipe(critic="features", fit=_steps(StyleRecipe().fit, 1500, 16)),
+        generator=StyleRecipe(critic="features", fit=_steps(StyleRecipe().fit, 1400, 16)),
         reader=ReaderRecipe(fit=_steps(ReaderRecipe().fit, 400, 32)),
         forecast=FORECAST.model_copy(update={"fit": _steps(FORECAST.fit, 300, 32)}),
         encoder=EncoderRecipe(fit=_steps(EncoderRecipe().fit, 350, 16)),

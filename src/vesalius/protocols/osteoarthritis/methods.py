@@ -117,9 +117,10 @@ class Methods:
         return Foretold(-drift.min(axis=2).mean(axis=1), readings=then)
 
     def _mean(self, own: Outcomes) -> Foretold:
-        """The mean course of all, measured as every other: by the change of drawn pictures."""
-        mean = self.foreseer.courses.reading_drift.mean(axis=0)
-        return self.along(own, self._asked(own, np.broadcast_to(mean, (len(own), 1, len(mean)))))
+        """The mean course of all styles, measured as every other: by the change of pictures."""
+        drift = self.foreseer.courses.drift.mean(axis=0)
+        then = (own.styles + own.years[:, None] * drift)[:, None]
+        return self.along(own, self.foreseer.fates(own.styles, then, self.prognosis.graded))
 
     def _random(self, own: Outcomes) -> Foretold:
         courses = self.foreseer.courses
@@ -143,11 +144,8 @@ class Methods:
         """Fates in which patients lose what some of their neighbours lost."""
         courses = self.foreseer.courses
         followed = thinned(rows, courses, self.foreseer.recipe.drawn)
-        return self._asked(own, courses.reading_drift[followed])
-
-    def _asked(self, own: Outcomes, drift: np.ndarray) -> Fates:
-        """Fates of some change of readings a year, `(P, K, A)`."""
-        then = self.foreseer.steering.moved(own.styles, own.years[:, None, None] * drift)
+        lost = own.years[:, None, None] * courses.reading_drift[followed]
+        then = self.foreseer.steering.moved(own.styles, lost)
         return self.foreseer.fates(own.styles, then, self.prognosis.graded)
 
     def _drawn(self, styles: np.ndarray) -> np.ndarray:

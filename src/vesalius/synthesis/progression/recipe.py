@@ -181,8 +181,8 @@ PRESETS = {
     "smallest": ProgressionRecipe(
         preset="smallest",
         generator=StyleRecipe(
-            widths=(8, 8, 8), critic="features", critic_widths=(8, 8, 8), noise=8, style=8, mapping_layers=2,
-            fit=_steps(StyleRecipe().fit, 3, 4),
+            widths=(8, 8, 8), critic="features", critic_widths=(8, 8, 8), noise=8, style=8,
+            mapping_layers=2, fit=_steps(StyleRecipe().fit, 3, 4),
         ),
         reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
         forecast=ReaderRecipe(width=4, fit=_steps(FORECAST.fit, 3, 4)),

@@ -112,6 +112,11 @@ def osteoarthritis_table(results: dict[str, Any]) -> str:
         f"{shown(figures['generator/fid_floor'])} (n = {figures['generator/fid']['n']}); spread of "
         f"drawn joint spaces: {spreads}.\n"
     )
+    if notes.get("critic") == "features":
+        lines.append(
+            "The critic looks through the network that this distance is measured with, which "
+            "flatters it.\n"
+        )
     seconds = sum(f["value"] for key, f in figures.items() if key.startswith("seconds/"))
     lines.append(
         f"{figures['risk/extrapolation/auc']['n']} unseen patients over "

@@ -98,6 +98,7 @@ class _Experiment:
         notes: dict[str, Any] = {
             "horizon_years": self.recipe.horizon, "outcomes": self.recipe.outcomes,
             "followed": self.recipe.followed,
+            "critic": self.recipe.progression.generator.critic,
         }  # fmt: skip
         return work(), notes
 

@@ -201,8 +201,8 @@ PRESETS = {
         forecast=FORECAST.model_copy(update={"fit": _steps(FORECAST.fit, 300, 32)}),
         encoder=EncoderRecipe(fit=_steps(EncoderRecipe().fit, 350, 16)),
         diffusion=DiffusionRecipe(
-            autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 150, 16),
-            denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 350, 32),
+            autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 75, 16),
+            denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 100, 32),
         ),
     ),
     "study": ProgressionRecipe(preset="study"),

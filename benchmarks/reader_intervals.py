@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.simulated_readers import EVERYONE, Crowd, Raters, decided
 from vesalius.evidence.agreement import alpha
 from vesalius.evidence.figure import Figure
-from vesalius.readers.results.diagnosis import diagnosis_figures
+from vesalius.readers.results.diagnosis import CONDITIONS, diagnosis_figures
 from vesalius.readers.results.readings import Reading
 from vesalius.readers.results.realism import realism_figures
 
@@ -55,16 +55,16 @@ def decisions(size: Size) -> Counter[str]:
     """How often intervals of studies of diagnosis hold the truth, by figure."""
     chance, held = np.random.default_rng(0), Counter[str]()
     everyone = Crowd.drawn(chance, EVERYONE, *size.skills)
-    right, area = everyone.sensitivity().mean(axis=1), everyone.auc().mean(axis=1)
-    scores, _ = Crowd.drawn(chance, MANY, *size.skills).scores(
-        chance, np.tile([0.0, 1.0], MANY * 25)
-    )
-    known = {
-        "unaided/sensitivity": right[0], "aided/sensitivity": right[1],
-        "unaided/specificity": right[0], "aided_minus_unaided/sensitivity": right[1] - right[0],
-        "unaided/auc": area[0], "aided/auc": area[1], "aided_minus_unaided/auc": area[1] - area[0],
-        "agreement/unaided/icc": _icc(scores),
-    }  # fmt: skip
+    both = Crowd.drawn(chance, MANY, *size.skills).scores(chance, np.tile([0.0, 1.0], MANY * 25))
+    known = {}
+    for name, means in (
+        ("sensitivity", everyone.sensitivity().mean(axis=1)),
+        ("specificity", everyone.specificity().mean(axis=1)),
+        ("auc", everyone.auc().mean(axis=1)),
+    ):
+        known |= {f"{condition}/{name}": means[row] for row, condition in enumerate(CONDITIONS)}
+        known[f"aided_minus_unaided/{name}"] = means[1] - means[0]
+    known |= {f"agreement/{one}/icc": _icc(both[row]) for row, one in enumerate(CONDITIONS)}
     for _ in range(size.studies):
         crowd = Crowd.drawn(chance, size.readers, *size.skills)
         scores = crowd.scores(chance, size.ill)
@@ -73,10 +73,11 @@ def decisions(size: Size) -> Counter[str]:
                      decided(scores[aided, reader, case]))
             for aided in range(2) for reader in range(size.readers) for case in range(size.cases)
         ]  # fmt: skip
-        own = {
-            f"agreement/{name}/alpha": crowd.decision_alpha(condition)
-            for condition, name in enumerate(("unaided", "aided"))
-        }
+        own = {"reader_1/unaided/sensitivity": crowd.sensitivity()[0, 0],
+               "reader_1/aided/specificity": crowd.specificity()[1, 0],
+               "reader_1/unaided/auc": crowd.auc()[0, 0]}  # fmt: skip
+        for row, condition in enumerate(CONDITIONS):
+            own[f"agreement/{condition}/alpha"] = crowd.decision_alpha(row)
         _count(held, known | own, diagnosis_figures(readings, range(size.readers)))
     return held
 
@@ -90,7 +91,8 @@ def ratings(size: Size) -> Counter[str]:
     known = {
         "real/appearance": means[0], "synthetic/appearance": means[1],
         "synthetic_minus_real/appearance": means[1] - means[0],
-        "agreement/appearance/icc": _icc(many),
+        "agreement/appearance/icc": _icc(many), "origin/sensitivity": (many[:, 1::2] <= 3).mean(),
+        "origin/specificity": (many[:, ::2] > 3).mean(),
     }  # fmt: skip
     for _ in range(size.studies):
         raters = Raters.drawn(chance, size.readers)

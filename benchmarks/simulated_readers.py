@@ -48,6 +48,10 @@ class Crowd:
         """Of each reader under each condition `(T, R)`."""
         return norm.cdf((self.skill / 2 - self.threshold) / np.hypot(CASE, LOOK))
 
+    def specificity(self) -> np.ndarray:
+        """The same of well cases."""
+        return norm.cdf((self.skill / 2 + self.threshold) / np.hypot(CASE, LOOK))
+
     def auc(self) -> np.ndarray:
         """Of each reader's confidences under each condition `(T, R)`."""
         inner = STEP * np.arange(1 - SUREST, SUREST)

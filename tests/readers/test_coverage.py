@@ -15,9 +15,9 @@ def _nominal(held: Counter[str]) -> bool:
 
 def test_decisions_with_and_without_an_aid() -> None:
     held = decisions(SIZE)
-    assert len(held) == 10 and _nominal(held), held
+    assert len(held) == 16 and _nominal(held), held
 
 
 def test_ratings_of_real_and_synthetic_cases() -> None:
     held = ratings(SIZE)
-    assert len(held) == 5 and _nominal(held), held
+    assert len(held) == 7 and _nominal(held), held

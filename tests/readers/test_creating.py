@@ -48,6 +48,8 @@ def test_too_few_cases_repeats_or_a_folder_in_use_are_refused(make: Making) -> N
         make("realism")
     with pytest.raises(Refused, match=r"films/cases.csv: tells no grade"):
         make("diagnosis", truth="grade")
+    with pytest.raises(Refused, match=r"gives 1 cases of ill 1 and 1 of 0"):
+        make("diagnosis", cases=2, repeats=0)
 
 
 def test_pictures_that_cannot_be_read_or_mixed_are_refused(make: Making, sources: Path) -> None:

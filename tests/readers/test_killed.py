@@ -12,11 +12,11 @@ def test_no_acknowledged_answer_is_lost_when_the_server_is_killed(
     tmp_path: Path, database: str
 ) -> None:
     (tmp_path / "study").mkdir()
-    study = study_of_maps(tmp_path / "study", items=12, readers=4)
+    study = study_of_maps(tmp_path / "study", items=40, readers=4)
     heard = killed(study, kills=3, database=database)
     store = Store.at(study, database)
-    assert len(heard.acknowledged) == 48 and not lost(heard, store)
-    assert len(store.every()) == 48  # nothing twice, for keys tell what was sent again
+    assert heard.met and len(heard.acknowledged) == 160 and not lost(heard, store)
+    assert len(store.every()) == 160  # nothing twice, for keys tell what was sent again
     key = next(iter(heard.acknowledged))
     heard.acknowledged[key] = {"usefulness_1": -1}
     assert lost(heard, store) == [key]  # a change would be seen

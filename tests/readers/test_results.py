@@ -90,6 +90,21 @@ def test_diagnosis_pairs_readers_with_and_without_the_aid(make: Making, tmp_path
     assert found["unaided/specificity"].value == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("design", ["realism", "saliency", "diagnosis"])
+def test_one_reader_who_always_says_the_same_is_told_too(
+    design: str, make: Making, tmp_path: Any
+) -> None:
+    study = make(design)
+    said = {
+        "realism": {"origin": "real", "appearance": 3, "anatomy": 3, "consistency": 3},
+        "saliency": {"usefulness_1": 2, "usefulness_2": 2},
+        "diagnosis": {"decision": "yes", "confidence": 3},
+    }[design]
+    tell_results(study, _answered(study, lambda *_: said, 1), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "reader 1" in page and ">nan" not in page
+
+
 def test_without_a_complete_reader_there_are_answers_but_no_figures(
     make: Making, tmp_path: Any
 ) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 
 from vesalius.readers.answers import store as storing
 from vesalius.readers.answers.store import Answer, Store, now
+from vesalius.scans.fault import Refused
 
 MIGRATIONS = Path(storing.__file__).parent / "migrations"
 
@@ -41,11 +43,13 @@ def test_answers_of_a_database_of_one_study_are_kept(database: str) -> None:
             "INSERT INTO answers (reader, step, sitting, key, content, seconds, received) "
             "VALUES (0, 3, 's', 'old', '{}', 1, '2026-11-01 00:00:00')"
         ))  # fmt: skip
-    first = Store(database, "first")
+    with pytest.raises(Refused, match="holds 1 answers that name no study"):
+        Store(database, "other")
+    first = Store(database, "first", own=True)
     assert [one.key for one in first.every()] == ["old"] and Store(database, "other").every() == []
     assert first.add(_answer("new")) and not first.add(_answer("old"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
         assert "study" not in {one["name"] for one in inspect(connection).get_columns("answers")}
-    assert [one.key for one in Store(database, "first").every()] == ["old", "new"]
+    assert [one.key for one in Store(database, "first", own=True).every()] == ["old", "new"]

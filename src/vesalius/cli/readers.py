@@ -102,7 +102,7 @@ def serve(
     store = Store.at(own, database)
     reached = address or address_of(host, port, certificate is not None)
     for number, link in enumerate(links(own, reached), 1):
-        console.print(f"reader {number}: {link}", soft_wrap=True)
+        console.print(f"reader {number}: {link}", soft_wrap=True, markup=False)
     run(own, store, host, port, certificate, key, insecure)
 
 

@@ -54,7 +54,7 @@ def alpha_figure(ratings: np.ndarray, level: Level, seed: int = 0) -> Figure:
             )
     drawn = drawn[~np.isnan(drawn)]
     ends = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > RESAMPLES / 2 else None
-    interval = None if ends is None else (float(ends[0]), float(ends[1]))
+    interval = None if ends is None or ends[0] == ends[1] else (float(ends[0]), float(ends[1]))
     return Figure(alpha(ratings, level), "", cases, interval)
 
 

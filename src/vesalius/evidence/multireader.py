@@ -27,7 +27,7 @@ class Estimate:
         low, high: 95 % interval for other readers and cases.
         error: standard error.
         degrees: of freedom of Student's t.
-        p: of the value being zero.
+        p: of the value being zero; NaN where nothing varies that it could be told from.
     """
 
     value: float
@@ -125,25 +125,27 @@ def mean_of(values: np.ndarray, components: Components) -> Estimate:
     return _estimate(float(values.mean()), error / readers, degrees)
 
 
-def share_of(found: Estimate, cases: int, readers: int) -> Estimate:
+def share_of(found: Estimate, least: int, most: int) -> Estimate:
     """The same of a share or an AUC, with an interval that stays within 0 and 1.
 
-    Wilson's for as many independent looks as the error tells, as is done for shares in complex
-    surveys (Korn and Graubard 1998, "Confidence intervals for proportions with small expected
-    number of positive counts estimated from survey data"); where all readers were right or wrong
-    throughout, there is no error to tell it and each case counts once.
+    Wilson's for as many independent looks as the error tells: the effective size of Korn and
+    Graubard (1998, "Confidence intervals for proportions with small expected number of positive
+    counts estimated from survey data"), who put it into another interval.
 
     Args:
         found: from `mean_of`.
-        cases, readers: how many looks there are at most.
+        least: looks where all readers were right or wrong throughout and no error tells them: cases
+            of a share, those of the smaller class of an AUC (whose variance is at most A(1 − A)
+            over their number, Birnbaum and Klose 1957).
+        most: all looks of all readers.
 
     >>> sure = mean_of(np.array([1.0, 1.0, 1.0]), Components(0.0, 0.0, 0.0))
-    >>> found = share_of(sure, cases=20, readers=3)
+    >>> found = share_of(sure, least=20, most=60)
     >>> sure.low, round(found.low, 2), found.high
     (1.0, 0.84, 1.0)
     """
     spread = found.value * (1 - found.value)
-    looks = min(spread / found.error**2, cases * readers) if spread and found.error else cases
+    looks = min(spread / found.error**2, most) if spread and found.error else least
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, found.degrees))
     low, high = proportion_confint(
         found.value * looks, looks, alpha=2 * stats.norm.sf(reach), method="wilson"
@@ -225,5 +227,5 @@ def jackknifed_gap(values: np.ndarray, second: np.ndarray) -> Jackknifed:
 def _estimate(value: float, variance: float, degrees: float) -> Estimate:
     error = float(np.sqrt(max(variance, 0.0)))
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, degrees)) * error
-    p = float(2 * stats.t.sf(abs(value) / error, degrees)) if error > 0 else float(value == 0)
+    p = float(2 * stats.t.sf(abs(value) / error, degrees)) if error > 0 else float("nan")
     return Estimate(value, value - reach, value + reach, error, float(degrees), p)

@@ -1,10 +1,10 @@
 """A critic that sees pictures through the first stages of a frozen network.
 
-Sauer et al. 2021, "Projected GANs converge faster", section 3: features of four stages are mixed by
-random convolutions that are never learnt, across channels and then from coarse to fine, and each
-mix has a small critic of its own. One more looks at the coarsest mix as a whole, with the spread of
-the batch beside it, for a generator of few thousand steps puts parts of pictures right before it
-puts them in their places.
+After Sauer et al. 2021, "Projected GANs converge faster", section 3: channels of four stages are
+mixed by random convolutions that are never learnt, coarse mixes are added to finer ones (by random
+convolutions too in the paper, plainly here), and each has a small critic of its own. One more looks
+at the coarsest mix as a whole, with the spread of the batch beside it, for a generator of few
+thousand steps puts parts of pictures right before it puts them in their places.
 """
 
 from __future__ import annotations

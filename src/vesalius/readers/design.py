@@ -40,8 +40,8 @@ class _Design(Settings):
         repeats: cases that are shown a second time, for agreement of a reader with themselves.
         span: values that are black and white, in the images' units; percentiles without it.
         windows: presets of the viewer.
-        phantoms: whether what is shown rests on phantoms; cohorts tell it by themselves, overlays
-            do not.
+        phantoms: whether what is shown rests on phantoms; cohorts of phantoms tell it by
+            themselves, drawn ones and overlays do not.
     """
 
     title: str = Field(min_length=1, max_length=200)
@@ -113,7 +113,7 @@ class DiagnosisDesign(_Design):
         question: that is decided, in each language.
         cohort: of the cases.
         truth: column of `cases.csv`, 1 for yes and 0 for no.
-        aid: folder with one picture a case, `NAME….png` or `NAME….nii.gz`.
+        aid: folder with one picture a case, `NAME.png`, `NAME_….png` or the same as `.nii.gz`.
         cases: how many are drawn, half of them yes where there are as many; all without it.
         split: only cases of this split.
         washout_days: between both sessions.

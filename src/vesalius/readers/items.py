@@ -25,6 +25,8 @@ from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
 
 Role = Literal["image", "aid", "map"]
+FEWEST_OF_EITHER = 2
+"""Cases that are truly yes, and truly no, without which nothing can be told of decisions."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +151,14 @@ def _saliency(design: SaliencyDesign) -> Drawn:
 
 def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
     cases, phantoms = _cases(design.cohort, design.split)
+    names = [case.name for case in _cases(design.cohort, "")[0]]
     unknown = [case.name for case in cases if case.attributes.get(design.truth) not in (0, 1)]
     if unknown:
         fault = f"tells no {design.truth} of 0 or 1 of {unknown[0]}"
         raise Refused(design.cohort / "cases.csv", fault, "add the column, or name another")
     aids: dict[str, Path] = {}
     files = _files(design.aid, (".png", ".nii", ".nii.gz"))
-    owners = [owner_of(path.name, [case.name for case in cases]) for path in files]
+    owners = [owner_of(path.name, names) for path in files]
     for case in cases:
         own = [path for path, owner in zip(files, owners, strict=True) if owner == case.name]
         if len(own) != 1:
@@ -165,6 +168,10 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
     count = _count(design, len(cases), design.cohort)
     order = _balanced(cases, design.truth, np.random.default_rng(design.seed))
     chosen = order[: count + design.practice]
+    ill = sum(case.attributes[design.truth] == 1 for case in chosen[:count])
+    if min(ill, count - ill) < FEWEST_OF_EITHER:
+        fault = f"gives {ill} cases of {design.truth} 1 and {count - ill} of 0"
+        raise Refused(design.cohort, fault, f"take {FEWEST_OF_EITHER} of either or more")
     images = alike(_first_channels(chosen, progress), design.span)
     helping = [aids[case.name] for case in chosen]
     volumes = [read_nifti(path) for path in helping if path.suffix != ".png"]

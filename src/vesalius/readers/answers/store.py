@@ -11,7 +11,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, select, update
+from sqlalchemy import Engine, create_engine, event, func, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -43,28 +43,40 @@ class Store:
     Args:
         url: of SQLAlchemy, such as `sqlite:///answers.sqlite` or `postgresql://user@host/name`.
         study: `Study.identity`.
+        own: whether the database belongs to this study alone, so that answers from before several
+            studies could share one are its own.
 
     Raises:
-        Refused: for a database that cannot be opened or brought up to date.
+        Refused: for a database that cannot be opened or brought up to date, or a shared one with
+            answers that name no study.
     """
 
-    def __init__(self, url: str, study: str) -> None:
+    def __init__(self, url: str, study: str, own: bool = False) -> None:
         self.study = study
         try:
             self.engine = create_engine(address(url), pool_pre_ping=True)
             if self.engine.dialect.name == "sqlite":
                 event.listen(self.engine, "connect", _durable)
             _migrated(self.engine)
-            self._adopt()
+            if own:
+                self._adopt()
+            unnamed = self._unnamed()
         except (ArgumentError, SQLAlchemyError, ImportError) as error:
             shown = _without_password(url)
             reason = str(error).splitlines()[0]
             raise Refused(shown, f"cannot be used ({reason})", "check the address") from error
+        if unnamed:
+            fault = f"holds {unnamed} answers that name no study"
+            remedy = (
+                f"UPDATE answers SET study = '{study}' WHERE study = '', if they are this one's"
+            )
+            raise Refused(_without_password(url), fault, remedy)
 
     @classmethod
     def at(cls, study: Study, url: str | None = None) -> Store:
         """The store of a study: its own SQLite file, or the database of an URL."""
-        return cls(url or f"sqlite:///{study.folder / PRIVATE / ANSWERS}", study.identity)
+        file = f"sqlite:///{study.folder / PRIVATE / ANSWERS}"
+        return cls(url or file, study.identity, own=url is None)
 
     def add(self, answer: Answer) -> bool:
         """Store an answer, and return once it is on disk; whether it was not there before."""
@@ -90,11 +102,16 @@ class Store:
         return self._found()
 
     def _adopt(self) -> None:
-        """Answers from before a database could hold several studies are of the one it held."""
+        """Name the study of answers that were stored when a database held but one."""
         with self.engine.begin() as connection:
             connection.execute(
                 update(AnswerRow).where(AnswerRow.study == "").values(study=self.study)
             )
+
+    def _unnamed(self) -> int:
+        with Session(self.engine) as session:
+            count = select(func.count()).where(AnswerRow.study == "")
+            return int(session.scalar(count) or 0)
 
     def _found(self, *wanted: Any) -> list[Answer]:
         own = select(AnswerRow).where(AnswerRow.study == self.study, *wanted)

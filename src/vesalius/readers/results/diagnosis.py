@@ -29,11 +29,11 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
         "specificity": (jackknifed_means(1 - decided[:, :, ~truth]), well, well),
         "auc": (jackknifed_auc(scores, truth.astype(int)), ill + well, min(ill, well)),
     }
-    for name, (figure, count, looks) in figures.items():
-        for condition, one in zip(CONDITIONS, shares(figure, count, looks), strict=True):
+    for name, (figure, count, least) in figures.items():
+        for condition, one in zip(CONDITIONS, shares(figure, count, least), strict=True):
             found[f"{condition}/{name}"] = one
         for reader, own in zip(readers, alone(figure), strict=True):
-            for condition, one in zip(CONDITIONS, shares(own, count, looks), strict=True):
+            for condition, one in zip(CONDITIONS, shares(own, count, least), strict=True):
                 found[f"reader_{reader + 1}/{condition}/{name}"] = one
         for gap, p in pairs(figure, count).values():
             found[f"aided_minus_unaided/{name}"] = gap

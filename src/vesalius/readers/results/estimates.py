@@ -20,16 +20,10 @@ def conditions(figure: Jackknifed, cases: int) -> list[Figure]:
     return [_figure(one, cases) for one in each_condition(figure)]
 
 
-def shares(figure: Jackknifed, cases: int, looks: int) -> list[Figure]:
-    """The same of figures between 0 and 1.
-
-    Args:
-        figure: shares or AUCs.
-        cases: that are told.
-        looks: of each reader, at most; of an AUC the cases of the smaller class.
-    """
-    readers = figure.values.shape[1]
-    return [_figure(share_of(one, looks, readers), cases) for one in each_condition(figure)]
+def shares(figure: Jackknifed, cases: int, least: int) -> list[Figure]:
+    """The same of figures between 0 and 1, shares or AUCs; `least` looks as in `share_of`."""
+    most = cases * figure.values.shape[1]
+    return [_figure(share_of(one, least, most), cases) for one in each_condition(figure)]
 
 
 def alone(figure: Jackknifed) -> list[Jackknifed]:

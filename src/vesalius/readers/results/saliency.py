@@ -36,7 +36,11 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
             found[f"reader_{reader + 1}/{method}/usefulness"] = one
     compared = pairs(figure, len(cases))
     if compared:
-        held = multipletests([p for _, p in compared.values()], method="holm")[1]
+        plain = np.array([p for _, p in compared.values()])
+        held = np.full(len(plain), np.nan)
+        told = ~np.isnan(plain)
+        if told.any():
+            held[told] = multipletests(plain[told], method="holm")[1]
         for ((i, j), (gap, _)), p in zip(compared.items(), held, strict=True):
             name = f"{methods[j]}_minus_{methods[i]}"
             found[f"{name}/usefulness"] = gap

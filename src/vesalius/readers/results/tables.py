@@ -43,7 +43,7 @@ def tables_of(kind: Kind, figures: Mapping[str, Figure]) -> list[Table]:
 def _realism(figures: Mapping[str, Figure]) -> list[Table]:
     every = {"all readers": "origin"} | {one: f"{one}/origin" for one in _readers(figures)}
     origins = ("real", "synthetic", "synthetic_minus_real")
-    ratings = _middles(figures, "synthetic/", "")
+    ratings = _middles(figures, "real/", "") | _middles(figures, "synthetic/", "")
     return [
         _table("Found out?", figures, every, MEASURES[:2], "{row}/{column}"),
         _table("Ratings, 1 to 5", figures, ratings, origins, "{column}/{row}"),
@@ -52,9 +52,10 @@ def _realism(figures: Mapping[str, Figure]) -> list[Table]:
 
 
 def _saliency(figures: Mapping[str, Figure]) -> list[Table]:
-    methods = [name for name in _middles(figures, "", "/usefulness") if "_minus_" not in name]
+    rated = _middles(figures, "", "/usefulness")
+    methods = [name for name in rated if "_minus_" not in name]
     every = {"all readers": ""} | {one: f"{one}/" for one in _readers(figures)}
-    pairs = _middles(figures, "", "/p_holm")
+    pairs = {name: name for name in rated if "_minus_" in name}
     return [
         _table("Usefulness, 0 to 5", figures, every, methods, "{row}{column}/usefulness"),
         _table("Differences", figures, pairs, ("usefulness", "p_holm"), "{row}/{column}"),
@@ -67,13 +68,11 @@ def _diagnosis(figures: Mapping[str, Figure]) -> list[Table]:
     columns = ("unaided", "aided", "aided_minus_unaided")
     each = {one: one for one in _readers(figures)}
     both = [f"{condition}/{name}" for condition in columns[:2] for name in MEASURES]
-    p = _table("", figures, compared, ("p",), "aided_minus_unaided/{row}_{column}")
     main = _table("With and without the aid", figures, compared, columns, "{column}/{row}")
-    rows = tuple(
-        (name, (*own, *more)) for (name, own), (_, more) in zip(main.rows, p.rows, strict=True)
-    )  # fmt: skip
+    p = (figures.get(f"aided_minus_unaided/{name}_p") for name in MEASURES)
+    rows = tuple((name, (*own, one)) for (name, own), one in zip(main.rows, p, strict=True))
     return [
-        Table(main.title, (*main.columns, *p.columns), rows) if p.rows else main,
+        Table(main.title, (*main.columns, "p"), rows),
         _table("Each reader", figures, each, both, "{row}/{column}"),
         _agreement(figures, "Agreement: alpha of decisions, ICC of confidence with its sign"),
     ]

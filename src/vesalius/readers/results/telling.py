@@ -68,6 +68,6 @@ def tell_results(study: Study, store: Store, out: str | Path) -> Results:
         "finished": len(readers) == study.readers, "conclusions": [], "results": content,
         "figures": content["figures"], "notes": content["notes"],
         "seconds": content["figures"]["seconds_a_case"],
-        "tables": tables_of(kind, results.figures),
+        "tables": tables_of(kind, {name: one for name, one in found.items() if one.sound}),
     }))  # fmt: skip
     return results

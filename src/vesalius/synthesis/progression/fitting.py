@@ -71,6 +71,9 @@ def prepare_progression(visits: Visits, recipe: ProgressionRecipe) -> PreparedPr
     if visits.images.shape[2:] != (recipe.side, recipe.side):
         fault = f"are {visits.images.shape[2]} pixels wide, the generator's {recipe.side}"
         raise Refused("visits", fault, f"read them with side {recipe.side}")
+    if recipe.generator.critic == "features" and visits.images.shape[1] not in (1, 3):
+        fault = f"have {visits.images.shape[1]} channels, a critic of features sees 1 or 3"
+        raise Refused("visits", fault, "choose one channel, or a preset with a critic of pixels")
     training, held_out = visits.split_by_patient(recipe.held_out, recipe.seed)
     for part, told in ((training, "to learn from"), (held_out, "held out")):
         followed = len(_followed(part))

@@ -25,6 +25,7 @@ class StyleObjective(nn.Module):
     where the critic learns, the drawn pictures are (Karras et al. 2020, "Analyzing and improving
     the image quality of StyleGAN"). Pictures lie in [-1, 1] here. A critic of pixels loses by the
     logistic loss; one of features by the hinge, and spectral norms do what R1 does for the other.
+    The generator loses by the logistic loss either way.
 
     Args:
         images: to learn from `(N, C, S, S)` in [0, 1].

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
 from benchmarks.reader_intervals import Size, decisions, ratings
+from benchmarks.simulated_readers import Crowd
+from vesalius.evidence.multireader import each_pair, jackknifed_auc
 
 SIZE = Size(readers=6, cases=80, studies=200)
 
@@ -16,6 +20,15 @@ def _nominal(held: Counter[str]) -> bool:
 def test_decisions_with_and_without_an_aid() -> None:
     held = decisions(SIZE)
     assert len(held) == 16 and _nominal(held), held
+
+
+def test_no_gain_is_found_where_there_is_none() -> None:
+    chance, held = np.random.default_rng(0), 0
+    for _ in range(SIZE.studies):
+        scores = Crowd.drawn(chance, SIZE.readers, 1.0, 1.0).scores(chance, SIZE.ill)
+        gap = each_pair(jackknifed_auc(scores, SIZE.ill.astype(int)))[0, 1]
+        held += gap.low <= 0 <= gap.high
+    assert 0.90 <= held / SIZE.studies <= 0.99, held
 
 
 def test_ratings_of_real_and_synthetic_cases() -> None:

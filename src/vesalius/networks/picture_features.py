@@ -39,7 +39,7 @@ class PictureFeatures:
 
     def pooled(self, pictures: Tensor) -> Tensor:
         """Features `(N, F)` of grey pictures `(N, 1, H, W)` in [0, 1]."""
-        maps = self.look(self._coloured(pictures))
+        maps = self.look(_coloured(pictures, self.middle, self.spread))
         return maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class PictureFeatures:
             for tap in self.taps
         ]
         try:
-            self.look(self._coloured(pictures))
+            self.look(_coloured(pictures, self.middle, self.spread))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -69,9 +69,6 @@ class PictureFeatures:
         """Move the network."""
         self.network.to(device)
         return self
-
-    def _coloured(self, pictures: Tensor) -> Tensor:
-        return (pictures.expand(-1, 3, -1, -1) - self.middle) / self.spread
 
 
 class PictureStages:
@@ -98,7 +95,7 @@ class PictureStages:
         """
         if next(self.stages.parameters()).device != pictures.device:
             self.stages.to(pictures.device)
-        coloured = (pictures.expand(-1, 3, -1, -1) - self.middle) / self.spread
+        coloured = _coloured(pictures, self.middle, self.spread)
         maps = coloured.contiguous(memory_format=torch.channels_last)
         found = []
         for stage in self.stages:
@@ -126,6 +123,10 @@ def lite0_stages() -> PictureStages:
         (*stem, blocks[0]), blocks[1:3], blocks[3:5], blocks[5:11]
     )]  # fmt: skip
     return PictureStages(stages, (16, 24, 40, 112), **LITE0)
+
+
+def _coloured(pictures: Tensor, middle: float, spread: float) -> Tensor:
+    return (pictures.expand(-1, 3, -1, -1) - middle) / spread
 
 
 def _lite0() -> Any:

@@ -68,11 +68,10 @@ def _diagnosis(figures: Mapping[str, Figure]) -> list[Table]:
     columns = ("unaided", "aided", "aided_minus_unaided")
     each = {one: one for one in _readers(figures)}
     both = [f"{condition}/{name}" for condition in columns[:2] for name in MEASURES]
-    main = _table("With and without the aid", figures, compared, columns, "{column}/{row}")
-    p = (figures.get(f"aided_minus_unaided/{name}_p") for name in MEASURES)
-    rows = tuple((name, (*own, one)) for (name, own), one in zip(main.rows, p, strict=True))
+    told = {f"aided_minus_unaided/{name}_p": f"p/{name}" for name in MEASURES}
+    named = {told.get(name, name): figure for name, figure in figures.items()}
     return [
-        Table(main.title, (*main.columns, "p"), rows),
+        _table("With and without the aid", named, compared, (*columns, "p"), "{column}/{row}"),
         _table("Each reader", figures, each, both, "{row}/{column}"),
         _agreement(figures, "Agreement: alpha of decisions, ICC of confidence with its sign"),
     ]

@@ -12,7 +12,8 @@ import torch
 
 from vesalius.phantoms.cohorts.organs import write_brains, write_spines
 from vesalius.scans.case import LabelledScan
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume
 from vesalius.synthesis.guided.closed_loop import generate

@@ -13,7 +13,8 @@ import pytest
 from vesalius.cli import main
 from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.protocols.audit import audit
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Refused
 from vesalius.tasks.pretrained_run import fit_pretraining, prepare_pretraining
 from vesalius.tasks.pretraining import PRESETS as PRETRAININGS

@@ -22,7 +22,7 @@ from vesalius.readers.creating import create_study
 from vesalius.readers.design import read_design
 from vesalius.readers.study import Study
 from vesalius.scans.case import Scan
-from vesalius.scans.cohort import CohortWriter
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume
 

@@ -34,7 +34,7 @@ FLAGS = [
     "--ignore-gpu-blocklist", "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
 LAPTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
-PATIENCE_MS = 60_000
+PATIENCE_MS = 20_000
 SKILL = {"synthetic": (0.75, 0.25), "real": (0.25, 0.75)}
 """How often a simulated reader calls cases synthetic and real."""
 
@@ -126,6 +126,12 @@ def _keyed(page: Page, digits: str) -> None:
     page.keyboard.press("Enter")
 
 
+def _closed(page: Page) -> None:
+    """Confirm that the last answer of a session is to be stored."""
+    expect(page.locator("#sheet")).to_contain_text("last case")
+    page.keyboard.press("Enter")
+
+
 def _faults(page: Page) -> list[str]:
     found: list[str] = []
     page.on("pageerror", lambda error: found.append(str(error)))
@@ -148,6 +154,11 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
             page.keyboard.press(press)
         called.append(chance.choices(("synthetic", "real"), SKILL[key[step.item].truth])[0])
         _keyed(page, ("2" if called[-1] == "synthetic" else "1") + f"{1 + step.item % 5}45")
+    expect(page.get_by_role("button", name="Store and finish")).to_be_focused()
+    page.keyboard.press("Escape")  # not yet: until it is stored it can be changed
+    _reached(page, len(steps) - 1)
+    _keyed(page, "")
+    _closed(page)
     _reached(page, "done")
     expect(page.locator("#sheet")).to_contain_text("Thank you")
     said = served.contents()
@@ -167,11 +178,13 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
         assert figure.value == sum(right) / len(right) and 0 < figure.value < 1
         assert low <= SKILL["synthetic"][0] <= high
     page.keyboard.press("Escape")  # the last page cannot be closed by chance
-    page.get_by_role("button", name="Back").click()
-    _reached(page, len(steps) - 1)
-    _keyed(page, "1111")
-    _reached(page, "done")
-    assert served.contents()[0, len(steps) - 1]["anatomy"] == 1
+    expect(page.locator("#sheet")).to_contain_text("Thank you")
+    expect(page.get_by_role("button", name="Back")).to_have_count(0)
+    page.keyboard.press("b")
+    page.reload()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#sheet")).to_contain_text("Thank you")
+    expect(page.locator("#viewer figure")).to_have_count(0)
 
 
 def test_a_reader_compares_maps_by_pointer_on_a_tablet_in_german(
@@ -193,6 +206,7 @@ def test_a_reader_compares_maps_by_pointer_on_a_tablet_in_german(
         button = page.get_by_role("button", name="Speichern und weiter")
         expect(button).to_be_in_viewport()
         button.dblclick(force=True)  # twice in haste
+    page.get_by_role("button", name="Speichern und beenden").tap()
     _reached(page, "done")
     said = served.contents()
     for number, step in enumerate(served.study.steps(1)):
@@ -237,16 +251,23 @@ def test_decisions_with_an_aid_go_on_after_the_washout_and_on_another_device(
     for number in range(3, first):
         _reached(page, number)
         _keyed(page, "13")
+    _closed(page)
     _reached(page, "done")
     expect(page.locator("#sheet")).to_contain_text("second one opens on")
+    expect(page.get_by_role("button", name="Back")).to_have_count(0)
+    drafts = "Object.keys(localStorage).filter((name) => name.includes('draft'))"
+    assert page.evaluate(drafts) == []  # nothing of a closed session stays in the browser
     assert len(served.contents()) == first
     over = served.study.outline.model_copy(update={"washout_days": 0.0})
     with Served(Study(served.study.folder, over)) as again:
         page.goto("about:blank")
         _begun(page, again.link(0), first)
+        expect(page.get_by_role("button", name="Back")).to_be_disabled()
+        page.keyboard.press("b")  # the first session stays closed
         for number in range(first, len(steps)):
             _reached(page, number)
             _keyed(page, "13")
+        _closed(page)
         _reached(page, "done")
         assert len(again.contents()) == len(steps)
     other.close()
@@ -293,10 +314,78 @@ def test_a_folder_of_pages_gives_a_file_that_is_collected(
     for number in range(len(study.steps(3))):
         _reached(page, number)
         _keyed(page, "1234")
+    _closed(page)
     _reached(page, "done")
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save the file").click()
     saving.value.save_as(tmp_path / "answers.json")
     store = Store.at(study)
-    assert collect(study, store, tmp_path / "answers.json") == (4, len(study.steps(3)))
+    found = collect(study, store, tmp_path / "answers.json")
+    assert (found.reader, found.new, found.doubtful) == (4, len(study.steps(3)), 0)
     assert not faults
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 408, 413, 429, 500, 502])
+def test_whatever_a_proxy_says_an_answer_is_sent_again(
+    serve: Any, context: BrowserContext, status: int
+) -> None:
+    served, page = serve("saliency"), context.new_page()
+    _begun(page, served.link(0))
+    tries: list[int] = []
+
+    def proxy(route: Any) -> None:
+        tries.append(1)
+        if route.request.method == "POST" and len(tries) < 3:
+            route.fulfill(status=status, body="<h1>from a proxy</h1>")
+        else:
+            route.continue_()
+
+    page.route("**/api/steps/0", proxy)
+    _keyed(page, "24")
+    expect(page.locator("#state")).to_contain_text(f"answers {status}")
+    _reached(page, 1)
+    assert served.contents() == {(0, 0): {"usefulness_1": 2, "usefulness_2": 4}}
+
+
+def test_what_can_never_be_stored_is_shown_with_what_to_do(
+    serve: Any, context: BrowserContext
+) -> None:
+    served, page = serve("saliency"), context.new_page()
+    _begun(page, served.link(0))
+    other = context.new_page()
+    _begun(other, served.link(0))
+    _keyed(other, "55")
+    _reached(other, 1)
+    _keyed(page, "11")  # on another device it was answered already
+    expect(page.locator("#sheet")).to_contain_text("The answer to case 1 was not stored")
+    expect(page.locator("#sheet")).to_contain_text("The earlier answer counts")
+    page.keyboard.press("Enter")
+    _reached(page, 1)
+    assert served.contents() == {(0, 0): {"usefulness_1": 5, "usefulness_2": 5}}
+    page.route("**/api/steps/1", lambda route: route.fulfill(status=422, body="no answer"),
+               times=1)  # fmt: skip
+    _keyed(page, "22")
+    expect(page.locator("#sheet")).to_contain_text("answer the case again")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sheet")).to_be_hidden()
+    expect(page.locator("#panel input:checked")).to_have_count(0)
+    _keyed(page, "33")
+    _reached(page, 2)
+    assert served.contents()[0, 1] == {"usefulness_1": 3, "usefulness_2": 3}
+
+
+def test_a_full_browser_is_reported_and_half_a_character_is_mended(
+    serve: Any, context: BrowserContext
+) -> None:
+    served, page = serve("saliency"), context.new_page()
+    page.add_init_script(
+        "Storage.prototype.setItem = () => {"
+        " throw new DOMException('full', 'QuotaExceededError'); };"
+    )
+    _begun(page, served.link(0))
+    page.locator("textarea").evaluate("(place) => { place.value = 'cut \\ud83d off'; }")
+    _keyed(page, "24")
+    expect(page.locator("#full")).to_contain_text("storage is full")
+    _reached(page, 1)
+    said = {"usefulness_1": 2, "usefulness_2": 4, "comment": "cut \ufffd off"}
+    assert served.contents() == {(0, 0): said}

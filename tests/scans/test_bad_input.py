@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from tests.conftest import save
-from vesalius.scans import nifti
 from vesalius.scans.check import check_cohort
-from vesalius.scans.cohort import Cohort, CohortWriter
-from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats import nifti
+from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.volume import Volume
+from vesalius.scans.writing import make_folder
 
 
 @pytest.fixture
@@ -196,10 +198,10 @@ def test_written_volume_comes_back_in_the_same_place(tmp_path: Path) -> None:
 
 def test_writer_that_goes_on_knows_what_is_done(brains: Cohort, tmp_path: Path) -> None:
     case = brains.cases[0]
-    writer = CohortWriter(tmp_path / "out", brains.description)
-    writer.add("one", brains.read(case), subject="s", attributes={})
-    again = CohortWriter(tmp_path / "out", brains.description)
-    assert again.done == {"one"}
+    with CohortWriter(tmp_path / "out", brains.description) as writer:
+        writer.add("one", brains.read(case), subject="s", attributes={})
+    with CohortWriter(tmp_path / "out", brains.description) as again:
+        assert again.done == {"one"}
     with pytest.raises(Refused, match="choose a new folder"):
         CohortWriter(tmp_path / "out", brains.description, ["other_volume_ml"])
 

@@ -13,7 +13,8 @@ import torch
 from vesalius.phantoms.spine.drawing import LABELS, draw_spine
 from vesalius.phantoms.spine.findings import Finding
 from vesalius.scans.case import Case, LabelledScan
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.crop import cut
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Refused
@@ -241,7 +242,7 @@ def test_another_request_does_not_reuse_a_folder(
     names = inpainter.attribute_names
     write_inpainted(inpainter, {"donor": healthy}, orders(parent), tmp_path, names, 99.0, 1)
     other = [replace(o, request=replace(o.request, size_mm=7.0)) for o in orders(parent)]
-    with pytest.raises(Refused, match="another run or request"):
+    with pytest.raises(Refused, match="of another request"):
         write_inpainted(inpainter, {"donor": healthy}, other, tmp_path, names, 99.0, 1)
 
 
@@ -280,7 +281,7 @@ def test_wrong_rows_of_landmarks_are_listed(tmp_path: Path) -> None:
     found, faults = read_landmarks(tmp_path, {"a": None})
     assert len(found["a"]) == 1 and len(faults) == 2
     (tmp_path / "landmarks.csv").write_text("case,level\n")
-    with pytest.raises(Refused, match="has no column pathology"):
+    with pytest.raises(Refused, match="has no column named pathology"):
         read_landmarks(tmp_path, {"a": None})
 
 

@@ -188,6 +188,8 @@ def test_a_case_is_the_same_whatever_else_is_drawn(run: Run, tmp_path: Path) -> 
 class Threshold:
     """Labels whatever is brighter than water."""
 
+    name = "threshold"
+
     def __init__(self) -> None:
         self.labels = {"background": 0, "lung_right": 1, "lung_left": 2}
 

@@ -11,7 +11,7 @@ import pytest
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.scans.classified_layouts import read_classified
 from vesalius.scans.fault import Refused
-from vesalius.scans.nifti import read_nifti
+from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.pictures import read_picture
 from vesalius.tasks.adversarial_training import PRESETS
 from vesalius.tasks.classifier_run import (
@@ -39,7 +39,7 @@ def test_maps_of_volumes_lie_in_the_space_of_their_images(
 ) -> None:
     folder, trained = nodules
     image = folder / "imagesTr/nodule_0002_0000.nii.gz"
-    written = explain(trained, image, tmp_path / "one")
+    written = explain(trained, images_at(image, trained), tmp_path / "one")
     maps = sorted((tmp_path / "one").glob("*.nii.gz"))
     assert len(written) == len(maps) == 1
     assert read_nifti(maps[0]).same_geometry(read_nifti(image))

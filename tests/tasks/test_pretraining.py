@@ -14,7 +14,7 @@ from tests.conftest import blobs
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
-from vesalius.scans.nifti import read_nifti
+from vesalius.scans.formats.nifti import read_nifti
 from vesalius.tasks.pretrained_run import (
     fit_pretraining,
     prepare_pretraining,
@@ -97,14 +97,14 @@ def test_pretrain_fit_segment_from_unlabelled_volumes_to_label_maps(tmp_path: Pa
     assert ready.recipe.pretrained == begun.name and ready.recipe.segmenter.filters == (4, 8, 8)
     assert isinstance(ready.pretrained, nn.Module)
     trained = TrainedSegmenter(fit_segmentation(ready, tmp_path / "run"))
-    table = segment_scans(trained, scans_at(bare.folder), tmp_path / "found")
+    table = segment_scans(trained, scans_at(bare.folder)[0], tmp_path / "found").table
     lines = table.read_text().splitlines()
     assert lines[0] == "case,organ_volume_ml,tumour_volume_ml" and len(lines) == 9
     found = read_nifti(tmp_path / "found/abdomen_00.nii.gz")
     assert found.same_geometry(cohort.read(cohort.cases[0]).label_map)
     assert set(np.unique(found.voxels)) <= {0, 3, 7}
-    one = scans_at(bare.folder / "imagesTr/abdomen_00_0000.nii.gz")
-    assert [name for name, _ in one] == ["abdomen_00_0000"]
+    one, _ = scans_at(bare.folder / "imagesTr/abdomen_00_0000.nii.gz")
+    assert [scan.name for scan in one] == ["abdomen_00_0000"]
     with pytest.raises(Refused, match="holds no scan"):
         scans_at(tmp_path / "nowhere")
 

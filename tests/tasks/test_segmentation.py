@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import blobs
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.nifti import read_nifti
+from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.progress import silent
 from vesalius.tasks.nnunet import NnunetRecipe, _split, train_and_predict
 from vesalius.tasks.segmentation import (

@@ -13,7 +13,8 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from vesalius import __version__
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import LONGEST_MESSAGE, Refused, printable
+from vesalius.scans.formats.content import unreadable
 
 app = App(
     name="vesalius",
@@ -71,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not debug:
         warnings.simplefilter("ignore")
         os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    _register()
     complain = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
+        _register()
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except Refused as refusal:
         if debug:
@@ -81,7 +82,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         complain.print(f"[bold red]refused[/] {_plain(str(refusal))}")
         raise SystemExit(2) from None
     except CycloptsError as error:
-        complain.print(f"[bold red]refused[/] {_plain(' '.join(str(error).split()))}")
+        said = printable(str(error))
+        shown = said if len(said) <= LONGEST_MESSAGE else said[: LONGEST_MESSAGE - 1] + "…"
+        complain.print(f"[bold red]refused[/] {_plain(shown)}")
+        raise SystemExit(2) from None
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        if error.errno is None:
+            raise SystemExit(_failed(complain, error)) from None
+        complain.print(
+            f"[bold red]refused[/] {_plain(str(unreadable(str(error.filename), error)))}"
+        )
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         complain.print("stopped; run the same command again to go on")
@@ -89,9 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        line = " ".join(f"{type(error).__name__}: {error}".split())
-        complain.print(f"[bold red]failed[/] {_plain(line)}; add --debug for the traceback")
-        raise SystemExit(1) from None
+        raise SystemExit(_failed(complain, error)) from None
+
+
+def _failed(complain: Console, error: Exception) -> int:
+    line = printable(f"{type(error).__name__}: {error}")[:LONGEST_MESSAGE]
+    complain.print(f"[bold red]failed[/] {_plain(line)}; add --debug for the traceback")
+    return 1
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vesalius.cli.synthesis import Flag, balance_attribute
+from vesalius.cli.options import Count, Flag, Seed, Tries
+from vesalius.cli.synthesis import balance_attribute
 from vesalius.scans.fault import Refused
 
 
@@ -17,10 +18,10 @@ def balance(
     run: Path,
     out: Path,
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
-    count: Annotated[int | None, Parameter(name=["-n", "--count"])] = None,
-    seed: int = 0,
+    count: Count | None = None,
+    seed: Seed = 0,
     tolerance: float | None = None,
-    tries: int = 10,
+    tries: Tries = 10,
     extrapolate: Flag = False,
 ) -> None:
     """Draw the labelled scans that a cohort lacks.

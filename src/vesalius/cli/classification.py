@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from vesalius.cli.telling import bars, console
+from vesalius.cli.telling import bars, console, print_faults
+from vesalius.scans.output import require_apart, require_own_file
 
 
 def classify(run: Path, images: Path, *, out: Path) -> None:
@@ -23,10 +24,13 @@ def classify(run: Path, images: Path, *, out: Path) -> None:
     from vesalius.tasks.classifier_run import TrainedClassifier, write_probabilities
     from vesalius.tasks.explanation import images_at
 
+    require_apart(out, run, images)
+    require_own_file(out, "image,")
     trained = TrainedClassifier.open(run)
     with bars() as progress:
         found = images_at(images, trained, progress)
         write_probabilities(trained, found.images, found.names, out)
+    print_faults(found.faults)
     console.print(f"{out}: probabilities of {', '.join(trained.labels)} in {len(found)} images")
 
 
@@ -59,9 +63,12 @@ def explain(
     """
     from vesalius.tasks.classifier_run import TrainedClassifier
     from vesalius.tasks.explanation import explain as run_explain
-    from vesalius.tasks.explanation import told_path
+    from vesalius.tasks.explanation import images_at, told_path
 
+    require_apart(out, run, images)
     trained = TrainedClassifier.open(run)
     with bars() as progress:
-        written = run_explain(trained, images, out, method, path, progress)
+        given = images_at(images, trained, progress)
+        written = run_explain(trained, given, out, method, path, progress, (run, images))
+    print_faults(given.faults)
     console.print(f"{out}: {len(written)} overlays; {told_path(trained, path)}")

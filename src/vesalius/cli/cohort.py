@@ -9,8 +9,10 @@ from cyclopts import App, Parameter
 
 from vesalius.cli.telling import bars, console, print_faults, print_histogram
 from vesalius.scans.check import check_cohort
-from vesalius.scans.cohort import Cohort, write_table
+from vesalius.scans.cohort import Cohort, update_table
+from vesalius.scans.description import declare
 from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.output import sole_writer
 from vesalius.scans.progress import followed
 from vesalius.scans.split import split_by_subject
 
@@ -103,8 +105,12 @@ def measure(
                 continue
             for one in wanted:
                 values[one.name][case.name] = one.of(label_map, description.labels)
-    write_table(cohort, values)
-    description.declaring(*wanted).write(folder, len(cohort.cases))
+    if not any(values.values()):
+        raise Refused(folder, f"has no case to measure ({faults[0]})", "mend the cases")
+    cells = {n: {case: f"{x:.6g}" for case, x in own.items()} for n, own in values.items()}
+    with sole_writer(folder):
+        update_table(cohort, cells)
+        declare(folder, wanted)
     for name, measured in values.items():
         ordered = sorted(measured.values())
         console.print(
@@ -136,7 +142,8 @@ def split(
         raise Refused(folder, fault, "mend them, so that the table stays whole")
     shares = {name: x for name, x in (("train", train), ("val", val), ("test", test)) if x > 0}
     placed = split_by_subject(cohort.cases, shares, seed)
-    write_table(Cohort(cohort.folder, cohort.description, placed, ()), {})
+    with sole_writer(folder):
+        update_table(cohort, {"split": {case.name: case.split for case in placed}})
     for name in shares:
         cases = [case for case in placed if case.split == name]
         console.print(f"{name}: {len(cases)} cases of {len({c.subject for c in cases})} subjects")

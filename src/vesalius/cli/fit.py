@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from vesalius.cli.options import Seed, Side
 from vesalius.cli.telling import bars, told_plan, told_run
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault
+from vesalius.scans.output import require_apart
 
 app = App(name="fit", help="Fit a method to a cohort.")
 
@@ -23,7 +25,7 @@ def guided(
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
     spacing: float | None = None,
     label_autoencoder: Literal["auto", "shape_space", "vae"] = "auto",
-    seed: int = 0,
+    seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Fit guided synthesis: label maps steered by attributes, and images from label maps.
@@ -53,16 +55,15 @@ def guided(
     from vesalius.synthesis.guided.recipe import PRESETS
 
     base = PRESETS[preset]
-    recipe = base.model_copy(
-        update={
-            "attributes": tuple(attribute or base.attributes),
-            "spacing_mm": spacing or base.spacing_mm,
-            "label_autoencoder": base.label_autoencoder
-            if label_autoencoder == "auto"
-            else label_autoencoder,
-            "seed": seed,
-        }
+    recipe = base.changed(
+        attributes=tuple(attribute or base.attributes),
+        spacing_mm=base.spacing_mm if spacing is None else spacing,
+        label_autoencoder=base.label_autoencoder
+        if label_autoencoder == "auto"
+        else label_autoencoder,
+        seed=seed,
     )
+    require_apart(out, folder)
     cohort = Cohort.open(folder)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -82,7 +83,7 @@ def inpainting(
     networks: Annotated[
         list[Literal["voxelwise", "ordinary", "concat"]] | None, Parameter(negative="")
     ] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Fit pathology inpainting: findings set into healthy scans by a noise level for each voxel.
@@ -110,7 +111,8 @@ def inpainting(
 
     base = PRESETS[preset]
     chosen = tuple(networks or base.networks)
-    recipe = base.model_copy(update={"networks": chosen, "seed": seed})
+    recipe = base.changed(networks=chosen, seed=seed)
+    require_apart(out, folder)
     cohort = Cohort.open(folder)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -133,7 +135,7 @@ def volumes(
     bottleneck: Literal["codebook", "gaussian"] = "codebook",
     perceptual: str | None = None,
     spacing: float | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Fit whole volumes of any organ and modality: a 3D VQ-GAN, and diffusion on its codes.
@@ -167,15 +169,14 @@ def volumes(
     from vesalius.synthesis.volumes.recipe import PRESETS
 
     base = PRESETS[preset]
-    recipe = base.model_copy(
-        update={
-            "attributes": tuple(attribute or base.attributes),
-            "bottleneck": bottleneck,
-            "perceptual": perceptual or base.perceptual,
-            "spacing_mm": spacing or base.spacing_mm,
-            "seed": seed,
-        }
+    recipe = base.changed(
+        attributes=tuple(attribute or base.attributes),
+        bottleneck=bottleneck,
+        perceptual=perceptual or base.perceptual,
+        spacing_mm=base.spacing_mm if spacing is None else spacing,
+        seed=seed,
     )
+    require_apart(out, folder)
     cohort = Cohort.open(folder, labelled=False)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -193,7 +194,7 @@ def segmenter(
     out: Path,
     preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
     pretrained: Path | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Fit a segmenter to a labelled cohort, from scratch or from a pre-training.
@@ -221,6 +222,7 @@ def segmenter(
     )
 
     recipe = SegmentationRecipe(preset=preset, seed=seed, segmenter=PRESETS[preset])
+    require_apart(out, folder, pretrained)
     cohort = Cohort.open(folder)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -239,11 +241,11 @@ def classifier(
     preset: Literal["smallest", "demo", "workstation", "published"] = "demo",
     training: Literal["dual", "standard", "adversarial"] = "dual",
     label: Annotated[list[str] | None, Parameter(negative="")] = None,
-    side: int = 64,
+    side: Side = 64,
     epsilon: float | None = None,
     norm: Literal["linf", "l2"] | None = None,
     uncertain: Literal["unknown", "positive", "negative"] = "unknown",
-    seed: int = 0,
+    seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Fit a classifier whose saliency maps can be read.
@@ -285,11 +287,11 @@ def classifier(
 
     base = PRESETS[preset]
     changed = {"epsilon": epsilon, "norm": norm}
-    attack = base.attack.model_copy(
-        update={name: value for name, value in changed.items() if value is not None}
-    )
-    own = base.model_copy(update={"training": training, "attack": attack})
+    given = {name: value for name, value in changed.items() if value is not None}
+    attack = base.attack.changed(**given)
+    own = base.changed(training=training, attack=attack)
     recipe = ClassificationRecipe(preset=preset, seed=seed, classifier=own)
+    require_apart(out, images)
     with bars() as progress:
         found = read_classified(images, label or (), side, uncertain, progress)
         ready = prepare_classification(found, recipe)
@@ -306,7 +308,7 @@ def progression(
     out: Path,
     preset: Literal["smallest", "demo", "published"] = "demo",
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
-    seed: int = 0,
+    seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Fit progression: what will a patient's picture look like, and how fast does disease go.
@@ -335,15 +337,16 @@ def progression(
     from vesalius.tasks.adversarial_training import PRESETS as TRAININGS
     from vesalius.tasks.classifier_run import ClassificationRecipe
 
-    base = PRESETS[preset].model_copy(update={"seed": seed})
-    recipe = base.model_copy(update={"attributes": tuple(attribute or base.attributes)})
+    base = PRESETS[preset].changed(seed=seed)
+    recipe = base.changed(attributes=tuple(attribute or base.attributes))
     grading = ClassificationRecipe(
         preset=preset, seed=seed, held_out=recipe.held_out, classifier=TRAININGS[preset]
     )
+    require_apart(out, visits)
     with bars() as progress:
         found = read_visits(visits, recipe.side, progress)
         ready = prepare_progression(found, recipe)
-        if told_plan(ready.plan, [], plan_only):
+        if told_plan(ready.plan, list(found.faults), plan_only):
             return
         run = fit_prognosis(ready, grading, out, progress)
     told_run(run)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from cyclopts import Parameter
 
+from vesalius.cli.options import Count, Seed, Tries
 from vesalius.cli.telling import bars, console, print_faults
 from vesalius.scans.case import Case, LabelledScan, read_case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.landmarks import Landmark, read_landmarks
+from vesalius.scans.output import require_apart
 
 if TYPE_CHECKING:
     from vesalius.synthesis.inpainting.closed_loop import Edited
-
-Count = Annotated[int, Parameter(name=["-n", "--count"])]
 
 
 def inpaint(
@@ -33,9 +32,9 @@ def inpaint(
     at: str | None = None,
     labels: Path | None = None,
     count: Count = 4,
-    seed: int = 0,
+    seed: Seed = 0,
     tolerance: float = 1.0,
-    tries: int = 10,
+    tries: Tries = 10,
     guidance: float | None = None,
     method: str = "voxelwise_trained",
 ) -> None:
@@ -91,6 +90,7 @@ def inpaint(
         raise Refused("--method", f"'{method}' is none", f"choose of {', '.join(METHODS)}")
     if count < 1:
         raise Refused("n", f"{count} edits are none", "ask for at least 1")
+    require_apart(out, run, scan, labels, _cohort_of(scan))
     point = _point(at)
     inpainter = Inpainter(Run.open(run, InpaintingRecipe), method, guidance=guidance)
     channels = inpainter.fingerprint.channels
@@ -107,7 +107,7 @@ def inpaint(
     with bars() as progress:
         made = write_inpainted(
             inpainter, {parent.name: healthy}, orders, out, inpainter.attribute_names,
-            tolerance, tries, progress,
+            tolerance, tries, progress, [scan, *([labels] if labels else [])],
         )  # fmt: skip
     _tell(made, out, tolerance)
     voxel = inpainter.landmark(healthy, request)
@@ -133,6 +133,7 @@ def balance_findings(
     from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
     from vesalius.training.run import Run
 
+    require_apart(out, run, folder)
     cohort = Cohort.open(folder)
     marks, faults = read_landmarks(folder, {case.name: case for case in cohort.cases})
     print_faults((*cohort.faults, *faults))
@@ -207,6 +208,12 @@ def _read(
     )
     case = Case(name, images, labels, subject=name)
     return case, read_case(case, Description(channels, numbers)), ()
+
+
+def _cohort_of(scan: Path) -> Path | None:
+    """The cohort that a scan belongs to, if it does."""
+    folder = scan.resolve().parent.parent
+    return folder if (folder / "dataset.json").exists() else None
 
 
 def _require_same(cohort: Cohort, channels: tuple[str, ...], numbers: dict[str, int]) -> None:

@@ -7,19 +7,21 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from vesalius.cli import options
+from vesalius.cli.options import Side
 from vesalius.cli.telling import bars, console, parse_grid, parse_numbers, parse_range
 from vesalius.scans.cohort import Cohort
 
 app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known exactly.")
 
 Out = Annotated[Path, Parameter(help="Folder of the cohort. An unfinished one is completed.")]
-Count = Annotated[int, Parameter(name=["-n", "--count"], help="How many cases.")]
-Seed = Annotated[int, Parameter(help="The same seed gives the same bytes.")]
+Count = Annotated[options.Count, Parameter(help="How many cases.")]
+Seed = Annotated[options.Seed, Parameter(help="The same seed gives the same bytes.")]
+Workers = Annotated[options.Workers, Parameter(help="Processes that share the work.")]
 Probability = Annotated[float, Parameter(help="Probability at each of the five levels.")]
 Scanner = Annotated[
     Literal["home", "other"], Parameter(help="other is noisier, softer and, of radiographs, wider.")
 ]
-Workers = Annotated[int, Parameter(help="Processes that share the work.")]
 
 
 @app.command
@@ -148,7 +150,7 @@ def radiograph(
     *,
     count: Count = 100,
     seed: Seed = 0,
-    side: int = 64,
+    side: Side = 64,
     scanner: Scanner = "home",
     workers: Workers = 2,
 ) -> None:
@@ -168,7 +170,7 @@ def spine_slice(
     *,
     count: Count = 100,
     seed: Seed = 0,
-    side: int = 64,
+    side: Side = 64,
     scanner: Scanner = "home",
     workers: Workers = 2,
 ) -> None:
@@ -188,7 +190,7 @@ def nodule(
     *,
     count: Count = 100,
     seed: Seed = 0,
-    side: int = 32,
+    side: Side = 32,
     scanner: Scanner = "home",
     workers: Workers = 2,
 ) -> None:
@@ -208,7 +210,7 @@ def knee(
     *,
     count: Count = 100,
     seed: Seed = 0,
-    side: int = 64,
+    side: Side = 64,
     years: str = "0,2,4,6,8",
     workers: Workers = 2,
 ) -> None:

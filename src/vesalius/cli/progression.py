@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.cli.telling import bars, console, parse_numbers
+from vesalius.cli.telling import bars, console, parse_numbers, print_faults
+from vesalius.scans.output import output_folder, require_apart
 
 
 def progress(
@@ -40,6 +41,7 @@ def progress(
     from vesalius.report.prognosis_files import write_prognoses
     from vesalius.scans.visit_layouts import pictures_at
 
+    require_apart(out, run, images)
     prognosis = Prognosis.open(run)
     times = parse_numbers(years, "years")
     prognosis.foreseer.require_years(times)
@@ -47,7 +49,10 @@ def progress(
         given = pictures_at(images, prognosis.foreseer.seen.shape[0], left, told)
         found = prognosis.of(given.images, times, given.patients, neighbours, told)
     attributes = prognosis.foreseer.recipe.attributes
-    write_prognoses(out, given, found.futures, attributes, found.risk, found.grades)
+    made = {"command": "progress", "run": prognosis.foreseer.run.name, "years": years}
+    with output_folder(out, made, (run, images)) as folder:
+        write_prognoses(folder, given, found.futures, attributes, found.risk, found.grades)
+    print_faults(given.faults)
     for row in range(min(5, len(given))):
         risk = ", ".join(f"{100 * one:.0f} %" for one in found.risk[row] if not np.isnan(one))
         console.print(f"{given.names[row]}: risk of fast progression {risk or 'not graded'}")

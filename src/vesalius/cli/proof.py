@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from vesalius.cli.options import Seed
 from vesalius.cli.telling import bars, console
 from vesalius.scans.cohort import Cohort
 
@@ -33,7 +34,7 @@ def prove(
     iterations: int | None = None,
     planner: str = "ExperimentPlanner",
     configuration: str = "3d_fullres",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:
     """Does it help, is it varied, is anything copied? Train the same segmenter on five sets.
 
@@ -105,7 +106,7 @@ def ventricles(*, out: Path, preset: Preset = "demo", seed: int = 0) -> None:
     from vesalius.protocols.ventricles import PRESETS, run_ventricles
     from vesalius.report.page import Sources, write_report
 
-    recipe = PRESETS[preset].model_copy(update={"seed": seed})
+    recipe = PRESETS[preset].changed(seed=seed)
     pages = Sources(out, out / "real", out / "balanced", out / "proof")
     with bars() as progress:
         results = run_ventricles(out, recipe, progress, lambda stage: _refresh(pages))
@@ -130,7 +131,7 @@ def _refresh(pages: Sources) -> None:
 @protocol.command
 def lumbar(
     *, out: Path, preset: Literal["smallest", "demo", "study", "workstation", "paper"] = "demo",
-    seed: int = 0, features: Path | None = None,
+    seed: Seed = 0, features: Path | None = None,
 ) -> None:  # fmt: skip
     """Set findings into healthy phantom spines by six methods, and hold each against the truth.
 
@@ -157,7 +158,7 @@ def lumbar(
     if features is not None:
         features_from(features)
     told = str(features.resolve()) if features else ""
-    recipe = PRESETS[preset].model_copy(update={"seed": seed, "features": told})
+    recipe = PRESETS[preset].changed(seed=seed, features=told)
     with bars() as progress:
         results = run_lumbar(out, recipe, progress, lambda stage: _told(write_lumbar_report(out)))
     _tell(results, (
@@ -173,7 +174,7 @@ def lumbar(
 def volumes(
     *, out: Path, preset: Literal["smallest", "demo", "study", "workstation"] = "demo",
     organ: Annotated[list[Literal["breast", "chest"]] | None, Parameter(negative="")] = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Learn phantom volumes whole, draw new ones, and pre-train segmenters on them.
 
@@ -196,7 +197,7 @@ def volumes(
     from vesalius.report.volumes_page import write_volumes_report
 
     base = PRESETS[preset]
-    recipe = base.model_copy(update={"seed": seed, "organs": tuple(organ or base.organs)})
+    recipe = base.changed(seed=seed, organs=tuple(organ or base.organs))
     with bars() as progress:
         results = run_volumes(out, recipe, progress, lambda stage: _told(write_volumes_report(out)))
     for one in recipe.organs:
@@ -211,7 +212,7 @@ def volumes(
 def robustness(
     *, out: Path, preset: Literal["smallest", "demo", "study", "workstation"] = "demo",
     data: Annotated[list[Literal["radiograph", "mri", "ct"]] | None, Parameter(negative="")] = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Train classifiers in three ways, attack them, and hold their maps against where disease is.
 
@@ -234,7 +235,7 @@ def robustness(
     from vesalius.report.robustness_page import write_robustness_report
 
     base = PRESETS[preset]
-    recipe = base.model_copy(update={"seed": seed, "data": tuple(data or base.data)})
+    recipe = base.changed(seed=seed, data=tuple(data or base.data))
     with bars() as progress:
         results = run_robustness(
             out, recipe, progress, lambda stage: _told(write_robustness_report(out))
@@ -270,7 +271,7 @@ def osteoarthritis(
     from vesalius.protocols.osteoarthritis.recipe import PRESETS
     from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
 
-    recipe = PRESETS[preset].model_copy(update={"seed": seed})
+    recipe = PRESETS[preset].changed(seed=seed)
     with bars() as progress:
         results = run_osteoarthritis(
             out, recipe, progress, lambda stage: _told(write_osteoarthritis_report(out))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter, validators
 
 from vesalius.cli.telling import bars, console
 from vesalius.scans.fault import Refused
+
+Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
 
 app = App(
     name="readers",
@@ -61,7 +64,7 @@ def serve(
     study: Path,
     *,
     host: str = "127.0.0.1",
-    port: int = 8080,
+    port: Port = 8080,
     database: str | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
@@ -103,7 +106,8 @@ def serve(
     reached = address or address_of(host, port, certificate is not None)
     for number, link in enumerate(links(own, reached), 1):
         console.print(f"reader {number}: {link}", soft_wrap=True, markup=False)
-    run(own, store, host, port, certificate, key, insecure)
+    secure = certificate is not None or reached.startswith("https://")
+    run(own, store, host, port, certificate, key, insecure, secure)
 
 
 @app.command
@@ -173,5 +177,10 @@ def collect(study: Path, *files: Path, database: str | None = None) -> None:
     own = Study.open(study)
     store = Store.at(own, database)
     for file in files:
-        reader, new = read(own, store, file)
-        console.print(f"{file}: {new} new answers of reader {reader}")
+        found = read(own, store, file)
+        console.print(f"{file}: {found.new} new answers of reader {found.reader}")
+        if found.doubtful:
+            console.print(
+                f"  order or washout of {found.doubtful} answers cannot be vouched for; results "
+                "say which"
+            )

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from vesalius.cli.telling import bars, console, told_plan, told_run
+from vesalius.cli.options import Seed
+from vesalius.cli.telling import bars, console, print_faults, told_plan, told_run
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault
+from vesalius.scans.output import require_apart
 
 
 def pretrain(
@@ -17,7 +19,7 @@ def pretrain(
     *,
     out: Path,
     preset: Literal["smallest", "demo", "workstation"] = "demo",
-    seed: int = 0,
+    seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Pre-train a segmenter on volumes without labels, real or synthetic.
@@ -41,7 +43,8 @@ def pretrain(
     from vesalius.tasks.pretrained_run import fit_pretraining, prepare_pretraining
     from vesalius.tasks.pretraining import PRESETS
 
-    recipe = PRESETS[preset].model_copy(update={"seed": seed})
+    recipe = PRESETS[preset].changed(seed=seed)
+    require_apart(out, folder)
     cohort = Cohort.open(folder, labelled=False)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -66,8 +69,10 @@ def segment(run: Path, scans: Path, *, out: Path) -> None:
     """
     from vesalius.tasks.segmenter_run import TrainedSegmenter, scans_at, segment_scans
 
+    require_apart(out, run, scans)
     trained = TrainedSegmenter.open(run)
-    found = scans_at(scans)
+    given, faults = scans_at(scans)
     with bars() as progress:
-        table = segment_scans(trained, found, out, progress)
-    console.print(f"{out}: {len(found)} label maps; volumes in {table}")
+        made = segment_scans(trained, given, out, progress, (run, scans))
+    print_faults((*faults, *made.faults))
+    console.print(f"{out}: {made.count} label maps; volumes in {made.table}")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 
+from vesalius.cli.options import Count, Flag, Seed, Tries
 from vesalius.cli.telling import bars, console, parse_ranges, print_faults
 from vesalius.evidence.control import control_figures
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.output import require_apart
 
 if TYPE_CHECKING:
     from vesalius.synthesis.guided.closed_loop import Draw
@@ -20,9 +22,7 @@ if TYPE_CHECKING:
     from vesalius.training.requests import Request
     from vesalius.training.run import Run
 
-Count = Annotated[int, Parameter(name=["-n", "--count"])]
 Ranges = Annotated[list[str], Parameter(negative="")]
-Flag = Annotated[bool, Parameter(negative="")]
 
 
 def generate(
@@ -31,9 +31,9 @@ def generate(
     out: Path,
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
     count: Count = 16,
-    seed: int = 0,
+    seed: Seed = 0,
     tolerance: float = 0.1,
-    tries: int = 10,
+    tries: Tries = 10,
     extrapolate: Flag = False,
     guidance: float | None = None,
     sampler: Literal["ddpm", "ddim", "dpm_solver_2m", "heun"] | None = None,
@@ -77,6 +77,7 @@ def generate(
     from vesalius.training.requests import even_requests
     from vesalius.training.run import Run, method_of
 
+    require_apart(out, run, segmenter)
     ranges = parse_ranges(attribute or [])
     requests = even_requests(ranges, count, seed) if ranges else None
     method = method_of(run)
@@ -123,7 +124,7 @@ def _draw_volumes(
     with bars() as progress:
         made = generate_volumes(
             run, out, count, seed, requests, sampling, extrapolate, loop,
-            progress=progress, faults=faults,
+            progress=progress, faults=faults, inputs=[segmenter] if segmenter else [],
         )  # fmt: skip
     print_faults(faults, "requests were not met")
     console.print(f"{out}: {len(made.cases)} synthetic volumes; audit them with vesalius audit")
@@ -138,6 +139,7 @@ def balance_attribute(
     from vesalius.training.requests import balancing_requests, thinned
     from vesalius.training.run import Run
 
+    require_apart(out, run, folder)
     ranges = parse_ranges(attribute)
     if len(ranges) != 1:
         raise Refused("attribute", f"{len(ranges)} were given", "balance one attribute at a time")
@@ -159,7 +161,7 @@ def balance_attribute(
     if not requests:
         raise Refused(name, f"is uniform from {low:g} to {high:g} already", "choose another range")
     console.print(f"{len(cases)} cases are there, {len(requests)} are missing for a uniform range")
-    _draw(opened, requests, out, seed, tolerance, tries, extrapolate, None)
+    _draw(opened, requests, out, seed, tolerance, tries, extrapolate, None, [folder])
 
 
 def _print_control(draws: Sequence[Draw]) -> None:
@@ -182,13 +184,22 @@ def _print_control(draws: Sequence[Draw]) -> None:
 
 def _draw(
     run: Run, requests: Sequence[Request], out: Path, seed: int, tolerance: float, tries: int,
-    extrapolate: bool, guidance: float | None,
+    extrapolate: bool, guidance: float | None, inputs: Sequence[Path] = (),
 ) -> None:  # fmt: skip
     from vesalius.synthesis.guided.closed_loop import generate as draw
 
     with bars() as progress:
         made = draw(
-            run, requests, out, seed, tolerance, tries, extrapolate, guidance, progress=progress
+            run,
+            requests,
+            out,
+            seed,
+            tolerance,
+            tries,
+            extrapolate,
+            guidance,
+            progress=progress,
+            inputs=inputs,
         )
     print_faults(made.faults, "requests were not met")
     _print_control(made.draws)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,7 +22,8 @@ from rich.progress import (
 from rich.table import Table
 
 from vesalius.scans.check import Histogram
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.fault import Fault, Refused, printable
+from vesalius.scans.formats.table import write_table
 from vesalius.scans.progress import Progress as Told
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from vesalius.training.run import Run
 
 console = Console(highlight=False)
+SHOWN_FAULTS = 10
 
 
 @contextmanager
@@ -57,16 +61,36 @@ def bars() -> Iterator[Told]:
 
 
 def print_faults(faults: Sequence[Fault], what: str = "left out") -> None:
-    """Every fault in one table."""
+    """The first faults in a table; where there are more, all of them in a file that is named."""
     if not faults:
         return
     table = Table(title=f"{len(faults)} {what}", title_justify="left", title_style="bold red")
     table.add_column("file", overflow="fold")
     table.add_column("fault")
     table.add_column("remedy")
-    for fault in faults:
-        table.add_row(fault.file, fault.fault, fault.remedy)
+    for fault in faults[:SHOWN_FAULTS]:
+        table.add_row(*(escape(printable(text)) for text in _cells(fault)))
     console.print(table)
+    if len(faults) > SHOWN_FAULTS:
+        console.print(f"the first {SHOWN_FAULTS} are shown; all {len(faults)}: {_kept(faults)}")
+
+
+def _kept(faults: Sequence[Fault]) -> str:
+    """Write all faults to a table in the working folder, under a name that is free."""
+    for number in range(1000):
+        path = Path(f"vesalius-faults{f'-{number}' if number else ''}.csv")
+        if path.exists():
+            continue
+        try:
+            write_table(path, ("file", "fault", "remedy"), [_cells(fault) for fault in faults])
+        except Refused as refusal:
+            return escape(str(refusal))
+        return str(path)
+    return "too many files vesalius-faults-*.csv lie here to write another"
+
+
+def _cells(fault: Fault) -> tuple[str, str, str]:
+    return fault.file, fault.fault, fault.remedy
 
 
 def told_plan(plan: Plan, faults: Sequence[Fault], stop: bool) -> bool:

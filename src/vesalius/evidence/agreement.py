@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Literal
 
 import krippendorff
@@ -40,14 +41,19 @@ def alpha(ratings: np.ndarray, level: Level) -> float:
         return float(krippendorff.alpha(reliability_data=ratings, level_of_measurement=level))
 
 
-def alpha_figure(ratings: np.ndarray, level: Level, seed: int = 0) -> Figure:
-    """Krippendorff's alpha with the interval of a bootstrap over cases."""
+def alpha_figure(
+    ratings: np.ndarray, level: Level, seed: int = 0, subjects: Sequence[str] | None = None
+) -> Figure:
+    """Krippendorff's alpha with the interval of a bootstrap over subjects, or over cases."""
     chance, cases = np.random.default_rng(seed), ratings.shape[1]
+    owners = np.array(range(cases) if subjects is None else subjects)
+    rows = [np.flatnonzero(owners == owner) for owner in dict.fromkeys(owners.tolist())]
     values = np.unique(ratings[~np.isnan(ratings)])
     counts = (ratings[:, :, None] == values).sum(axis=0)
     drawn = np.full(RESAMPLES, np.nan)
     for number in range(RESAMPLES):
-        again = counts[chance.integers(0, cases, cases)]
+        drawn_rows = [rows[row] for row in chance.integers(0, len(rows), len(rows))]
+        again = counts[np.concatenate(drawn_rows)]
         if (again.sum(axis=0) > 0).sum() > 1:
             drawn[number] = krippendorff.alpha(
                 value_counts=again, value_domain=values, level_of_measurement=level

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 from scipy import stats
 
 from vesalius import __version__
-from vesalius.scans.description import write_text
+from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.writing import write_text
 
-RESAMPLES = 2000
+RESAMPLES, FORMAT = 2000, 1
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class Results:
         """Write `results.json`."""
         sound = {name: figure for name, figure in self.figures.items() if figure.sound}
         content = {
+            "format": FORMAT,
             "protocol": self.protocol,
             "preset": self.preset,
             "seed": self.seed,
@@ -159,17 +162,8 @@ class Results:
     @classmethod
     def read(cls, folder: Path) -> Results:
         """What `write` wrote."""
-        content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        figures = {
-            name: Figure(
-                f["value"], f["unit"], f["n"], tuple(f["ci95"]) if f["ci95"] else None, f["sd"]
-            )
-            for name, f in content["figures"].items()
-        }
-        return cls(
-            content["protocol"], content["preset"], content["seed"],
-            content["rests_on_phantoms"], figures, content["notes"],
-        )  # fmt: skip
+        adapter = TypeAdapter(cls)
+        return read_json(folder / "results.json", adapter, "run the command again", FORMAT)
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ under each condition, whose covariances over cases come from a jackknife.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -40,21 +41,23 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Jackknifed:
-    """A figure of each reader under each condition, and the same without each case.
+    """A figure of each reader under each condition, and the same without each subject.
+
+    Cases of one subject are alike, so they are left out together.
 
     Attributes:
         values: `(T, R)`.
-        without: without each of N cases, `(N, T, R)`.
+        without: without each of G subjects, `(G, T, R)`.
     """
 
     values: np.ndarray
     without: np.ndarray
 
     def covariances(self) -> np.ndarray:
-        """Over cases, between conditions and readers `(T, R, T, R)`."""
-        cases = len(self.without)
+        """Over subjects, between conditions and readers `(T, R, T, R)`."""
+        subjects = len(self.without)
         apart = self.without - self.without.mean(axis=0)
-        found: np.ndarray = (cases - 1) / cases * np.einsum("nij,nkl->ijkl", apart, apart)
+        found: np.ndarray = (subjects - 1) / subjects * np.einsum("nij,nkl->ijkl", apart, apart)
         return found
 
 
@@ -177,18 +180,29 @@ def each_pair(figure: Jackknifed) -> dict[tuple[int, int], Estimate]:
     return found
 
 
-def jackknifed_means(values: np.ndarray) -> Jackknifed:
+def jackknifed_means(values: np.ndarray, subjects: Sequence[str] | None = None) -> Jackknifed:
     """Means over N cases of ratings or right answers `(T, R, N)`.
+
+    Args:
+        values: of all cases.
+        subjects: of each case; each its own without them.
 
     >>> jackknifed_means(np.array([[[0.0, 1.0, 1.0, 0.0]]])).without.ravel().round(2).tolist()
     [0.67, 0.33, 0.33, 0.67]
+    >>> two = jackknifed_means(np.array([[[0.0, 1.0, 1.0, 0.0]]]), ["a", "b", "b", "c"])
+    >>> two.without.ravel().round(2).tolist()
+    [0.67, 0.0, 0.67]
     """
-    cases = values.shape[2]
-    total = values.sum(axis=2)
-    return Jackknifed(total / cases, (total - np.moveaxis(values, 2, 0)) / (cases - 1))
+    member = _members(values.shape[2], subjects)
+    total, own = values.sum(axis=2), np.einsum("trn,gn->gtr", values, member)
+    left = values.shape[2] - member.sum(axis=1)
+    without = (total - own) / np.maximum(left, 1)[:, None, None]
+    return Jackknifed(total / values.shape[2], without)
 
 
-def jackknifed_auc(scores: np.ndarray, truth: np.ndarray) -> Jackknifed:
+def jackknifed_auc(
+    scores: np.ndarray, truth: np.ndarray, subjects: Sequence[str] | None = None
+) -> Jackknifed:
     """Areas under the receiver's curve of scores `(T, R, N)`, the truth `(N,)` being 0 or 1.
 
     >>> found = jackknifed_auc(np.array([[[1.0, 2.0, 3.0, 4.0]]]), np.array([0, 1, 0, 1]))
@@ -196,32 +210,50 @@ def jackknifed_auc(scores: np.ndarray, truth: np.ndarray) -> Jackknifed:
     ([[0.75]], [0.5, 1.0, 1.0, 0.5])
     """
     ill, well = np.flatnonzero(truth == 1), np.flatnonzero(truth == 0)
+    member = _members(scores.shape[2], subjects)
+    of_ill, of_well = member[:, ill], member[:, well]
     gap = scores[:, :, ill, None] - scores[:, :, None, well]
     order = (np.sign(gap) + 1) / 2
     total = order.sum(axis=(2, 3))
-    without = np.empty((scores.shape[2], *scores.shape[:2]))
-    with_ill = (total[..., None] - order.sum(axis=3)) / max((len(ill) - 1) * len(well), 1)
-    with_well = (total[..., None] - order.sum(axis=2)) / max(len(ill) * (len(well) - 1), 1)
-    without[ill], without[well] = np.moveaxis(with_ill, 2, 0), np.moveaxis(with_well, 2, 0)
-    return Jackknifed(total / (len(ill) * len(well)), without)
+    kept = (
+        total
+        - np.einsum("gi,tri->gtr", of_ill, order.sum(axis=3))
+        - np.einsum("gw,trw->gtr", of_well, order.sum(axis=2))
+        + np.einsum("gi,triw,gw->gtr", of_ill, order, of_well, optimize=True)
+    )
+    pairs = (len(ill) - of_ill.sum(axis=1)) * (len(well) - of_well.sum(axis=1))
+    return Jackknifed(total / (len(ill) * len(well)), kept / np.maximum(pairs, 1)[:, None, None])
 
 
-def jackknifed_gap(values: np.ndarray, second: np.ndarray) -> Jackknifed:
+def jackknifed_gap(
+    values: np.ndarray, second: np.ndarray, subjects: Sequence[str] | None = None
+) -> Jackknifed:
     """Mean of the cases of a second group minus that of the first, of ratings `(T, R, N)`.
 
     >>> gap = jackknifed_gap(np.array([[[1.0, 2.0, 4.0]]]), np.array([False, False, True]))
     >>> gap.values.tolist()
     [[2.5]]
     """
+    member = _members(values.shape[2], subjects)
     sides = []
     for own in (~second, second):
-        count = own.sum()
-        total = values[:, :, own].sum(axis=2)
-        without = np.repeat((total / count)[None], values.shape[2], axis=0)
-        without[own] = (total - np.moveaxis(values[:, :, own], 2, 0)) / max(count - 1, 1)
-        sides.append((total / count, without))
+        chosen, mine = values[:, :, own], member[:, own]
+        total = chosen.sum(axis=2)
+        left = np.maximum(own.sum() - mine.sum(axis=1), 1)[:, None, None]
+        without = (total - np.einsum("trn,gn->gtr", chosen, mine)) / left
+        sides.append((total / own.sum(), without))
     (first, first_without), (other, other_without) = sides
     return Jackknifed(other - first, other_without - first_without)
+
+
+def _members(cases: int, subjects: Sequence[str] | None) -> np.ndarray:
+    """Which cases belong to each subject, 0 or 1 `(G, N)`, subjects in order of appearance."""
+    if subjects is None:
+        return np.eye(cases)
+    places = {subject: place for place, subject in enumerate(dict.fromkeys(subjects))}
+    found = np.zeros((len(places), cases))
+    found[[places[subject] for subject in subjects], np.arange(cases)] = 1
+    return found
 
 
 def _estimate(value: float, variance: float, degrees: float) -> Estimate:

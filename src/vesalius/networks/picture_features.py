@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vesalius.networks.inception import InceptionV3
+from vesalius.networks.weights import read_tensors
 from vesalius.scans.fault import Refused
 
 
@@ -149,13 +148,9 @@ def features_from(weights: Path) -> PictureFeatures:
     Raises:
         Refused: if the file is missing, no safetensors, or holds another network.
     """
-    if not weights.is_file():
+    if not weights.exists():
         raise Refused(weights, "does not exist", "check the path")
-    try:
-        tensors = load_file(weights)
-    except SafetensorError as error:
-        remedy = "convert the state dict with safetensors.torch.save_file"
-        raise Refused(weights, f"is no safetensors file ({error})", remedy) from error
+    tensors, _ = read_tensors(weights, "convert the state dict with safetensors.torch.save_file")
     inception = any(name.startswith("Mixed_") for name in tensors)
     network, kept = _inception(tensors) if inception else _resnet50(tensors)
     try:

@@ -66,6 +66,8 @@ class Segmenter(nn.Module):
         """Maps at the resolution of the image `(B, fine, D, H, W)`, and the deepest ones."""
         sides = image.shape[2:]
         missing = [-side % self.multiple for side in reversed(sides)]
+        if max(sides) <= self.multiple:
+            missing[0] += self.multiple  # instance normalisation needs two voxels at the deepest
         padded = functional.pad(image, [p for m in missing for p in (0, m)], mode="replicate")
         deepest: list[Tensor] = []
         hook = self._deepest[0].register_forward_hook(

@@ -13,11 +13,11 @@ from vesalius.evidence.utility import CaseScore, score
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.volume import Volume
+from vesalius.scans.writing import make_folder, write_text
 from vesalius.tasks.nnunet import NnunetRecipe, train_and_predict
 from vesalius.tasks.segmentation import (
     SegmenterRecipe,

@@ -23,11 +23,11 @@ from vesalius.evidence.memorisation import CopyAudit, audit_likeness, likeness_t
 from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused, make_folder
+from vesalius.scans.fault import Refused
 from vesalius.scans.grid import Grid, fit_grid, whole_grid
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import require_disjoint
+from vesalius.scans.writing import make_folder, write_text
 from vesalius.tasks.pretrained_run import Embedding
 
 Judge = Callable[[np.ndarray, np.ndarray], CopyAudit | PatchAudit]

@@ -6,12 +6,12 @@ of a rise by more than one grade is calibrated on patients that were held out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, FiniteFloat
 from scipy.special import expit, logit
 
 from vesalius.scans.classified import TRAIN, VALIDATION
@@ -116,16 +116,19 @@ class Foreseen:
         return expected
 
 
+class _Calibrated(BaseModel):
+    """What a run keeps of the calibration of its risk."""
+
+    slope_and_offset: tuple[FiniteFloat, FiniteFloat]
+
+
 class Prognosis:
     """A run with its classifier of grades, ready for pictures."""
 
     def __init__(self, foreseer: Foreseer, grader: TrainedClassifier | None) -> None:
         self.foreseer, self.grader = foreseer, grader
-        path = foreseer.run.folder / f"{RISK}.json"
-        self.pair: tuple[float, float] | None = None
-        if path.is_file():
-            slope, offset = json.loads(path.read_text())["slope_and_offset"]
-            self.pair = (float(slope), float(offset))
+        run = foreseer.run
+        self.pair = run.noted(RISK, _Calibrated).slope_and_offset if run.has_note(RISK) else None
 
     @classmethod
     def open(cls, folder: str | Path) -> Prognosis:

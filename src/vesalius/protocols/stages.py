@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused, make_folder
+from pydantic import BaseModel, Field
+
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import read_json, write_json
+from vesalius.scans.writing import make_folder
+
+FORMAT = 1
+
+
+class _Before(BaseModel):
+    """What an earlier process left."""
+
+    settings: str
+    seconds: dict[str, float] = Field(default_factory=dict)
+    done: list[str] = Field(default_factory=list)
 
 
 class Stages:
@@ -32,15 +43,15 @@ class Stages:
         self.folder = make_folder(folder)
         self._file = self.folder / "stages.json"
         self._finished = finished
-        content: dict[str, Any] = {"settings": settings, "seconds": {}, "done": []}
-        if self._file.is_file():
-            content = json.loads(self._file.read_text())
-            if content["settings"] != settings:
+        before = _Before(settings=settings)
+        if self._file.exists():
+            before = read_json(self._file, _Before, "choose a new folder", FORMAT)
+            if before.settings != settings:
                 fault = "holds a protocol with other settings"
                 raise Refused(self.folder, fault, "choose a new folder")
         self._settings = settings
-        self.seconds: dict[str, float] = dict(content["seconds"])
-        self._done: list[str] = list(content["done"])
+        self.seconds = dict(before.seconds)
+        self._done = list(before.done)
         self._write()
 
     def run(self, name: str, work: Callable[[], object]) -> None:
@@ -56,4 +67,4 @@ class Stages:
 
     def _write(self) -> None:
         content = {"settings": self._settings, "seconds": self.seconds, "done": self._done}
-        write_text(self._file, json.dumps(content, indent=2) + "\n")
+        write_json(self._file, content, FORMAT)

@@ -13,7 +13,7 @@ from typing import Any
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.protocols.stages import Stages
-from vesalius.scans.fault import make_folder
+from vesalius.scans.writing import make_folder
 
 Measured = tuple[dict[str, Figure], dict[str, Any]]
 Work = Callable[[], Measured]

@@ -20,10 +20,11 @@ from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.protocols.prove import ProveRecipe, prove
 from vesalius.protocols.stages import Stages
-from vesalius.scans.cohort import Cohort, CohortWriter, write_table
-from vesalius.scans.description import write_text
+from vesalius.scans.cohort import Cohort, update_table
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.split import split_by_subject
+from vesalius.scans.writing import write_text
 from vesalius.synthesis.guided import recipe as guided
 from vesalius.synthesis.guided.closed_loop import Draw, generate, probe
 from vesalius.synthesis.guided.drawing import Painter, noise_seed
@@ -185,29 +186,27 @@ def run_ventricles(
 
 def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:
     """Write a split by subject into `cases.csv` of a cohort."""
-    split = Cohort(
-        cohort.folder, cohort.description, split_by_subject(cohort.cases, shares, seed),
-        cohort.faults,
-    )  # fmt: skip
-    write_table(split, {})
-    return split
+    placed = split_by_subject(cohort.cases, shares, seed)
+    update_table(cohort, {"split": {case.name: case.split for case in placed}})
+    return Cohort(cohort.folder, cohort.description, placed, cohort.faults)
 
 
 def one_seed(run: Run, out: Path, volumes_ml: Sequence[float], seed: int) -> None:
     """The same patient at several volumes: one noise for labels and one for the image."""
     painter = Painter(run)
-    writer = CohortWriter(out, run.fingerprint.description, [ATTRIBUTE])
-    for ml in volumes_ml:
-        label_map = painter.label_map([ml], noise_seed(seed, "strip"))
-        scan = painter.image(label_map, noise_seed(seed, "strip image"))
-        attribute = run.fingerprint.attribute(ATTRIBUTE).attribute
-        measured = {ATTRIBUTE: attribute.of(label_map, run.fingerprint.labels)}
-        writer.add(
-            f"strip_{ml:03.0f}", scan, f"strip-{seed}", measured,
-            provenance={"synthetic": True, "run": run.name, "seed": seed,
-                        "request": {ATTRIBUTE: ml}, "measured": measured, "parent": None},
-        )  # fmt: skip
-    writer.finish()
+    made = {"command": "one seed", "run": run.name, "seed": seed}
+    with CohortWriter(out, run.fingerprint.description, [ATTRIBUTE], made) as writer:
+        for ml in volumes_ml:
+            label_map = painter.label_map([ml], noise_seed(seed, "strip"))
+            scan = painter.image(label_map, noise_seed(seed, "strip image"))
+            attribute = run.fingerprint.attribute(ATTRIBUTE).attribute
+            measured = {ATTRIBUTE: attribute.of(label_map, run.fingerprint.labels)}
+            writer.add(
+                f"strip_{ml:03.0f}", scan, f"strip-{seed}", measured,
+                provenance={"synthetic": True, "run": run.name, "seed": seed,
+                            "request": {ATTRIBUTE: ml}, "measured": measured, "parent": None},
+            )  # fmt: skip
+        writer.finish()
 
 
 def write_draws(draws: Sequence[Draw], path: Path) -> None:

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -22,6 +23,7 @@ from scipy import ndimage
 
 from vesalius.evidence.discrimination import auc_figure
 from vesalius.evidence.figure import Figure
+from vesalius.scans.formats.raster import FORMATS, require_picture
 from vesalius.scans.pictures import picture_of
 from vesalius.scans.volume import Volume
 
@@ -61,9 +63,10 @@ def written(volume: Volume) -> bytes:
     return found
 
 
-def repainted(content: bytes) -> bytes:
-    """A picture as PNG with pixels alone."""
-    with Image.open(io.BytesIO(content)) as image:
+def repainted(content: bytes, path: str | Path) -> bytes:
+    """A picture as PNG with pixels alone; `path` names it in a refusal."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        require_picture(path, image.size, getattr(image, "n_frames", 1))
         plain = image.convert("RGB")
     out = io.BytesIO()
     Image.fromarray(np.asarray(plain)).save(out, format="PNG", compress_level=6)

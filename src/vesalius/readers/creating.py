@@ -15,9 +15,9 @@ from vesalius.readers.orders import Step, crossover, order_of
 from vesalius.readers.questions import questions_of
 from vesalius.readers.study import STUDY, Study
 from vesalius.readers.writing import write_study
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused, make_folder
+from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, silent
+from vesalius.scans.writing import make_folder, write_text
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from vesalius.scans.fault import Refused
+from vesalius.scans.formats.content import read_text, refused_if_damaged
 from vesalius.training.recipe import Settings
+
+LARGEST_DESIGN, DEEPEST_DESIGN = 2**16, 50
 
 Language = Literal["en", "de"]
 Kind = Literal["realism", "saliency", "diagnosis"]
@@ -45,11 +48,11 @@ class _Design(Settings):
     """
 
     title: str = Field(min_length=1, max_length=200)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=2**62)
     readers: int = Field(default=2, ge=1, le=200)
     language: Language = "en"
-    practice: int = Field(default=2, ge=0)
-    repeats: int = Field(default=0, ge=0)
+    practice: int = Field(default=2, ge=0, le=10_000)
+    repeats: int = Field(default=0, ge=0, le=10_000)
     span: tuple[float, float] | None = None
     windows: tuple[Window, ...] = ()
     phantoms: bool = False
@@ -126,7 +129,7 @@ class DiagnosisDesign(_Design):
     aid: Path
     cases: int | None = Field(default=None, ge=2)
     split: str = ""
-    washout_days: float = Field(default=28.0, ge=0)
+    washout_days: float = Field(default=28.0, ge=0, le=3650)
 
 
 Design = RealismDesign | SaliencyDesign | DiagnosisDesign
@@ -146,12 +149,13 @@ def read_design(path: str | Path) -> Design:
     vesalius.scans.fault.Refused: ...design.yaml: sources: Tuple should have at least 1 item ...
     """
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Refused(path, "cannot be read", "give the design as a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Refused(path, f"is not YAML ({error})", "correct it") from error
+    text = read_text(path, LARGEST_DESIGN, "give the design as a YAML file")
+    if deepest(text) > DEEPEST_DESIGN:
+        raise Refused(path, "is nested too deeply", "write it as the guide shows")
+    with refused_if_damaged(path, "is not YAML", "correct it"):
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+            raise Refused(path, "refers to entries by aliases", "write them out")
+        content = yaml.safe_load(text)
     if not isinstance(content, dict):
         raise Refused(path, "holds no design", "begin with design: realism")
     try:
@@ -161,6 +165,19 @@ def read_design(path: str | Path) -> Design:
         place = ".".join(str(part) for part in first["loc"][1:]) or "design"
         raise Refused(path, f"{place}: {first['msg']}", "correct the entry") from error
     return _from(path.parent, found)
+
+
+def deepest(text: str) -> int:
+    """How deeply brackets are nested in a text, at most, whatever they mean in it.
+
+    >>> deepest("[[1], {a: [2]}]")
+    3
+    """
+    level = most = 0
+    for letter in text:
+        level += (letter in "[{") - (letter in "]}")
+        most = max(most, level)
+    return most
 
 
 def _from(folder: Path, design: Design) -> Design:

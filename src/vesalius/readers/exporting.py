@@ -8,24 +8,28 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from vesalius.readers.answers.store import Answer, Store
+from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.niivue import FILE as NIIVUE
+from vesalius.readers.orders import Step
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
 from vesalius.readers.study import Study
 from vesalius.readers.telling import outline_told, step_told
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused, make_folder
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.writing import make_folder, write_text
 
+LARGEST_CLOCK_ERROR = timedelta(days=1)
 FIRST_SCRIPT = '<script src="niivue.js">'
-LARGEST_FILE = 64 * 2**20
 
 
 def export_study(study: Study, out: str | Path) -> list[Path]:
@@ -79,8 +83,8 @@ class _Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     step: int = Field(ge=0)
-    key: str = Field(min_length=8, max_length=64)
-    sitting: str = Field(min_length=8, max_length=64)
+    key: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    sitting: str = Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
     seconds: float = Field(ge=0, le=86_400)
     received: datetime
     content: dict[str, Any]
@@ -97,37 +101,84 @@ class _File(BaseModel):
     answers: list[_Given]
 
 
-def collect(study: Study, store: Store, file: str | Path) -> tuple[int, int]:
+def collect(study: Study, store: Store, file: str | Path) -> Collected:
     """Store the answers of a reader's file; those that are there already are left.
 
-    Returns the reader's number from 1, and how many answers were new.
+    Each keeps that it came from a file, and what speaks against its order and washout.
 
     Raises:
         Refused: for a file that is damaged, of another study, or holds an answer that cannot be;
             nothing of it is stored then.
     """
     path = Path(file)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise Refused(path, "is too large for answers", "give the file that the page has saved")
-        found = _File.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Refused(path, "cannot be read", "check the path") from error
-    except (ValidationError, UnicodeDecodeError) as error:
-        fault = "holds no answers of a reader"
-        raise Refused(path, fault, "give the file that the page has saved") from error
+    found = read_json(path, _File, "give the file that the page has saved")
     reader = study.reader_of(found.token)
     if reader is None:
         raise Refused(path, "belongs to another study", "name the study that it was made for")
     steps = study.steps(reader)
     for one in found.answers:
         fault = fault_in(one.content, study.outline.questions)
-        if one.step >= len(steps) or one.received.tzinfo is None or fault:
+        if one.step >= len(steps) or not _dated(one.received) or fault:
             told = fault or "a case that there is not"
             raise Refused(path, f"answers {told}", "ask the reader to save the file again")
-    new = [
-        store.add(Answer(reader, one.step, one.sitting, one.key, one.content, one.seconds,
-                         one.received))
+    given = [
+        Answer(reader, one.step, one.sitting, one.key, one.content, one.seconds, one.received,
+               "file")
         for one in found.answers
     ]  # fmt: skip
-    return reader + 1, sum(new)
+    doubts = doubts_of(steps, given, timedelta(days=study.outline.washout_days), now())
+    new = [
+        store.add(replace(answer, doubt=doubt)) for answer, doubt in zip(given, doubts, strict=True)
+    ]
+    return Collected(reader + 1, sum(new), sum(map(bool, doubts)))
+
+
+def _dated(time: datetime) -> bool:
+    """Whether a time has its zone and can be reckoned with."""
+    return time.tzinfo is not None and 2000 <= time.year <= 2200
+
+
+def doubts_of(
+    steps: Sequence[Step], answers: Sequence[Answer], washout: timedelta, now: datetime
+) -> list[str]:
+    """Why each answer cannot be vouched for, empty where nothing speaks against it.
+
+    Pages of a folder keep order and washout by the clock of the reader's machine and show nothing
+    of a closed session; whoever opens the files by hand is not held by them. What such a reader's
+    answers tell of it is told here.
+
+    Args:
+        steps: of the reader.
+        answers: in the order of the file.
+        washout: between both sessions.
+        now: when the file is collected.
+    """
+    found, before = [], None
+    for number, answer in enumerate(answers):
+        own = ReaderProgress(steps, answers[:number], washout)
+        told = []
+        if before is not None and answer.received < before:
+            told.append("given before the one that stands before it")
+        if answer.received > now + LARGEST_CLOCK_ERROR:
+            told.append("given in the future")
+        reached, opens = own.next_step, own.opens(answer.step)
+        if reached is None or steps[answer.step].session < steps[reached].session:
+            told.append("given after its session was closed")
+        elif answer.step > reached:
+            told.append("given before its turn")
+        elif not own.may_answer(answer.step, answer.sitting, max(answer.received, now)):
+            told.append("changed in another sitting")
+        if opens is not None and answer.received < opens:
+            told.append("given before the washout was over")
+        found.append("; ".join(told))
+        before = answer.received
+    return found
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A reader's file that was stored: whose, how many answers were new, how many are in doubt."""
+
+    reader: int
+    new: int
+    doubtful: int

@@ -20,10 +20,13 @@ from vesalius.readers.design import (
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
-from vesalius.scans.nifti import read_nifti
+from vesalius.scans.formats.content import read_bytes, refused_if_damaged
+from vesalius.scans.formats.nifti import read_nifti
+from vesalius.scans.formats.raster import LARGEST_BYTES
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
 
+Ending = Literal[".nii", ".png"]
 Role = Literal["image", "aid", "map"]
 FEWEST_OF_EITHER = 2
 """Cases that are truly yes, and truly no, without which nothing can be told of decisions."""
@@ -41,7 +44,7 @@ class Shown:
     """
 
     content: bytes
-    ending: str
+    ending: Ending
     role: Role
     method: str = ""
 
@@ -55,12 +58,14 @@ class Item:
         source: the cohort or folder.
         pictures: that are shown.
         truth: `real` or `synthetic`; `yes` or `no`; empty for maps.
+        subject: whose it is, where that is known.
     """
 
     case: str
     source: str
     pictures: tuple[Shown, ...]
     truth: str
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _realism(design: RealismDesign, progress: Progress) -> Drawn:
     synthetic = [source.origin == "synthetic" for _, source in both]
     items = [
         Item(case.name, str(source.cohort), (Shown(written(image), ".nii", "image"),),
-             source.origin)
+             source.origin, case.subject)
         for image, (case, source) in zip(images, both, strict=True)
     ]  # fmt: skip
     return Drawn(
@@ -183,7 +188,7 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
     ]  # fmt: skip
     items = [
         Item(case.name, str(design.cohort), (Shown(written(image), ".nii", "image"), aid),
-             "yes" if case.attributes[design.truth] == 1 else "no")
+             "yes" if case.attributes[design.truth] == 1 else "no", case.subject)
         for case, image, aid in zip(chosen, images, shown, strict=True)
     ]  # fmt: skip
     return Drawn(tuple(items[:count]), tuple(items[count:]), phantoms=phantoms)
@@ -239,10 +244,8 @@ def owner_of(file: str, names: Sequence[str]) -> str:
 
 
 def _repainted(path: Path) -> bytes:
-    try:
-        return repainted(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise Refused(path, f"is no readable picture ({error})", "export it again") from error
+    with refused_if_damaged(path, "is no readable picture", "export it again"):
+        return repainted(read_bytes(path, LARGEST_BYTES), path)
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:

@@ -15,7 +15,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from vesalius.scans.fault import Refused, make_folder, refused_if_unwritable
+from vesalius.scans.fault import Refused
+from vesalius.scans.writing import make_folder, refused_if_unwritable
 
 PACKAGE, VERSION = "@niivue/niivue", "0.69.0"
 INTEGRITY = (

@@ -1,4 +1,8 @@
-"""How far a reader has come, and what may be seen and answered now."""
+"""How far a reader has come, and what may be seen and answered now.
+
+A session is closed once its last answer is in: from then on none of its cases, aids and answers can
+be seen or changed, so that the washout is one.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,24 @@ class ReaderProgress:
         done = self.answered
         return next((number for number in range(len(self.steps)) if number not in done), None)
 
+    @property
+    def session(self) -> int | None:
+        """The session that is open, or that opens next; none when all are closed."""
+        following = self.next_step
+        return None if following is None else self.steps[following].session
+
+    @property
+    def first_step(self) -> int | None:
+        """The first step of that session."""
+        own = self.session
+        return next((n for n, step in enumerate(self.steps) if step.session == own), None)
+
+    def closes(self, step: int) -> bool:
+        """Whether the answer to a step is the one that closes its session."""
+        own = self.steps[step].session
+        rest = [n for n, one in enumerate(self.steps) if one.session == own and n != step]
+        return step not in self.answered and all(n in self.answered for n in rest)
+
     def opens(self, step: int) -> datetime | None:
         """When a step of the second session may be seen; none for those of the first."""
         if self.steps[step].session == 1:
@@ -43,9 +65,11 @@ class ReaderProgress:
         return max(ends) + self.washout if ends else None
 
     def may_see(self, step: int, now: datetime) -> bool:
-        """Whether a step was reached, and the washout before it is over."""
+        """Whether a step was reached in the session that is open, the washout before it over."""
         reached = self.next_step
-        if not 0 <= step < len(self.steps) or (reached is not None and step > reached):
+        if reached is None or not 0 <= step <= reached:
+            return False
+        if self.steps[step].session != self.session:
             return False
         opens = self.opens(step)
         return opens is None or now >= opens

@@ -102,7 +102,12 @@ def fault_in(content: object, asked: tuple[Question, ...]) -> str:
             return f"{question.name}: no answer"
         if not question.accepts(given[question.name]):
             return f"{question.name}: no such answer"
-    comment = given.get(COMMENT, "")
+    return _fault_in_comment(given.get(COMMENT, ""))
+
+
+def _fault_in_comment(comment: object) -> str:
     if not isinstance(comment, str) or len(comment) > LONGEST_COMMENT:
         return f"{COMMENT}: no text of at most {LONGEST_COMMENT} characters"
+    if any("\ud800" <= letter <= "\udfff" for letter in comment):
+        return f"{COMMENT}: holds half a character, which no file can keep"
     return ""

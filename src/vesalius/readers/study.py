@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter
 
 from vesalius.readers.design import ANY_DESIGN, Design, Kind, Language, Window
 from vesalius.readers.orders import Step
 from vesalius.readers.questions import Question
 from vesalius.scans.fault import Refused
+from vesalius.scans.formats.content import read_bytes
+from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.formats.table import read_table
 from vesalius.training.recipe import Settings
 
 STUDY, STIMULI, PRIVATE = "study.json", "stimuli", "private"
+FORMAT, AGAIN, LARGEST_STIMULUS = 1, "create the study again", 2**31
 KEY, LINKS, DESIGN = "key.json", "links.csv", "design.json"
 
 
@@ -34,9 +38,9 @@ class Stimulus(Settings):
         flat: one voxel thick.
     """
 
-    name: str
-    ending: str
-    role: str
+    name: str = Field(pattern=r"^[0-9a-f]{1,64}$")
+    ending: Literal[".nii", ".png"]
+    role: Literal["image", "aid", "map"]
     flat: bool = False
 
     @property
@@ -76,12 +80,14 @@ class ItemKey(Settings):
         case, source: where it came from.
         truth: `real`, `synthetic`, `yes`, `no`, or empty.
         methods: of its maps, in the order of its files.
+        subject: whose it is; the case's own name where that is not known.
     """
 
     case: str
     source: str
     truth: str
     methods: tuple[str, ...] = ()
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,14 +105,10 @@ class Study:
             Refused: for a folder that holds none, or a damaged one.
         """
         path = Path(folder) / STUDY
-        if not path.is_file():
+        if not path.exists():
             fault = "holds no study"
             raise Refused(folder, fault, "make one with vesalius readers create")
-        try:
-            outline = Outline.model_validate_json(path.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise Refused(path, "is damaged", "create the study again") from error
-        return cls(Path(folder), outline)
+        return cls(Path(folder), read_json(path, Outline, AGAIN, FORMAT))
 
     @property
     def identity(self) -> str:
@@ -129,21 +131,34 @@ class Study:
     def steps(self, reader: int) -> list[Step]:
         """What a reader sees, in order."""
         path = self.folder / PRIVATE / f"order-{reader + 1}.json"
-        return [Step.model_validate(one) for one in json.loads(path.read_text())]
+        steps = read_json(path, TypeAdapter(list[Step]), AGAIN)
+        for step in steps:
+            known = 0 <= step.item < len(self.outline.items)
+            maps = range(len(self.outline.items[step.item])) if known else range(0)
+            if not known or not set(step.arrangement) <= set(maps):
+                raise Refused(path, f"shows item {step.item}, which the study has not", AGAIN)
+        return steps
 
     def key(self) -> list[ItemKey]:
         """What the items truly are: for results alone."""
         path = self.folder / PRIVATE / KEY
-        return [ItemKey.model_validate(one) for one in json.loads(path.read_text())]
+        found = read_json(path, TypeAdapter(list[ItemKey]), AGAIN)
+        if len(found) != len(self.outline.items):
+            fault = f"tells {len(found)} items, the study has {len(self.outline.items)}"
+            raise Refused(path, fault, AGAIN)
+        return found
 
     def design(self) -> Design:
         """What it was made from."""
-        return ANY_DESIGN.validate_json((self.folder / PRIVATE / DESIGN).read_text())
+        return read_json(self.folder / PRIVATE / DESIGN, ANY_DESIGN, AGAIN)
 
     def tokens(self) -> list[str]:
         """The secret end of each reader's link."""
-        lines = (self.folder / PRIVATE / LINKS).read_text().splitlines()[1:]
-        return [line.split(",")[1] for line in lines]
+        path = self.folder / PRIVATE / LINKS
+        found = [row["token"] for row in read_table(path, ["reader", "token"], AGAIN)]
+        if [hashed(token) for token in found] != list(self.outline.readers):
+            raise Refused(path, "holds other links than the study", AGAIN)
+        return found
 
     def shown(self, step: Step) -> list[Stimulus]:
         """The files of a step as they are arranged; the aid only where it is to be seen."""
@@ -154,7 +169,7 @@ class Study:
 
     def content(self, stimulus: Stimulus) -> bytes:
         """The bytes of a file."""
-        return (self.folder / STIMULI / stimulus.file).read_bytes()
+        return read_bytes(self.folder / STIMULI / stimulus.file, LARGEST_STIMULUS)
 
 
 def hashed(token: str) -> str:

@@ -30,6 +30,7 @@ def progress_told(own: ReaderProgress, now: datetime) -> dict[str, Any]:
     waits = opens is not None and now < opens
     return {
         "answered": sorted(own.answered), "next": following, "steps": len(own.steps),
+        "first": own.first_step, "session": own.session,
         "opens": opens.isoformat() if opens is not None and waits else None,
     }  # fmt: skip
 
@@ -42,7 +43,7 @@ def step_told(
     before = own.answered.get(step)
     return {
         "step": step, "practice": at.kind == "practice", "session": at.session,
-        "aided": at.aided, "open": open_for_answers,
+        "aided": at.aided, "open": open_for_answers, "closes": own.closes(step),
         "pictures": [
             {"name": one.name, "ending": one.ending, "role": one.role, "flat": one.flat}
             for one in study.shown(at)

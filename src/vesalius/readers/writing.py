@@ -13,6 +13,7 @@ from vesalius.readers.items import Drawn
 from vesalius.readers.orders import Step
 from vesalius.readers.study import (
     DESIGN,
+    FORMAT,
     KEY,
     LINKS,
     PRIVATE,
@@ -24,8 +25,8 @@ from vesalius.readers.study import (
     Study,
     hashed,
 )
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import make_folder, refused_if_unwritable
+from vesalius.scans.formats.json_file import write_json
+from vesalius.scans.writing import make_folder, refused_if_unwritable
 
 TOKEN_BYTES, NAME_BYTES = 24, 8
 
@@ -64,7 +65,8 @@ def write_study(
         files.append(tuple(own))
     key = [
         ItemKey(case=item.case, source=item.source, truth=item.truth,
-                methods=tuple(picture.method for picture in item.pictures if picture.method))
+                methods=tuple(picture.method for picture in item.pictures if picture.method),
+                subject=item.subject)
         for item in every
     ]  # fmt: skip
     _keep(private / KEY, json.dumps([one.model_dump() for one in key], indent=1))
@@ -76,10 +78,10 @@ def write_study(
     _keep(private / LINKS, "\n".join(["reader,token", *rows]) + "\n")
     design = design.model_copy(update={"phantoms": design.phantoms or drawn.phantoms})
     _keep(private / DESIGN, design.model_dump_json(indent=1))
-    told = Outline.model_validate(
+    outlined = Outline.model_validate(
         outline | {"items": files, "readers": [hashed(token) for token in tokens]}
-    ).model_dump_json(indent=1)
-    write_text(folder / STUDY, told)
+    ).model_dump(mode="json")
+    write_json(folder / STUDY, outlined, FORMAT)
     return Study.open(folder)
 
 

@@ -25,7 +25,7 @@ from vesalius.report.robustness_page import robustness_picture, robustness_table
 from vesalius.report.volumes_page import volumes_picture, volumes_table
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
+from vesalius.scans.writing import write_text
 
 ATTRIBUTE = "ventricle_volume_ml"
 EACH = 7

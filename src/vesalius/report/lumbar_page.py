@@ -13,8 +13,8 @@ from vesalius.report.rendering import rendered, shown
 from vesalius.report.sources import cohort_if_there, json_if_there, table_if_there
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
-from vesalius.scans.description import write_text
 from vesalius.scans.landmarks import read_landmarks
+from vesalius.scans.writing import write_text
 
 METHODS = (
     "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "repaint_long", "concat",

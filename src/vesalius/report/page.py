@@ -13,7 +13,7 @@ from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
 from vesalius.report.sources import cohort_if_there, json_if_there, table_if_there
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
+from vesalius.scans.writing import write_text
 
 COLUMNS = 9
 

@@ -11,8 +11,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from vesalius.scans.fault import make_folder, refused_if_unwritable
 from vesalius.scans.visits import Visits
+from vesalius.scans.writing import make_folder, refused_if_unwritable
 from vesalius.synthesis.progression.futures import Futures
 
 NOTE = "SYNTHETIC, made by Vesalius; not for diagnosis"

@@ -15,7 +15,7 @@ from vesalius.report.sources import json_if_there, table_if_there
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_cohort
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
+from vesalius.scans.writing import write_text
 from vesalius.tasks.classifier_run import TrainedClassifier
 from vesalius.tasks.saliency import saliency
 from vesalius.tasks.saliency import shown as shown_map

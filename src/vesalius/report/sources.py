@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import OBJECT, read_json
+from vesalius.scans.formats.table import read_table
 
 
 def cohort_if_there(folder: Path, labelled: bool = True) -> Cohort | None:
@@ -23,13 +23,9 @@ def cohort_if_there(folder: Path, labelled: bool = True) -> Cohort | None:
 
 def json_if_there(path: Path) -> dict[str, Any]:
     """The content of a JSON file, empty while there is none."""
-    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return content
+    return read_json(path, OBJECT, "run the command again") if path.exists() else {}
 
 
 def table_if_there(path: Path) -> list[dict[str, str]]:
     """Rows of a CSV, none if there is no such file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
+    return [dict(row.raw) for row in read_table(path)] if path.exists() else []

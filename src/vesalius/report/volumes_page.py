@@ -15,7 +15,7 @@ from vesalius.report.pictures import REAL, SYNTHETIC, encoded, plot
 from vesalius.report.rendering import figures_of, rendered, shown
 from vesalius.report.sources import cohort_if_there, json_if_there
 from vesalius.scans.case import Scan
-from vesalius.scans.description import write_text
+from vesalius.scans.writing import write_text
 
 matplotlib.use("Agg")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Refused
-from vesalius.scans.nifti import read_nifti
+from vesalius.scans.formats.json_file import OBJECT, read_json
+from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.volume import Volume
 
 
@@ -38,8 +38,7 @@ class Case:
         """Request, measured attributes, seed, run and parent; empty for a real case."""
         if self.provenance_file is None:
             return {}
-        content: dict[str, Any] = json.loads(self.provenance_file.read_text(encoding="utf-8"))
-        return content
+        return read_json(self.provenance_file, OBJECT, "generate the case again")
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,7 +77,7 @@ class Classified:
             tuple(self.names[row] for row in chosen), tuple(self.subjects[row] for row in chosen),
             tuple(self.splits[row] for row in chosen),
             None if self.masks is None else self.masks[chosen],
-            None if self.affines is None else self.affines[chosen], self.origin,
+            None if self.affines is None else self.affines[chosen], self.origin, self.faults,
         )  # fmt: skip
 
     def of_split(self, *splits: str) -> Classified:

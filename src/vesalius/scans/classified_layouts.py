@@ -6,8 +6,6 @@ Each is read as its authors publish it: CheXpert (Irvin et al. 2019), ChestX-ray
 
 from __future__ import annotations
 
-import csv
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,15 +14,20 @@ import numpy as np
 
 from vesalius.scans.classified import TEST, TRAIN, VALIDATION, Classified, Listed, read_listed
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.content import read_text
+from vesalius.scans.formats.npz import read_arrays
+from vesalius.scans.formats.table import Table, read_table
 from vesalius.scans.masks import read_mask
 from vesalius.scans.pictures import picture_of, standard
 from vesalius.scans.progress import Progress, followed, silent
 
 Uncertain = Literal["unknown", "positive", "negative"]
-TABLE = "labels.csv"
+LABELS = "labels.csv"
 CHEXPERT = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
 XRAY14 = "Data_Entry_2017*.csv"
+SPLITS = (TRAIN, VALIDATION, TEST)
+BYTES_A_PIXEL, MOST_CLASSES = 3, 1000
 _UNCERTAIN = {"unknown": float("nan"), "positive": 1.0, "negative": 0.0}
 
 
@@ -83,7 +86,8 @@ def read_cohort(
     table = cohort.folder / "cases.csv"
     wanted = [binary[column] for column in _columns(table, labels, binary, labelled)]
     images: list[np.ndarray] = []
-    masks, affines, faults, sound = [], [], [], []
+    masks, affines, sound = [], [], []
+    faults = list(cohort.faults)
     masked = bool(wanted) and (cohort.folder / "masks").is_dir()
     for case in followed(cohort.cases, "reading images", len(cohort.cases), progress):
         try:
@@ -99,7 +103,8 @@ def read_cohort(
             shown = [scaled_volume(channel.voxels) for channel in channels]
         if images and images[0].shape != np.shape(shown):
             fault = f"has shape {np.shape(shown)[1:]}, others {images[0].shape[1:]}"
-            raise Refused(case.images[0], fault, "resample all volumes to one shape")
+            faults.append(Fault(str(case.images[0]), fault, "resample all volumes to one shape"))
+            continue
         images.append(np.stack(shown).astype(np.float16))
         if masked:
             empty = np.zeros(images[-1].shape[1:], dtype=bool)
@@ -127,25 +132,27 @@ def read_medmnist(path: Path) -> Classified:
 
     Classes of more than two become a label each. Every image counts as a subject of its own.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {key: content[key] for key in content.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise Refused(path, f"is no readable archive ({error})", "download it again") from error
-    images, targets, splits = [], [], []
-    for split in (TRAIN, VALIDATION, TEST):
+    entries = [f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels")]
+    arrays = read_arrays(path, dict.fromkeys(entries, BYTES_A_PIXEL))
+    images: list[np.ndarray] = []
+    targets: list[np.ndarray] = []
+    splits: list[str] = []
+    for split in SPLITS:
         try:
             own, told = arrays[f"{split}_images"], arrays[f"{split}_labels"]
         except KeyError as error:
             remedy = "give a file of MedMNIST, with train_images, train_labels and so on"
             raise Refused(path, f"holds no {error.args[0]}", remedy) from error
-        if len(own) != len(told):
-            fault = f"holds {len(own)} {split} images and {len(told)} labels"
-            raise Refused(path, fault, "download it again")
+        _require_medmnist(path, split, own, told)
+        if images and own.shape[1:] + told.shape[1:] != images[0].shape[1:] + targets[0].shape[1:]:
+            raise Refused(path, f"has {split} arrays of another shape", "download it again")
         images.append(own)
-        targets.append(told.reshape(len(told), -1))
+        targets.append(told)
         splits += [split] * len(own)
-    whole, told = np.concatenate(images), np.concatenate(targets)
+    whole = np.concatenate(images)
+    told = np.concatenate(targets).reshape(len(whole), -1)
+    if not len(whole):
+        raise Refused(path, "holds no images", "download it again")
     if told.shape[1] == 1 and told.max() > 1:
         told = np.eye(int(told.max()) + 1)[told[:, 0].astype(int)]
     colour = whole.ndim == 4 and whole.shape[-1] == 3
@@ -153,35 +160,46 @@ def read_medmnist(path: Path) -> Classified:
     names = tuple(f"{path.stem}_{row:06d}" for row in range(len(whole)))
     labels = tuple(f"label_{column}" for column in range(told.shape[1]))
     return Classified(
-        (channelled / 255).astype(np.float16), told.astype(np.float32), labels, names, names,
-        tuple(splits),
+        np.divide(channelled, np.float16(255), dtype=np.float16, casting="unsafe"),
+        told.astype(np.float32), labels, names, names, tuple(splits),
     )  # fmt: skip
+
+
+def _require_medmnist(path: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:
+    """Refuse images that are no bytes in 2D or 3D, and labels that are no classes."""
+    remedy = "download it again"
+    if images.ndim not in (3, 4) or images.dtype != np.uint8 or 0 in images.shape[1:]:
+        fault = f"holds {split} images of shape {images.shape} and type {images.dtype}"
+        raise Refused(path, fault, "give a file of MedMNIST: bytes (N, H, W) or (N, D, H, W)")
+    if labels.ndim not in (1, 2) or len(labels) != len(images):
+        fault = f"holds {len(images)} {split} images and labels of shape {labels.shape}"
+        raise Refused(path, fault, remedy)
+    whole = bool((labels == np.round(labels)).all()) if labels.dtype.kind == "f" else True
+    if labels.size and not (whole and labels.min() >= 0 and labels.max() < MOST_CLASSES):
+        raise Refused(path, f"holds {split} labels that are no classes", remedy)
 
 
 def _listed(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[str]]:
     if not folder.is_dir():
         raise Refused(folder, "is neither a folder nor a .npz file", "point at your images")
-    if (folder / TABLE).is_file():
+    if (folder / LABELS).exists():
         return _own_table(folder)
-    if (folder / "train.csv").is_file():
+    if (folder / "train.csv").exists():
         return _chexpert(folder, uncertain)
     if list(folder.glob(XRAY14)):
         return _xray14(folder)
-    remedy = f"add {TABLE} with the columns file, subject, split, and one for each label"
+    remedy = f"add {LABELS} with the columns file, subject, split, and one for each label"
     raise Refused(folder, "has no layout that is known", remedy)
 
 
 def _own_table(folder: Path) -> tuple[list[Listed], list[str]]:
     """`labels.csv`: file, subject and split if they are known, then a column for each label."""
-    rows, columns = _rows(folder / TABLE)
-    if "file" not in columns:
-        raise Refused(folder / TABLE, "has no column named file", "name the pictures in it")
-    known = [c for c in columns if c not in ("file", "subject", "split")]
+    table = _rows(folder / LABELS, "file", remedy="name the pictures in it")
+    known = [c for c in table.columns if c and c not in ("file", "subject", "split")]
     listed = [
         Listed(row["file"], folder / row["file"], row.get("subject") or row["file"],
-               row.get("split") or "",
-               tuple(_target(folder / TABLE, line, row[name], {}) for name in known))
-        for line, row in enumerate(rows, 2)
+               row.get("split"), tuple(_target(table.place(row), row[name], {}) for name in known))
+        for row in table
     ]  # fmt: skip
     return listed, known
 
@@ -192,32 +210,28 @@ def _chexpert(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[st
     known: list[str] = []
     meaning = {"-1.0": _UNCERTAIN[uncertain], "-1": _UNCERTAIN[uncertain]}
     for name, split in (("train.csv", TRAIN), ("valid.csv", VALIDATION)):
-        if not (folder / name).is_file():
+        if not (folder / name).exists():
             continue
-        rows, columns = _rows(folder / name)
-        if "Path" not in columns:
-            raise Refused(folder / name, "has no column named Path", "give CheXpert's own table")
-        known = known or [c for c in columns if c not in ("Path", *CHEXPERT)]
-        for line, row in enumerate(rows, 2):
+        table = _rows(folder / name, "Path", *known, remedy="give CheXpert's own table")
+        known = known or [c for c in table.columns if c and c not in ("Path", *CHEXPERT)]
+        for row in table:
             if row.get("Frontal/Lateral") == "Lateral":
                 continue
             parts = Path(row["Path"]).parts
             patient = next((part for part in parts if part.startswith("patient")), row["Path"])
-            targets = tuple(_target(folder / name, line, row[c], meaning, "") for c in known)
+            targets = tuple(_target(table.place(row), row[c], meaning, "") for c in known)
             listed.append(Listed(row["Path"], folder.joinpath(*parts[1:]), patient, split, targets))
     return listed, known
 
 
 def _xray14(folder: Path) -> tuple[list[Listed], list[str]]:
     """The table of ChestX-ray14, images in `images/` or `images_001/images/` to `_012`."""
-    table = sorted(folder.glob(XRAY14))[0]
-    rows, columns = _rows(table)
-    for name in ("Image Index", "Finding Labels", "Patient ID"):
-        if name not in columns:
-            raise Refused(table, f"has no column named {name}", "give ChestX-ray14's own table")
+    columns = ("Image Index", "Finding Labels", "Patient ID")
+    remedy = "give ChestX-ray14's own table"
+    rows = list(_rows(sorted(folder.glob(XRAY14))[0], *columns, remedy=remedy))
     places = {path.name: path for path in folder.glob("images*/**/*.png")}
     tested = folder / "test_list.txt"
-    test = set(tested.read_text().split()) if tested.is_file() else set()
+    test = set(read_text(tested).split()) if tested.exists() else set()
     said = [set(row["Finding Labels"].split("|")) for row in rows]
     known = sorted(set().union(*said) - {"No Finding"})
     listed = []
@@ -230,18 +244,14 @@ def _xray14(folder: Path) -> tuple[list[Listed], list[str]]:
     return listed, known
 
 
-def _rows(table: Path) -> tuple[list[dict[str, str]], list[str]]:
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
-    if not rows:
-        raise Refused(table, "has no rows", "list the pictures in it")
-    return rows, [name for name in reader.fieldnames or [] if name]
+def _rows(path: Path, *required: str, remedy: str) -> Table:
+    table = read_table(path, required, remedy)
+    if not len(table):
+        raise Refused(path, "has no rows", "list the pictures in it")
+    return table
 
 
-def _target(
-    table: Path, line: int, cell: str, meaning: Mapping[str, float], empty: str = "nan"
-) -> float:
+def _target(place: str, cell: str, meaning: Mapping[str, float], empty: str = "nan") -> float:
     """A cell as 1, 0 or NaN. In CheXpert's tables an empty one means that it is not there."""
     if cell in meaning:
         return meaning[cell]
@@ -252,7 +262,7 @@ def _target(
     except ValueError:
         value = float("inf")
     if value not in (0.0, 1.0):
-        raise Refused(f"{table}:{line}", f"has '{cell}' as a label", "write 1, 0 or nothing")
+        raise Refused(place, f"has '{cell}' as a label", "write 1, 0 or nothing")
     return value
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from vesalius.scans.case import Case, LabelledScan, Scan, read_case, read_images
-from vesalius.scans.description import Description, write_text
-from vesalius.scans.fault import Fault, Refused, make_folder, refused_if_unwritable
-from vesalius.scans.nifti import write_nifti
+from vesalius.scans.description import Description
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.content import unreadable
+from vesalius.scans.formats.table import Row, Table, read_table, write_table
 from vesalius.scans.progress import Progress, followed, silent
 
 S = TypeVar("S", bound=Scan)
+TABLE_NAME = "cases.csv"
 FIXED_COLUMNS = ("case", "subject", "visit", "split")
 
 
@@ -54,11 +54,11 @@ class Cohort:
         description = Description.read(folder)
         ending = description.file_ending
         found: dict[str, list[Path]] = {}
-        for path in sorted((folder / "imagesTr").glob(f"[!.]*{ending}")):
+        for path in _listed(folder / "imagesTr", ending):
             found.setdefault(path.name.removesuffix(ending)[:-5], []).append(path)
         if not found:
             raise Refused(folder / "imagesTr", "holds no images", f"add <case>_0000{ending} files")
-        rows, faults = _read_table(folder / "cases.csv", set(found))
+        rows, faults = _read_table(folder / TABLE_NAME, set(found))
         cases = []
         for name, images in found.items():
             expected = tuple(
@@ -73,23 +73,18 @@ class Cohort:
                 faults.append(Fault(str(images[0]), fault, "add the missing channel files"))
             elif labelled and not label_map.is_file():
                 faults.append(Fault(str(label_map), "is missing", "add it, or remove the image"))
-            elif rows and row is None:
+            elif rows and name not in rows:
                 remedy = "add its row, or remove the images"
-                faults.append(Fault(str(folder / "cases.csv"), f"has no row for {name}", remedy))
-            elif row is None or "fault" not in row:
-                known = row or {"subject": name, "visit": "", "split": "", "attributes": {}}
+                faults.append(Fault(str(folder / TABLE_NAME), f"has no row for {name}", remedy))
+            elif not rows or row is not None:
+                known = row or Case(name, (), None, name)
                 cases.append(
-                    Case(
-                        name,
-                        expected,
-                        label_map if label_map.is_file() else None,
-                        known["subject"],
-                        known["visit"],
-                        known["split"],
-                        known["attributes"],
-                        provenance if provenance.is_file() else None,
+                    replace(
+                        known, images=expected,
+                        label_map=label_map if label_map.is_file() else None,
+                        provenance_file=provenance if provenance.is_file() else None,
                     )
-                )
+                )  # fmt: skip
         if not cases:
             first = str(faults[0]) if faults else "no image has a label map"
             raise Refused(folder, f"has no sound case ({first})", "mend the cases or choose others")
@@ -131,85 +126,36 @@ class Cohort:
         return measured.of(self.read(case).label_map, self.description.labels)
 
 
-class CohortWriter:
-    """Writes cases one by one; each is whole on disk before its row stands in `cases.csv`.
+def update_table(
+    cohort: Cohort, columns: Mapping[str, Mapping[str, str]], folder: Path | None = None
+) -> None:
+    """Set cells of `cases.csv`, by column and case; all else stays as it stands, in its order.
 
-    A writer opened on a folder that a killed process left behind knows which cases are `done`.
-    Several processes may write different cases into one folder.
+    Columns that are new come last. Rows of cases with faults, columns that mean nothing to this
+    library and cells that are not set are kept to the letter. Without a table one is made.
+
+    Args:
+        cohort: whose table it is.
+        columns: `columns[name][case]` is the cell's new text.
+        folder: where the table is written; the cohort's own without it.
     """
-
-    def __init__(
-        self, folder: str | Path, description: Description, attributes: Sequence[str] = ()
-    ) -> None:
-        self.folder = make_folder(folder)
-        self.description = description
-        self.attributes = tuple(attributes)
-        for part in ("imagesTr", "labelsTr"):
-            make_folder(self.folder / part)
-        self._table = self.folder / "cases.csv"
-        columns = [*FIXED_COLUMNS, *self.attributes]
-        if self._table.exists():
-            rows = list(csv.reader(self._table.read_text(encoding="utf-8").splitlines()))
-            if not rows or rows[0] != columns:
-                fault = f"has columns {', '.join(rows[0]) if rows else 'none'}"
-                raise Refused(self._table, fault, "choose a new folder to write into")
-            self.done = {row[0] for row in rows[1:] if len(row) == len(columns)}
-        else:
-            write_text(self._table, ",".join(columns) + "\n")
-            description.write(self.folder, 0)
-            self.done = set()
-
-    def add(
-        self,
-        name: str,
-        scan: Scan,
-        subject: str,
-        attributes: Mapping[str, float],
-        visit: str = "",
-        split: str = "",
-        provenance: Mapping[str, Any] | None = None,
-        dtype: type = np.float32,
-    ) -> None:
-        """Write one case: images, label map, provenance if it is synthetic, and last its row."""
-        ending = self.description.file_ending
-        note = "SYNTHETIC, made by Vesalius" if provenance else ""
-        for index, image in enumerate(scan.channels):
-            path = self.folder / "imagesTr" / f"{name}_{index:04d}{ending}"
-            write_nifti(image, path, dtype, note)
-        if isinstance(scan, LabelledScan):
-            label_dtype = scan.label_map.voxels.dtype.type
-            write_nifti(scan.label_map, self.folder / f"labelsTr/{name}{ending}", label_dtype, note)
-        if provenance is not None:
-            make_folder(self.folder / "provenance")
-            text = json.dumps(provenance, indent=2) + "\n"
-            write_text(self.folder / "provenance" / f"{name}.json", text)
-        told = (f"{attributes[a]:.6g}" if a in attributes else "" for a in self.attributes)
-        row = [name, subject, visit, split, *told]
-        with refused_if_unwritable(self._table), self._table.open("a", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerow(row)
-        self.done.add(name)
-
-    def finish(self) -> Cohort:
-        """Sort the table, count the cases in `dataset.json`, and open what was written."""
-        head, *rows = self._table.read_text(encoding="utf-8").splitlines()
-        write_text(self._table, "\n".join([head, *sorted(set(rows))]) + "\n")
-        self.description.write(self.folder, len(rows))
-        labelled = any((self.folder / "labelsTr").iterdir())
-        return Cohort.open(self.folder, labelled)
-
-
-def write_table(cohort: Cohort, attributes: Mapping[str, Mapping[str, float]]) -> None:
-    """Write `cases.csv` of a cohort anew, with `attributes[name][case]` as further columns."""
-    columns = list(dict.fromkeys(a for case in cohort.cases for a in case.attributes))
-    columns += [name for name in attributes if name not in columns]
-    lines = [",".join([*FIXED_COLUMNS, *columns])]
-    for case in cohort.cases:
-        known = dict(case.attributes) | {
-            name: values[case.name] for name, values in attributes.items() if case.name in values
-        }
-        cells = [f"{known[name]:.6g}" if name in known else "" for name in columns]
-        lines.append(",".join([case.name, case.subject, case.visit, case.split, *cells]))
-    write_text(cohort.folder / "cases.csv", "\n".join(lines) + "\n")
+    path = cohort.folder / TABLE_NAME
+    if path.exists():
+        table = read_table(path, ["case"])
+        head, records = list(table.columns), [list(record) for record in table.records]
+    else:
+        head = list(FIXED_COLUMNS)
+        records = [[case.name, case.subject, case.visit, case.split] for case in cohort.cases]
+    known = {case.name for case in cohort.cases}
+    place = head.index("case")
+    head += [name for name in columns if name not in head]
+    for record in records:
+        record.extend([""] * (len(head) - len(record)))
+        name = record[place] if record[place] in known else record[place].strip()
+        for column, cells in columns.items():
+            if name in cells:
+                record[head.index(column)] = cells[name]
+    write_table((folder or cohort.folder) / TABLE_NAME, head, records)
 
 
 def _sound(
@@ -224,41 +170,54 @@ def _sound(
     return sound, faults
 
 
-def _read_table(path: Path, known: set[str]) -> tuple[dict[str, dict[str, Any]], list[Fault]]:
-    """Rows of `cases.csv` by case, and what is wrong with the others."""
-    if not path.is_file():
+def _listed(folder: Path, ending: str) -> list[Path]:
+    try:
+        names = sorted(path for path in folder.iterdir() if path.name.endswith(ending))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    return [path for path in names if not path.name.startswith(".")]
+
+
+def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], list[Fault]]:
+    """Rows of `cases.csv` by case, none where a row is wrong, and what is wrong."""
+    if not path.exists():
         return {}, []
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    reader = csv.DictReader(lines)
-    columns = list(reader.fieldnames or [])
-    if "case" not in columns:
-        raise Refused(path, "has no column named case", f"start it with {','.join(FIXED_COLUMNS)}")
-    rows: dict[str, dict[str, Any]] = {}
+    table = read_table(path, ["case"], f"start it with {','.join(FIXED_COLUMNS)}")
+    rows: dict[str, Case | None] = {}
     faults = []
-    for line, row in enumerate(reader, start=2):
-        name = (row["case"] or "").strip()
-        place = f"{path}:{line}"
+    for row in table:
+        name = row.raw["case"] if row.raw["case"] in known else row["case"]
+        place = table.place(row)
         if name not in known:
             faults.append(Fault(place, f"names case {name}, which has no image", "remove the row"))
-            continue
-        if name in rows:
+        elif name in rows:
             faults.append(Fault(place, f"names case {name} a second time", "remove one row"))
-            rows[name]["fault"] = True
-            continue
-        attributes = {}
-        for column in columns:
-            cell = (row.get(column) or "").strip()
-            if column in FIXED_COLUMNS or not cell:
-                continue
-            try:
-                attributes[column] = float(cell)
-            except ValueError:
-                attributes[column] = math.nan
-            if not math.isfinite(attributes[column]):
-                fault = f"has '{cell}' in the number column {column}"
-                faults.append(Fault(place, fault, "write a number or leave it empty"))
-                rows[name] = {"fault": True}
-        fixed = {column: (row.get(column) or "").strip() for column in FIXED_COLUMNS[1:]}
-        fixed["subject"] = fixed["subject"] or name
-        rows[name] = {**fixed, "attributes": attributes, **rows.get(name, {})}
+            rows[name] = None
+        else:
+            rows[name], found = _read_row(table, row, name)
+            faults += found
     return rows, faults
+
+
+def _read_row(table: Table, row: Row, name: str) -> tuple[Case | None, list[Fault]]:
+    """What a row tells of its case, or everything that is wrong in it."""
+    place, attributes, faults = table.place(row), {}, []
+    if row.surplus:
+        fault = f"has {row.surplus} more cells than there are columns"
+        faults.append(Fault(place, fault, "put cells with commas into double quotes"))
+    for column in table.columns:
+        cell = row.get(column)
+        if column in FIXED_COLUMNS or not cell:
+            continue
+        try:
+            attributes[column] = float(cell)
+        except ValueError:
+            attributes[column] = math.nan
+        if not math.isfinite(attributes[column]):
+            fault = f"has '{cell}' in the number column {column}"
+            faults.append(Fault(place, fault, "write a number or leave it empty"))
+    subject, visit, split = row.get("subject") or name, row.get("visit"), row.get("split")
+    case = Case(name, (), None, subject, visit, split, attributes)
+    return (None if faults else case), faults

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vesalius.scans.attributes import Attribute, resolve_attribute
-from vesalius.scans.fault import Refused, refused_if_unwritable
+from vesalius.scans.attributes import MEASURES, Attribute, resolve_attribute
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import OBJECT, read_json
+from vesalius.scans.writing import write_text
 
+FILE_NAME, FORMAT = "dataset.json", 1
 ENDINGS = (".nii.gz", ".nii")
+LARGEST_LABEL = 32767
 
 
 @dataclass(frozen=True)
@@ -51,66 +55,95 @@ class Description:
     @classmethod
     def read(cls, folder: str | Path) -> Description:
         """Read `dataset.json` in `folder`, or refuse with what is wrong in it."""
-        path = Path(folder) / "dataset.json"
-        if not path.is_file():
+        path = Path(folder) / FILE_NAME
+        if not path.exists():
             raise Refused(path, "does not exist", "point at a folder in nnU-Net v2 raw format")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise Refused(path, f"is not JSON ({error})", "correct it") from error
-        channels, labels = content.get("channel_names"), content.get("labels")
-        if not isinstance(channels, dict) or not channels:
-            raise Refused(path, "names no channels", 'add "channel_names": {"0": "T1"}')
-        if not isinstance(labels, dict) or not all(type(v) is int for v in labels.values()):
-            fault = "has no labels of the form name: number"
-            raise Refused(path, fault, 'add "labels": {"background": 0, "liver": 1}')
-        if len(set(labels.values())) < len(labels) or 0 not in labels.values():
-            fault = "gives labels that repeat a number or lack a background"
-            raise Refused(path, fault, "number them from background 0, each once")
+        content = read_json(path, OBJECT)
+        channels = _channels(path, content.get("channel_names"))
+        labels = _labels(path, content.get("labels"))
         ending = content.get("file_ending", ".nii.gz")
         if ending not in ENDINGS:
             raise Refused(path, f"asks for {ending} files", "convert the images to .nii.gz")
         ours = content.get("vesalius", {})
-        try:
-            declared = tuple(
-                Attribute(name, entry["measure"], tuple(entry["labels"]))
-                for name, entry in ours.get("attributes", {}).items()
-            )
-            for attribute in declared:
-                resolve_attribute(attribute.name, labels, declared)
-        except (KeyError, TypeError, AttributeError) as error:
-            remedy = 'write {"name": {"measure": "volume_ml", "labels": ["liver"]}}'
-            raise Refused(path, f"declares attributes wrongly ({error})", remedy) from error
-        order = sorted(channels, key=int)
-        return cls(
-            tuple(str(channels[key]) for key in order), labels, ending, declared,
-            ours.get("origin", ""),
-        )  # fmt: skip
+        origin = ours.get("origin", "") if isinstance(ours, dict) else None
+        if not isinstance(origin, str):
+            fault = 'has an entry "vesalius" of another form'
+            raise Refused(path, fault, "remove it; cohort measure writes it again")
+        declared = _declared(path, ours.get("attributes", {}))
+        for attribute in declared:
+            resolve_attribute(attribute.name, labels, declared)
+        return cls(channels, labels, ending, declared, origin)
 
-    def write(self, folder: str | Path, case_count: int) -> None:
-        """Write `dataset.json` for a cohort of `case_count` cases."""
-        ours: dict[str, Any] = {
-            "attributes": {
-                a.name: {"measure": a.measure, "labels": list(a.labels)} for a in self.attributes
-            },
-            "origin": self.origin,
-        }
+    def write(
+        self, folder: str | Path, case_count: int, made: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write `dataset.json` for a cohort of `case_count` cases.
+
+        Args:
+            folder: of the cohort.
+            case_count: of it.
+            made: how its cases came about, for those who go on with it.
+        """
         content = {
             "channel_names": {str(index): name for index, name in enumerate(self.channels)},
             "labels": self.labels,
             "numTraining": case_count,
             "file_ending": self.file_ending,
-            "vesalius": ours,
-        }
-        write_text(Path(folder) / "dataset.json", json.dumps(content, indent=2) + "\n")
+            "vesalius": {
+                "format": FORMAT, "attributes": _entries(self.attributes), "origin": self.origin,
+                **({"made": dict(made)} if made else {}),
+            },
+        }  # fmt: skip
+        write_text(Path(folder) / FILE_NAME, json.dumps(content, indent=2) + "\n")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        with refused_if_unwritable(path):
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+def declare(folder: str | Path, attributes: Sequence[Attribute]) -> None:
+    """Declare attributes in the `dataset.json` of a cohort; all else in it stays as it stands."""
+    path = Path(folder) / FILE_NAME
+    known = Description.read(folder).declaring(*attributes)
+    content = read_json(path, OBJECT)
+    content["vesalius"] = content.get("vesalius", {}) | {"attributes": _entries(known.attributes)}
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _entries(attributes: Sequence[Attribute]) -> dict[str, Any]:
+    return {a.name: {"measure": a.measure, "labels": list(a.labels)} for a in attributes}
+
+
+def _channels(path: Path, named: object) -> tuple[str, ...]:
+    if not isinstance(named, dict) or not named:
+        raise Refused(path, "names no channels", 'add "channel_names": {"0": "T1"}')
+    numbered = [str(index) for index in range(len(named))]
+    if set(named) != set(numbered) or not all(isinstance(name, str) for name in named.values()):
+        fault = "has channel names that are not numbered from 0"
+        raise Refused(path, fault, 'write "channel_names": {"0": "T1", "1": "FLAIR"}')
+    return tuple(named[number] for number in numbered)
+
+
+def _labels(path: Path, labels: object) -> dict[str, int]:
+    if not isinstance(labels, dict) or not all(type(v) is int for v in labels.values()):
+        fault = "has no labels of the form name: number"
+        raise Refused(path, fault, 'add "labels": {"background": 0, "liver": 1}')
+    if len(set(labels.values())) < len(labels) or 0 not in labels.values():
+        fault = "gives labels that repeat a number or lack a background"
+        raise Refused(path, fault, "number them from background 0, each once")
+    if not all(0 <= value <= LARGEST_LABEL for value in labels.values()):
+        raise Refused(path, "has labels out of range", f"number them from 0 to {LARGEST_LABEL}")
+    return labels
+
+
+def _declared(path: Path, entries: object) -> tuple[Attribute, ...]:
+    remedy = 'write {"name": {"measure": "volume_ml", "labels": ["liver"]}}'
+    if not isinstance(entries, dict):
+        raise Refused(path, "declares attributes wrongly", remedy)
+    found = []
+    for name, entry in entries.items():
+        measure, labels = (
+            (entry.get("measure"), entry.get("labels")) if isinstance(entry, dict) else ("", None)
+        )
+        if measure not in MEASURES or not isinstance(labels, list) or not labels:
+            raise Refused(path, f"declares the attribute {name} wrongly", remedy)
+        if not all(isinstance(label, str) for label in labels):
+            raise Refused(path, f"declares the attribute {name} wrongly", remedy)
+        found.append(Attribute(name, str(measure), tuple(labels)))
+    return tuple(found)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+LONGEST_FAULT, LONGEST_REMEDY, LONGEST_MESSAGE = 130, 90, 300
 
 
 @dataclass(frozen=True)
 class Fault:
     """One thing that is wrong, and what the user can do about it.
 
+    As text it is one printable line of at most 300 characters: what files and libraries bring into
+    it is shortened, of a long path the end is kept.
+
     >>> print(Fault("scan.nii.gz", "holds 3 NaN voxels", "replace them by numbers"))
     scan.nii.gz: holds 3 NaN voxels; replace them by numbers
+    >>> len(str(Fault("deep/" * 100 + "scan.nii.gz", "holds " + "x" * 5000, "mend it")))
+    300
     """
 
     file: str
@@ -23,7 +26,10 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.fault}; {self.remedy}"
+        fault = _shortened(printable(self.fault), LONGEST_FAULT)
+        remedy = _shortened(printable(self.remedy), LONGEST_REMEDY)
+        file, room = printable(self.file), LONGEST_MESSAGE - len(fault) - len(remedy) - 4
+        return f"{file if len(file) <= room else '…' + file[1 - room :]}: {fault}; {remedy}"
 
 
 class Refused(ValueError):
@@ -42,36 +48,26 @@ class Refused(ValueError):
         return Refused, (self.fault.file, self.fault.fault, self.fault.remedy)
 
 
-@contextmanager
-def refused_if_unwritable(path: str | Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into a `Refused` with a remedy.
+def printable(text: str) -> str:
+    """One line of what a terminal can show; all else becomes �, so that no file name steers it.
 
-    >>> with refused_if_unwritable("out/scan.nii.gz"):
-    ...     raise OSError(errno.ENOSPC, "No space left on device")
-    Traceback (most recent call last):
-    vesalius.scans.fault.Refused: out/scan.nii.gz: the disk is full; free some space and run again
+    >>> printable("scan\\x1b[2J\\udcff.nii")
+    'scan�[2J�.nii'
     """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Refused(path, "the disk is full", "free some space and run again") from error
-        reason = error.strerror or str(error)
-        remedy = "choose a folder that you may write to"
-        raise Refused(path, f"cannot be written ({reason.lower()})", remedy) from error
+    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
 
 
-def make_folder(path: str | Path) -> Path:
-    """Create a folder to write into, or refuse.
+def first_line(error: BaseException) -> str:
+    """What an exception says, in its first line; its kind where it says nothing.
 
-    >>> make_folder("/dev/null/out")
-    Traceback (most recent call last):
-    vesalius.scans.fault.Refused: /dev/null/out: cannot be written (not a directory); choose ...
+    >>> first_line(ValueError("no such shape\\nat line 3")), first_line(AssertionError())
+    ('no such shape', 'AssertionError')
     """
-    folder = Path(path)
-    with refused_if_unwritable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    return folder
+    return (
+        next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        or type(error).__name__
+    )
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import Fault, Refused, refused_if_unwritable
+from vesalius.scans.fault import Fault
+from vesalius.scans.formats.table import read_table, table_text, write_table
+from vesalius.scans.writing import append_line
 
+FILE_NAME = "landmarks.csv"
 COLUMNS = ("case", "pathology", "level", "x_mm", "y_mm", "z_mm", "size_mm")
 
 
@@ -31,25 +32,24 @@ class Landmark:
 
 def append_landmarks(folder: Path, case: str, landmarks: Sequence[Landmark]) -> None:
     """Add the landmarks of one case; the file is begun where there is none."""
-    path = folder / "landmarks.csv"
     begin_landmarks(folder)
-    with refused_if_unwritable(path), path.open("a", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(mark.row(case) for mark in landmarks)
+    if landmarks:
+        text = table_text(landmarks[0].row(case), [mark.row(case) for mark in landmarks[1:]])
+        append_line(folder / FILE_NAME, text.removesuffix("\n"))
 
 
 def begin_landmarks(folder: Path) -> None:
     """Write the head of the file if there is none; once, before several processes add to it."""
-    path = folder / "landmarks.csv"
-    if not path.exists():
-        write_text(path, ",".join(COLUMNS) + "\n")
+    if not (folder / FILE_NAME).exists():
+        write_table(folder / FILE_NAME, COLUMNS, [])
 
 
 def sort_landmarks(folder: Path) -> None:
     """Bring rows written by several processes into one order, each once."""
-    path = folder / "landmarks.csv"
+    path = folder / FILE_NAME
     if path.exists():
-        head, *rows = path.read_text(encoding="utf-8").splitlines()
-        write_text(path, "\n".join([head, *sorted(set(rows))]) + "\n")
+        table = read_table(path)
+        write_table(path, table.columns, sorted(set(table.records)))
 
 
 def read_landmarks(
@@ -69,27 +69,24 @@ def read_landmarks(
     >>> read_landmarks(folder, {"a": None})[0]["a"][0].point_mm
     (1.0, 2.0, 3.0)
     """
-    path = folder / "landmarks.csv"
-    if not path.is_file():
-        raise Refused(path, "does not exist", f"write one with columns {','.join(COLUMNS)}")
-    reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
-        raise Refused(path, f"has no column {missing[0]}", f"give it {','.join(COLUMNS)}")
+    path = folder / FILE_NAME
+    remedy = f"write one with columns {','.join(COLUMNS)}"
+    table = read_table(path, COLUMNS, f"give it {','.join(COLUMNS)}", missing=remedy)
     found: dict[str, list[Landmark]] = {}
     faults = []
-    for line, row in enumerate(reader, start=2):
-        place = f"{path}:{line}"
-        if row["case"] not in cases:
-            faults.append(Fault(place, f"names case {row['case']}, which is not there", "mend it"))
+    for row in table:
+        place, case = table.place(row), row.raw["case"]
+        case = case if case in cases else case.strip()
+        if case not in cases:
+            faults.append(Fault(place, f"names case {case}, which is not there", "mend it"))
             continue
         try:
             x, y, z, size = (float(row[column]) for column in COLUMNS[3:])
-        except (TypeError, ValueError):
+        except ValueError:
             x = y = z = size = math.nan
         if not all(map(math.isfinite, (x, y, z, size))):
             faults.append(Fault(place, "has a number that is none", "write numbers in mm"))
             continue
-        mark = Landmark(row["pathology"].strip(), row["level"].strip(), (x, y, z), size)
-        found.setdefault(row["case"], []).append(mark)
+        mark = Landmark(row["pathology"], row["level"], (x, y, z), size)
+        found.setdefault(case, []).append(mark)
     return found, faults

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.volume import Volume
+from vesalius.scans.writing import make_folder
 
 
 def mask_path(folder: str | Path, finding: str, case: str) -> Path:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch.nn import functional
 
-from vesalius.scans.fault import Refused, refused_if_unwritable
-from vesalius.scans.nifti import read_nifti
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.content import require_file
+from vesalius.scans.formats.dicom import read_dicom
+from vesalius.scans.formats.nifti import read_nifti
+from vesalius.scans.formats.raster import ENDINGS, read_raster
 from vesalius.scans.volume import Volume
+from vesalius.scans.writing import replacing
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+LARGEST_SIDE = 4096
 
 
 def picture_of(volume: Volume) -> np.ndarray:
@@ -41,8 +46,7 @@ def read_picture(path: Path) -> np.ndarray:
     Raises:
         Refused: for a file that cannot be read, or holds no single picture.
     """
-    if not path.is_file():
-        raise Refused(path, "does not exist", "correct the table, or add the file")
+    require_file(path, sys.maxsize, "correct the table, or add the file")
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         volume = read_nifti(path)
@@ -51,40 +55,7 @@ def read_picture(path: Path) -> np.ndarray:
                 path, f"has shape {volume.shape}, no picture", "give a slice one voxel thick"
             )
         return picture_of(volume)
-    return _raster(path) if name.endswith(ENDINGS) else _dicom(path)
-
-
-def _raster(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            grey = (
-                image if image.mode in ("L", "I", "F") or "16" in image.mode else image.convert("L")
-            )
-            return np.asarray(grey, dtype=np.float32)
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise Refused(path, f"is no readable picture ({error})", "export it again") from error
-
-
-def _dicom(path: Path) -> np.ndarray:
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-    from pydicom.pixels import apply_modality_lut
-
-    try:
-        content = dcmread(path)
-        frame = np.asarray(apply_modality_lut(content.pixel_array, content), dtype=np.float32)
-    except (
-        InvalidDicomError,
-        AttributeError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        remedy = "export it as uncompressed DICOM or PNG"
-        raise Refused(path, f"holds no readable picture ({error})", remedy) from error
-    if frame.ndim != 2:
-        raise Refused(path, f"holds pixels of shape {frame.shape}", "give a single grey frame")
-    inverted = str(content.get("PhotometricInterpretation", "")) == "MONOCHROME1"
-    return frame.max() - frame if inverted else frame
+    return read_raster(path) if name.endswith(ENDINGS) else read_dicom(path)
 
 
 def standard(picture: np.ndarray, side: int | None = None) -> np.ndarray:
@@ -95,22 +66,25 @@ def standard(picture: np.ndarray, side: int | None = None) -> np.ndarray:
     >>> standard(np.arange(32.0).reshape(4, 8), side=4).shape
     (4, 4)
     """
+    if side is not None and not 1 <= side <= LARGEST_SIDE:
+        raise Refused("side", f"{side} pixels are out of range", f"ask for 1 to {LARGEST_SIDE}")
     low, high = np.percentile(picture, [0.5, 99.5])
     scaled = np.clip((picture - low) / max(high - low, 1e-9), 0, 1).astype(np.float32)
     if side is None or scaled.shape == (side, side):
         return scaled
-    longest = max(scaled.shape)
-    margins = [((longest - n) // 2, longest - n - (longest - n) // 2) for n in scaled.shape]
-    square = torch.from_numpy(np.pad(scaled, margins))[None, None]
+    # Sized before it is set on black: a strip never takes the memory of its square.
+    height, width = (max(1, round(n * side / max(scaled.shape))) for n in scaled.shape)
     sized = functional.interpolate(
-        square, (side, side), mode="bilinear", align_corners=False, antialias=True
-    )
-    found: np.ndarray = sized[0, 0].numpy()
+        torch.from_numpy(scaled)[None, None], (height, width), mode="bilinear",
+        align_corners=False, antialias=True,
+    )[0, 0].numpy()  # fmt: skip
+    margins = [((side - n) // 2, side - n - (side - n) // 2) for n in sized.shape]
+    found: np.ndarray = np.pad(sized, margins)
     return found
 
 
 def write_picture(picture: np.ndarray, path: Path) -> None:
     """Write `(H, W)` greys or `(H, W, 3)` colours in [0, 1] as PNG."""
     levels = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
-    with refused_if_unwritable(path):
-        Image.fromarray(levels).save(path)
+    with replacing(path) as partial:
+        Image.fromarray(levels).save(partial)

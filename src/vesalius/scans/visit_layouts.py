@@ -9,16 +9,18 @@ Grades stand in a CSV with the columns `img name` and `kls`.
 
 from __future__ import annotations
 
-import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.case import Case
+from vesalius.scans.cohort import TABLE_NAME, Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.table import read_table
 from vesalius.scans.pictures import picture_of, read_picture, standard
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.visits import Visits
@@ -70,34 +72,49 @@ def pictures_at(
 
 
 def _of_cohort(cohort: Cohort, side: int, progress: Progress) -> Visits:
-    table = cohort.folder / "cases.csv"
-    for case in cohort.cases:
-        if YEARS not in case.attributes:
-            remedy = "add the column years, counted from the first visit"
-            raise Refused(table, f"tells no years of {case.name}", remedy)
-    pictures = []
+    faults = list(cohort.faults)
+    pictures: list[np.ndarray] = []
+    cases: list[Case] = []
     for case in followed(cohort.cases, "reading visits", len(cohort.cases), progress):
-        pictures.append(
-            np.stack([
-                standard(picture_of(channel), side)
-                for channel in cohort.read_images(case).channels
-            ])
-        )  # fmt: skip
-    names = sorted({name for case in cohort.cases for name in case.attributes} - {YEARS, LEFT})
+        try:
+            own = _pictures_of(cohort, case, side)
+            if pictures and pictures[0].shape != own.shape:
+                fault = f"has {len(own)} channels, others {len(pictures[0])}"
+                raise Refused(case.images[0], fault, "give all pictures the same channels")
+        except Refused as refusal:
+            faults.append(refusal.fault)
+            continue
+        pictures.append(own)
+        cases.append(case)
+    if not cases:
+        raise Refused(cohort.folder, f"has no sound picture ({faults[0]})", "mend the cases")
+    names = sorted({name for case in cases for name in case.attributes} - {YEARS, LEFT})
     nan = float("nan")
-    left = np.array([case.attributes.get(LEFT, 0.0) == 1 for case in cohort.cases])
-    patients = tuple(case.subject for case in cohort.cases)
+    left = np.array([case.attributes.get(LEFT, 0.0) == 1 for case in cases])
+    patients = tuple(case.subject for case in cases)
     both = {p for p in patients if len(set(left[[q == p for q in patients]])) > 1}
     subjects = tuple(
         f"{p}_{'l' if own else 'r'}" if p in both else p
         for p, own in zip(patients, left, strict=True)
     )
     return _turned(
-        np.stack(pictures), tuple(case.name for case in cohort.cases), subjects,
-        np.array([case.attributes[YEARS] for case in cohort.cases]), left,
-        {n: np.array([case.attributes.get(n, nan) for case in cohort.cases]) for n in names},
-        tuple(case.split for case in cohort.cases), patients, cohort.description.origin,
+        np.stack(pictures), tuple(case.name for case in cases), subjects,
+        np.array([case.attributes[YEARS] for case in cases]), left,
+        {n: np.array([case.attributes.get(n, nan) for case in cases]) for n in names},
+        tuple(case.split for case in cases), patients, cohort.description.origin, faults,
     )  # fmt: skip
+
+
+def _pictures_of(cohort: Cohort, case: Case, side: int) -> np.ndarray:
+    """Channels of a visit `(C, side, side)`; a case without a time, or no picture, is refused."""
+    if YEARS not in case.attributes:
+        remedy = "add the column years, counted from the first visit"
+        raise Refused(cohort.folder / TABLE_NAME, f"tells no years of {case.name}", remedy)
+    channels = cohort.read_images(case).channels
+    if 1 not in channels[0].shape:
+        fault = f"has shape {channels[0].shape}, no picture"
+        raise Refused(case.images[0], fault, "give slices one voxel thick")
+    return np.stack([standard(picture_of(channel), side) for channel in channels])
 
 
 @dataclass(frozen=True)
@@ -111,26 +128,34 @@ class _Crop:
 
 
 def _of_crops(folder: Path, side: int, progress: Progress) -> Visits:
-    crops = [_crop(file) for file in sorted(folder.glob("*.png"))]
-    if not crops:
+    files = sorted(folder.glob("*.png"))
+    if not files:
         remedy = "add crops named as OAI's, 9927360_02160601_20070629_l.png"
         raise Refused(folder, "is neither a cohort nor holds PNG pictures", remedy)
     grades = _grades(folder)
+    crops, pictures = [], []
+    faults: list[Fault] = []
+    for file in followed(files, "reading visits", len(files), progress):
+        try:
+            crop = _crop(file)
+            pictures.append(standard(read_picture(file), side)[None])
+        except Refused as refusal:
+            faults.append(refusal.fault)
+            continue
+        crops.append(crop)
+    if not crops:
+        raise Refused(folder, f"has no sound picture ({faults[0]})", "mend the files")
     subjects = tuple(f"{crop.patient}_{'l' if crop.left else 'r'}" for crop in crops)
     begun: dict[str, float] = {}
     for subject, crop in zip(subjects, crops, strict=True):
         begun[subject] = min(begun.get(subject, crop.years), crop.years)
-    pictures = [
-        standard(read_picture(crop.file), side)[None]
-        for crop in followed(crops, "reading visits", len(crops), progress)
-    ]
     years = [crop.years - begun[subject] for subject, crop in zip(subjects, crops, strict=True)]
     nan = float("nan")
     known = {GRADE: np.array([grades.get(c.file.name, nan) for c in crops])} if grades else {}
     return _turned(
         np.stack(pictures), tuple(crop.file.stem for crop in crops), subjects, np.array(years),
         np.array([crop.left for crop in crops]), known, ("",) * len(crops),
-        tuple(crop.patient for crop in crops), "",
+        tuple(crop.patient for crop in crops), "", faults,
     )  # fmt: skip
 
 
@@ -155,25 +180,24 @@ def _crop(file: Path) -> _Crop:
 def _grades(folder: Path) -> dict[str, float]:
     """Grades by file name from any CSV that has them; NaN where none was read."""
     found: dict[str, float] = {}
-    for table in sorted(folder.glob("*.csv")):
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            if not {"img name", "kls"} <= set(reader.fieldnames or ()):
-                continue
-            for line, row in enumerate(reader, 2):
-                try:
-                    found[row["img name"]] = float(row["kls"] or "nan")
-                except ValueError:
-                    fault = f"has '{row['kls']}' as a grade"
-                    raise Refused(f"{table}:{line}", fault, "write 0 to 4 or nothing") from None
+    for path in sorted(folder.glob("*.csv")):
+        table = read_table(path)
+        if not {"img name", "kls"} <= set(table.columns):
+            continue
+        for row in table:
+            try:
+                found[row["img name"]] = float(row.get("kls", "nan"))
+            except ValueError:
+                fault = f"has '{row['kls']}' as a grade"
+                raise Refused(table.place(row), fault, "write 0 to 4 or nothing") from None
     return found
 
 
 def _turned(
     images: np.ndarray, names: tuple[str, ...], subjects: tuple[str, ...], years: np.ndarray,
     left: np.ndarray, attributes: dict[str, np.ndarray], splits: tuple[str, ...],
-    patients: tuple[str, ...], origin: str,
+    patients: tuple[str, ...], origin: str, faults: Sequence[Fault] = (),
 ) -> Visits:  # fmt: skip
     images[left] = images[left][..., ::-1]
     return Visits(images.astype(np.float16), names, subjects, years, left, attributes, splits,
-                  patients, origin)  # fmt: skip
+                  patients, origin, tuple(faults))  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vesalius.scans.fault import Fault
 from vesalius.scans.split import fitting_rows
 
 
@@ -24,6 +25,7 @@ class Visits:
         attributes: what is known of each, `(N,)`, NaN where it is not.
         splits: `train`, `val`, `test` or empty.
         patients: who must stay on one side of every split.
+        faults: what is wrong with pictures that were left out.
     """
 
     images: np.ndarray
@@ -35,6 +37,7 @@ class Visits:
     splits: tuple[str, ...]
     patients: tuple[str, ...]
     origin: str = ""
+    faults: tuple[Fault, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

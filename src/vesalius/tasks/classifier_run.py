@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from pydantic import BaseModel, FiniteFloat
 from scipy.special import expit
 from torch import Tensor, nn
 
 from vesalius.networks.classifier import residual_classifier
 from vesalius.networks.dual_norm import doubled, single
+from vesalius.networks.weights import write_tensors
 from vesalius.scans.classified import Classified
-from vesalius.scans.fault import Refused, make_folder, refused_if_unwritable
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.table import write_table
 from vesalius.scans.progress import Progress, silent
+from vesalius.scans.writing import make_folder, replacing
 from vesalius.tasks.adversarial_training import (
     PRESETS,
     ClassifierTraining,
@@ -31,7 +31,7 @@ from vesalius.training.calibration import platt
 from vesalius.training.images_fingerprint import ImagesFingerprint
 from vesalius.training.plan import Plan, planned, step_cost
 from vesalius.training.recipe import Settings
-from vesalius.training.run import Run
+from vesalius.training.run import AGAIN, Run
 
 PART = "classifier"
 CALIBRATION = "calibration"
@@ -135,8 +135,14 @@ def fit_classification(
         "",
         "Not for diagnosis.",
     ])  # fmt: skip
-    shutil.rmtree(run.state, ignore_errors=True)
+    run.finish()
     return run
+
+
+class _Calibrated(BaseModel):
+    """What a run keeps of its calibration."""
+
+    slope_and_offset: list[tuple[FiniteFloat, FiniteFloat]]
 
 
 class TrainedClassifier:
@@ -157,10 +163,12 @@ class TrainedClassifier:
         self.network = doubled(network) if own.training == "dual" else network
         run.load(PART, self.network)
         self.network.eval()
-        path = run.folder / f"{CALIBRATION}.json"
         self.pairs = np.tile([1.0, 0.0], (len(self.labels), 1))
-        if path.is_file():
-            self.pairs = np.array(json.loads(path.read_text())["slope_and_offset"])
+        if run.has_note(CALIBRATION):
+            self.pairs = np.array(run.noted(CALIBRATION, _Calibrated).slope_and_offset)
+            if len(self.pairs) != len(self.labels):
+                fault = f"calibrates {len(self.pairs)} of {len(self.labels)} labels"
+                raise Refused(run.folder / f"{CALIBRATION}.json", fault, AGAIN)
 
     @classmethod
     def open(cls, folder: str | Path) -> TrainedClassifier:
@@ -200,9 +208,9 @@ def write_plain(network: nn.Module, images: np.ndarray, folder: Path) -> None:
     example = torch.from_numpy(images.astype(np.float32))
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(plain, (example,), dynamic_shapes=({0: batch},))
-    with refused_if_unwritable(folder / "plain.pt2"):
-        save_file(state, folder / "plain.safetensors")
-        torch.export.save(program, folder / "plain.pt2")
+    write_tensors(folder / "plain.safetensors", state)
+    with replacing(folder / "plain.pt2") as partial:
+        torch.export.save(program, partial)
 
 
 def write_probabilities(
@@ -211,11 +219,10 @@ def write_probabilities(
     """Write a CSV of one row an image with the probability of each label."""
     make_folder(out.parent)
     found = trained.probabilities(images)
-    with refused_if_unwritable(out), out.open("w", newline="") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["image", *trained.labels])
-        for name, row in zip(names, found, strict=True):
-            rows.writerow([name, *(f"{value:.4f}" for value in row)])
+    records = [
+        [name, *(f"{value:.4f}" for value in row)] for name, row in zip(names, found, strict=True)
+    ]
+    write_table(out, ["image", *trained.labels], records)
     return out
 
 

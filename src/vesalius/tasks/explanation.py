@@ -11,8 +11,9 @@ from vesalius.networks.dual_norm import Path as NormPath
 from vesalius.networks.dual_norm import is_dual
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified, scaled_volume
-from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.nifti import read_nifti, write_nifti
+from vesalius.scans.output import output_folder
 from vesalius.scans.pictures import ENDINGS, read_picture, standard, write_picture
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
@@ -41,58 +42,73 @@ def images_at(
     if place.suffix == ".npz" or (place.is_dir() and not _pictures(place)):
         return read_classified(place, side=seen.shape[0], progress=progress, labelled=False)
     files = _pictures(place) if place.is_dir() else [place]
-    images, affines = [], []
+    images, affines, sound = [], [], []
+    faults: list[Fault] = []
     for file in followed(files, "reading pictures", len(files), progress):
-        if len(seen.shape) == 2:
-            images.append(standard(read_picture(file), seen.shape[0]))
-        else:
-            volume = read_nifti(file)
-            images.append(scaled_volume(volume.voxels))
-            affines.append(volume.affine)
-    if len({image.shape for image in images}) > 1:
-        raise Refused(place, "holds images of several shapes", "bring them to that of the run")
-    names = tuple(file.name for file in files)
+        try:
+            image, affine = _image_at(file, seen.shape)
+        except Refused as refusal:
+            faults.append(refusal.fault)
+            continue
+        images.append(image)
+        affines.append(affine)
+        sound.append(file)
+    if not sound:
+        raise Refused(place, f"holds no sound image ({faults[0]})", "mend the files")
+    names = tuple(file.name for file in sound)
     unknown = np.full((len(images), len(seen.labels)), np.nan, dtype=np.float32)
     return Classified(
         np.stack(images)[:, None], unknown, seen.labels, names, names, ("",) * len(names),
-        affines=np.stack(affines) if affines else None,
+        affines=np.stack(affines) if len(seen.shape) == 3 else None, faults=tuple(faults),
     )  # fmt: skip
 
 
+def _image_at(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """An image of a run's shape, and the affine of a volume."""
+    if len(shape) == 2:
+        return standard(read_picture(file), shape[0]), np.eye(4)
+    volume = read_nifti(file)
+    if volume.shape != shape:
+        fault = f"has shape {volume.shape}, the run's {shape}"
+        raise Refused(file, fault, "resample it to the shape of the run")
+    return scaled_volume(volume.voxels), volume.affine
+
+
 def explain(
-    trained: TrainedClassifier, place: str | Path, out: str | Path, method: Method = "gradient",
-    path: NormPath = "adversarial", progress: Progress = silent,
+    trained: TrainedClassifier, given: Classified, out: str | Path, method: Method = "gradient",
+    path: NormPath = "adversarial", progress: Progress = silent, inputs: tuple[Path, ...] = (),
 ) -> list[Path]:  # fmt: skip
     """Write an overlay of each label's map over each image; of volumes the map itself as NIfTI too.
 
     Args:
         trained: classifier.
-        place: see `images_at`.
-        out: folder.
+        given: see `images_at`.
+        out: folder, new or of the same run, method and path.
         method: see `vesalius.tasks.saliency.saliency`.
         path: that images take where the network has two.
         progress: told after each label.
+        inputs: that must not be touched.
     """
-    given = images_at(place, trained, progress)
     images, names = given.images, given.names
     probabilities = trained.probabilities(images)
     affines = np.tile(np.eye(4), (len(images), 1, 1)) if given.affines is None else given.affines
-    folder = make_folder(out)
+    made = {"command": "explain", "run": trained.run.name, "method": method, "path": path}
     written = []
     labels = followed(trained.labels, "explaining labels", len(trained.labels), progress)
-    for column, label in enumerate(labels):
-        maps = saliency(trained.network, images, column, method, path)
-        for image, one, name, affine, chance in zip(
-            images, maps, names, affines, probabilities[:, column], strict=True
-        ):
-            stem = f"{Path(name).name.split('.')[0]}_{label}_{round(100 * float(chance)):02d}"
-            flat, heat = image[0], one
-            if one.ndim == 3:
-                write_nifti(Volume(one, affine), folder / f"{stem}.nii.gz", np.float32, "")
-                strongest = int(one.sum(axis=(1, 2)).argmax())
-                flat, heat = flat[strongest], one[strongest]
-            write_picture(overlay(flat, heat), folder / f"{stem}.png")
-            written.append(folder / f"{stem}.png")
+    with output_folder(out, made, inputs) as folder:
+        for column, label in enumerate(labels):
+            maps = saliency(trained.network, images, column, method, path)
+            for image, one, name, affine, chance in zip(
+                images, maps, names, affines, probabilities[:, column], strict=True
+            ):
+                stem = f"{Path(name).name.split('.')[0]}_{label}_{round(100 * float(chance)):02d}"
+                flat, heat = image[0], one
+                if one.ndim == 3:
+                    write_nifti(Volume(one, affine), folder / f"{stem}.nii.gz", np.float32, "")
+                    strongest = int(one.sum(axis=(1, 2)).argmax())
+                    flat, heat = flat[strongest], one[strongest]
+                write_picture(overlay(flat, heat), folder / f"{stem}.png")
+                written.append(folder / f"{stem}.png")
     return written
 
 

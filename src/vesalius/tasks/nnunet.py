@@ -22,12 +22,13 @@ from pydantic import Field
 
 from vesalius.phantoms.mri import random_contrast
 from vesalius.scans.case import LabelledScan
-from vesalius.scans.cohort import CohortWriter
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
+from vesalius.scans.writing import make_folder
 from vesalius.training.recipe import Settings
 
 DATASET = "Dataset001_Vesalius"
@@ -83,13 +84,13 @@ def train_and_predict(
     numbers = np.array(sorted(description.labels.values()))
     consecutive = {name: int(np.searchsorted(numbers, v)) for name, v in description.labels.items()}
     counted = replace(description, labels=consecutive)
-    writer = CohortWriter(make_folder(work / "raw" / DATASET), counted)
-    for index, (name, scan) in enumerate(training):
-        shown = _recoloured(scan, seed + index) if random_contrasts else scan
-        voxels = np.searchsorted(numbers, scan.label_map.voxels).astype(np.uint8)
-        labelled = LabelledScan(shown.channels, Volume(voxels, scan.label_map.affine))
-        writer.add(name, labelled, subject=name, attributes={})
-    writer.description.write(writer.folder, len(training))
+    with CohortWriter(work / "raw" / DATASET, counted) as writer:
+        for index, (name, scan) in enumerate(training):
+            shown = _recoloured(scan, seed + index) if random_contrasts else scan
+            voxels = np.searchsorted(numbers, scan.label_map.voxels).astype(np.uint8)
+            labelled = LabelledScan(shown.channels, Volume(voxels, scan.label_map.affine))
+            writer.add(name, labelled, subject=name, attributes={})
+        counted.write(writer.folder, len(training))
     images = make_folder(work / "test")
     for name, scan in test:
         for channel, image in enumerate(scan.channels):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +97,7 @@ def fit_pretraining(
         f"- network: {recipe.architecture}, filters {recipe.filters}",
         f"- preset {recipe.preset}, seed {recipe.seed}",
     ])  # fmt: skip
-    shutil.rmtree(run.state, ignore_errors=True)
+    run.finish()
     return run
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,11 @@ from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.attributes import volume_ml
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused, make_folder, refused_if_unwritable
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.nifti import read_nifti, write_nifti
+from vesalius.scans.formats.table import write_table
 from vesalius.scans.grid import fit_grid
-from vesalius.scans.nifti import read_nifti, write_nifti
+from vesalius.scans.output import output_folder
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import fitting_split
 from vesalius.scans.volume import Volume
@@ -164,7 +166,7 @@ def fit_segmentation(
         "",
         "Not for diagnosis.",
     ])  # fmt: skip
-    shutil.rmtree(run.state, ignore_errors=True)
+    run.finish()
     return run
 
 
@@ -188,6 +190,11 @@ class TrainedSegmenter:
         run.load(PART, self.network)
         self.network.eval()
 
+    @property
+    def name(self) -> str:
+        """Of its run."""
+        return self.run.name
+
     @classmethod
     def open(cls, folder: str | Path) -> TrainedSegmenter:
         """Open a run and load its network."""
@@ -203,37 +210,84 @@ class TrainedSegmenter:
 
 
 def segment_scans(
-    trained: TrainedSegmenter, scans: Sequence[tuple[str, Scan]], out: str | Path,
-    progress: Progress = silent,
-) -> Path:  # fmt: skip
-    """Write a label map for each named scan, and `volumes.csv` with the mL of every label."""
-    folder = make_folder(out)
-    names = [name for name, value in trained.labels.items() if value != 0]
-    lines = [["case", *(f"{name}_volume_ml" for name in names)]]
-    for case, scan in followed(scans, "segmenting", len(scans), progress):
-        found = trained.segment(scan)
-        write_nifti(found, folder / f"{case}.nii.gz", found.voxels.dtype.type, "")
-        measured = [volume_ml(found, [trained.labels[name]]) for name in names]
-        lines.append([case, *(f"{ml:.6g}" for ml in measured)])
-    path = folder / "volumes.csv"
-    with refused_if_unwritable(path), path.open("w", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(lines)
-    return path
+    trained: TrainedSegmenter, scans: Sequence[GivenScan], out: str | Path,
+    progress: Progress = silent, inputs: tuple[Path, ...] = (),
+) -> Segmented:  # fmt: skip
+    """Write a label map for each scan, and `volumes.csv` with the mL of every label.
 
+    Scans are read one by one; those that cannot be labelled end up in the faults.
 
-def scans_at(place: Path) -> list[tuple[str, Scan]]:
-    """Scans to segment: one NIfTI file, a folder of them, or the images of a cohort.
+    Args:
+        trained: the segmenter.
+        scans: see `scans_at`.
+        out: folder, new or of the same run; scans that it holds a label map of are done.
+        progress: told after each scan.
+        inputs: that must not be touched.
 
     Raises:
-        Refused: where there is none.
+        Refused: for an output that is an input or another's, or if no scan could be labelled.
     """
-    if (place / "dataset.json").is_file():
+    names = [name for name, value in trained.labels.items() if value != 0]
+    records: list[list[str]] = []
+    faults: list[Fault] = []
+    made = {"command": "segment", "run": trained.name}
+    with output_folder(out, made, inputs) as folder:
+        for scan in followed(scans, "segmenting", len(scans), progress):
+            try:
+                found = trained.segment(scan.read())
+            except Refused as refusal:
+                faults.append(refusal.fault)
+                continue
+            write_nifti(found, folder / f"{scan.name}.nii.gz", found.voxels.dtype.type, "")
+            measured = [volume_ml(found, [trained.labels[name]]) for name in names]
+            records.append([scan.name, *(f"{ml:.6g}" for ml in measured)])
+        if not records:
+            raise Refused(out, f"has no sound scan to label ({faults[0]})", "mend the scans")
+        table = folder / "volumes.csv"
+        write_table(table, ["case", *(f"{name}_volume_ml" for name in names)], records)
+    return Segmented(table, len(records), tuple(faults))
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What was labelled: the table of volumes, how many scans, and what is wrong with others."""
+
+    table: Path
+    count: int
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class GivenScan:
+    """A scan that is read when its turn comes."""
+
+    name: str
+    read: Callable[[], Scan]
+
+
+def scans_at(place: Path) -> tuple[list[GivenScan], list[Fault]]:
+    """Scans to segment: one NIfTI file, a folder of them, or a cohort's; and its faulty cases.
+
+    Raises:
+        Refused: where there is none, or two have the same name.
+    """
+    if (place / "dataset.json").exists():
         cohort = Cohort.open(place, labelled=False)
-        return [(case.name, cohort.read_images(case)) for case in cohort.cases]
+        scans = [GivenScan(case.name, partial(cohort.read_images, case)) for case in cohort.cases]
+        return scans, list(cohort.faults)
     files = [place] if place.is_file() else sorted(place.glob("*.nii*"))
     if not files:
         raise Refused(place, "holds no scan", "give a NIfTI file, a folder of them, or a cohort")
-    return [(path.name.split(".nii")[0], Scan((read_nifti(path),))) for path in files]
+    found = [GivenScan(path.name.split(".nii")[0], partial(_single, path)) for path in files]
+    counts = Counter(scan.name for scan in found)
+    double = next((name for name, count in counts.items() if count > 1), None)
+    if double is not None:
+        raise Refused(place, f"holds two scans named {double}", "rename one of them")
+    return found, []
+
+
+def _single(path: Path) -> Scan:
+    return Scan((read_nifti(path),))
 
 
 def label_dice(found: Volume, truth: Volume, labels: dict[str, int]) -> dict[str, float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 import zlib
 from pathlib import Path
@@ -18,16 +17,19 @@ from typing import Protocol
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors import safe_open
-from safetensors.torch import save_file
+from pydantic import BaseModel
 from torch import Tensor, nn
 
-from vesalius.scans.fault import Refused, refused_if_unwritable
+from vesalius.networks.weights import read_tensors, write_tensors
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.content import refused_if_damaged
 from vesalius.scans.progress import Progress, silent
+from vesalius.scans.writing import make_folder, remove_if_there
 from vesalius.training.recipe import FitRecipe
 from vesalius.training.run import Log
 
 SECONDS_BETWEEN_STATES = 30.0
+MOMENTS = frozenset({"step", "exp_avg", "exp_avg_sq"})
 
 
 class Objective(Protocol):
@@ -140,6 +142,30 @@ def _rows(cases: int, count: int, seed: int) -> Tensor:
     return torch.cat(rounds)[:count]
 
 
+class _Told(BaseModel):
+    """Numbers beside the tensors of a state."""
+
+    step: int
+    best_loss: float
+    best_step: int
+
+
+def _moments(
+    tensors: dict[str, Tensor], weights: list[nn.Parameter]
+) -> dict[int, dict[str, Tensor]]:
+    """The optimiser's moments by number of the weight, each of the weight's shape."""
+    found: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split("/")
+        if key != "step" and tensor.shape != weights[int(index)].shape:
+            raise ValueError("moments of another network")
+        found.setdefault(int(index), {})[key] = tensor
+    kinds = {frozenset(one) for one in found.values()}
+    if found and (set(found) != set(range(len(weights))) or kinds != {MOMENTS}):
+        raise ValueError("moments of another optimiser")
+    return found
+
+
 class _State:
     """Weights and buffers, the weights' moving average, the best ones, moments: all on disk."""
 
@@ -179,7 +205,7 @@ class _State:
         self._put(self.best or self.mean)
         for name, buffer in self.best_buffers.items():
             self.objective.get_buffer(name).copy_(buffer)
-        self.path.unlink(missing_ok=True)
+        remove_if_there(self.path)
 
     def save(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """Write everything that the next step depends on."""
@@ -195,44 +221,51 @@ class _State:
         told = json.dumps(
             {"step": step, "best_loss": repr(self.best_loss), "best_step": self.best_step}
         )
-        partial = self.path.with_suffix(f".{os.getpid()}")
-        try:
-            with refused_if_unwritable(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                save_file(kept, partial, {"told": told})
-                os.replace(partial, self.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_tensors(make_folder(self.path.parent) / self.path.name, kept, {"told": told})
 
     def resume(self, optimizer: torch.optim.Optimizer) -> int:
         """Take up a state if there is one; returns the step to go on with."""
-        if not self.path.is_file():
+        if not self.path.exists():
             return 0
-        moments: dict[int, dict[str, Tensor]] = {}
-        with safe_open(self.path, framework="pt") as stream:
-            told = json.loads(stream.metadata()["told"])
-            for name in stream.keys():  # noqa: SIM118
+        remedy = "remove it: the fit begins this part anew"
+        tensors, texts = read_tensors(self.path, remedy)
+        with refused_if_damaged(self.path, "is no state of this fit", remedy):
+            told = _Told.model_validate_json(texts["told"])
+            groups: dict[str, dict[str, Tensor]] = {}
+            for name, tensor in tensors.items():
                 kind, _, rest = name.partition("/")
-                tensor = stream.get_tensor(name)
-                if kind == "weight":
-                    with torch.no_grad():
-                        self.weights[rest].copy_(tensor)
-                elif kind == "buffer":
-                    self.objective.get_buffer(rest).copy_(tensor)
-                elif kind == "mean":
-                    self.mean[rest] = tensor
-                elif kind == "best":
-                    self.best[rest] = tensor
-                elif kind == "best_buffer":
-                    self.best_buffers[rest] = tensor
-                else:
-                    index, key = rest.split("/")
-                    moments.setdefault(int(index), {})[key] = tensor
-        state = optimizer.state_dict()
-        state["state"] = moments
-        optimizer.load_state_dict(state)
-        self.best_loss, self.best_step = float(told["best_loss"]), told["best_step"]
-        return int(told["step"])
+                groups.setdefault(kind, {})[rest] = tensor
+            buffers = dict(self.objective.named_buffers())
+            self._require_like(groups, buffers, told)
+            state = optimizer.state_dict()
+            state["state"] = _moments(groups.get("moment", {}), list(self.weights.values()))
+            with torch.no_grad():
+                for name, weight in self.weights.items():
+                    weight.copy_(groups["weight"][name])
+                for name, buffer in buffers.items():
+                    buffer.copy_(groups["buffer"][name])
+            optimizer.load_state_dict(state)
+        self.mean = groups["mean"]
+        self.best, self.best_buffers = groups.get("best", {}), groups.get("best_buffer", {})
+        self.best_loss, self.best_step = told.best_loss, told.best_step
+        return told.step
+
+    def _require_like(
+        self, groups: dict[str, dict[str, Tensor]], buffers: dict[str, Tensor], told: _Told
+    ) -> None:
+        """Raise where a state lacks a tensor, or has one of another shape, before any is taken."""
+        if not 0 <= told.step <= self.recipe.steps:
+            raise ValueError(f"step {told.step} of {self.recipe.steps}")
+        for kind, wanted in (
+            ("weight", self.weights), ("mean", self.weights), ("best", self.weights),
+            ("buffer", buffers), ("best_buffer", buffers),
+        ):  # fmt: skip
+            found = groups.get(kind, {})
+            if kind.startswith("best") and not found:
+                continue
+            shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+            if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
+                raise ValueError(f"{kind} of another network")
 
     def _put(self, values: dict[str, Tensor]) -> None:
         with torch.no_grad():

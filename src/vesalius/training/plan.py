@@ -7,21 +7,27 @@ measured for a moment.
 
 from __future__ import annotations
 
-import os
 import time
 import weakref
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    FakeCopyMode,
+    FakeTensor,
+    FakeTensorMode,
+)
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from vesalius.scans.fault import Refused
+from vesalius.scans.memory import free_memory_bytes
 
 BASE_BYTES = 900e6
 """What the interpreter and its libraries take before any tensor."""
@@ -88,19 +94,7 @@ def available_bytes() -> float:
     """Free memory of the GPU if there is one, otherwise of the machine or its container."""
     if torch.cuda.is_available():
         return float(torch.cuda.mem_get_info()[0])
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        with open("/proc/meminfo") as stream:
-            lines = dict(line.split(":", 1) for line in stream)
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-        with open("/sys/fs/cgroup/memory.max") as stream:
-            limit = stream.read().strip()
-        if limit.isdigit():
-            with open("/sys/fs/cgroup/memory.current") as stream:
-                free = min(free, int(limit) - int(stream.read()))
-    except (OSError, KeyError):
-        pass
-    return float(free)
+    return free_memory_bytes()
 
 
 def step_cost(
@@ -119,9 +113,9 @@ def step_cost(
     (10010, 320000)
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with FakeTensorMode(allow_non_fake_inputs=True), _Allocations() as memory:
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake, _Allocations() as memory:
         with torch.device(device):
-            network = build()
+            network = _without_data(build, fake)
             parameters = sum(p.numel() for p in network.parameters())
             with FlopCounterMode(display=False) as counter:
                 with torch.autocast(device, torch.bfloat16, enabled=precision != "32-true"):
@@ -129,6 +123,17 @@ def step_cost(
                 loss.backward()
     moments_and_average = 3 * 4 * parameters
     return StepCost(parameters, memory.peak + moments_and_average, counter.get_total_flops())
+
+
+def _without_data(build: Callable[[], nn.Module], fake: FakeTensorMode) -> nn.Module:
+    """The network; one that reads numbers off tensors as it is made, as MONAI's Swin, is copied."""
+    try:
+        return build()
+    except DataDependentOutputException:
+        with _disable_current_modes():
+            network = build()
+        with FakeCopyMode(fake):
+            return deepcopy(network)
 
 
 def planned(part: str, steps: int, cost: StepCost, precision: str) -> PlannedFit:

@@ -4,9 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vesalius.scans.fault import Refused
+
+MOST = 2**62
+BOUNDS: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**62),
+    "widths": (1, 2048), "width": (1, 2048), "filters": (1, 2048), "channels": (0, 2048),
+    "codes": (1, 2**16), "components": (1, 2**14), "noise": (0, 4096), "style": (1, 4096),
+    "blocks": (0, 64), "layers": (1, 64), "levels": (0, 64), "heads": (0, 64), "folds": (1, 64),
+    "slices": (0, 512), "crop": (0, 2048), "side": (1, 4096), "shape": (1, 4096),
+    "steps": (0, 1e9), "batch": (1, 2**16), "size": (0, 2**20), "calls": (0, 10_000),
+    "spacing_mm": (1e-3, 1000.0), "downsampling": (1, 64), "rate": (0, 10.0),
+}  # fmt: skip
+"""What a setting of this name, or of a name that ends in this word, may be.
+
+Nothing in use comes near; a damaged or absurd recipe is refused before it asks for memory or time.
+"""
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """The numbers in a setting, of however nested tuples."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from _numbers(one)
 
 
 class Settings(BaseModel):
@@ -17,6 +44,34 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> Self:
+        for name in type(self).model_fields:
+            low, high = BOUNDS.get(name) or BOUNDS.get(name.rsplit("_", 1)[-1], (-MOST, MOST))
+            for value in _numbers(getattr(self, name)):
+                if not low <= value <= high:
+                    raise ValueError(f"{name}: {value:g} is not within {low:g} to {high:g}")
+        return self
+
+    def changed(self, **settings: Any) -> Self:
+        """The same with other settings, which are checked.
+
+        Raises:
+            Refused: for a setting that is unknown or out of bounds.
+
+        >>> FitRecipe(steps=10, batch_size=2).changed(steps=-1)
+        Traceback (most recent call last):
+        vesalius.scans.fault.Refused: steps: Input should be greater than or equal to 0; choose ...
+        """
+        known = {name: getattr(self, name) for name in type(self).model_fields}
+        try:
+            return type(self).model_validate(known | settings)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            said = first["msg"].removeprefix("Value error, ")
+            name = str(first["loc"][0]) if first["loc"] else said.partition(":")[0]
+            raise Refused(name, said.removeprefix(f"{name}: "), "choose another value") from error
 
     @property
     def digest(self) -> str:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, overload
 
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel
 from torch import nn
 from typing_extensions import TypeVar
 
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import Refused, make_folder, refused_if_unwritable
+from vesalius.networks.weights import read_tensors, write_tensors
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import OBJECT, read_json, write_json
+from vesalius.scans.formats.table import read_table, write_table
+from vesalius.scans.output import require_apart, sole_writer
+from vesalius.scans.writing import append_line, make_folder, write_text
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.recipe import Settings
 
 Other = TypeVar("Other", bound=Settings)
 Seen = TypeVar("Seen", bound=Settings, default=Fingerprint)
 """What was measured on the data that was learnt from; scans unless said otherwise."""
+
+Noted = TypeVar("Noted", bound=BaseModel)
+
+FORMAT, AGAIN = 1, "fit this run again"
+_held: dict[Path, ExitStack] = {}
+"""Runs that this process writes to, until they are finished or it ends."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +47,55 @@ class Run(Generic[Seen]):
         return f"{self.recipe.digest[:6]}{self.fingerprint.digest[:6]}"
 
     @classmethod
-    def create(cls, folder: str | Path, recipe: Settings, fingerprint: Seen) -> Run[Seen]:
-        """Begin a run, or go on with one of the same recipe and cohort.
+    def create(
+        cls, folder: str | Path, recipe: Settings, fingerprint: Seen,
+        inputs: Sequence[str | Path] = (),
+    ) -> Run[Seen]:  # fmt: skip
+        """Begin a run, or go on with one of the same recipe and cohort, and hold its folder.
 
         Raises:
-            Refused: if the folder holds another run.
+            Refused: if the folder holds another run or other files, is an input, or is being
+                written to by another process.
         """
+        require_apart(folder, *inputs)
         folder = make_folder(folder)
         run = cls(folder, recipe, fingerprint)
-        if (folder / "recipe.json").exists():
-            old: Run[Any] = cls.open(folder, type(recipe), type(fingerprint))
-            if old.name != run.name:
-                fault = f"holds run {old.name}, made by another recipe or from another cohort"
-                raise Refused(folder, fault, "choose a new folder for this run")
-        write_text(folder / "recipe.json", recipe.model_dump_json(indent=2) + "\n")
-        write_text(folder / "fingerprint.json", fingerprint.model_dump_json(indent=2) + "\n")
-        make_folder(folder / "state")
+        place = folder.resolve()
+        if place not in _held:
+            held = ExitStack()
+            held.enter_context(sole_writer(folder))
+            _held[place] = held
+        try:
+            run._begin()
+        except BaseException:
+            run.release()
+            raise
         return run
+
+    def _begin(self) -> None:
+        if (self.folder / "recipe.json").exists():
+            old: Run[Any] = Run.open(self.folder, type(self.recipe), type(self.fingerprint))
+            if old.name != self.name:
+                fault = f"holds run {old.name}, made by another recipe or from another cohort"
+                raise Refused(self.folder, fault, "choose a new folder for this run")
+        else:
+            names = {path.name for path in self.folder.iterdir() if path.name[0] != "."}
+            if names - {"recipe.json", "fingerprint.json", "state"}:
+                raise Refused(self.folder, "holds files that are no run", "choose a new folder")
+        for name, settings in (("recipe", self.recipe), ("fingerprint", self.fingerprint)):
+            self.note(name, settings.model_dump(mode="json"))
+        make_folder(self.state)
+
+    def finish(self) -> None:
+        """Remove the state, once all else is written, and let the folder go."""
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let the folder go, for others to write to."""
+        held = _held.pop(self.folder.resolve(), None)
+        if held is not None:
+            held.close()
 
     @overload
     @classmethod
@@ -72,18 +112,14 @@ class Run(Generic[Seen]):
         """Open a run, or refuse with what is missing or damaged."""
         folder = Path(folder)
         for name in ("recipe.json", "fingerprint.json"):
-            if not (folder / name).is_file():
+            if not (folder / name).exists():
                 raise Refused(folder, f"holds no {name}", "point at a folder made by vesalius fit")
-        try:
-            return cls(
-                folder,
-                recipe.model_validate_json((folder / "recipe.json").read_text()),
-                seen.model_validate_json((folder / "fingerprint.json").read_text()),
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            fault = f"is not a {recipe.__name__} ({first['loc']}: {first['msg']})"
-            raise Refused(folder, fault, "point at a run of this method and version") from error
+        remedy = "point at a run of this method and version"
+        return cls(
+            folder,
+            read_json(folder / "recipe.json", recipe, remedy, FORMAT),
+            read_json(folder / "fingerprint.json", seen, remedy, FORMAT),
+        )
 
     @property
     def state(self) -> Path:
@@ -96,26 +132,19 @@ class Run(Generic[Seen]):
 
     def save(self, part: str, module: nn.Module) -> None:
         """Write the weights of a part, whole or not at all."""
-        path = self.folder / f"{part}.safetensors"
-        partial = path.with_suffix(f".{os.getpid()}")
-        tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
-        try:
-            with refused_if_unwritable(path):
-                save_file(tensors, partial)
-                os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_tensors(self.folder / f"{part}.safetensors", module.state_dict())
 
     def load(self, part: str, module: nn.Module) -> None:
         """Fill a module with the weights of a part, or refuse a missing or damaged file."""
         path = self.folder / f"{part}.safetensors"
-        if not path.is_file():
+        if not path.exists():
             raise Refused(path, "does not exist", "finish the fit: run the same command again")
+        tensors, _ = read_tensors(path, AGAIN)
         try:
-            module.load_state_dict(load_file(path))
-        except (SafetensorError, RuntimeError) as error:
-            first = str(error).splitlines()[0]
-            raise Refused(path, f"holds no such weights ({first})", "fit this run again") from error
+            module.load_state_dict(tensors)
+        except RuntimeError as error:
+            first = " ".join(str(error).split("\n\t")[1:2]) or str(error)
+            raise Refused(path, f"holds no such weights ({first})", AGAIN) from error
 
     def write_card(self, lines: list[str]) -> None:
         """Write `card.md`: what this run is, from what, and what it must not be used for."""
@@ -123,7 +152,15 @@ class Run(Generic[Seen]):
 
     def note(self, name: str, content: dict[str, Any]) -> None:
         """Keep figures of a fit in `<name>.json`."""
-        write_text(self.folder / f"{name}.json", json.dumps(content, indent=2) + "\n")
+        write_json(self.folder / f"{name}.json", content, FORMAT)
+
+    def has_note(self, name: str) -> bool:
+        """Whether `<name>.json` is there."""
+        return (self.folder / f"{name}.json").exists()
+
+    def noted(self, name: str, model: type[Noted]) -> Noted:
+        """What was kept under a name, or `Refused` where it is missing or damaged."""
+        return read_json(self.folder / f"{name}.json", model, AGAIN, FORMAT)
 
 
 def method_of(folder: str | Path) -> str:
@@ -133,12 +170,9 @@ def method_of(folder: str | Path) -> str:
         Refused: if the folder holds no recipe.
     """
     path = Path(folder) / "recipe.json"
-    if not path.is_file():
+    if not path.exists():
         raise Refused(folder, "holds no recipe.json", "point at a folder made by vesalius fit")
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8")).get("method", "guided"))
-    except ValueError as error:
-        raise Refused(path, f"is not JSON ({error})", "fit this run again") from error
+    return str(read_json(path, OBJECT, AGAIN, FORMAT).get("method", "guided"))
 
 
 class Log:
@@ -150,14 +184,17 @@ class Log:
         self.path, self.part = path, part
         kept = []
         if path.exists():
-            with path.open(newline="") as stream:
-                rows = list(csv.reader(stream))[1:]
-            kept = [row for row in rows if row[0] != part or int(row[1]) <= resumed_step]
-        lines = [",".join(self.columns), *(",".join(row) for row in kept)]
-        write_text(path, "\n".join(lines) + "\n")
+            rows = list(read_table(path, self.columns, AGAIN))
+            if not all(row["step"].isdigit() for row in rows):
+                raise Refused(path, "has a step that is no number", AGAIN)
+            kept = [
+                [row[name] for name in self.columns]
+                for row in rows
+                if row["part"] != part or int(row["step"]) <= resumed_step
+            ]
+        write_table(path, self.columns, kept)
 
     def add(self, step: int, loss: float, validation: float | None) -> None:
         """Append one row."""
         seen = "" if validation is None else f"{validation:.6g}"
-        with refused_if_unwritable(self.path), self.path.open("a", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerow([self.part, step, f"{loss:.6g}", seen])
+        append_line(self.path, f"{self.part},{step},{loss:.6g},{seen}")

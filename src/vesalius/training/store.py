@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Iterable, Sequence
+import os
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,8 @@ import torch
 from torch import Tensor
 
 from vesalius.scans.case import LabelledScan, Scan
-from vesalius.scans.fault import refused_if_unwritable
+from vesalius.scans.formats.content import read_text
+from vesalius.scans.writing import refused_if_unwritable, write_text
 from vesalius.training.fingerprint import Fingerprint
 
 Box = tuple[slice, ...]
@@ -34,6 +38,29 @@ def drawn_box(
     return tuple(box)
 
 
+def allocated(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    """A new array on disk whose room is taken at once.
+
+    A sparse file would be written to through memory, where a full disk ends the process without a
+    word.
+
+    Raises:
+        OSError: if the disk has no room for it.
+
+    >>> import tempfile
+    >>> allocated(Path(tempfile.mkdtemp()) / "images.npy", np.uint8, (2, 3)).shape
+    (2, 3)
+    """
+    found: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    size = path.stat().st_size
+    if shutil.disk_usage(path.parent).free < size - getattr(path.stat(), "st_blocks", 0) * 512:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, size)
+    return found
+
+
 class CaseStore:
     """Images float16 `(N, C, D, H, W)`, scaled to about [0, 1], and labels uint8 `(N, D, H, W)`.
 
@@ -54,18 +81,15 @@ class CaseStore:
         label_count = len(fingerprint.labels) if labelled else 0
         finished = folder / "finished.json"
         told = json.dumps({"fingerprint": fingerprint.digest, "count": count})
-        if finished.is_file() and finished.read_text() == told:
+        if finished.exists() and read_text(finished) == told:
             return cls(folder, label_count)
         with refused_if_unwritable(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            create: Callable[..., np.memmap] = np.lib.format.open_memmap
-            channels = len(fingerprint.channels)
-            images = create(
-                folder / "images.npy", "w+", np.float16, (count, channels, *fingerprint.shape)
+            shape = (count, *fingerprint.shape)
+            images = allocated(
+                folder / "images.npy", np.float16, (count, len(fingerprint.channels), *shape[1:])
             )
-            labels = None
-            if labelled:
-                labels = create(folder / "labels.npy", "w+", np.uint8, (count, *fingerprint.shape))
+            labels = allocated(folder / "labels.npy", np.uint8, shape) if labelled else None
             for row, scan in enumerate(placed):
                 voxels = np.stack([image.voxels for image in scan.channels])
                 images[row] = fingerprint.scaled(voxels)
@@ -75,7 +99,7 @@ class CaseStore:
             images.flush()
             if labels is not None:
                 labels.flush()
-            finished.write_text(told)
+            write_text(finished, told)
         return cls(folder, label_count)
 
     def __len__(self) -> int:

@@ -74,8 +74,9 @@ def write_findings(
     require_sound(count, (own.field_mm / side,), 12.0)
     wanted = numbered(kind, seed, case_seeds(seed, count))
     draw = partial(_draw_shown, kind=kind, side=side, scanner=scanner)
-    return write_cohort(folder, own.description, own.labels, wanted, draw, split, workers,
-                  f"drawing phantom {kind.replace('_', ' ')}s", progress)  # fmt: skip
+    made = {"phantom": kind, "seed": seed, "side": side, "scanner": scanner}
+    return write_cohort(folder, own.description, own.labels, wanted, draw, made, split, workers,
+                        f"drawing phantom {kind.replace('_', ' ')}s", progress)  # fmt: skip
 
 
 def _draw_shown(case: Wanted, kind: str, side: int, scanner: Place) -> Drawn:

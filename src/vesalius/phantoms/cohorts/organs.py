@@ -14,6 +14,7 @@ from vesalius.phantoms.cohorts.writing import (
     Drawn,
     Wanted,
     case_seeds,
+    digest,
     numbered,
     require_sound,
     write_cohort,
@@ -22,8 +23,8 @@ from vesalius.phantoms.spine import drawing as spine
 from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused, make_folder
-from vesalius.scans.landmarks import begin_landmarks
+from vesalius.scans.fault import Refused
+from vesalius.scans.output import Made
 from vesalius.scans.progress import Progress, silent
 
 
@@ -62,8 +63,10 @@ def write_brains(
     wanted = numbered("brain", seed, case_seeds(seed, count))
     draw = partial(_draw_brain, spacing_mm=spacing_mm, volume_ml=volume_ml)
     told = "drawing phantom brains"
-    return write_cohort(folder, brain.DESCRIPTION, (brain.ATTRIBUTE,), wanted, draw, split, workers,
-                  told, progress)  # fmt: skip
+    asked = f"{low:g}:{high:g}" if volume_ml else "skewed"
+    made = {"phantom": "brain", "seed": seed, "spacing_mm": spacing_mm, "volume_ml": asked}
+    return write_cohort(folder, brain.DESCRIPTION, (brain.ATTRIBUTE,), wanted, draw, made, split,
+                        workers, told, progress)  # fmt: skip
 
 
 def write_spines(
@@ -105,11 +108,15 @@ def write_spines(
         raise Refused("findings", f"are given for {len(findings)} of {count} cases", "give all")
     wanted = numbered("spine", seed, seeds or case_seeds(seed, count), findings)
     draw = partial(_draw_spine, spacing_mm=spacing_mm, prevalence=prevalence)
-    if prevalence or any(findings or ()):
-        begin_landmarks(make_folder(folder))
     names = (*(attribute.name for attribute in spine.ATTRIBUTES), *spine.GRADES)
-    return write_cohort(folder, spine.DESCRIPTION, names, wanted, draw, split, workers,
-                  "drawing phantom spines", progress)  # fmt: skip
+    made: Made = {
+        "phantom": "spine", "seed": seed, "spacing_mm": "x".join(f"{s:g}" for s in spacing_mm),
+        **{f"{name}_probability": share for name, share in (prevalence or {}).items()},
+        "findings": digest(findings), "seeds": digest(seeds),
+    }  # fmt: skip
+    return write_cohort(folder, spine.DESCRIPTION, names, wanted, draw, made, split, workers,
+                        "drawing phantom spines", progress,
+                        landmarks=bool(prevalence) or any(findings or ()))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,8 +159,9 @@ def write_gridded(
     require_sound(count, tuple(f / n for f, n in zip(kind.field_mm, shape, strict=True)), 12.0)
     wanted = numbered(organ, seed, case_seeds(seed, count))
     draw = partial(_draw_gridded, organ=organ, shape=shape)
-    return write_cohort(folder, kind.description, kind.attributes, wanted, draw, split, workers,
-                  f"drawing phantom {organ}s", progress)  # fmt: skip
+    made = {"phantom": organ, "seed": seed, "grid": "x".join(map(str, shape))}
+    return write_cohort(folder, kind.description, kind.attributes, wanted, draw, made, split,
+                        workers, f"drawing phantom {organ}s", progress)  # fmt: skip
 
 
 def _draw_brain(

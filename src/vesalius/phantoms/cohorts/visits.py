@@ -60,7 +60,9 @@ def write_knees(
         for visit, one in enumerate(years)
     ]  # fmt: skip
     draw = partial(_draw, side=side)
-    return write_cohort(folder, DESCRIPTION, ATTRIBUTES, wanted, draw, split, workers,
+    made = {"phantom": "knee", "seed": seed, "side": side,
+            "years": ",".join(f"{year:g}" for year in years)}  # fmt: skip
+    return write_cohort(folder, DESCRIPTION, ATTRIBUTES, wanted, draw, made, split, workers,
                         "drawing phantom knees", progress)  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ import torch
 
 from vesalius.phantoms.spine.findings import Finding
 from vesalius.scans.case import LabelledScan, Scan
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Refused
-from vesalius.scans.landmarks import Landmark, append_landmarks, sort_landmarks
+from vesalius.scans.landmarks import Landmark, append_landmarks, begin_landmarks, sort_landmarks
 from vesalius.scans.masks import write_masks
+from vesalius.scans.output import Made
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.volume import Volume
 
@@ -53,30 +56,32 @@ class Wanted:
 
 def write_cohort(
     folder: str | Path, description: Description, attributes: Sequence[str],
-    wanted: Sequence[Wanted], draw: Callable[[Wanted], Drawn], split: str, workers: int,
-    told: str, progress: Progress,
+    wanted: Sequence[Wanted], draw: Callable[[Wanted], Drawn], made: Made, split: str,
+    workers: int, told: str, progress: Progress, landmarks: bool = False,
 ) -> Cohort:  # fmt: skip
     """Write the cases that are missing, in any number of processes, and open the cohort."""
-    writer = CohortWriter(folder, description, attributes)
-    missing = [case for case in wanted if case.name not in writer.done]
-    write = partial(
-        _write_one, folder=str(folder), description=description, attributes=tuple(attributes),
-        draw=draw, split=split,
-    )  # fmt: skip
-    if workers > 1 and len(missing) > 3:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for _ in followed(pool.map(write, missing), told, len(missing), progress):
-                pass
-    else:
-        for item in followed(missing, told, len(missing), progress):
-            write(item)
-    sort_landmarks(Path(folder))
-    return CohortWriter(folder, description, attributes).finish()
+    with CohortWriter(folder, description, attributes, made) as writer:
+        if landmarks:
+            begin_landmarks(writer.folder)
+        missing = [case for case in wanted if case.name not in writer.done]
+        write = partial(
+            _write_one, folder=str(folder), description=description, made=dict(made),
+            attributes=tuple(attributes), draw=draw, split=split,
+        )  # fmt: skip
+        if workers > 1 and len(missing) > 3:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                for _ in followed(pool.map(write, missing), told, len(missing), progress):
+                    pass
+        else:
+            for item in followed(missing, told, len(missing), progress):
+                write(item)
+        sort_landmarks(writer.folder)
+        return writer.finish()
 
 
 def _write_one(
     case: Wanted, folder: str, description: Description, attributes: tuple[str, ...],
-    draw: Callable[[Wanted], Drawn], split: str,
+    draw: Callable[[Wanted], Drawn], made: Made, split: str,
 ) -> None:  # fmt: skip
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -88,10 +93,19 @@ def _write_one(
         append_landmarks(Path(folder), case.name, drawn.landmarks)
     write_masks(folder, case.name, drawn.masks)
     whole = isinstance(drawn.scan, LabelledScan)
-    CohortWriter(folder, description, attributes).add(
+    CohortWriter(folder, description, attributes, made, alone=False).add(
         case.name, drawn.scan, case.subject, drawn.attributes, case.visit, split,
         dtype=np.int16 if whole else np.float32,
     )  # fmt: skip
+
+
+def digest(chosen: object) -> str:
+    """A few digits of what was chosen case by case; empty where the seed decided.
+
+    >>> digest(None), len(digest([1, 2]))
+    ('', 12)
+    """
+    return "" if chosen is None else hashlib.sha256(repr(chosen).encode()).hexdigest()[:12]
 
 
 def case_seeds(seed: int, count: int) -> list[int]:

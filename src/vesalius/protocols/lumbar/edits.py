@@ -13,13 +13,13 @@ from vesalius.evidence.inpainting import context_error, dice, seam
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.scans.case import LabelledScan
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.crop import Crop, cut, voxel_of
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import make_folder
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.spine import CANAL
+from vesalius.scans.writing import make_folder, write_text
 from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter, OneDraw
 from vesalius.synthesis.inpainting.latent import from_latent
 from vesalius.training.run import Run
@@ -67,7 +67,8 @@ def make_edits(
     if recipe.long_repaint_calls and seed == recipe.seeds[0]:
         inpainters[LONG] = Inpainter(run, "repaint", recipe.long_repaint_calls, calibrated=False)  # type: ignore[index]
     first = next(iter(inpainters.values()))
-    examples = CohortWriter(folder / "examples", first.fingerprint.description)
+    begun = {"command": "examples", "run": run.name, "seed": seed}
+    examples = CohortWriter(folder / "examples", first.fingerprint.description, made=begun)
     labels = first.labels
     work = [(p, row) for p in PATHOLOGIES for row in range(recipe.patients)]
     rows: list[Edit] = []

@@ -25,9 +25,9 @@ from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.protocols.lumbar.utility import ceiling_cohort, site_findings, utility_figures
 from vesalius.protocols.stages import Stages
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, silent
+from vesalius.scans.writing import write_text
 from vesalius.synthesis.inpainting.balancing import balancing_orders
 from vesalius.synthesis.inpainting.closed_loop import Attempt, Order, write_inpainted
 from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting

@@ -21,11 +21,11 @@ from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut
-from vesalius.scans.fault import make_folder
 from vesalius.scans.grid import Grid
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
+from vesalius.scans.writing import make_folder
 from vesalius.tasks.classification import (
     LabelledCrops,
     classify,

@@ -32,9 +32,8 @@ from vesalius.protocols.strands import Measured, Work, run_strands
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_cohort
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import make_folder
 from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.writing import make_folder, write_text
 from vesalius.tasks.adversarial_training import Training, first_stage
 from vesalius.tasks.classifier_run import (
     ClassificationRecipe,

@@ -11,8 +11,8 @@ from vesalius.evidence.control import control_figures
 from vesalius.evidence.figure import Figure
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
 from vesalius.scans.progress import Progress, followed
+from vesalius.scans.writing import write_text
 from vesalius.tasks.segmenter_run import TrainedSegmenter
 
 

@@ -21,9 +21,8 @@ from vesalius.protocols.volumes.recipe import (
     VolumesProtocolRecipe,
 )
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.description import write_text
-from vesalius.scans.fault import make_folder
 from vesalius.scans.progress import Progress
+from vesalius.scans.writing import make_folder, write_text
 from vesalius.tasks.pretrained_run import seen_images
 from vesalius.tasks.pretraining import pretrain
 from vesalius.tasks.segmentation import TrainingScans, fit_segmenter

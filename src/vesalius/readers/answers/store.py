@@ -11,17 +11,29 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, func, select, update
+from alembic.util.exc import CommandError
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from vesalius.readers.answers.tables import AnswerRow
 from vesalius.readers.study import PRIVATE, Study
-from vesalius.scans.fault import Refused
+from vesalius.scans.fault import Refused, first_line
 
 ANSWERS, DRIVER = "answers.sqlite", "postgresql+psycopg"
-WAIT_SECONDS = 30
+WAIT_SECONDS, MIGRATING = 30, 715_003
+HALFWAY = "_alembic_tmp_answers"
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Answer:
     content: dict[str, Any]
     seconds: float
     received: datetime
+    source: str = "server"
+    doubt: str = ""
 
 
 class Store:
@@ -57,13 +71,14 @@ class Store:
             self.engine = create_engine(address(url), pool_pre_ping=True)
             if self.engine.dialect.name == "sqlite":
                 event.listen(self.engine, "connect", _durable)
+                event.listen(self.engine, "begin", _begun)
             _migrated(self.engine)
             if own:
                 self._adopt()
             unnamed = self._unnamed()
-        except (ArgumentError, SQLAlchemyError, ImportError) as error:
+        except (SQLAlchemyError, CommandError, ImportError, ValueError, OSError) as error:
             shown = _without_password(url)
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise Refused(shown, f"cannot be used ({reason})", "check the address") from error
         if unnamed:
             fault = f"holds {unnamed} answers that name no study"
@@ -84,7 +99,8 @@ class Store:
             study=self.study, reader=answer.reader, step=answer.step, sitting=answer.sitting,
             key=answer.key,
             content=json.dumps(answer.content, sort_keys=True, ensure_ascii=False),
-            seconds=answer.seconds, received=answer.received,
+            seconds=answer.seconds, received=answer.received, source=answer.source,
+            doubt=answer.doubt,
         )  # fmt: skip
         try:
             with Session(self.engine) as session, session.begin():
@@ -115,13 +131,18 @@ class Store:
 
     def _found(self, *wanted: Any) -> list[Answer]:
         own = select(AnswerRow).where(AnswerRow.study == self.study, *wanted)
-        with Session(self.engine) as session:
-            rows = session.scalars(own.order_by(AnswerRow.number))
-            return [
-                Answer(row.reader, row.step, row.sitting, row.key, json.loads(row.content),
-                       row.seconds, _aware(row.received))
-                for row in rows
-            ]  # fmt: skip
+        try:
+            with Session(self.engine) as session:
+                rows = session.scalars(own.order_by(AnswerRow.number))
+                return [
+                    Answer(row.reader, row.step, row.sitting, row.key, json.loads(row.content),
+                           row.seconds, _aware(row.received), row.source, row.doubt)
+                    for row in rows
+                ]  # fmt: skip
+        except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
+            shown = self.engine.url.render_as_string(hide_password=True)
+            remedy = "restore it from a copy"
+            raise Refused(shown, f"holds damaged answers ({first_line(error)})", remedy) from error
 
 
 def latest(answers: Sequence[Answer]) -> dict[tuple[int, int], Answer]:
@@ -146,17 +167,42 @@ def _aware(time: datetime) -> datetime:
 def _durable(connection: Any, _: Any) -> None:
     """SQLite writes to disk before a commit returns, and readers do not wait for writers."""
     cursor = connection.cursor()
+    connection.isolation_level = None  # transactions are begun by `_begun`
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={WAIT_SECONDS * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
+def _begun(connection: Connection) -> None:
+    """Begin transactions of SQLite ourselves: Python's driver would end one at each change of a
+    table, and a migration would not be whole.
+    """
+    alone = connection.get_execution_options().get("alone", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
+
+
 def _migrated(engine: Engine) -> None:
+    """Bring the tables up to date in one transaction: a kill at any statement undoes all of it."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
+    with engine.execution_options(alone=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
+        _recovered(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _recovered(connection: Connection) -> None:
+    """Take up what an older version left, whose migrations of SQLite could be killed half-way.
+
+    It copied the answers into a new table, dropped the old one, and gave the new one its name.
+    """
+    tables = inspect(connection).get_table_names()
+    if HALFWAY in tables and AnswerRow.__tablename__ in tables:
+        connection.execute(text(f"DROP TABLE {HALFWAY}"))
+    elif HALFWAY in tables:
+        connection.execute(text(f"ALTER TABLE {HALFWAY} RENAME TO {AnswerRow.__tablename__}"))
 
 
 def address(url: str) -> URL:
@@ -172,5 +218,5 @@ def address(url: str) -> URL:
 def _without_password(url: str) -> str:
     try:
         return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "database"

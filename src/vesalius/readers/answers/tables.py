@@ -23,7 +23,10 @@ class AnswerRow(Base):
         key: by which the page knows this answer; sent twice, it is kept once.
         content: answers by question, as JSON.
         seconds: looked at, pauses left out.
-        received: when it was stored.
+        received: when it was stored, or when a page without a server says that it was given.
+        source: `server` or `file`; empty from before they were told apart.
+        doubt: why the order or the washout it was given in cannot be vouched for; empty if nothing
+            speaks against it.
     """
 
     __tablename__ = "answers"
@@ -38,3 +41,5 @@ class AnswerRow(Base):
     content: Mapped[str] = mapped_column(Text)
     seconds: Mapped[float] = mapped_column(Float)
     received: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    source: Mapped[str] = mapped_column(String(8), server_default="")
+    doubt: Mapped[str] = mapped_column(Text, server_default="")

@@ -84,7 +84,7 @@ reader.Questions = class {
       const value = this.#value(question);
       if (value !== null) found[question.name] = value;
     }
-    const comment = this.comment.value.trim();
+    const comment = reader.wellFormed(this.comment.value).trim();
     if (comment) found.comment = comment;
     return found;
   }

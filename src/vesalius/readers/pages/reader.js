@@ -6,7 +6,7 @@
   const stopwatch = new reader.Stopwatch();
   const viewer = new reader.Viewer(at("viewer"));
   const form = at("panel");
-  let transport, outbox, study, words, language, come, step = null, shown = null, preset = 0, sending = null;
+  let transport, outbox, study, words, language, come, step = null, shown = null, preset = 0, sending = null, again = null;
 
   const questions = new reader.Questions(form, () => { keepDraft(); face(); });
 
@@ -15,7 +15,7 @@
     language = which;
     words = reader.words[language];
     document.documentElement.lang = language;
-    try { localStorage.setItem("vesalius-language", language); } catch { /* private browsing */ }
+    reader.Keeper.set("vesalius-language", language);
     at("language").textContent = words.other;
   }
 
@@ -55,9 +55,16 @@
   // ------------------------------------------------------------------ drafts: closed tabs lose nothing
   const draftName = () => `vesalius-draft-${transport.name}-${step}`;
   function keepDraft() {
-    localStorage.setItem(draftName(), JSON.stringify({ content: questions.content(), seconds: stopwatch.seconds() }));
+    if (shown?.open) reader.Keeper.set(draftName(), JSON.stringify({ content: questions.content(), seconds: stopwatch.seconds() }));
   }
-  const draft = () => JSON.parse(localStorage.getItem(draftName()) || "null");
+  const draft = () => JSON.parse(reader.Keeper.get(draftName()) || "null");
+
+  // Nothing of a closed session stays in this browser.
+  function forget() {
+    const start = `vesalius-draft-${transport.name}-`;
+    for (const name of reader.Keeper.names())
+      if (name.startsWith(start) && (come.first === null || Number(name.slice(start.length)) < come.first)) reader.Keeper.drop(name);
+  }
   addEventListener("pagehide", () => { if (step !== null && shown?.open) keepDraft(); });
 
   // ------------------------------------------------------------------ one case
@@ -123,8 +130,8 @@
     at("bar").value = come.answered.length;
     const [goBack, goOn] = form.querySelectorAll(".moves button");
     if (!goOn) return;
-    goBack.disabled = step === 0;
-    goOn.disabled = shown.open ? !questions.complete() : come.next === null && step === study.steps - 1;
+    goBack.disabled = step <= (come.first ?? 0);
+    goOn.disabled = shown.open && !questions.complete();
   }
 
   // ------------------------------------------------------------------ answers
@@ -135,45 +142,77 @@
     const same = shown.content && JSON.stringify(sorted(shown.content)) === JSON.stringify(sorted(content));
     const number = step;
     if (!same) {
+      if (shown.closes && study.steps > 1 && !await confirmed()) return;
       const sent = { key: reader.identifier(), sitting, seconds: stopwatch.seconds(), content };
       outbox.put({ step: number, sent });
-      localStorage.removeItem(draftName());
+      reader.Keeper.drop(draftName());
       sending = flush();
-      const stored = await sending;
+      const again = await sending;
       sending = null;
-      if (!stored) return;
+      if (again !== null) { await go(again); return; }
     }
     await go(number + 1);
   }
 
+  // The last answer closes a session: nothing in it can be seen or changed afterwards.
+  function confirmed() {
+    stopwatch.pause(true);
+    return new Promise((done) => {
+      const end = (answer) => { done(answer); at("sheet").close(); };
+      const place = sheet(words.closing, words.closingMore, button(words.back, () => end(false)), button(words.closeIt, () => end(true), true));
+      place.addEventListener("close", () => done(false), { once: true });
+    });
+  }
+
+  // Tell something that the reader has to know, and wait until it was read.
+  function acknowledged(title, ...lines) {
+    return new Promise((done) => {
+      const place = sheet(title, ...lines, button(words.goOn, () => at("sheet").close(), true));
+      place.addEventListener("close", () => done(), { once: true });
+    });
+  }
+
   const sorted = (table) => Object.fromEntries(Object.entries(table).sort());
 
-  // Send what was not acknowledged, oldest first, until it is; the page waits and tries again.
+  // Send what was not acknowledged, oldest first, until it is stored or the server has said that it
+  // never can be; all else is tried again. Returns the case to go back to, none if all were stored.
   async function flush() {
-    for (let wait = 500; outbox.all().length; ) {
+    let again = null, pauses = reader.pauses();
+    while (outbox.all().length) {
       const entry = outbox.all()[0];
       try {
-        at("state").textContent = words.storing;
+        waiting("", words.storing);
         come = await transport.store(entry.step, entry.sent);
         outbox.drop(entry.sent.key);
-        at("state").className = "";
-        at("state").textContent = words.stored;
-        wait = 500;
+        waiting("", words.stored);
+        pauses = reader.pauses();
       } catch (error) {
-        if (error instanceof reader.Refused && error.status < 500 && error.status !== 429) {
+        if (error instanceof reader.Refused && error.final) {
+          await acknowledged(words.notStored(entry.step + 1), error.status === 409 ? words.tooLate : words.unfit, error.message);
           outbox.drop(entry.sent.key);
-          if (error.status === 401) { sheet(words.badLink); return false; }
-          at("state").textContent = words.dropped;
-          come = await transport.progress();
+          if (error.status === 422) again ??= entry.step;
+          come = await insisted(() => transport.progress());
           continue;
         }
-        at("state").className = "waiting";
-        at("state").textContent = words.offline;
-        await new Promise((done) => setTimeout(done, wait));
-        wait = Math.min(wait * 2, 10000);
+        waiting("waiting", error instanceof reader.Refused ? words.held(error.status) : words.offline);
+        await paused(pauses.next().value);
       }
     }
-    return true;
+    forget();
+    return again;
+  }
+
+  const paused = (wait) => new Promise((done) => setTimeout(done, wait));
+  function waiting(style, text) { Object.assign(at("state"), { className: style, textContent: text }); }
+
+  // Ask until there is an answer.
+  async function insisted(ask) {
+    for (const wait of reader.pauses()) {
+      try { return await ask(); } catch (error) {
+        waiting("waiting", error instanceof reader.Refused ? words.held(error.status) : words.offline);
+        await paused(wait);
+      }
+    }
   }
 
   async function go(number) {
@@ -184,31 +223,34 @@
     try {
       await open(wanted);
     } catch (error) {
-      if (error instanceof reader.Refused && error.status === 403) {
-        come = await transport.progress();
-        if (come.opens) { resting(); return; }
-      }
-      at("state").className = "waiting";
-      at("state").textContent = words.offline;
-      setTimeout(() => go(number), 2000);
+      waiting("waiting", error instanceof reader.Refused && error.status !== 403 ? words.held(error.status) : words.offline);
+      await paused(2000);
+      const before = come.next;
+      come = await insisted(() => transport.progress());
+      if (come.opens) { resting(); return; }
+      await go(error instanceof reader.Refused && error.status === 403 && before !== null ? come.next ?? study.steps : number);
     }
   }
 
-  async function back() { if (step > 0 && !sending) { if (shown.open) keepDraft(); await go(step - 1); } }
+  async function back() {
+    if (step === null || step <= (come.first ?? 0) || sending) return;
+    if (shown.open) keepDraft();
+    await go(step - 1);
+  }
 
   function resting() {
     clear();
     const day = new Date(come.opens).toLocaleString(language, { dateStyle: "long", timeStyle: "short" });
-    sheet(words.rest(day), words.doneMore, ...saving(), again(come.next - 1));
+    sheet(words.rest(day), words.doneMore, ...saving());
   }
 
-  function finished() { clear(); sheet(words.done, words.doneMore, ...saving(), again(study.steps - 1)); }
-
-  // Answers can be changed even after the last one.
-  const again = (last) => button(words.back, () => { at("sheet").close(); go(last); });
+  function finished() { clear(); sheet(words.done, words.doneMore, ...saving()); }
 
   function clear() {
     step = null;
+    shown = null;
+    viewer.forget();
+    forget();
     form.replaceChildren();
     at("tools").replaceChildren();
     at("viewer").replaceChildren();
@@ -259,7 +301,8 @@
 
   // ------------------------------------------------------------------ beginning
   async function begin() {
-    speak(localStorage.getItem("vesalius-language") || (navigator.language.startsWith("de") ? "de" : "en"));
+    reader.Keeper.full = () => { at("full").hidden = false; at("full").textContent = words.full; };
+    speak(reader.Keeper.get("vesalius-language") || (navigator.language.startsWith("de") ? "de" : "en"));
     const token = location.hash.slice(1);
     transport = window.vesaliusStudy ? new reader.Folder(window.vesaliusStudy, sitting) : new reader.Server(token, sitting);
     outbox = new reader.Outbox(transport.name);
@@ -267,12 +310,13 @@
       study = await transport.study();
       come = await transport.progress();
     } catch (error) {
-      if (error instanceof reader.Refused && error.status === 401) { sheet(words.badLink); return; }
+      const held = outbox.all().length;
+      if (error instanceof reader.Refused && error.status === 401) { sheet(words.badLink, ...(held ? [words.heldHere(held)] : [])); return; }
       sheet(words.offline);
       setTimeout(() => location.reload(), 3000);
       return;
     }
-    if (!localStorage.getItem("vesalius-language")) speak(study.language);
+    if (!reader.Keeper.get("vesalius-language")) speak(study.language);
     at("title").textContent = document.title = study.title;
     at("help").addEventListener("click", help);
     at("language").addEventListener("click", () => {
@@ -280,7 +324,7 @@
       if (step !== null) build(questions.content());
       else if (at("sheet").open && !come.answered.length) welcome();
     });
-    await flush();
+    again = await flush();
     welcome();
   }
 
@@ -289,7 +333,7 @@
       button(words.other, () => { speak(language === "de" ? "en" : "de"); welcome(); }),
       button(come.answered.length ? words.goOn : words.begin, () => {
         at("sheet").close();
-        go(come.next ?? study.steps);
+        go(again ?? come.next ?? study.steps);
       }, true));
   }
 

@@ -3,18 +3,62 @@
 reader.identifier = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
 
+// What browsers keep for a page. A full or forbidden store is reported, and what did not fit stays in
+// this page for as long as it is open.
+reader.Keeper = class {
+  static held = new Map();
+  static full = () => {};
+
+  static get(name) {
+    if (reader.Keeper.held.has(name)) return reader.Keeper.held.get(name);
+    try { return localStorage.getItem(name); } catch { return null; }
+  }
+
+  static set(name, text) {
+    try {
+      localStorage.setItem(name, text);
+      reader.Keeper.held.delete(name);
+      return true;
+    } catch (error) {
+      console.error(error);
+      reader.Keeper.held.set(name, text);
+      reader.Keeper.full();
+      return false;
+    }
+  }
+
+  static drop(name) {
+    reader.Keeper.held.delete(name);
+    try { localStorage.removeItem(name); } catch { /* nothing was kept */ }
+  }
+
+  static names() {
+    try { return [...reader.Keeper.held.keys(), ...Object.keys(localStorage)]; } catch { return [...reader.Keeper.held.keys()]; }
+  }
+};
+
 // Answers that are not acknowledged yet stay in this browser, whatever happens to page and network.
 reader.Outbox = class {
   constructor(name) { this.name = `vesalius-outbox-${name}`; }
-  all() { return JSON.parse(localStorage.getItem(this.name) || "[]"); }
-  put(entry) { this.#write([...this.all(), entry]); }
+  all() { return JSON.parse(reader.Keeper.get(this.name) || "[]"); }
+  put(entry) { return this.#write([...this.all(), entry]); }
   drop(key) { this.#write(this.all().filter((one) => one.sent.key !== key)); }
-  #write(entries) { localStorage.setItem(this.name, JSON.stringify(entries)); }
+  #write(entries) { return reader.Keeper.set(this.name, JSON.stringify(entries)); }
 };
 
 reader.Refused = class extends Error {
   constructor(status, detail) { super(detail); this.status = status; }
+
+  // Only these say that an answer can never be stored; whatever else a server or a proxy says may pass.
+  get final() { return this.status === 409 || this.status === 422; }
 };
+
+// Growing pauses between tries, in milliseconds.
+reader.pauses = function* () { for (let wait = 500; ; wait = Math.min(wait * 2, 60000)) yield wait; };
+
+// Text as it can be stored: half a character, as a cut emoji leaves it, becomes �.
+reader.wellFormed = (text) => (text.toWellFormed ? text.toWellFormed()
+  : text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd"));
 
 reader.Server = class {
   constructor(token, sitting) { this.token = token; this.sitting = sitting; this.name = token.slice(0, 8); }
@@ -36,7 +80,8 @@ reader.Server = class {
   }
 };
 
-// A folder of files: answers stay in this browser until they are saved as one file.
+// A folder of files: answers stay in this browser until they are saved as one file. Sessions are closed
+// as on the server, by the clock of this machine; `vesalius readers collect` checks what came of it.
 reader.Folder = class {
   constructor(study, sitting) {
     this.own = study;
@@ -45,16 +90,23 @@ reader.Folder = class {
     this.place = `vesalius-answers-${study.study}-${study.reader}`;
   }
 
-  answers() { return JSON.parse(localStorage.getItem(this.place) || "[]"); }
+  answers() { return JSON.parse(reader.Keeper.get(this.place) || "[]"); }
   async study() { return this.own.outline; }
 
   async progress() {
     const answers = this.answers(), steps = this.own.steps;
     const done = [...new Set(answers.map((one) => one.step))].sort((a, b) => a - b);
-    const next = steps.findIndex((_, number) => !done.includes(number));
-    const opens = next < 0 ? null : this.#opens(next, answers);
-    return { answered: done, next: next < 0 ? null : next, steps: steps.length,
+    const next = this.#next(answers);
+    const session = next === null ? null : steps[next].session;
+    const opens = next === null ? null : this.#opens(next, answers);
+    return { answered: done, next, steps: steps.length, session,
+             first: next === null ? null : steps.findIndex((one) => one.session === session),
              opens: opens && opens > new Date() ? opens.toISOString() : null };
+  }
+
+  #next(answers) {
+    const next = this.own.steps.findIndex((_, number) => !answers.some((one) => one.step === number));
+    return next < 0 ? null : next;
   }
 
   #opens(step, answers) {
@@ -64,10 +116,21 @@ reader.Folder = class {
     return new Date(last + this.own.washoutDays * 86400000);
   }
 
+  #open(number) {
+    const answers = this.answers(), next = this.#next(answers), steps = this.own.steps;
+    if (next === null || number > next || steps[number].session !== steps[next].session) return false;
+    const opens = this.#opens(number, answers);
+    return !opens || opens <= new Date();
+  }
+
   async step(number) {
-    const given = this.answers().filter((one) => one.step === number);
+    if (!this.#open(number)) throw new reader.Refused(403, "closed");
+    const answers = this.answers(), given = answers.filter((one) => one.step === number);
+    const own = this.own.steps[number].session;
+    const rest = this.own.steps.every((one, n) => one.session !== own || n === number || answers.some((a) => a.step === n));
     return { ...this.own.steps[number], step: number,
              open: !given.length || given[0].sitting === this.sitting,
+             closes: !given.length && rest,
              content: given.length ? given.at(-1).content : null };
   }
 
@@ -89,8 +152,9 @@ reader.Folder = class {
   async store(step, sent) {
     const answers = this.answers();
     if (!answers.some((one) => one.key === sent.key)) {
+      if (!this.#open(step)) throw new reader.Refused(409, "closed");
       answers.push({ ...sent, step, received: new Date().toISOString() });
-      localStorage.setItem(this.place, JSON.stringify(answers));
+      reader.Keeper.set(this.place, JSON.stringify(answers));
     }
     return this.progress();
   }

@@ -35,6 +35,14 @@ reader.Viewer = class {
     for (const one of this.shown) { one.nv.resizeListener(); this.#framed(one); }
   }
 
+  // Let go of all that was shown.
+  forget() {
+    for (const url of this.place.querySelectorAll("img")) URL.revokeObjectURL(url.src);
+    for (const { nv } of this.pool) while (nv.volumes.length) nv.removeVolume(nv.volumes[0]);
+    this.shown = [];
+    this.place.replaceChildren();
+  }
+
   #figure(inner) {
     const figure = document.createElement("figure");
     figure.append(inner, document.createElement("figcaption"));

@@ -22,12 +22,14 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
     sure = [matrix(readings, readers, score, aided)[0] for aided in (False, True)]
     _, cases = matrix(readings, readers, _decided, False)
     truth = np.array([one.truth == "yes" for one in cases])
+    subjects = [one.subject for one in cases]
+    owners = np.array(subjects)
     decided, scores = np.stack(each), np.stack(sure)
     ill, well = int(truth.sum()), int((~truth).sum())
     figures: dict[str, tuple[Jackknifed, int, int]] = {
-        "sensitivity": (jackknifed_means(decided[:, :, truth]), ill, ill),
-        "specificity": (jackknifed_means(1 - decided[:, :, ~truth]), well, well),
-        "auc": (jackknifed_auc(scores, truth.astype(int)), ill + well, min(ill, well)),
+        "sensitivity": (jackknifed_means(decided[:, :, truth], owners[truth]), ill, ill),
+        "specificity": (jackknifed_means(1 - decided[:, :, ~truth], owners[~truth]), well, well),
+        "auc": (jackknifed_auc(scores, truth.astype(int), subjects), ill + well, min(ill, well)),
     }
     for name, (figure, count, least) in figures.items():
         for condition, one in zip(CONDITIONS, shares(figure, count, least), strict=True):
@@ -40,7 +42,7 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
             found[f"aided_minus_unaided/{name}_p"] = Figure(p, "", count)
     for condition, one_each, one_sure in zip(CONDITIONS, each, sure, strict=True):
         again = [one for one in readings if one.aided == (condition == "aided")]
-        found |= agreement(condition, one_each, repeated(again, _decided), "nominal")
+        found |= agreement(condition, one_each, repeated(again, _decided), "nominal", subjects)
         found[f"agreement/{condition}/icc"] = icc(one_sure)
     return found
 

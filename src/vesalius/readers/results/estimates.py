@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vesalius.evidence.agreement import Level, alpha, alpha_figure, share
@@ -42,12 +44,13 @@ def pairs(figure: Jackknifed, cases: int) -> dict[tuple[int, int], tuple[Figure,
 
 
 def agreement(
-    name: str, ratings: np.ndarray, again: list[tuple[float, float]], level: Level
+    name: str, ratings: np.ndarray, again: list[tuple[float, float]], level: Level,
+    subjects: Sequence[str],
 ) -> dict[str, Figure]:  # fmt: skip
     """Agreement of readers with each other, of `(R, N)` values, and with themselves."""
     found: dict[str, Figure] = {}
     if len(ratings) > 1:
-        found[f"agreement/{name}/alpha"] = alpha_figure(ratings, level)
+        found[f"agreement/{name}/alpha"] = alpha_figure(ratings, level, subjects=subjects)
     if again:
         same = sum(first == second for first, second in again)
         found[f"agreement/{name}/same_again"] = share(same, len(again))

@@ -12,7 +12,9 @@ import numpy as np
 
 from vesalius.readers.answers.store import Answer, latest
 from vesalius.readers.orders import StepKind
+from vesalius.readers.questions import fault_in
 from vesalius.readers.study import Study
+from vesalius.scans.fault import Refused
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Reading:
         content: answers by question.
         seconds: looked at.
         changed: how often the answer was given again.
+        subject: whose the case is; cases of one subject are alike.
+        source, doubt: see `AnswerRow`.
     """
 
     reader: int
@@ -40,16 +44,28 @@ class Reading:
     content: dict[str, Any]
     seconds: float
     changed: int
+    subject: str = ""
+    source: str = "server"
+    doubt: str = ""
 
 
 def readings_of(study: Study, answers: Sequence[Answer]) -> list[Reading]:
     """The last answer to every step, practice too, by reader and step."""
     key, last, found = study.key(), latest(answers), []
     given: dict[tuple[int, int], int] = {}
+    doubts: dict[tuple[int, int], str] = {}
     for answer in answers:
         place = answer.reader, answer.step
         given[place] = given.get(place, 0) + 1
+        doubts[place] = "; ".join(filter(None, (doubts.get(place, ""), answer.doubt)))
     orders = [study.steps(reader) for reader in range(study.readers)]
+    asked = study.outline.questions
+    for (reader, step), answer in last.items():
+        known = 0 <= reader < len(orders) and 0 <= step < len(orders[reader])
+        fault = fault_in(answer.content, asked) if known else "a case that there is not"
+        if fault:
+            remedy = "restore the answers from a copy"
+            raise Refused(study.folder, f"holds a damaged answer ({fault})", remedy)
     for (reader, step), answer in sorted(last.items()):
         at = orders[reader][step]
         item = key[at.item]
@@ -58,6 +74,7 @@ def readings_of(study: Study, answers: Sequence[Answer]) -> list[Reading]:
             Reading(
                 reader, at.item, item.case, item.truth, at.kind, at.session, at.aided, methods,
                 answer.content, answer.seconds, given[reader, step] - 1,
+                item.subject or item.case, answer.source, doubts.get((reader, step), ""),
             )
         )  # fmt: skip
     return found
@@ -116,13 +133,14 @@ def raw_table(readings: Sequence[Reading], questions: Sequence[str]) -> str:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([
         "reader", "item", "case", "truth", "kind", "session", "aided", "methods", *questions,
-        "comment", "seconds", "changed",
+        "comment", "seconds", "changed", "subject", "source", "doubt",
     ])  # fmt: skip
     for one in readings:
         rows.writerow([
             one.reader + 1, one.item, one.case, one.truth, one.kind, one.session, int(one.aided),
             "|".join(one.methods), *(one.content.get(name, "") for name in questions),
             _harmless(str(one.content.get("comment", ""))), f"{one.seconds:.3f}", one.changed,
+            one.subject, one.source, one.doubt,
         ])  # fmt: skip
     return text.getvalue()
 

@@ -25,16 +25,21 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
     found: dict[str, Figure] = {}
     called, cases = matrix(readings, readers, _called_synthetic)
     synthetic = np.array([one.truth == "synthetic" for one in cases])
+    subjects = [one.subject for one in cases]
+    owners = np.array(subjects)
     for name, rows, right in (
         ("sensitivity", synthetic, called), ("specificity", ~synthetic, 1 - called),
     ):  # fmt: skip
         if rows.sum() > 1:
-            figure, count = jackknifed_means(right[None][:, :, rows]), int(rows.sum())
+            figure, count = (
+                jackknifed_means(right[None][:, :, rows], owners[rows]),
+                int(rows.sum()),
+            )
             found[f"origin/{name}"] = shares(figure, count, count)[0]
             for reader, own in zip(readers, alone(figure), strict=True):
                 found[f"reader_{reader + 1}/origin/{name}"] = shares(own, count, count)[0]
     again = repeated(readings, _called_synthetic)
-    found |= agreement("origin", called, again, "nominal")
+    found |= agreement("origin", called, again, "nominal", subjects)
     asked = [name for name in RATINGS if name in readings[0].content]
     for name in asked:
 
@@ -44,12 +49,12 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
         values, _ = matrix(readings, readers, rating)
         for origin, rows in (("real", ~synthetic), ("synthetic", synthetic)):
             if rows.sum() > 1:
-                figure = jackknifed_means(values[None][:, :, rows])
+                figure = jackknifed_means(values[None][:, :, rows], owners[rows])
                 found[f"{origin}/{name}"] = conditions(figure, int(rows.sum()))[0]
         if min(synthetic.sum(), (~synthetic).sum()) > 1:
-            gap = jackknifed_gap(values[None], synthetic)
+            gap = jackknifed_gap(values[None], synthetic, subjects)
             found[f"synthetic_minus_real/{name}"] = conditions(gap, len(cases))[0]
-        found |= agreement(name, values, repeated(readings, rating), "ordinal")
+        found |= agreement(name, values, repeated(readings, rating), "ordinal", subjects)
         found[f"agreement/{name}/icc"] = icc(values)
     return found
 

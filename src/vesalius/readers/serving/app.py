@@ -6,7 +6,7 @@ no path comes from a request.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -19,20 +19,15 @@ from vesalius.readers.niivue import FILE as NIIVUE
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
-from vesalius.readers.serving.limits import LimitedBodies
+from vesalius.readers.serving.headers import SECURITY, STRICT, WithHeaders
+from vesalius.readers.serving.limits import LimitedBodies, RequestLimit
 from vesalius.readers.study import Study
 from vesalius.readers.telling import outline_told, progress_told, step_told
 
 SCHEME = "Bearer "
 MEDIA = {".nii": "application/octet-stream", ".png": "image/png"}
-SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; connect-src 'self' blob: data:; "
-    "worker-src 'self' blob:; font-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
-    "form-action 'none'",
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
-}  # fmt: skip
+UNKNOWN = -1
+"""Whom requests without a known link are counted for, all together."""
 
 
 class Sent(BaseModel):
@@ -53,24 +48,30 @@ class Sent(BaseModel):
     content: dict[str, Any]
 
 
-def create_app(study: Study, store: Store) -> FastAPI:
-    """The application over one study and its store."""
+def create_app(
+    study: Study, store: Store, secure: bool = False, limit: RequestLimit | None = None
+) -> FastAPI:
+    """The application over one study and its store.
+
+    Args:
+        study: to serve.
+        store: of its answers.
+        secure: whether browsers reach it by TLS alone, which they are then told to keep to.
+        limit: of requests by link; the usual one without it.
+    """
     app = FastAPI(title="reader study", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(WithHeaders, headers=SECURITY | (STRICT if secure else {}))
     app.add_middleware(LimitedBodies)
+    limit = limit or RequestLimit()
     orders = [study.steps(reader) for reader in range(study.readers)]
     washout = timedelta(days=study.outline.washout_days)
-
-    @app.middleware("http")
-    async def guarded(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await call_next(request)
-        response.headers.update(SECURITY)
-        return response
 
     def reading(authorization: Annotated[str, Header()] = "") -> int:
         token = authorization.removeprefix(SCHEME)
         found = study.reader_of(token) if authorization.startswith(SCHEME) else None
+        wait = limit.wait(UNKNOWN if found is None else found)
+        if wait:
+            raise HTTPException(429, "too many requests", {"Retry-After": str(wait)})
         if found is None:
             raise HTTPException(401, "this link is not known")
         return found
@@ -141,7 +142,7 @@ def create_app(study: Study, store: Store) -> FastAPI:
 def _sent(body: bytes) -> Sent:
     try:
         return Sent.model_validate(json.loads(body))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OverflowError) as error:
         raise HTTPException(422, "this is no answer") from error
 
 

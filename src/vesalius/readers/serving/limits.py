@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from starlette.requests import ClientDisconnect
 
 LARGEST_BODY = 64 * 1024
 Message = MutableMapping[str, Any]
@@ -56,6 +60,41 @@ class LimitedBodies:
         except TooLarge:
             if not begun:
                 await _refuse(send)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
+
+
+class RequestLimit:
+    """Requests of each link: so many a second on average, and so many at once.
+
+    A reader's page asks for a dozen files a case; whoever asks without end is told to wait.
+
+    Args:
+        a_second: requests on average.
+        at_once: requests after a pause.
+        clock: seconds, for tests.
+
+    >>> now = [0.0]; limit = RequestLimit(a_second=1, at_once=2, clock=lambda: now[0])
+    >>> [limit.wait(0) for _ in range(3)], limit.wait(1)
+    ([0, 0, 1], 0)
+    >>> now[0] = 1.5; limit.wait(0)
+    0
+    """
+
+    def __init__(
+        self, a_second: float = 50, at_once: int = 500, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.a_second, self.at_once, self.clock = a_second, at_once, clock
+        self._left: dict[int, tuple[float, float]] = {}
+
+    def wait(self, link: int) -> int:
+        """Seconds that a link has to wait before its next request; 0 counts this one."""
+        now = self.clock()
+        left, since = self._left.get(link, (float(self.at_once), now))
+        left = min(self.at_once, left + (now - since) * self.a_second)
+        granted = left >= 1
+        self._left[link] = (left - granted, now)
+        return 0 if granted else max(1, math.ceil((1 - left) / self.a_second))
 
 
 async def _refuse(send: Send) -> None:

@@ -16,7 +16,7 @@ from vesalius.scans.fault import Refused
 
 def serve(
     study: Study, store: Store, host: str, port: int, certificate: Path | None, key: Path | None,
-    insecure: bool,
+    insecure: bool, secure: bool = False,
 ) -> None:  # fmt: skip
     """Serve a study until it is stopped. No request is logged: addresses are nobody's business.
 
@@ -26,14 +26,15 @@ def serve(
         host, port: to listen at.
         certificate, key: of TLS, as PEM files.
         insecure: allow another address than this machine's own without TLS.
+        secure: whether readers reach it by TLS, here or at a proxy.
 
     Raises:
         Refused: for such an address without either.
     """
     require_safe(host, certificate, key, insecure)
     uvicorn.run(
-        create_app(study, store), host=host, port=port, access_log=False, log_level="warning",
-        ssl_certfile=certificate, ssl_keyfile=key, server_header=False,
+        create_app(study, store, secure), host=host, port=port, access_log=False,
+        log_level="warning", ssl_certfile=certificate, ssl_keyfile=key, server_header=False,
     )  # fmt: skip
 
 

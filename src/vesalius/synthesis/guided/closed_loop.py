@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 from vesalius import __version__
 from vesalius.scans.case import LabelledScan
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.output import Made
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
 from vesalius.synthesis.guided.calibration import Calibration, label_grain, matching_scale
@@ -58,6 +61,7 @@ def generate(
     guidance: float | None = None,
     prefix: str = "synthetic",
     progress: Progress = silent,
+    inputs: Sequence[Path] = (),
 ) -> Generated:
     """Draw a labelled scan for each request and write them as a cohort.
 
@@ -73,6 +77,7 @@ def generate(
         guidance: scale of guidance; the recipe's if `None`.
         prefix: of the case names.
         progress: told after each case.
+        inputs: beside the run, folders that must not be touched.
 
     Raises:
         Refused: before any work, for requests that cannot be met or a folder of other content.
@@ -85,12 +90,19 @@ def generate(
     require_within(requests, fingerprint, extrapolate)
     painter = Painter(run, guidance)
     names = [seen.name for seen in fingerprint.attributes]
-    writer = CohortWriter(out, fingerprint.description, names)
+    made: Made = {
+        "command": "generate", "run": run.name, "seed": seed, "tolerance": tolerance,
+        "tries": tries, "guidance": painter.guidance,
+    }  # fmt: skip
+    with painter.fabric.rank_zero_first():
+        writer = CohortWriter(out, fingerprint.description, names, made, [run.folder, *inputs])
     seeds = np.random.SeedSequence([seed, 1]).generate_state(len(requests), dtype=np.uint32)
     work = [
         (f"{prefix}_{index:04d}", request, int(case_seed))
         for index, (request, case_seed) in enumerate(zip(requests, seeds, strict=True))
     ]
+    for name, request, case_seed in work:
+        writer.require_same_case(name, seed=case_seed, request=request)
     rank, world = painter.fabric.global_rank, painter.fabric.world_size
     mine = work[rank::world]
     draws: list[Draw] = []
@@ -204,7 +216,14 @@ def _until_met(
 
 def _remembered(folder: Path, name: str) -> list[Draw]:
     """The draws of a case that an earlier process wrote, from its provenance."""
-    kept = json.loads((folder / "provenance" / f"{name}.json").read_text())
-    request = kept["request"]
-    missed = [Draw(name, i, request, m, False) for i, m in enumerate(kept["missed"])]
-    return [*missed, Draw(name, len(missed), request, kept["measured"], True)]
+    kept = read_json(folder / "provenance" / f"{name}.json", _Kept, "choose a new folder")
+    missed = [Draw(name, i, kept.request, m, False) for i, m in enumerate(kept.missed)]
+    return [*missed, Draw(name, len(missed), kept.request, kept.measured, True)]
+
+
+class _Kept(BaseModel):
+    """What the provenance of a synthetic case tells of its draws."""
+
+    request: Request
+    measured: Request
+    missed: list[Request]

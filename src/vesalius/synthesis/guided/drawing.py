@@ -30,8 +30,7 @@ def noise_seed(case_seed: int, purpose: str, attempt: int = 0) -> int:
 
 def _calibration(run: Run) -> Calibration | None:
     """The run's calibration, once it has one."""
-    path = run.folder / "calibration.json"
-    return Calibration.model_validate_json(path.read_text()) if path.is_file() else None
+    return run.noted("calibration", Calibration) if run.has_note("calibration") else None
 
 
 class Painter:

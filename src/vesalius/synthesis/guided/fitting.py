@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +37,6 @@ from vesalius.training.store import CaseStore
 FEWEST_CASES = 8
 """Below this no distribution can be told from its cases."""
 
-GRID_MULTIPLE = 8
 TRAINING_CODES = "label_codes.npy"
 
 
@@ -88,7 +86,7 @@ def prepare_guided(
     if fitted < FEWEST_CASES:
         fault = f"has {fitted} sound training cases"
         raise Refused(cohort.folder, fault, f"add labelled scans: {FEWEST_CASES} is the least")
-    grid = fit_grid(scans, recipe.spacing_mm, GRID_MULTIPLE)
+    grid = fit_grid(scans, recipe.spacing_mm, recipe.grid_multiple(fitted))
     fingerprint = Fingerprint.of(cohort, cases[:fitted], scans[:fitted], grid, recipe.attributes)
     plan = plan_guided(recipe, fingerprint)
     plan.require_room()
@@ -122,6 +120,7 @@ def fit_guided(prepared: PreparedFit, out: str | Path, progress: Progress = sile
         for scan in prepared.scans
     ]
     conditions = condition_of(values, fingerprint.attributes)
+    torch.manual_seed(prepared.recipe.seed)
     model = GuidedModel(prepared.recipe, fingerprint)
     fitting = _Fitting(run, model, store, conditions, fitted, progress)
     if model.kind == "shape_space":
@@ -137,7 +136,7 @@ def fit_guided(prepared: PreparedFit, out: str | Path, progress: Progress = sile
     run.write_card(_card(run, model))
     fabric.barrier()
     if fabric.is_global_zero:
-        shutil.rmtree(run.state, ignore_errors=True)
+        run.finish()
     return run
 
 

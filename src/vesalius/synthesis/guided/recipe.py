@@ -84,6 +84,17 @@ class GuidedRecipe(Settings):
             return self.label_autoencoder
         return "shape_space" if cases <= LARGEST_SHAPE_SPACE_COHORT else "vae"
 
+    def grid_multiple(self, cases: int) -> int:
+        """Of which each side of the grid is one: images are halved three times, label maps by the
+        widths of the VAE and then of the denoiser of its codes.
+
+        >>> GuidedRecipe().grid_multiple(200), PRESETS["paper"].grid_multiple(200)
+        (8, 16)
+        """
+        if self.chosen_label_autoencoder(cases) == "shape_space":
+            return 8
+        return max(8, 2 ** (len(self.label_widths) + len(self.unet_widths) - 2))
+
 
 LARGEST_SHAPE_SPACE_COHORT = 600
 """Above it the Gram matrix of signed distances no longer fits a desktop, and a VAE has enough."""

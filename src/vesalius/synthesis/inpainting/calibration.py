@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import read_json
 from vesalius.training.recipe import Settings
+from vesalius.training.run import AGAIN, FORMAT
 
 FEWEST = 8
 LEAST_SLOPE = 0.2
@@ -62,11 +63,7 @@ class SizeCalibration(Settings):
     @classmethod
     def read(cls, run: Path) -> SizeCalibration:
         """Of a finished run."""
-        path = run / "calibration.json"
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValidationError) as error:
-            raise Refused(path, "is missing or damaged", "fit this run again") from error
+        return read_json(run / "calibration.json", cls, AGAIN, FORMAT)
 
     def condition(self, name: str, wanted_mm: float) -> float:
         """What to ask for."""

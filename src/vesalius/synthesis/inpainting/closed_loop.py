@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vesalius import __version__
 from vesalius.scans.case import Case, LabelledScan
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.landmarks import Landmark, append_landmarks, sort_landmarks
+from vesalius.scans.output import Made
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.synthesis.inpainting.calibration import SizeCalibration
 from vesalius.synthesis.inpainting.inpainter import Attempt, FindingRequest, Inpainter
@@ -58,6 +60,7 @@ def write_inpainted(
     tolerance_mm: float = 1.0,
     tries: int = 8,
     progress: Progress = silent,
+    inputs: Sequence[Path] = (),
 ) -> Edited:
     """Carry out orders and write the edited scans as a cohort with `landmarks.csv`.
 
@@ -74,12 +77,25 @@ def write_inpainted(
         tolerance_mm: largest error of the measured size.
         tries: draws for one order before it is given up and listed.
         progress: told after each case.
+        inputs: beside run and source, what must not be touched.
+
+    Raises:
+        Refused: for a folder of other content, or if no request was met.
     """
     description = Description(
         inpainter.fingerprint.channels, inpainter.labels, origin="synthetic",
             )  # fmt: skip
-    writer = CohortWriter(out, description, attributes)
-    _require_same(writer, orders, inpainter)
+    begun: Made = {
+        "command": "inpaint", "run": inpainter.run.name, "method": inpainter.method,
+        "tolerance_mm": tolerance_mm, "tries": tries,
+    }  # fmt: skip
+    parents = [source.folder] if isinstance(source, Cohort) else []
+    with inpainter.fabric.rank_zero_first():
+        writer = CohortWriter(
+            out, description, attributes, begun, [inpainter.run.folder, *parents, *inputs]
+        )
+    for order in orders:
+        writer.require_same_case(order.name, seed=order.seed, request=_told(order.request))
     rank, world = inpainter.fabric.global_rank, inpainter.fabric.world_size
     mine = [order for order in orders[rank::world] if order.name not in writer.done]
     attempts: list[Attempt] = []
@@ -110,8 +126,7 @@ def write_inpainted(
         provenance = {
             "synthetic": True, "method": "pathology inpainting", "vesalius": __version__,
             "run": inpainter.run.name, "seed": order.seed, "drawn_by": inpainter.method,
-            "request": {"pathology": request.pathology, "level": request.level,
-                        "size_mm": request.size_mm},
+            "request": _told(request),
             "measured_mm": measured, "tolerance_mm": tolerance_mm, "tries": len(made.attempts),
             "missed_mm": [a.measured_mm for a in made.attempts[:-1]],
             "guidance": inpainter.guidance_for(request.pathology),
@@ -131,30 +146,16 @@ def write_inpainted(
             order.parent.split, provenance, np.int16 if whole and small else np.float32,
         )  # fmt: skip
     inpainter.fabric.barrier()
-    if not CohortWriter(out, description, attributes).done:
+    if not writer.written():
         first = f" ({faults[0]})" if faults else ""
         raise Refused(out, f"no request was met{first}", "ask for what the run has seen")
     sort_landmarks(writer.folder)
     return Edited(writer.finish(), tuple(attempts), tuple(faults))
 
 
-def _require_same(
-    writer: CohortWriter, orders: Sequence[Order], inpainter: Inpainter
-) -> None:  # fmt: skip
-    """Refuse a folder that holds cases of these names made by another run or request."""
-    for order in orders:
-        path = writer.folder / "provenance" / f"{order.name}.json"
-        if order.name not in writer.done or not path.is_file():
-            continue
-        made = json.loads(path.read_text(encoding="utf-8"))
-        same = (
-            made["run"] == inpainter.run.name
-            and made["seed"] == order.seed
-            and abs(made["request"]["size_mm"] - order.request.size_mm) < 1e-6
-        )
-        if not same:
-            fault = f"holds {order.name} from another run or request"
-            raise Refused(writer.folder, fault, "choose a new folder")
+def _told(request: FindingRequest) -> dict[str, Any]:
+    """A request as provenance keeps it."""
+    return {"pathology": request.pathology, "level": request.level, "size_mm": request.size_mm}
 
 
 def calibrate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +168,7 @@ def fit_inpainting(
         calibrate(run, cohort_sample(prepared), progress=progress)
     run.write_card(_card(run, seen))
     if fabric.is_global_zero:
-        shutil.rmtree(run.state, ignore_errors=True)
+        run.finish()
     return run
 
 

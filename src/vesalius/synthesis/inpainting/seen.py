@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.landmarks import Landmark
 from vesalius.scans.spine import PATHOLOGIES
 from vesalius.training.recipe import Settings
+from vesalius.training.run import AGAIN, FORMAT
 
 NOTE = "pathologies"
 
@@ -91,11 +92,7 @@ class SeenPathologies(Settings):
     @classmethod
     def read(cls, run: Path) -> SeenPathologies:
         """Of a finished run."""
-        path = run / f"{NOTE}.json"
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValidationError) as error:
-            raise Refused(path, "is missing or damaged", "fit this run again") from error
+        return read_json(run / f"{NOTE}.json", cls, AGAIN, FORMAT)
 
     def pathology(self, name: str) -> SeenPathology:
         """By name, or `Refused`."""

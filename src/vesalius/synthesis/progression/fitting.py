@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from vesalius.scans.fault import Refused, refused_if_unwritable
+from vesalius.networks.weights import write_tensors
+from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.visits import Visits
+from vesalius.scans.writing import write_text
 from vesalius.synthesis.progression.choosing import Choice, HeldOut, choose
 from vesalius.synthesis.progression.courses import Baseline, Courses, courses_of
 from vesalius.synthesis.progression.diffusion import (
@@ -139,7 +139,7 @@ def fit_progression(
         _follow(run, model, likeness, prepared, progress)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
-    shutil.rmtree(run.state, ignore_errors=True)
+    run.finish()
     return run
 
 
@@ -221,19 +221,18 @@ def _follow(
     choice = choose(metrics, courses, asked, recipe.neighbours)
     _write_choice(run, choice)
     run.write_card(_card(run, choice))
-    with refused_if_unwritable(run.folder / COURSES):
-        arrays = {
-            "begun": courses.baseline.styles, "foretold": courses.baseline.foretold,
-            "drift": courses.drift, "years": courses.years,
-            "published_drift": published.drift,
-            "reading_drift": courses.reading_drift, "seen": courses.seen,
-            "attention": likeness.attention.cpu().numpy(),
-        }  # fmt: skip
-        save_file(
-            {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()},
-            run.folder / COURSES,
-            {"patients": "\n".join(courses.patients)},
-        )
+    arrays = {
+        "begun": courses.baseline.styles, "foretold": courses.baseline.foretold,
+        "drift": courses.drift, "years": courses.years,
+        "published_drift": published.drift,
+        "reading_drift": courses.reading_drift, "seen": courses.seen,
+        "attention": likeness.attention.cpu().numpy(),
+    }  # fmt: skip
+    tensors = {
+        name: torch.from_numpy(np.ascontiguousarray(array, np.float32))
+        for name, array in arrays.items()
+    }
+    write_tensors(run.folder / COURSES, tensors, {"patients": "\n".join(courses.patients)})
 
 
 def _courses(
@@ -253,8 +252,7 @@ def _followed(visits: Visits) -> list[np.ndarray]:
 
 def _write_choice(run: Run[VisitsFingerprint], choice: Choice) -> None:
     run.note(CHOICE, {"metric": choice.metric, "neighbours": choice.neighbours})
-    with refused_if_unwritable(run.folder / f"{CHOICE}.csv"):
-        (run.folder / f"{CHOICE}.csv").write_text(choice.table())
+    write_text(run.folder / f"{CHOICE}.csv", choice.table())
 
 
 def _fit(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.numpy import load_file
+from pydantic import BaseModel, Field
 
+from vesalius.networks.weights import read_tensors
 from vesalius.scans.fault import Refused
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.visits import Visits
@@ -82,6 +81,28 @@ class Futures:
     grades: np.ndarray
 
 
+class _Chosen(BaseModel):
+    """What a run keeps of the choice of neighbours."""
+
+    metric: MetricName
+    neighbours: int = Field(ge=1)
+
+
+def _read_courses(path: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Patients and what is known of each, or `Refused` where not all of it fits together."""
+    remedy = "fit again in the same folder to finish the run"
+    tensors, texts = read_tensors(path, remedy)
+    patients = tuple(texts.get("patients", "").split("\n"))
+    rows = ("begun", "foretold", "drift", "reading_drift", "published_drift", "years")
+    for name in (*rows, "seen", "attention"):
+        if name not in tensors:
+            raise Refused(path, f"holds no {name}", remedy)
+        if name in rows and tensors[name].shape[:1] != (len(patients),):
+            fault = f"holds {name} of shape {tuple(tensors[name].shape)}, {len(patients)} patients"
+            raise Refused(path, fault, remedy)
+    return patients, {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
 class Foreseer:
     """A run of progression, ready for pictures.
 
@@ -97,12 +118,7 @@ class Foreseer:
         for name, network in self.model.parts.items():
             run.load(name, network)
             network.eval()
-        path = run.folder / COURSES
-        if not path.is_file():
-            raise Refused(path, "is missing", "fit again in the same folder to finish the run")
-        arrays = load_file(path)
-        with safe_open(path, framework="np") as stream:
-            patients = tuple(stream.metadata()["patients"].split("\n"))
+        patients, arrays = _read_courses(run.folder / COURSES)
         self.courses = Courses(
             patients,
             Baseline(arrays["begun"], arrays["foretold"]),
@@ -115,9 +131,9 @@ class Foreseer:
         self.likeness = Likeness(
             self.model.reader, torch.from_numpy(arrays["attention"]), recipe.inner, recipe.readings
         )
-        chosen = json.loads((run.folder / f"{CHOICE}.json").read_text())
-        self.metric_name: MetricName = chosen["metric"]
-        self.neighbours: int = chosen["neighbours"]
+        chosen = run.noted(CHOICE, _Chosen)
+        self.metric_name: MetricName = chosen.metric
+        self.neighbours: int = chosen.neighbours
         self.metric = metric_of(self.metric_name, self.courses)
         self.steering = Steering.of(self.courses, self.model.generator, self.model.reader)
 

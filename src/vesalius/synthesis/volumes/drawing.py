@@ -17,8 +17,10 @@ from vesalius.diffusion.samplers import SAMPLERS, ddpm
 from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import LabelledScan, Scan
-from vesalius.scans.cohort import Cohort, CohortWriter
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.output import Made
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
 from vesalius.synthesis.volumes.grain import Grain
@@ -124,6 +126,9 @@ class VolumePainter:
 
 
 class Labeller(Protocol):
+    @property
+    def name(self) -> str: ...
+
     """Puts labels on a scan, such as a trained segmenter.
 
     Attributes:
@@ -168,6 +173,7 @@ def generate_volumes(
     prefix: str = "synthetic",
     progress: Progress = silent,
     faults: list[Fault] | None = None,
+    inputs: Sequence[Path] = (),
 ) -> Cohort:
     """Draw volumes and write them as a cohort, without label maps unless something labels them.
 
@@ -183,6 +189,7 @@ def generate_volumes(
         prefix: of the case names.
         progress: told after each case.
         faults: requests that were never met are added.
+        inputs: beside the run, folders that must not be touched.
 
     Raises:
         Refused: before any work, for requests that cannot be met or a folder of other content.
@@ -200,13 +207,21 @@ def generate_volumes(
             description, labels=loop.labeller.labels, attributes=tuple(measures.values())
         )
     columns = [f"requested_{name}" for name in names] + list(measures)
-    writer = CohortWriter(out, description, columns)
-    seeds = np.random.SeedSequence([seed, 3]).generate_state(count, dtype=np.uint32)
     how = painter.sampling
+    made: Made = {
+        "command": "generate", "run": run.name, "seed": seed, "sampler": how.sampler,
+        "steps": how.steps, "guidance": how.guidance,
+        **({"segmenter": loop.labeller.name, "tolerance": loop.tolerance} if loop else {}),
+    }  # fmt: skip
+    with painter.fabric.rank_zero_first():
+        writer = CohortWriter(out, description, columns, made, [run.folder, *inputs])
+    seeds = np.random.SeedSequence([seed, 3]).generate_state(count, dtype=np.uint32)
     work = [
         (f"{prefix}_{i:04d}", request, int(s))
         for i, (request, s) in enumerate(zip(asked, seeds, strict=True))
     ]
+    for name, request, case_seed in work:
+        writer.require_same_case(name, seed=case_seed, request=dict(request))
     mine = work[painter.fabric.global_rank :: painter.fabric.world_size]
     for name, request, case_seed in followed(mine, "drawing volumes", len(mine), progress):
         if name in writer.done:

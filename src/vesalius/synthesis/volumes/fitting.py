@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from vesalius.networks.picture_features import (
@@ -18,6 +17,7 @@ from vesalius.networks.picture_features import (
 from vesalius.scans.case import Case, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.grid import whole_grid
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import fitting_split
@@ -33,7 +33,7 @@ from vesalius.training.fingerprint import Fingerprint, told_values
 from vesalius.training.loop import fit
 from vesalius.training.plan import Plan
 from vesalius.training.recipe import FitRecipe
-from vesalius.training.run import Run
+from vesalius.training.run import AGAIN, FORMAT, Run
 from vesalius.training.store import CaseStore
 
 GRAIN_CASES = 24
@@ -153,7 +153,7 @@ def fit_volumes(prepared: PreparedFit, out: str | Path, progress: Progress = sil
     run.write_card(_card(run, model, back))
     fabric.barrier()
     if fabric.is_global_zero:
-        shutil.rmtree(run.state, ignore_errors=True)
+        run.finish()
     return run
 
 
@@ -168,7 +168,7 @@ def perceptual(recipe: VolumesRecipe) -> PictureFeatures | None:
 
 def reconstruction_of(run: Run) -> Reconstruction:
     """What the gate of a finished run found."""
-    return Reconstruction(**json.loads((run.folder / "reconstruction.json").read_text()))
+    return read_json(run.folder / "reconstruction.json", TypeAdapter(Reconstruction), AGAIN, FORMAT)
 
 
 def _fit(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -71,8 +70,7 @@ class Grain(BaseModel):
     @classmethod
     def of_run(cls, run: Run) -> Grain | None:
         """What a run has measured, if it has."""
-        path: Path = run.folder / f"{FILE}.json"
-        return cls.model_validate_json(path.read_text()) if path.is_file() else None
+        return run.noted(FILE, cls) if run.has_note(FILE) else None
 
     def put_back(self, image: Tensor, chance: torch.Generator) -> Tensor:
         """An image `(B, C, D, H, W)` with fresh noise."""

@@ -11,7 +11,9 @@ UNNAMED = {"sqlite": "uq_answers_reader", "postgresql": "answers_reader_key_key"
 
 
 def upgrade() -> None:
-    """Tell studies apart."""
+    """Tell studies apart; a table that an older version left half-way may have them already."""
+    if "study" in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("answers")}:
+        return
     with op.batch_alter_table("answers", naming_convention=NAMES) as table:
         table.add_column(sa.Column("study", sa.String(16), nullable=False, server_default=""))
         table.drop_constraint(UNNAMED[op.get_bind().dialect.name], type_="unique")

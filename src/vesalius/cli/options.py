@@ -1,0 +1,16 @@
+"""Options that several commands share, with the values they may have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**62))]
+Side = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=4096))]
+Count = Annotated[
+    int, Parameter(name=["-n", "--count"], validator=validators.Number(gte=1, lte=10**7))
+]
+Tries = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10**6))]
+Workers = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1024))]
+Flag = Annotated[bool, Parameter(negative="")]

@@ -1,0 +1,57 @@
+"""Tensors in safetensors files: the only form in which weights and states are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.content import refused_if_damaged, require_file
+from vesalius.scans.formats.json_file import require_format
+from vesalius.scans.memory import require_memory
+from vesalius.scans.writing import replacing
+
+FORMAT = 1
+LARGEST_BYTES = 2**36
+
+
+def read_tensors(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a file by name, and the texts that stand beside them.
+
+    Args:
+        path: of the file.
+        remedy: what to do about a damaged one.
+
+    Raises:
+        Refused: for a file that is missing, damaged, of a newer version, larger than free memory,
+            or holds numbers that are none.
+
+    >>> import tempfile; file = Path(tempfile.mkdtemp()) / "part.safetensors"
+    >>> write_tensors(file, {"scale": torch.ones(2)}, {"patients": "a"})
+    >>> read_tensors(file, "fit again")
+    ({'scale': tensor([1., 1.])}, {'patients': 'a'})
+    """
+    require_memory(path, require_file(path, LARGEST_BYTES, remedy), "free some memory")
+    with refused_if_damaged(path, "is a damaged safetensors file", remedy):
+        with safe_open(path, framework="pt") as stream:
+            texts = dict(stream.metadata() or {})
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    require_format(path, texts.pop("format", FORMAT), FORMAT)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise Refused(path, f"holds NaN or infinite numbers in {name}", remedy)
+    return tensors, texts
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors whole or not at all."""
+    kept = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    with replacing(path) as partial:
+        save_file(kept, partial, {**(texts or {}), "format": str(FORMAT)})

@@ -1,0 +1,180 @@
+"""What a writer may touch: no input, no folder of another's making, and nothing beside a writer.
+
+Every command that writes asks here first, before any long work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.content import read_text
+from vesalius.scans.formats.json_file import OBJECT, read_json, write_json
+from vesalius.scans.writing import (
+    make_folder,
+    refused_if_unwritable,
+    remove_if_there,
+)
+
+Made = Mapping[str, Any]
+"""How an output came about: what must be the same for a later command to go on with it."""
+
+MARK, LOCK, FORMAT = "made.json", ".writing.lock", 1
+
+
+def require_apart(out: str | Path, *inputs: str | Path | None) -> None:
+    """Refuse an output that is an input, holds one, or lies inside one.
+
+    Links are followed on both sides, so that no other name of a folder slips through.
+
+    >>> require_apart("edited", "scans")
+    >>> require_apart("scans/edited", "scans")
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: scans/edited: lies inside the input scans; choose a folder ...
+    >>> require_apart(".", "scans/a.nii.gz")
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: .: holds the input scans/a.nii.gz; choose a folder ...
+    """
+    target = _real(out)
+    for given in inputs:
+        if given is None:
+            continue
+        source = _real(given)
+        if source == target or _same(source, target):
+            word = "is"
+        elif source in target.parents or any(_same(source, one) for one in target.parents):
+            word = "lies inside"
+        elif target in source.parents or any(_same(target, one) for one in source.parents):
+            word = "holds"
+        else:
+            continue
+        remedy = "choose a folder of its own: inputs are never written to"
+        raise Refused(out, f"{word} the input {given}", remedy)
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold a folder alone for as long as something is written into it.
+
+    The operating system gives up the lock of a dead process. Of several processes that
+    one launcher started, the first holds it for all.
+
+    Raises:
+        Refused: while another process writes there.
+    """
+    if _rank():
+        yield
+        return
+    place = folder / LOCK
+    lock = FileLock(place, timeout=0, thread_local=False)
+    with refused_if_unwritable(folder):
+        try:
+            lock.acquire()
+        except Timeout as busy:
+            fault = f"is being written to by {_holder(place)}"
+            raise Refused(folder, fault, "wait for it to end, or choose another folder") from busy
+        place.write_text(json.dumps({"process": os.getpid(), "machine": socket.gethostname()}))
+    try:
+        yield
+    finally:
+        remove_if_there(place)  # while it is held: whoever waits for the old file opens a new one
+        lock.release()
+
+
+@contextmanager
+def output_folder(
+    out: str | Path, made: Made, inputs: tuple[str | Path | None, ...] = ()
+) -> Iterator[Path]:
+    """A folder for files of one command, held while they are written.
+
+    It is new, empty, or was begun by the same making: `made.json` in it tells.
+
+    Args:
+        out: the folder.
+        made: what must not differ from what the folder holds.
+        inputs: of the command, none of which may be touched.
+
+    Raises:
+        Refused: for an input, a folder of other files or another making, or one in use.
+
+    >>> import tempfile; out = Path(tempfile.mkdtemp()) / "maps"
+    >>> with output_folder(out, {"command": "segment", "run": "ab12"}) as folder:
+    ...     sorted(path.name for path in folder.iterdir())
+    ['.writing.lock', 'made.json']
+    >>> with output_folder(out, {"command": "segment", "run": "cd34"}):
+    ...     pass
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: ...maps: was made with run ab12, not cd34; choose a new folder...
+    """
+    require_apart(out, *inputs)
+    folder = make_folder(out)
+    with sole_writer(folder):
+        mark = folder / MARK
+        if mark.exists():
+            before = read_json(mark, OBJECT, newest=FORMAT)
+            require_same(folder, before, made)
+        elif any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise Refused(folder, "holds files of something else", "choose a new or empty folder")
+        elif not _rank():
+            write_json(mark, made, FORMAT)
+        yield folder
+
+
+def require_same(folder: Path, before: Made, now: Made) -> None:
+    """Refuse a folder that was made otherwise than it shall be gone on with."""
+    for name in dict.fromkeys((*before, *now)):
+        if before.get(name) != now.get(name):
+            was, wanted = (one.get(name, "none") for one in (before, now))
+            fault = f"was made with {name.replace('_', ' ')} {was}, not {wanted}"
+            raise Refused(folder, fault, "choose a new folder, or the settings it was begun with")
+
+
+def require_own_file(path: str | Path, begins: str) -> None:
+    """Refuse to replace a file that does not begin as those of this command do.
+
+    >>> import tempfile; file = Path(tempfile.mkdtemp()) / "cases.csv"
+    >>> require_own_file(file, "image,")
+    >>> _ = file.write_text("case,subject"); require_own_file(file, "image,")
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: ...cases.csv: holds something else; choose a new file
+    """
+    path = Path(path)
+    if path.exists() and not read_text(path).startswith(begins):
+        raise Refused(path, "holds something else", "choose a new file")
+
+
+def _real(path: str | Path) -> Path:
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise Refused(path, "is no usable path", "check it for links to themselves") from error
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are there and one and the same, however they are called."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _holder(place: Path) -> str:
+    try:
+        told = read_json(place, OBJECT)
+        return f"process {told['process']} on {told['machine']}"
+    except (Refused, KeyError):
+        return "another process"
+
+
+def _rank() -> int:
+    """The number of this process among those that one launcher started."""
+    said = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))
+    return int(said) if said.isdigit() else 0

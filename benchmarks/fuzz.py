@@ -2,9 +2,9 @@
 
     python -m benchmarks.fuzz --tried 50000 --out fuzz/ --results docs/results/fuzz.json
 
-One process, seeded: input n of an entrance is the same in every campaign of a seed. Killed, the same
-command goes on. What an input may lead to is a refusal of one line of at most 300 characters, or
-faults that are listed with all sound cases kept; within 5 seconds, within 1 GB more than before,
+One process, seeded: input n of an entrance is the same in every campaign of a seed. Killed, the
+same command goes on. What an input may lead to is a refusal of one line of at most 300 characters,
+or faults that are listed with all sound cases kept; within 5 seconds, within 1 GB more than before,
 with nothing written but into the output, nothing unpickled, no process started, no address called.
 """
 
@@ -35,6 +35,7 @@ from benchmarks.fuzz_entrances import ENTRANCES, Broken, Entrance, Told
 from vesalius.evidence.agreement import share
 from vesalius.evidence.figure import Figure, Results
 from vesalius.scans.fault import LONGEST_MESSAGE, Refused
+from vesalius.scans.writing import append_line
 
 SECONDS, MORE_BYTES, PATIENCE = 5.0, 1e9, 20
 WRITING = ("w", "a", "x", "+")
@@ -128,10 +129,9 @@ def campaign(
             if log:
                 entry = {"entrance": entrance.name, "number": number,
                          "violation": asdict(violation) if violation else None}  # fmt: skip
-                with log.open("a") as stream:
-                    stream.write(json.dumps(entry) + "\n")
-        print(f"{entrance.name}: {count} tried, "
-              f"{sum(one.entrance == entrance.name for one in found)} violations", flush=True)  # fmt: skip
+                append_line(log, json.dumps(entry))
+        broken = sum(one.entrance == entrance.name for one in found)
+        print(f"{entrance.name}: {count} tried, {broken} violations", flush=True)
     return {one.name: int(n) for one, n in zip(chosen, counts, strict=True)}, found
 
 
@@ -238,7 +238,7 @@ def _remembered(log: Path | None) -> tuple[dict[str, int], list[Violation]]:
 
 
 def results_of(counts: dict[str, int], found: Sequence[Violation], seed: int) -> Results:
-    """Figures by entrance: how many inputs were tried, and how many of them violated the contract."""
+    """Figures by entrance: how many inputs were tried, how many violated the contract."""
     figures: dict[str, Figure] = {}
     for name, count in counts.items():
         broken = sum(one.entrance == name for one in found)

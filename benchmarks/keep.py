@@ -26,7 +26,8 @@ RUNS = (
     ("volumes", "brains", "fit volumes {cohort} --out {out} --preset smallest"),
     ("segmenter", "brains", "fit segmenter {cohort} --out {out} --preset smallest"),
     ("pretraining", "brains", "pretrain {cohort} --out {out} --preset smallest"),
-    ("classifier", "radiographs", "fit classifier {cohort} --out {out} --preset smallest --side 32"),
+    ("classifier", "radiographs",
+     "fit classifier {cohort} --out {out} --preset smallest --side 32"),
     ("progression", "knees", "fit progression {cohort} --out {out} --preset smallest"),
 )  # fmt: skip
 

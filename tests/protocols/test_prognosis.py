@@ -60,7 +60,7 @@ def test_the_command_writes_pictures_changes_an_animation_and_readings(
     assert files == {
         f"{stem}_now.png", f"{stem}_1y.png", f"{stem}_1y_change.png", f"{stem}_4y.png",
         f"{stem}_4y_change.png", f"{stem}_1y_fast.png", f"{stem}_4y_fast.png", f"{stem}.gif",
-        f"{stem}.csv",
+        f"{stem}.csv", "made.json",
     }  # fmt: skip
     assert "SYNTHETIC" in Image.open(tmp_path / f"{stem}_1y.png").info["Comment"]
     assert "Comment" not in Image.open(tmp_path / f"{stem}_now.png").info

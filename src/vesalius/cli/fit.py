@@ -11,7 +11,6 @@ from vesalius.cli.options import Seed, Side
 from vesalius.cli.telling import bars, told_plan, told_run
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault
-from vesalius.scans.output import require_apart
 
 app = App(name="fit", help="Fit a method to a cohort.")
 
@@ -53,6 +52,7 @@ def guided(
     """
     from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
     from vesalius.synthesis.guided.recipe import PRESETS
+    from vesalius.training.run import require_place
 
     base = PRESETS[preset]
     recipe = base.changed(
@@ -63,7 +63,7 @@ def guided(
         else label_autoencoder,
         seed=seed,
     )
-    require_apart(out, folder)
+    require_place(out, folder)
     cohort = Cohort.open(folder)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -108,11 +108,12 @@ def inpainting(
     """
     from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
     from vesalius.synthesis.inpainting.recipe import PRESETS
+    from vesalius.training.run import require_place
 
     base = PRESETS[preset]
     chosen = tuple(networks or base.networks)
     recipe = base.changed(networks=chosen, seed=seed)
-    require_apart(out, folder)
+    require_place(out, folder)
     cohort = Cohort.open(folder)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -167,6 +168,7 @@ def volumes(
     """
     from vesalius.synthesis.volumes.fitting import fit_volumes, prepare_volumes
     from vesalius.synthesis.volumes.recipe import PRESETS
+    from vesalius.training.run import require_place
 
     base = PRESETS[preset]
     recipe = base.changed(
@@ -176,7 +178,7 @@ def volumes(
         spacing_mm=base.spacing_mm if spacing is None else spacing,
         seed=seed,
     )
-    require_apart(out, folder)
+    require_place(out, folder)
     cohort = Cohort.open(folder, labelled=False)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -220,9 +222,10 @@ def segmenter(
         fit_segmentation,
         prepare_segmentation,
     )
+    from vesalius.training.run import require_place
 
     recipe = SegmentationRecipe(preset=preset, seed=seed, segmenter=PRESETS[preset])
-    require_apart(out, folder, pretrained)
+    require_place(out, folder, pretrained)
     cohort = Cohort.open(folder)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:
@@ -284,6 +287,7 @@ def classifier(
         fit_classification,
         prepare_classification,
     )
+    from vesalius.training.run import require_place
 
     base = PRESETS[preset]
     changed = {"epsilon": epsilon, "norm": norm}
@@ -291,7 +295,7 @@ def classifier(
     attack = base.attack.changed(**given)
     own = base.changed(training=training, attack=attack)
     recipe = ClassificationRecipe(preset=preset, seed=seed, classifier=own)
-    require_apart(out, images)
+    require_place(out, images)
     with bars() as progress:
         found = read_classified(images, label or (), side, uncertain, progress)
         ready = prepare_classification(found, recipe)
@@ -336,13 +340,14 @@ def progression(
     from vesalius.synthesis.progression.recipe import PRESETS
     from vesalius.tasks.adversarial_training import PRESETS as TRAININGS
     from vesalius.tasks.classifier_run import ClassificationRecipe
+    from vesalius.training.run import require_place
 
     base = PRESETS[preset].changed(seed=seed)
     recipe = base.changed(attributes=tuple(attribute or base.attributes))
     grading = ClassificationRecipe(
         preset=preset, seed=seed, held_out=recipe.held_out, classifier=TRAININGS[preset]
     )
-    require_apart(out, visits)
+    require_place(out, visits)
     with bars() as progress:
         found = read_visits(visits, recipe.side, progress)
         ready = prepare_progression(found, recipe)

@@ -11,10 +11,10 @@ from vesalius.cli.options import Count, Seed, Tries
 from vesalius.cli.telling import bars, console, print_faults
 from vesalius.scans.case import Case, LabelledScan, read_case
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.landmarks import Landmark, read_landmarks
-from vesalius.scans.output import require_apart
 
 if TYPE_CHECKING:
     from vesalius.synthesis.inpainting.closed_loop import Edited
@@ -90,7 +90,7 @@ def inpaint(
         raise Refused("--method", f"'{method}' is none", f"choose of {', '.join(METHODS)}")
     if count < 1:
         raise Refused("n", f"{count} edits are none", "ask for at least 1")
-    require_apart(out, run, scan, labels, _cohort_of(scan))
+    CohortWriter.require_place(out, "synthetic", run, scan, labels, _cohort_of(scan))
     point = _point(at)
     inpainter = Inpainter(Run.open(run, InpaintingRecipe), method, guidance=guidance)
     channels = inpainter.fingerprint.channels
@@ -133,7 +133,7 @@ def balance_findings(
     from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
     from vesalius.training.run import Run
 
-    require_apart(out, run, folder)
+    CohortWriter.require_place(out, "synthetic", run, folder)
     cohort = Cohort.open(folder)
     marks, faults = read_landmarks(folder, {case.name: case for case in cohort.cases})
     print_faults((*cohort.faults, *faults))

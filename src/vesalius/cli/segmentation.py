@@ -42,9 +42,10 @@ def pretrain(
     """
     from vesalius.tasks.pretrained_run import fit_pretraining, prepare_pretraining
     from vesalius.tasks.pretraining import PRESETS
+    from vesalius.training.run import require_place
 
     recipe = PRESETS[preset].changed(seed=seed)
-    require_apart(out, folder)
+    require_place(out, folder)
     cohort = Cohort.open(folder, labelled=False)
     faults: list[Fault] = list(cohort.faults)
     with bars() as progress:

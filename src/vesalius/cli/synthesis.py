@@ -13,8 +13,8 @@ from vesalius.cli.options import Count, Flag, Seed, Tries
 from vesalius.cli.telling import bars, console, parse_ranges, print_faults
 from vesalius.evidence.control import control_figures
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Fault, Refused
-from vesalius.scans.output import require_apart
 
 if TYPE_CHECKING:
     from vesalius.synthesis.guided.closed_loop import Draw
@@ -77,7 +77,7 @@ def generate(
     from vesalius.training.requests import even_requests
     from vesalius.training.run import Run, method_of
 
-    require_apart(out, run, segmenter)
+    CohortWriter.require_place(out, "synthetic", run, segmenter)
     ranges = parse_ranges(attribute or [])
     requests = even_requests(ranges, count, seed) if ranges else None
     method = method_of(run)
@@ -139,7 +139,7 @@ def balance_attribute(
     from vesalius.training.requests import balancing_requests, thinned
     from vesalius.training.run import Run
 
-    require_apart(out, run, folder)
+    CohortWriter.require_place(out, "synthetic", run, folder)
     ranges = parse_ranges(attribute)
     if len(ranges) != 1:
         raise Refused("attribute", f"{len(ranges)} were given", "balance one attribute at a time")

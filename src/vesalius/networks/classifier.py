@@ -46,9 +46,9 @@ def residual_classifier(
         n_input_channels=channels, conv1_t_size=3 if fine else 7, conv1_t_stride=1 if fine else 2,
         no_max_pool=fine, num_classes=outputs,
     )  # fmt: skip
-    if width < 16:
-        # In channels-last, oneDNN's weight gradient of a 1×1 convolution with stride writes past
-        # its memory below 16 channels (a known fault of oneDNN): a segmentation fault
+    if dimensions == 2 and width < 16:
+        # In channels-last, oneDNN's weight gradient of 1×1 convolutions with stride writes past its
+        # memory below 16 channels (a known fault of oneDNN): a segmentation fault
         return network
     laid = torch.channels_last if dimensions == 2 else torch.channels_last_3d
     for part in network.modules():

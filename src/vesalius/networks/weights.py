@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -16,7 +18,11 @@ from vesalius.scans.formats.json_file import require_format
 from vesalius.scans.memory import require_memory
 from vesalius.scans.writing import replacing
 
-FORMAT = 1
+FORMAT, ENTRY = 1, "texts"
+"""All texts stand in one entry: the library writes several in an order that changes by chance, and
+the same weights shall be the same bytes."""
+
+TEXTS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 LARGEST_BYTES = 2**36
 
 
@@ -39,7 +45,8 @@ def read_tensors(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, 
     require_memory(path, require_file(path, LARGEST_BYTES, remedy), "free some memory")
     with refused_if_damaged(path, "is a damaged safetensors file", remedy):
         with safe_open(path, framework="pt") as stream:
-            texts = dict(stream.metadata() or {})
+            beside = dict(stream.metadata() or {})
+            texts = TEXTS.validate_json(beside[ENTRY]) if ENTRY in beside else beside
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     require_format(path, texts.pop("format", FORMAT), FORMAT)
     for name, tensor in tensors.items():
@@ -53,5 +60,6 @@ def write_tensors(
 ) -> None:
     """Write tensors whole or not at all."""
     kept = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    beside = json.dumps({"format": str(FORMAT), **(texts or {})}, sort_keys=True)
     with replacing(path) as partial:
-        save_file(kept, partial, {**(texts or {}), "format": str(FORMAT)})
+        save_file(kept, partial, {ENTRY: beside})

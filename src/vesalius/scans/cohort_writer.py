@@ -71,6 +71,19 @@ class CohortWriter:
             self.close()
             raise
 
+    @staticmethod
+    def require_place(
+        folder: str | Path, origin: str, *inputs: str | Path | None
+    ) -> None:  # fmt: skip
+        """Refuse a folder that cases of some origin may not be written to, before any work.
+
+        Raises:
+            Refused: for an input, or a cohort of another origin.
+        """
+        require_apart(folder, *inputs)
+        if (Path(folder) / FILE_NAME).exists():
+            _require_origin(Path(folder), Description.read(folder).origin, origin)
+
     def __enter__(self) -> CohortWriter:
         return self
 
@@ -105,10 +118,7 @@ class CohortWriter:
 
     def _require_same(self) -> None:
         before = Description.read(self.folder)
-        kinds = {"": "real scans", "phantom": "phantoms", "synthetic": "synthetic cases"}
-        if before.origin != self.description.origin:
-            fault = f"holds {kinds.get(before.origin, before.origin)}"
-            raise Refused(self.folder, fault, "choose a new folder to write into")
+        _require_origin(self.folder, before.origin, self.description.origin)
         for name in ("channels", "labels", "file_ending"):
             if getattr(before, name) != getattr(self.description, name):
                 fault = f"holds a cohort of other {name.replace('_', ' ')}"
@@ -184,6 +194,13 @@ class CohortWriter:
         self.close()
         labelled = any((self.folder / "labelsTr").iterdir())
         return Cohort.open(self.folder, labelled)
+
+
+def _require_origin(folder: Path, before: str, now: str) -> None:
+    kinds = {"": "real scans", "phantom": "phantoms", "synthetic": "synthetic cases"}
+    if before != now:
+        fault = f"holds {kinds.get(before, before)}"
+        raise Refused(folder, fault, "choose a new folder to write into")
 
 
 def _line(cells: Sequence[str]) -> str:

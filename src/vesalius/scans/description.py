@@ -10,7 +10,7 @@ from typing import Any
 
 from vesalius.scans.attributes import MEASURES, Attribute, resolve_attribute
 from vesalius.scans.fault import Refused
-from vesalius.scans.formats.json_file import OBJECT, read_json
+from vesalius.scans.formats.json_file import OBJECT, read_json, require_format
 from vesalius.scans.writing import write_text
 
 FILE_NAME, FORMAT = "dataset.json", 1
@@ -69,6 +69,7 @@ class Description:
         if not isinstance(origin, str):
             fault = 'has an entry "vesalius" of another form'
             raise Refused(path, fault, "remove it; cohort measure writes it again")
+        require_format(path, ours.get("format", 1), FORMAT)
         declared = _declared(path, ours.get("attributes", {}))
         for attribute in declared:
             resolve_attribute(attribute.name, labels, declared)

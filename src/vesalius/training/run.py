@@ -57,7 +57,7 @@ class Run(Generic[Seen]):
             Refused: if the folder holds another run or other files, is an input, or is being
                 written to by another process.
         """
-        require_apart(folder, *inputs)
+        require_place(folder, *inputs)
         folder = make_folder(folder)
         run = cls(folder, recipe, fingerprint)
         place = folder.resolve()
@@ -78,10 +78,6 @@ class Run(Generic[Seen]):
             if old.name != self.name:
                 fault = f"holds run {old.name}, made by another recipe or from another cohort"
                 raise Refused(self.folder, fault, "choose a new folder for this run")
-        else:
-            names = {path.name for path in self.folder.iterdir() if path.name[0] != "."}
-            if names - {"recipe.json", "fingerprint.json", "state"}:
-                raise Refused(self.folder, "holds files that are no run", "choose a new folder")
         for name, settings in (("recipe", self.recipe), ("fingerprint", self.fingerprint)):
             self.note(name, settings.model_dump(mode="json"))
         make_folder(self.state)
@@ -173,6 +169,20 @@ def method_of(folder: str | Path) -> str:
     if not path.exists():
         raise Refused(folder, "holds no recipe.json", "point at a folder made by vesalius fit")
     return str(read_json(path, OBJECT, AGAIN, FORMAT).get("method", "guided"))
+
+
+def require_place(folder: str | Path, *inputs: str | Path | None) -> None:
+    """Refuse a folder that no run may be written to, before its cohort is read.
+
+    Raises:
+        Refused: for an input, or a folder with other files than those of a run.
+    """
+    require_apart(folder, *inputs)
+    place = Path(folder)
+    if place.is_dir() and not (place / "recipe.json").exists():
+        names = {path.name for path in place.iterdir() if path.name[0] != "."}
+        if names - {"recipe.json", "fingerprint.json", "state"}:
+            raise Refused(folder, "holds files that are no run", "choose a new folder")
 
 
 class Log:

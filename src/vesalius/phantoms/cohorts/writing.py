@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -69,7 +72,8 @@ def write_cohort(
             attributes=tuple(attributes), draw=draw, split=split,
         )  # fmt: skip
         if workers > 1 and len(missing) > 3:
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            spawn = get_context("spawn")
+            with ProcessPoolExecutor(workers, spawn, initializer=_end_with_parent) as pool:
                 for _ in followed(pool.map(write, missing), told, len(missing), progress):
                     pass
         else:
@@ -77,6 +81,18 @@ def write_cohort(
                 write(item)
         sort_landmarks(writer.folder)
         return writer.finish()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that shares out the work is killed: nobody else would."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vesalius.evidence.agreement import alpha_figure
 from vesalius.evidence.diversity import pair_similarity
 from vesalius.evidence.fidelity import (
     fidelity_figures,
@@ -14,6 +15,7 @@ from vesalius.evidence.fidelity import (
 )
 from vesalius.evidence.figure import bootstrapped, mean_figure
 from vesalius.evidence.memorisation import audit_copies, label_features
+from vesalius.evidence.multireader import jackknifed_auc, jackknifed_gap, jackknifed_means
 from vesalius.evidence.utility import CaseScore, paired_difference
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.volume import Volume
@@ -76,3 +78,34 @@ def test_radiomics_distance_rises_above_its_floor_when_images_change(brains: Coh
 
 def test_a_statistic_without_spread_has_no_interval() -> None:
     assert bootstrapped([np.ones(10)], np.mean, "").ci95 is None
+
+
+def test_subjects_are_left_out_with_all_their_cases() -> None:
+    rng = np.random.default_rng(0)
+    scores, truth = rng.normal(size=(2, 3, 12)).round(1), np.array([0, 1] * 6)
+    subjects = np.array(list("aabbbcdefghi"))
+    kept = [subjects != one for one in dict.fromkeys(subjects)]
+    for found, figure in (
+        (
+            jackknifed_auc(scores, truth, subjects),
+            lambda k: jackknifed_auc(scores[:, :, k], truth[k]),
+        ),
+        (jackknifed_means(scores, subjects), lambda k: jackknifed_means(scores[:, :, k])),
+        (
+            jackknifed_gap(scores, truth == 1, subjects),
+            lambda k: jackknifed_gap(scores[:, :, k], truth[k] == 1),
+        ),
+    ):
+        assert np.allclose(found.without, [figure(k).values for k in kept])
+    alone = jackknifed_means(scores, [str(n) for n in range(12)])
+    assert np.allclose(alone.covariances(), jackknifed_means(scores).covariances())
+
+
+def test_cases_of_one_subject_widen_the_interval_of_an_agreement() -> None:
+    rng = np.random.default_rng(1)
+    patients = rng.integers(1, 4, 12)
+    ratings = np.repeat(np.where(rng.random((3, 12)) < 0.7, patients, 2), 6, axis=1).astype(float)
+    apart = alpha_figure(ratings, "ordinal").ci95
+    owners = np.repeat([str(n) for n in range(12)], 6)
+    together = alpha_figure(ratings, "ordinal", subjects=owners.tolist()).ci95
+    assert apart and together and together[1] - together[0] > 1.5 * (apart[1] - apart[0])

@@ -6,12 +6,14 @@ import csv
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Making  # type: ignore[import-not-found]
 
 from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.exporting import collect, export_study
-from vesalius.readers.results.telling import tell_results
+from vesalius.readers.results.readings import Reading
+from vesalius.readers.results.telling import seconds_figures, tell_results, too_few
 from vesalius.readers.study import Study, hashed
 from vesalius.scans.fault import Refused
 
@@ -141,3 +143,22 @@ def test_a_saved_file_is_stored_once_and_a_forged_one_never(make: Making, tmp_pa
     assert store.every() == []
     path.write_text(json.dumps(whole))
     assert [collect(study, store, path).new for _ in range(2)] == [3, 0]
+
+
+def test_small_studies_are_told_to_be_small_and_repeats_do_not_shorten_times() -> None:
+    def one(reader: int, item: int, kind: str, seconds: float) -> Reading:
+        truth, subject = ("yes", "no")[item % 2], f"subject-{item // 2}"
+        return Reading(
+            reader, item, f"case-{item}", truth, kind, 1, False, (), {}, seconds, 0, subject,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    few = [one(r, i, "main", 10.0 + r + i % 3) for r in range(2) for i in range(40)]
+    few += [one(r, i, "repeat", 1.0) for r in range(2) for i in range(5)]
+    assert "2 readers and 20 cases" in too_few(few, [0, 1])
+    found = seconds_figures(few, [0, 1])
+    assert found["seconds_a_case"].value == pytest.approx(np.mean([s.seconds for s in few[:80]]))
+    assert found["seconds_a_repeat"].value == 1 and found["seconds_a_case"].unit == "s"
+    low, high = found["seconds_a_case"].ci95 or (0, 0)
+    assert low < 10.5 and high > 12.0  # two readers who differ tell little of others
+    many = [one(r, i, "main", 10.0) for r in range(3) for i in range(40)]
+    assert too_few(many, [0, 1, 2]) == ""

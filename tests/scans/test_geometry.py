@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import blobs
-from vesalius.scans.grid import fit_grid
+from vesalius.scans.case import LabelledScan, Scan
+from vesalius.scans.fault import Refused
+from vesalius.scans.grid import fit_grid, whole_grid
 from vesalius.scans.split import split_by_subject
+from vesalius.scans.volume import Volume
+from vesalius.tasks.preparation import working_shape
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPS", "PIR"])
@@ -55,3 +59,16 @@ def test_split_puts_all_visits_of_a_subject_on_one_side(brains) -> None:  # type
         sides.setdefault(case.subject, set()).add(case.split)
     assert all(len(side) == 1 for side in sides.values())
     assert {case.split for case in placed} == {"train", "val", "test"}
+
+
+def test_a_grid_larger_than_any_scan_is_refused_before_it_is_made() -> None:
+    labels = np.zeros((40, 40, 40), np.uint8)
+    labels[2:-2, 2:-2, 2:-2] = 1
+    scan = LabelledScan((), Volume(labels, np.diag([5.0, 5.0, 5.0, 1.0])))
+    with pytest.raises(Refused, match=r"is needed at 0\.1 × 0\.1 × 0\.1 mm; ask for a larger"):
+        fit_grid([scan], spacing_mm=0.1)
+    far = Volume(np.zeros((400, 400, 400), np.float32), np.diag([9.0, 9.0, 9.0, 1.0]))
+    with pytest.raises(Refused, match="grid"):
+        whole_grid([Scan((far,))], spacing_mm=1.0)
+    with pytest.raises(Refused, match="check its spacing, or crop it"):
+        working_shape(far, (1.0, 1.0, 1.0))

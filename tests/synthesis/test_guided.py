@@ -190,3 +190,22 @@ def test_two_processes_share_a_fit_and_a_generation(
     assert [c.name for c in together.cases] == [c.name for c in alone.cases]
     for a, b in zip(alone.cases, together.cases, strict=True):
         assert a.images[0].read_bytes() == b.images[0].read_bytes()
+
+
+def test_the_seed_of_a_fit_fixes_the_initial_weights(brains: Cohort, tmp_path: Path) -> None:
+    import torch
+
+    base = PRESETS["smallest"]
+    untrained = {
+        name: getattr(base, name).changed(steps=0)
+        for name in type(base).model_fields
+        if name.startswith("fit_")
+    }
+    found = []
+    for number, seed in enumerate((3, 3, 4)):
+        torch.manual_seed(100 + number)  # what happened before must not matter
+        torch.rand(number)
+        prepared = prepare_guided(brains, base.changed(seed=seed, **untrained))
+        run = fit_guided(prepared, tmp_path / f"run-{number}")
+        found.append((run.folder / "image_denoiser.safetensors").read_bytes())
+    assert found[0] == found[1] != found[2]

@@ -9,7 +9,11 @@ import numpy as np
 from scipy import ndimage
 
 from vesalius.scans.case import LabelledScan, Scan
+from vesalius.scans.fault import Refused
 from vesalius.scans.volume import Volume
+
+LARGEST_GRID = 2**28
+"""Voxels. A body from head to foot at 1 mm has 2 · 10⁸."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def fit_grid(
         half = np.maximum(centre - found.min(axis=0), found.max(axis=0) - centre) + 0.5
         reach = np.maximum(reach, half * volume.spacing_mm)
     sides = (np.ceil((2 * reach / spacing + 2) / multiple) * multiple).astype(int)
+    _require_bounded(sides, spacing)
     return Grid(
         (int(sides[0]), int(sides[1]), int(sides[2])),
         (float(spacing[0]), float(spacing[1]), float(spacing[2])),
@@ -135,6 +140,7 @@ def whole_grid(scans: Sequence[Scan], spacing_mm: float | None = None, multiple:
     spacing = np.full(3, float(spacing_mm)) if spacing_mm else sizes
     rounded = np.round(np.median(fields, axis=0) / spacing / multiple)
     sides = (np.maximum(1, rounded) * multiple).astype(int)
+    _require_bounded(sides, spacing)
     middle = (np.array(upright[0].shape) - 1) / 2
     return Grid(
         (int(sides[0]), int(sides[1]), int(sides[2])),
@@ -142,6 +148,14 @@ def whole_grid(scans: Sequence[Scan], spacing_mm: float | None = None, multiple:
         _affine_about(upright[0], middle, spacing, sides),
         scans[0].channels[0].orientation,
     )
+
+
+def _require_bounded(sides: np.ndarray, spacing: np.ndarray) -> None:
+    """Refuse a grid larger than any scan, before a cohort is resampled onto it."""
+    if float(np.prod(sides.astype(float))) > LARGEST_GRID:
+        shown, size = (" × ".join(f"{n:g}" for n in one) for one in (sides, spacing))
+        fault = f"of {shown} voxels is needed at {size} mm"
+        raise Refused("grid", fault, "ask for a larger spacing, or check that of the scans")
 
 
 def _affine_about(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from vesalius.scans.fault import Refused
 from vesalius.scans.volume import Volume
 
 Box = tuple[slice, slice, slice]
+LARGEST_VOXEL_COUNT = 2**29
 
 
 def prepared(
@@ -49,9 +52,17 @@ def body_box(image: np.ndarray) -> Box:
 def working_shape(
     volume: Volume, spacing_mm: tuple[float, float, float]
 ) -> tuple[int, ...]:  # fmt: skip
-    """Shape of a volume once it is resampled to another spacing."""
+    """Shape of a volume once it is resampled to another spacing.
+
+    Raises:
+        Refused: for one that becomes larger than any scan.
+    """
     zoom = np.array(volume.spacing_mm) / np.array(spacing_mm)
-    return tuple(int(n) for n in np.maximum(1, np.round(np.array(volume.shape) * zoom)))
+    found = tuple(int(n) for n in np.maximum(1, np.round(np.array(volume.shape) * zoom)))
+    if math.prod(found) > LARGEST_VOXEL_COUNT:
+        fault = f"of {volume.shape} becomes {found} at {spacing_mm} mm"
+        raise Refused("scan", fault, "check its spacing, or crop it")
+    return found
 
 
 def resampled(volume: Volume, spacing_mm: tuple[float, float, float], order: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.formats.content import read_text
-from vesalius.scans.writing import refused_if_unwritable, write_text
+from vesalius.scans.writing import refused_if_unwritable, remove_if_there, write_text
 from vesalius.training.fingerprint import Fingerprint
 
 Box = tuple[slice, ...]
@@ -51,13 +52,13 @@ def allocated(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
     >>> allocated(Path(tempfile.mkdtemp()) / "images.npy", np.uint8, (2, 3)).shape
     (2, 3)
     """
-    found: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    size = path.stat().st_size
-    if shutil.disk_usage(path.parent).free < size - getattr(path.stat(), "st_blocks", 0) * 512:
+    remove_if_there(path)
+    if shutil.disk_usage(path.parent).free < math.prod(shape) * np.dtype(dtype).itemsize:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    found: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, size)
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
     return found
 
 

@@ -480,8 +480,8 @@ def _results(kept: Path, place: Path) -> None:
     from vesalius.evidence.figure import Figure
 
     figures = {"a/b": Figure(1.0, "mL", 3, (0.5, 1.5), 0.2), "c": Figure(2.0, "", 4)}
-    Results("made", "smallest", 0, True, figures, {"cases": 3}).write(place)
     Stages(place, "abc").run("one", lambda: None)
+    Results("made", "smallest", 0, True, figures, {"cases": 3}).write(place)
     with output_folder(place / "made", {"command": "segment", "run": "ab12"}):
         pass
     (place / "scores.csv").write_text("arm,case,dice\nreal,a,0.5\nboth,b,0.7\n")

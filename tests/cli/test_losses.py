@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from vesalius.cli import main
+from vesalius.protocols.stages import Stages
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Refused
@@ -171,6 +173,10 @@ def test_a_fit_writes_neither_into_its_cohort_nor_into_other_files(
     words = ("fit", "volumes", KEPT / "brains", "--preset", "smallest", "--out")
     assert "lies inside the input" in refused(capsys, "fit", "volumes", real, "--out", real / "run")
     assert "files that are no run" in refused(capsys, *words, real)
+    (tmp_path / "project/state").mkdir(parents=True)
+    (tmp_path / "project/state/thesis.txt").write_text("mine")
+    assert "files that are no run" in refused(capsys, *words, tmp_path / "project")
+    assert (tmp_path / "project/state/thesis.txt").read_text() == "mine"
     recipe = Run.open(KEPT / "volumes", VolumesRecipe)
     with pytest.raises(Refused, match="holds run"):
         Run.create(KEPT / "volumes", recipe.recipe.changed(seed=5), recipe.fingerprint)
@@ -214,14 +220,17 @@ def test_a_folder_has_one_writer_and_the_dead_give_it_up(tmp_path: Path) -> None
 def test_of_processes_that_one_launcher_started_the_first_holds_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sole_writer(tmp_path):
-        monkeypatch.setenv("RANK", "1")
-        with sole_writer(tmp_path):
-            pass
-        monkeypatch.setenv("RANK", "0")
-        with pytest.raises(Refused, match="being written to"):
-            with sole_writer(tmp_path):
-                pass
+    with sole_writer(tmp_path, shared=True):
+        for world, rank, shared, free in (
+            ("2", "1", True, True), ("2", "0", True, False), ("1", "1", True, False),
+            ("2", "1", False, False),
+        ):  # fmt: skip
+            monkeypatch.setenv("WORLD_SIZE", world)
+            monkeypatch.setenv("RANK", rank)
+            with contextlib.ExitStack() as stack:
+                if not free:
+                    stack.enter_context(pytest.raises(Refused, match="being written to"))
+                stack.enter_context(sole_writer(tmp_path, shared))
 
 
 def test_two_commands_on_one_output_leave_one_whole_cohort(tmp_path: Path) -> None:
@@ -286,3 +295,97 @@ def test_an_output_folder_goes_on_with_its_own_making_alone(tmp_path: Path) -> N
     with pytest.raises(Refused, match="lies inside the input"):
         with output_folder(out, {"command": "explain", "run": "ab"}, (tmp_path,)):
             pass
+
+
+def test_a_run_killed_between_its_first_two_files_goes_on(tmp_path: Path) -> None:
+    kept = Run.open(KEPT / "volumes", VolumesRecipe)
+    Run.create(tmp_path / "run", kept.recipe, kept.fingerprint).release()
+    (tmp_path / "run/fingerprint.json").unlink()
+    Run.create(tmp_path / "run", kept.recipe, kept.fingerprint).release()
+    (tmp_path / "run/fingerprint.json").unlink()
+    with pytest.raises(Refused, match="another recipe"):
+        Run.create(tmp_path / "run", kept.recipe.changed(seed=9), kept.fingerprint)
+
+
+def test_audits_results_and_experiments_write_over_nothing(
+    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = bytes_of(real)
+    with pytest.raises(Refused, match="files of something else"):
+        Stages(real, "abc")
+    main(["cohort", "split", str(real), "--train", "0.5", "--val", "0.25", "--test", "0.25"])
+    said = refused(capsys, "prove", real, KEPT / "brains", "--out", real / "proof", "--test", real)
+    assert "refused" in said and not (real / "proof").exists()
+    assert set(before) == set(bytes_of(real))
+    shutil.copytree(KEPT / "study", tmp_path / "study")
+    with pytest.raises(SystemExit):
+        main(["readers", "results", str(tmp_path / "study"), "--out", str(tmp_path)])
+    assert not (tmp_path / "answers.csv").exists()
+
+
+def test_tables_keep_mark_line_ends_mode_and_the_place_of_a_link(
+    real: Path, tmp_path: Path
+) -> None:
+    table = real / "cases.csv"
+    text = "\ufeff" + table.read_text().replace("\n", "\r\n")
+    (tmp_path / "shared.csv").write_bytes(text.encode())
+    (tmp_path / "shared.csv").chmod(0o600)
+    table.unlink()
+    table.symlink_to(tmp_path / "shared.csv")
+    main(["cohort", "measure", str(real), "--attribute", "lateral_ventricles_volume_ml"])
+    after = (tmp_path / "shared.csv").read_bytes().decode()
+    assert table.is_symlink() and (tmp_path / "shared.csv").stat().st_mode & 0o777 == 0o600
+    assert after.startswith("\ufeffcase,") and after.count("\r\n") == 5 == after.count("\n")
+
+
+def test_a_stray_cell_never_becomes_a_measurement(
+    real: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (real / "cases.csv").read_text().splitlines()
+    lines[2] += ",7"
+    (real / "cases.csv").write_text("\n".join(lines) + "\n")
+    words = ("cohort", "measure", real, "--attribute", "lateral_ventricles_volume_ml")
+    assert "more cells than there are columns" in refused(capsys, *words)
+    assert (real / "cases.csv").read_text().splitlines() == lines
+
+
+def test_a_cohort_that_is_gone_on_with_keeps_what_was_added_to_its_description(
+    tmp_path: Path,
+) -> None:
+    words = ["phantom", "brain", str(tmp_path / "out"), "--spacing", "8", "-n"]
+    main([*words, "1"])
+    path = tmp_path / "out/dataset.json"
+    path.write_text(path.read_text().replace("{", '{"licence": "CC-BY",', 1))
+    main(
+        ["cohort", "measure", str(tmp_path / "out"), "--attribute", "grey_volume_ml=grey_matter"]
+    )
+    with contextlib.suppress(SystemExit):
+        main([*words, "2"])
+    assert '"licence": "CC-BY"' in path.read_text() and "grey_volume_ml" in path.read_text()
+
+
+def test_two_patients_of_one_name_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    from vesalius.scans.case import Case
+    from vesalius.synthesis.inpainting.closed_loop import _digest
+
+    cases = []
+    for patient in ("a", "b"):
+        (tmp_path / patient).mkdir()
+        (tmp_path / patient / "T2.nii.gz").write_bytes(patient.encode())
+        cases.append(Case("T2", (tmp_path / patient / "T2.nii.gz",), None, patient))
+    assert _digest(cases[0]) != _digest(cases[1]) == _digest(cases[1])
+
+
+def test_segment_keeps_a_label_map_that_was_corrected(
+    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["segment", str(KEPT / "segmenter"), str(real), "--out", str(tmp_path / "labels")]
+    main(words)
+    path = sorted((tmp_path / "labels").glob("*.nii.gz"))[0]
+    shutil.copyfile(real / "labelsTr" / path.name, path)
+    corrected = path.read_bytes()
+    main(words)
+    assert path.read_bytes() == corrected
+    other = KEPT / "brains"
+    said = refused(capsys, *words[:2], other, "--out", tmp_path / "labels")
+    assert "was made with scans" in said

@@ -39,16 +39,16 @@ def test_realism_tells_who_is_found_out_and_how_either_is_rated(
                 "anatomy": 4 - step.item % 2, "consistency": 5,
                 "comment": "=HYPERLINK('x')<script>alert(1)</script>"}  # fmt: skip
 
-    found = tell_results(study, _answered(study, say, 3), tmp_path).figures
+    found = tell_results(study, _answered(study, say, 3), tmp_path / "out").figures
     assert found["origin/sensitivity"].value == pytest.approx(2 / 3)
     assert found["origin/specificity"].value == 1
     assert found["synthetic_minus_real/appearance"].value == -2
     assert found["agreement/anatomy/alpha"].value == pytest.approx(1)
     assert found["agreement/origin/same_again"].value == 1
-    content = json.loads((tmp_path / "results.json").read_text())
+    content = json.loads((tmp_path / "out/results.json").read_text())
     assert content["notes"]["readers"] == 3 and content["notes"]["answered"][3] == 0
-    assert "<script>" not in (tmp_path / "report.html").read_text()
-    rows = list(csv.DictReader((tmp_path / "answers.csv").read_text().splitlines()))
+    assert "<script>" not in (tmp_path / "out/report.html").read_text()
+    rows = list(csv.DictReader((tmp_path / "out/answers.csv").read_text().splitlines()))
     assert len(rows) == 3 * 12 and rows[0]["comment"].startswith("'=")
     assert {row["kind"] for row in rows} == {"practice", "main", "repeat"}
 
@@ -62,10 +62,10 @@ def test_saliency_follows_methods_wherever_they_stood(make: Making, tmp_path: An
         return {f"usefulness_{slot + 1}": min(5, worth[name] + reader % 2)
                 for slot, name in enumerate(shown)}  # fmt: skip
 
-    found = tell_results(study, _answered(study, say, 4), tmp_path).figures
+    found = tell_results(study, _answered(study, say, 4), tmp_path / "out").figures
     assert found["dual/usefulness"].value == 4.5 and found["gradient/usefulness"].value == 1.5
     assert found["gradient_minus_dual/usefulness"].value == -3
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "out/report.html").read_text()
     assert "gradient minus dual" in page and "rests on phantoms" in page
 
 
@@ -80,10 +80,10 @@ def test_diagnosis_pairs_readers_with_and_without_the_aid(make: Making, tmp_path
             "confidence": 1 + (reader + step.item) % 5,
         }
 
-    found = tell_results(study, _answered(study, say, 4), tmp_path).figures
+    found = tell_results(study, _answered(study, say, 4), tmp_path / "out").figures
     assert found["aided/sensitivity"].value == found["aided/auc"].value == 1
     assert found["reader_4/unaided/sensitivity"].value == pytest.approx(2 / 3)
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "out/report.html").read_text()
     for told in ("With and without the aid", "reader 4", "3 yes cases", "0.667 [0.", "aided, AUC"):
         assert told in page
     assert "rests on phantoms" not in page
@@ -102,8 +102,8 @@ def test_one_reader_who_always_says_the_same_is_told_too(
         "saliency": {"usefulness_1": 2, "usefulness_2": 2},
         "diagnosis": {"decision": "yes", "confidence": 3},
     }[design]
-    tell_results(study, _answered(study, lambda *_: said, 1), tmp_path)
-    page = (tmp_path / "report.html").read_text()
+    tell_results(study, _answered(study, lambda *_: said, 1), tmp_path / "out")
+    page = (tmp_path / "out/report.html").read_text()
     assert "reader 1" in page and ">nan" not in page
 
 
@@ -115,8 +115,8 @@ def test_without_a_complete_reader_there_are_answers_but_no_figures(
     said = {"usefulness_1": 1, "usefulness_2": 2}
     store.add(Answer(0, 0, "sitting-1", "k0", said, 1.0, now()))
     with pytest.raises(Refused, match="no reader who has answered everything"):
-        tell_results(study, store, tmp_path)
-    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 2
+        tell_results(study, store, tmp_path / "out")
+    assert len((tmp_path / "out/answers.csv").read_text().splitlines()) == 2
 
 
 def test_a_saved_file_is_stored_once_and_a_forged_one_never(make: Making, tmp_path: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import Making  # type: ignore[import-not-found]
 
-from vesalius.readers.answers.store import Store, now
+from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.exporting import collect
 from vesalius.readers.results.telling import tell_results
 from vesalius.readers.study import Study
@@ -111,3 +111,27 @@ def test_times_that_cannot_be_reckoned_with_are_refused(
     path, _ = _file(study, tmp_path, answers={0: {"received": time}})
     with pytest.raises(ValueError, match="save the file again"):
         collect(study, Store.at(study), path)
+
+
+def test_a_file_never_changes_what_the_server_has_closed(make: Making, tmp_path: Path) -> None:
+    study = make("realism")
+    say = {"origin": "real", "appearance": 1, "anatomy": 1, "consistency": 1}
+    store = Store.at(study)
+    for step in range(len(study.steps(0))):
+        store.add(Answer(0, step, "sitting-9", f"server-{step:03d}", say, 1.0, now()))
+    answers = {n: {"content": say | {"origin": "synthetic"}} for n in range(len(study.steps(0)))}
+    path, _ = _file(study, tmp_path, answers=answers)
+    with pytest.raises(ValueError, match="whose session is closed already"):
+        collect(study, store, path)
+    assert {one.content["origin"] for one in store.every()} == {"real"}
+
+
+def test_a_second_file_with_more_answers_adds_what_is_new(make: Making, tmp_path: Path) -> None:
+    study = make("diagnosis")
+    path, first = _file(study, tmp_path)
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"answers": whole["answers"][:first]}))
+    assert collect(study, Store.at(study), path).new == first
+    path.write_text(json.dumps(whole))
+    found = collect(study, Store.at(study), path)
+    assert (found.new, found.doubtful) == (len(whole["answers"]) - first, 0)

@@ -25,8 +25,8 @@ def classify(run: Path, images: Path, *, out: Path) -> None:
     from vesalius.tasks.explanation import images_at
 
     require_apart(out, run, images)
-    require_own_file(out, "image,")
     trained = TrainedClassifier.open(run)
+    require_own_file(out, ",".join(["image", *trained.labels]) + "\n")
     with bars() as progress:
         found = images_at(images, trained, progress)
         write_probabilities(trained, found.images, found.names, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,8 @@ def inpaint(
 
     if severity is not None and size_mm is not None:
         raise Refused("--size-mm", "and --severity were both given", "give one of them")
+    if not tolerance > 0:
+        raise Refused("--tolerance", f"{tolerance:g} mm is none", "give some millimetres")
     if severity is not None and not 0 <= severity <= 1:
         raise Refused("--severity", f"{severity:g} is out of range", "give 0 to 1")
     if method not in METHODS:
@@ -170,7 +173,9 @@ def _point(at: str | None) -> tuple[float, float, float] | None:
     try:
         x, y, z = (float(part) for part in at.split(","))
     except ValueError:
-        raise Refused("--at", f"'{at}' is no point", "write it as x,y,z in mm") from None
+        x = y = z = math.nan
+    if not all(map(math.isfinite, (x, y, z))):
+        raise Refused("--at", f"'{at}' is no point", "write it as x,y,z in mm")
     return x, y, z
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.cli.telling import bars, console, parse_numbers, print_faults
-from vesalius.scans.output import output_folder, require_apart
+from vesalius.scans.output import digest_of, output_folder, require_apart
 
 
 def progress(
@@ -45,12 +45,18 @@ def progress(
     prognosis = Prognosis.open(run)
     times = parse_numbers(years, "years")
     prognosis.foreseer.require_years(times)
-    with bars() as told:
+    made = {
+        "command": "progress",
+        "run": prognosis.foreseer.run.name,
+        "years": years,
+        "images": digest_of(images),
+        "left": left,
+        "neighbours": neighbours,
+    }
+    with output_folder(out, made, (run, images)) as folder, bars() as told:
         given = pictures_at(images, prognosis.foreseer.seen.shape[0], left, told)
         found = prognosis.of(given.images, times, given.patients, neighbours, told)
-    attributes = prognosis.foreseer.recipe.attributes
-    made = {"command": "progress", "run": prognosis.foreseer.run.name, "years": years}
-    with output_folder(out, made, (run, images)) as folder:
+        attributes = prognosis.foreseer.recipe.attributes
         write_prognoses(folder, given, found.futures, attributes, found.risk, found.grades)
     print_faults(given.faults)
     for row in range(min(5, len(given))):

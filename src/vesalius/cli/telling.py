@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,6 +134,8 @@ def parse_range(text: str, what: str) -> tuple[float, float]:
         pair = float(low), float(high or low)
     except ValueError:
         raise Refused(what, f"'{text}' is no range", "write it as 20:160") from None
+    if not all(map(math.isfinite, pair)):
+        raise Refused(what, f"'{text}' is no range of numbers", "write it as 20:160")
     if pair[0] > pair[1]:
         raise Refused(what, f"'{text}' falls", "put the smaller number first")
     return pair
@@ -148,7 +151,8 @@ def parse_grid(text: str) -> tuple[int, int, int]:
     vesalius.scans.fault.Refused: grid: '64' is no grid; write it as 64x64x32
     """
     sides = text.lower().replace("×", "x").split("x")
-    if len(sides) != 3 or not all(side.isdigit() and int(side) > 0 for side in sides):
+    sound = all(side.isascii() and side.isdecimal() and len(side) < 6 for side in sides)
+    if len(sides) != 3 or not sound or "0" in (side.lstrip("0") or "0" for side in sides):
         raise Refused("grid", f"'{text}' is no grid", "write it as 64x64x32")
     return int(sides[0]), int(sides[1]), int(sides[2])
 
@@ -160,9 +164,12 @@ def parse_numbers(text: str, what: str) -> tuple[float, ...]:
     (1.0, 2.5, 4.0)
     """
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise Refused(what, f"'{text}' are no numbers", "write them as 1,2,4") from None
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise Refused(what, f"'{text}' are no numbers", "write them as 1,2,4")
+    return found
 
 
 def parse_ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -25,9 +25,10 @@ from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
 from vesalius.scans.grid import Grid, fit_grid, whole_grid
+from vesalius.scans.output import output_folder
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import require_disjoint
-from vesalius.scans.writing import make_folder, write_text
+from vesalius.scans.writing import write_text
 from vesalius.tasks.pretrained_run import Embedding
 
 Judge = Callable[[np.ndarray, np.ndarray], CopyAudit | PatchAudit]
@@ -95,55 +96,58 @@ def audit(
         raise Refused(empty.folder, fault, "check its splits, and that it is the right cohort")
     require_disjoint(training, unseen)
     embedding = Embedding(pretrained, len(real.description.channels)) if pretrained else None
-    folder = make_folder(out)
-    labelled = all(case.label_map is not None for case in (*training, *unseen, *drawn))
-    if labelled:
-        grid = fit_grid([real.read(case) for case in training[:SAMPLED]], multiple=4)
-    else:
-        grid = whole_grid([real.read_images(case) for case in training[:SAMPLED]])
-    sides = {
-        "training": _volumes(real, training, grid, labelled, "training", progress),
-        "held_out": _volumes(other, unseen, grid, labelled, "held-out", progress),
-        "synthetic": _volumes(synthetic, drawn, grid, labelled, "synthetic", progress),
-    }
-    detailed = {side: [detail(volume) for volume in volumes] for side, volumes in sides.items()}
-    aligned, pieces = AlignedSearch(detailed["training"]), PatchSearch(sides["training"])
-    found: dict[str, list[np.ndarray]] = {"image": [], "patches": []}
-    for side in ("synthetic", "held_out"):
-        told = side.replace("_", "-")
-        whole = _likeness(aligned, detailed[side], f"comparing {told} cases", progress)
-        found["image"].append(whole)
-        lead = pieces.likeness(sides[side], f"comparing pieces of {told} cases", progress)
-        found["patches"].append(lead)
-    if embedding:
-        rows = [
-            _embedded(embedding, *side, progress)
-            for side in ((real, training), (synthetic, drawn), (other, unseen))
-        ]
-        found["embedding"] = likeness_to_training(*rows)
-    judged = {way: JUDGES[way](own, baseline) for way, (own, baseline) in found.items()}
-    alarms = np.any([_false_alarms(JUDGES[way], rows[1]) for way, rows in found.items()], axis=0)
-    withheld = _withheld(judged, drawn, training)
-    figures = {
-        f"memorisation/{way}/{name}": figure
-        for way, judgement in judged.items() for name, figure in judgement.figures().items()
-    }  # fmt: skip
-    made = AlignedSearch(detailed["synthetic"])
-    figures["memorisation/membership_auc"] = membership_auc(
-        *(_likeness(made, detailed[side], f"guessing {side.replace('_', '-')} cases", progress)
-          for side in ("training", "held_out"))
-    )  # fmt: skip
-    figures["memorisation/copies"] = Figure(float(len(withheld)), "cases", len(drawn))
-    figures["memorisation/false_alarms"] = bootstrapped([alarms.astype(float)], np.mean, "")
-    phantom = real.description.origin == "phantom"
-    notes = {
-        "withhold": [w.case for w in withheld], "training_cases": len(training),
-        "held_out_cases": len(unseen),
-    }  # fmt: skip
-    results = Results("audit", "", 0, phantom, figures, notes)
-    results.write(folder)
-    write_text(folder / "withhold.csv", _table(withheld))
-    return Audited(results, withheld)
+    inputs = (real.folder, synthetic.folder, other.folder, Path(pretrained) if pretrained else None)
+    with output_folder(out, {"command": "audit"}, inputs) as folder:
+        labelled = all(case.label_map is not None for case in (*training, *unseen, *drawn))
+        if labelled:
+            grid = fit_grid([real.read(case) for case in training[:SAMPLED]], multiple=4)
+        else:
+            grid = whole_grid([real.read_images(case) for case in training[:SAMPLED]])
+        sides = {
+            "training": _volumes(real, training, grid, labelled, "training", progress),
+            "held_out": _volumes(other, unseen, grid, labelled, "held-out", progress),
+            "synthetic": _volumes(synthetic, drawn, grid, labelled, "synthetic", progress),
+        }
+        detailed = {side: [detail(volume) for volume in volumes] for side, volumes in sides.items()}
+        aligned, pieces = AlignedSearch(detailed["training"]), PatchSearch(sides["training"])
+        found: dict[str, list[np.ndarray]] = {"image": [], "patches": []}
+        for side in ("synthetic", "held_out"):
+            told = side.replace("_", "-")
+            whole = _likeness(aligned, detailed[side], f"comparing {told} cases", progress)
+            found["image"].append(whole)
+            lead = pieces.likeness(sides[side], f"comparing pieces of {told} cases", progress)
+            found["patches"].append(lead)
+        if embedding:
+            rows = [
+                _embedded(embedding, *side, progress)
+                for side in ((real, training), (synthetic, drawn), (other, unseen))
+            ]
+            found["embedding"] = likeness_to_training(*rows)
+        judged = {way: JUDGES[way](own, baseline) for way, (own, baseline) in found.items()}
+        alarms = np.any(
+            [_false_alarms(JUDGES[way], rows[1]) for way, rows in found.items()], axis=0
+        )
+        withheld = _withheld(judged, drawn, training)
+        figures = {
+            f"memorisation/{way}/{name}": figure
+            for way, judgement in judged.items() for name, figure in judgement.figures().items()
+        }  # fmt: skip
+        made = AlignedSearch(detailed["synthetic"])
+        figures["memorisation/membership_auc"] = membership_auc(
+            *(_likeness(made, detailed[side], f"guessing {side.replace('_', '-')} cases", progress)
+              for side in ("training", "held_out"))
+        )  # fmt: skip
+        figures["memorisation/copies"] = Figure(float(len(withheld)), "cases", len(drawn))
+        figures["memorisation/false_alarms"] = bootstrapped([alarms.astype(float)], np.mean, "")
+        phantom = real.description.origin == "phantom"
+        notes = {
+            "withhold": [w.case for w in withheld], "training_cases": len(training),
+            "held_out_cases": len(unseen),
+        }  # fmt: skip
+        results = Results("audit", "", 0, phantom, figures, notes)
+        results.write(folder)
+        write_text(folder / "withhold.csv", _table(withheld))
+        return Audited(results, withheld)
 
 
 def _likeness(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,9 @@ from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.content import read_text
 from vesalius.scans.grid import Grid, fit_grid
+from vesalius.scans.output import require_apart
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import require_disjoint
 from vesalius.tasks.nnunet import NnunetRecipe
@@ -43,6 +46,14 @@ class ProveRecipe(Settings):
     attribute: str = "ventricle_volume_ml"
     seed: int = 0
     segmenter: SegmenterRecipe | NnunetRecipe = PRESETS["demo"]
+
+
+def _identity(cohort: Path) -> str:
+    """A few digits that change with the cases of a cohort, their subjects, splits and values."""
+    tables = [cohort / name for name in ("dataset.json", "cases.csv")]
+    names = sorted(path.name for path in (cohort / "imagesTr").iterdir())
+    told = [*names, *(read_text(path) for path in tables if path.exists())]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
 
 
 def prove(
@@ -74,7 +85,10 @@ def prove(
         raise Refused(real.folder, "has no case of split test", "name a cohort with --test")
     training, drawn, faults = _sides(real, synthetic, tested, test_cases, progress)
     attribute = real.description.attribute(recipe.attribute)
-    stages = Stages(Path(out), recipe.digest, finished)
+    folders = [one.folder for one in (real, synthetic, tested)]
+    require_apart(out, *folders)
+    settings = "-".join((recipe.digest, *map(_identity, folders)))
+    stages = Stages(Path(out), settings, finished)
     figures: dict[str, Figure] = {}
     notes: dict[str, Any] = {}
     arms = training_arms(real, training, synthetic, drawn, attribute.name, recipe.seed)

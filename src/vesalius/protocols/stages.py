@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import read_json, write_json
+from vesalius.scans.output import hold
 from vesalius.scans.writing import make_folder
 
 FORMAT = 1
@@ -42,6 +43,10 @@ class Stages:
     ) -> None:
         self.folder = make_folder(folder)
         self._file = self.folder / "stages.json"
+        if not self._file.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
+            fault = "holds files of something else"
+            raise Refused(self.folder, fault, "choose a new or empty folder")
+        hold(self.folder)
         self._finished = finished
         before = _Before(settings=settings)
         if self._file.exists():

@@ -126,7 +126,18 @@ def collect(study: Study, store: Store, file: str | Path) -> Collected:
                "file")
         for one in found.answers
     ]  # fmt: skip
-    doubts = doubts_of(steps, given, timedelta(days=study.outline.washout_days), now())
+    known = store.of(reader)
+    keys = {one.key for one in found.answers}
+    prior = [one for one in known if one.key not in keys]
+    stored = ReaderProgress(steps, known, timedelta())
+    fresh = {one.key for one in given} - {one.key for one in known}
+    for answer in given:
+        closed = stored.session is None or steps[answer.step].session < stored.session
+        if answer.key in fresh and closed:
+            fault = f"answers case {answer.step + 1}, whose session is closed already"
+            raise Refused(path, fault, "ask the reader which answers count")
+    washout = timedelta(days=study.outline.washout_days)
+    doubts = doubts_of(steps, given, washout, now(), prior)
     new = [
         store.add(replace(answer, doubt=doubt)) for answer, doubt in zip(given, doubts, strict=True)
     ]
@@ -139,8 +150,9 @@ def _dated(time: datetime) -> bool:
 
 
 def doubts_of(
-    steps: Sequence[Step], answers: Sequence[Answer], washout: timedelta, now: datetime
-) -> list[str]:
+    steps: Sequence[Step], answers: Sequence[Answer], washout: timedelta, now: datetime,
+    prior: Sequence[Answer] = (),
+) -> list[str]:  # fmt: skip
     """Why each answer cannot be vouched for, empty where nothing speaks against it.
 
     Pages of a folder keep order and washout by the clock of the reader's machine and show nothing
@@ -152,10 +164,11 @@ def doubts_of(
         answers: in the order of the file.
         washout: between both sessions.
         now: when the file is collected.
+        prior: answers that are stored already and are not in the file.
     """
     found, before = [], None
     for number, answer in enumerate(answers):
-        own = ReaderProgress(steps, answers[:number], washout)
+        own = ReaderProgress(steps, [*prior, *answers[:number]], washout)
         told = []
         if before is not None and answer.received < before:
             told.append("given before the one that stands before it")

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from vesalius.scans.case import LabelledScan
+from vesalius.scans.writing import replacing
 
 matplotlib.use("Agg")
 
@@ -234,7 +235,8 @@ def _tidy(ax: Axes) -> None:
 
 def to_png(uri: str, path: Path) -> None:
     """Write a picture made here into a file."""
-    path.write_bytes(base64.b64decode(uri.partition(",")[2]))
+    with replacing(path) as partial:
+        partial.write_bytes(base64.b64decode(uri.partition(",")[2]))
 
 
 def encoded(canvas: Canvas, dpi: int = 120) -> str:

@@ -14,7 +14,7 @@ from vesalius.scans.case import Case, LabelledScan, Scan, read_case, read_images
 from vesalius.scans.description import Description
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.content import unreadable
-from vesalius.scans.formats.table import Row, Table, read_table, write_table
+from vesalius.scans.formats.table import Row, Table, TableForm, read_table, write_table
 from vesalius.scans.progress import Progress, followed, silent
 
 S = TypeVar("S", bound=Scan)
@@ -131,8 +131,9 @@ def update_table(
 ) -> None:
     """Set cells of `cases.csv`, by column and case; all else stays as it stands, in its order.
 
-    Columns that are new come last. Rows of cases with faults, columns that mean nothing to this
-    library and cells that are not set are kept to the letter. Without a table one is made.
+    Columns that are new come last. Byte order mark and ends of lines stay. Rows of cases with
+    faults, columns that mean nothing to this library and cells that are not set are kept to the
+    letter. Without a table one is made.
 
     Args:
         cohort: whose table it is.
@@ -140,9 +141,14 @@ def update_table(
         folder: where the table is written; the cohort's own without it.
     """
     path = cohort.folder / TABLE_NAME
+    form = TableForm()
     if path.exists():
-        table = read_table(path, ["case"])
+        table, form = read_table(path, ["case"]), TableForm.of(path)
         head, records = list(table.columns), [list(record) for record in table.records]
+        surplus = next((row for row in table if row.surplus), None)
+        if surplus is not None and set(columns) - set(head):
+            fault = "has more cells than there are columns, which a new column would take in"
+            raise Refused(table.place(surplus), fault, "put cells with commas into double quotes")
     else:
         head = list(FIXED_COLUMNS)
         records = [[case.name, case.subject, case.visit, case.split] for case in cohort.cases]
@@ -155,7 +161,7 @@ def update_table(
         for column, cells in columns.items():
             if name in cells:
                 record[head.index(column)] = cells[name]
-    write_table((folder or cohort.folder) / TABLE_NAME, head, records)
+    write_table(((folder or cohort.folder) / TABLE_NAME).resolve(), head, records, form)
 
 
 def _sound(

@@ -63,7 +63,7 @@ class CohortWriter:
         self._table = self.folder / TABLE_NAME
         self._held = ExitStack()
         if alone:
-            self._held.enter_context(sole_writer(self.folder))
+            self._held.enter_context(sole_writer(self.folder, shared=True))
         try:
             self._begin()
             self.done = self.written()

@@ -78,29 +78,34 @@ class Description:
     def write(
         self, folder: str | Path, case_count: int, made: Mapping[str, Any] | None = None
     ) -> None:
-        """Write `dataset.json` for a cohort of `case_count` cases.
+        """Write `dataset.json` for a cohort of `case_count` cases; what else is in it stays.
 
         Args:
             folder: of the cohort.
             case_count: of it.
             made: how its cases came about, for those who go on with it.
         """
-        content = {
+        path = Path(folder) / FILE_NAME
+        before = read_json(path, OBJECT) if path.exists() else {}
+        declared = Description.read(folder).attributes if before else ()
+        known = {attribute.name: attribute for attribute in (*declared, *self.attributes)}
+        content = before | {
             "channel_names": {str(index): name for index, name in enumerate(self.channels)},
             "labels": self.labels,
             "numTraining": case_count,
             "file_ending": self.file_ending,
             "vesalius": {
-                "format": FORMAT, "attributes": _entries(self.attributes), "origin": self.origin,
+                "format": FORMAT, "attributes": _entries(tuple(known.values())),
+                "origin": self.origin,
                 **({"made": dict(made)} if made else {}),
             },
         }  # fmt: skip
-        write_text(Path(folder) / FILE_NAME, json.dumps(content, indent=2) + "\n")
+        write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def declare(folder: str | Path, attributes: Sequence[Attribute]) -> None:
     """Declare attributes in the `dataset.json` of a cohort; all else in it stays as it stands."""
-    path = Path(folder) / FILE_NAME
+    path = (Path(folder) / FILE_NAME).resolve()
     known = Description.read(folder).declaring(*attributes)
     content = read_json(path, OBJECT)
     content["vesalius"] = content.get("vesalius", {}) | {"attributes": _entries(known.attributes)}
@@ -142,9 +147,14 @@ def _declared(path: Path, entries: object) -> tuple[Attribute, ...]:
         measure, labels = (
             (entry.get("measure"), entry.get("labels")) if isinstance(entry, dict) else ("", None)
         )
-        if measure not in MEASURES or not isinstance(labels, list) or not labels:
+        if (
+            not isinstance(measure, str)
+            or measure not in MEASURES
+            or not isinstance(labels, list)
+            or not labels
+        ):
             raise Refused(path, f"declares the attribute {name} wrongly", remedy)
         if not all(isinstance(label, str) for label in labels):
             raise Refused(path, f"declares the attribute {name} wrongly", remedy)
-        found.append(Attribute(name, str(measure), tuple(labels)))
+        found.append(Attribute(name, measure, tuple(labels)))
     return tuple(found)

@@ -53,12 +53,10 @@ class Grid:
     def start(self, volume: Volume, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Voxel of a RAS-oriented `volume` at the grid's first corner, and its voxels a step.
 
-        Where the spacing is the same, the grid is shifted by less than half a voxel so that no
-        voxel has to be interpolated.
+        Where the spacing is the same but for rounding, the grid is shifted by half a voxel at most
+        so that no voxel has to be interpolated.
         """
-        zoom = np.array(self.spacing_mm) / np.array(volume.spacing_mm)
-        offset = centre - zoom * (np.array(self.shape) - 1) / 2
-        return (np.round(offset) if np.allclose(zoom, 1) else offset), zoom
+        return _start(volume, centre, np.array(self.spacing_mm), np.array(self.shape))
 
     def sample(self, volume: Volume, centre: np.ndarray, order: int) -> Volume:
         """A RAS-oriented volume on this grid, its middle at the voxel `centre`."""
@@ -68,11 +66,14 @@ class Grid:
             voxels = ndimage.gaussian_filter(voxels, 0.5 * np.sqrt(np.maximum(zoom**2 - 1, 0)))
         fill = float(volume.voxels.min()) if order else 0.0
         sampled = ndimage.affine_transform(
-            voxels, zoom, offset, output_shape=self.shape, order=order, mode="constant", cval=fill
+            voxels, zoom, offset, output_shape=self.shape, order=order, mode="nearest"
         )
-        affine = volume.affine @ np.diag([*zoom, 1.0])
-        affine[:3, 3] = (volume.affine @ [*offset, 1.0])[:3]
-        return Volume(sampled.astype(volume.voxels.dtype, copy=False), affine)
+        for axis, side in enumerate(volume.shape):  # the outermost voxels reach half a voxel out
+            at = offset[axis] + zoom[axis] * np.arange(self.shape[axis])
+            np.moveaxis(sampled, axis, 0)[(at < -0.5) | (at > side - 0.5)] = fill
+        return Volume(
+            sampled.astype(volume.voxels.dtype, copy=False), _affine_at(volume, offset, zoom)
+        )
 
     def covers(self, scan: LabelledScan) -> float:
         """Share of the labelled voxels of a scan that lie inside the grid."""
@@ -112,7 +113,8 @@ def fit_grid(
         found = np.argwhere(volume.voxels > 0)
         half = np.maximum(centre - found.min(axis=0), found.max(axis=0) - centre) + 0.5
         reach = np.maximum(reach, half * volume.spacing_mm)
-    sides = (np.ceil((2 * reach / spacing + 2) / multiple) * multiple).astype(int)
+    whole = (2 * reach / spacing + 2) / multiple - 1e-6  # a rounding error is no further voxel
+    sides = (np.ceil(whole) * multiple).astype(int)
     _require_bounded(sides, spacing)
     return Grid(
         (int(sides[0]), int(sides[1]), int(sides[2])),
@@ -158,15 +160,28 @@ def _require_bounded(sides: np.ndarray, spacing: np.ndarray) -> None:
         raise Refused("grid", fault, "ask for a larger spacing, or check that of the scans")
 
 
+def _start(
+    volume: Volume, centre: np.ndarray, spacing: np.ndarray, sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voxel of a RAS-oriented volume at the corner of a grid about `centre`, and voxels a step."""
+    zoom = spacing / np.array(volume.spacing_mm)
+    if np.allclose(zoom, 1):
+        return np.round(centre - (sides - 1) / 2), np.ones(3)
+    return centre - zoom * (sides - 1) / 2, zoom
+
+
+def _affine_at(volume: Volume, offset: np.ndarray, zoom: np.ndarray) -> np.ndarray:
+    """The affine of a grid that starts at the voxel `offset` and steps `zoom` voxels."""
+    affine = volume.affine @ np.diag([*zoom, 1.0])
+    affine[:3, 3] = (volume.affine @ [*offset, 1.0])[:3]
+    return affine
+
+
 def _affine_about(
     reference: Volume, centre: np.ndarray, spacing: np.ndarray, sides: np.ndarray
 ) -> tuple[tuple[float, ...], ...]:
-    """The affine of a grid whose middle is the voxel `centre` of a RAS-oriented volume."""
-    directions = reference.affine[:3, :3] / np.array(reference.spacing_mm)
-    affine = np.eye(4)
-    affine[:3, :3] = directions * spacing
-    middle = (reference.affine @ [*centre, 1.0])[:3]
-    affine[:3, 3] = middle - affine[:3, :3] @ ((sides - 1) / 2)
+    """The affine of a grid into which a RAS-oriented volume goes with `centre` in its middle."""
+    affine = _affine_at(reference, *_start(reference, centre, spacing, sides))
     return tuple(tuple(float(x) for x in row) for row in affine)
 
 

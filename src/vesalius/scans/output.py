@@ -5,11 +5,13 @@ Every command that writes asks here first, before any long work.
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ Made = Mapping[str, Any]
 """How an output came about: what must be the same for a later command to go on with it."""
 
 MARK, LOCK, FORMAT = "made.json", ".writing.lock", 1
+_held: dict[Path, ExitStack] = {}
 
 
 def require_apart(out: str | Path, *inputs: str | Path | None) -> None:
@@ -61,16 +64,20 @@ def require_apart(out: str | Path, *inputs: str | Path | None) -> None:
 
 
 @contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
+def sole_writer(folder: Path, shared: bool = False) -> Iterator[None]:
     """Hold a folder alone for as long as something is written into it.
 
-    The operating system gives up the lock of a dead process. Of several processes that
-    one launcher started, the first holds it for all.
+    The operating system gives up the lock of a dead process.
+
+    Args:
+        folder: that is there.
+        shared: whether all processes that one launcher has started write there; the first of them
+            holds it for all.
 
     Raises:
         Refused: while another process writes there.
     """
-    if _rank():
+    if shared and rank():
         yield
         return
     place = folder / LOCK
@@ -87,6 +94,28 @@ def sole_writer(folder: Path) -> Iterator[None]:
     finally:
         remove_if_there(place)  # while it is held: whoever waits for the old file opens a new one
         lock.release()
+
+
+def hold(folder: Path, shared: bool = False) -> None:
+    """Hold a folder until `let_go` or the end of this process, which may hold it several times."""
+    place = folder.resolve()
+    if place not in _held:
+        kept = ExitStack()
+        kept.enter_context(sole_writer(folder, shared))
+        _held[place] = kept
+
+
+def let_go(folder: Path) -> None:
+    """Let go of a folder that `hold` has held."""
+    kept = _held.pop(folder.resolve(), None)
+    if kept is not None:
+        kept.close()
+
+
+@atexit.register
+def _let_all_go() -> None:
+    for place in list(_held):
+        let_go(place)
 
 
 @contextmanager
@@ -123,13 +152,16 @@ def output_folder(
             require_same(folder, before, made)
         elif any(not path.name.startswith(".") for path in folder.iterdir()):
             raise Refused(folder, "holds files of something else", "choose a new or empty folder")
-        elif not _rank():
+        else:
             write_json(mark, made, FORMAT)
         yield folder
 
 
 def require_same(folder: Path, before: Made, now: Made) -> None:
     """Refuse a folder that was made otherwise than it shall be gone on with."""
+    if now and not before:
+        fault = "was begun by a version that did not keep how"
+        raise Refused(folder, fault, "choose a new folder")
     for name in dict.fromkeys((*before, *now)):
         if before.get(name) != now.get(name):
             was, wanted = (one.get(name, "none") for one in (before, now))
@@ -149,6 +181,15 @@ def require_own_file(path: str | Path, begins: str) -> None:
     path = Path(path)
     if path.exists() and not read_text(path).startswith(begins):
         raise Refused(path, "holds something else", "choose a new file")
+
+
+def digest_of(path: str | Path) -> str:
+    """A few digits that stand for a place, by which it is known again and not told.
+
+    >>> digest_of("scans") == digest_of("./scans/"), len(digest_of("scans"))
+    (True, 12)
+    """
+    return hashlib.sha256(str(_real(path)).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _real(path: str | Path) -> Path:
@@ -174,7 +215,10 @@ def _holder(place: Path) -> str:
         return "another process"
 
 
-def _rank() -> int:
-    """The number of this process among those that one launcher started."""
-    said = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))
-    return int(said) if said.isdigit() else 0
+def rank() -> int:
+    """The number of this process among those that one launcher has started to share their work."""
+    for size, own in (("WORLD_SIZE", "RANK"), ("SLURM_NTASKS", "SLURM_PROCID")):
+        told = os.environ.get(size, ""), os.environ.get(own, "")
+        if all(number.isdecimal() for number in told):
+            return int(told[1]) if int(told[0]) > 1 else 0
+    return 0

@@ -48,7 +48,7 @@ class Volume:
     @property
     def orientation(self) -> str:
         """Where each axis points, such as `RAS` or `LPS`."""
-        return "".join(nib.aff2axcodes(self.affine))
+        return "".join(nib.orientations.ornt2axcodes(_nearest_axes(self.affine)))
 
     def same_geometry(self, other: Volume, tolerance_mm: float = 1e-3) -> bool:
         """Whether both volumes cover the same voxels, to within `tolerance_mm` at every corner."""
@@ -67,9 +67,23 @@ class Volume:
         >>> bool((left.oriented("RAS").oriented("LPS").voxels == left.voxels).all())
         True
         """
-        here = nib.io_orientation(self.affine)
+        here = _nearest_axes(self.affine)
         there = nib.orientations.axcodes2ornt(tuple(orientation))
         change = nib.orientations.ornt_transform(here, there)
         voxels = nib.orientations.apply_orientation(self.voxels, change)
         affine = self.affine @ nib.orientations.inv_ornt_aff(change, self.shape)
         return Volume(np.ascontiguousarray(voxels), affine)
+
+
+def _nearest_axes(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What `nibabel.io_orientation` says; halfway between two axes the order at hand goes first.
+
+    There rounding would decide, and the way back from an axis order would be another than the way
+    to it.
+    """
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    left, _, right = np.linalg.svd(directions)
+    turn = np.eye(4)
+    turn[:3, :3] = left @ right
+    nearest: NDArray[np.float64] = nib.io_orientation(turn + 1e-6 * np.diag(np.sign(np.diag(turn))))
+    return nearest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with refused_if_unwritable(path):
             yield partial
+            if path.is_file():
+                shutil.copymode(path, partial)  # what was private stays so
             os.replace(partial, path)
     finally:
         remove_if_there(partial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import matplotlib
@@ -13,7 +14,7 @@ from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified, scaled_volume
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
-from vesalius.scans.output import output_folder
+from vesalius.scans.output import digest_of, output_folder
 from vesalius.scans.pictures import ENDINGS, read_picture, standard, write_picture
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.volume import Volume
@@ -92,16 +93,23 @@ def explain(
     images, names = given.images, given.names
     probabilities = trained.probabilities(images)
     affines = np.tile(np.eye(4), (len(images), 1, 1)) if given.affines is None else given.affines
-    made = {"command": "explain", "run": trained.run.name, "method": method, "path": path}
+    made = {
+        "command": "explain", "run": trained.run.name, "method": method, "path": path,
+        "images": digest_of(inputs[-1]) if inputs else "",
+    }  # fmt: skip
+    stems = [_stem(name) for name in names]
+    double = next((stem for stem, count in Counter(stems).items() if count > 1), None)
+    if double is not None:
+        raise Refused(out, f"would hold two images named {double}", "rename one of them")
     written = []
     labels = followed(trained.labels, "explaining labels", len(trained.labels), progress)
     with output_folder(out, made, inputs) as folder:
         for column, label in enumerate(labels):
             maps = saliency(trained.network, images, column, method, path)
             for image, one, name, affine, chance in zip(
-                images, maps, names, affines, probabilities[:, column], strict=True
+                images, maps, stems, affines, probabilities[:, column], strict=True
             ):
-                stem = f"{Path(name).name.split('.')[0]}_{label}_{round(100 * float(chance)):02d}"
+                stem = f"{name}_{_stem(label)}_{round(100 * float(chance)):02d}"
                 flat, heat = image[0], one
                 if one.ndim == 3:
                     write_nifti(Volume(one, affine), folder / f"{stem}.nii.gz", np.float32, "")
@@ -110,6 +118,19 @@ def explain(
                 write_picture(overlay(flat, heat), folder / f"{stem}.png")
                 written.append(folder / f"{stem}.png")
     return written
+
+
+def _stem(name: str) -> str:
+    """A name as part of a file's: without the ending of an image, and without separators.
+
+    >>> _stem("train/patient1/view.jpg"), _stem("1.2.840.7.dcm"), _stem("scan.nii.gz")
+    ('view', '1.2.840.7', 'scan')
+    """
+    last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    ending = next(
+        (e for e in (".nii.gz", *ENDINGS, ".dcm", ".nii") if last.lower().endswith(e)), ""
+    )
+    return last[: len(last) - len(ending)] or "_"
 
 
 def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.formats.table import write_table
 from vesalius.scans.grid import fit_grid
-from vesalius.scans.output import output_folder
+from vesalius.scans.output import digest_of, output_folder
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import fitting_split
 from vesalius.scans.volume import Volume
@@ -220,7 +220,8 @@ def segment_scans(
     Args:
         trained: the segmenter.
         scans: see `scans_at`.
-        out: folder, new or of the same run; scans that it holds a label map of are done.
+        out: folder, new or of the same run and scans. Label maps that are there are kept, corrected
+            ones too, and measured for the table.
         progress: told after each scan.
         inputs: that must not be touched.
 
@@ -230,15 +231,21 @@ def segment_scans(
     names = [name for name, value in trained.labels.items() if value != 0]
     records: list[list[str]] = []
     faults: list[Fault] = []
-    made = {"command": "segment", "run": trained.name}
+    made = (
+        {"command": "segment", "run": trained.name, "scans": digest_of(inputs[-1])}
+        if inputs
+        else {"command": "segment", "run": trained.name}
+    )
     with output_folder(out, made, inputs) as folder:
         for scan in followed(scans, "segmenting", len(scans), progress):
+            path = folder / f"{scan.name}.nii.gz"
             try:
-                found = trained.segment(scan.read())
+                found = read_nifti(path) if path.exists() else trained.segment(scan.read())
             except Refused as refusal:
                 faults.append(refusal.fault)
                 continue
-            write_nifti(found, folder / f"{scan.name}.nii.gz", found.voxels.dtype.type, "")
+            if not path.exists():
+                write_nifti(found, path, found.voxels.dtype.type, "")
             measured = [volume_ml(found, [trained.labels[name]]) for name in names]
             records.append([scan.name, *(f"{ml:.6g}" for ml in measured)])
         if not records:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, overload
@@ -17,7 +16,7 @@ from vesalius.networks.weights import read_tensors, write_tensors
 from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import OBJECT, read_json, write_json
 from vesalius.scans.formats.table import read_table, write_table
-from vesalius.scans.output import require_apart, sole_writer
+from vesalius.scans.output import hold, let_go, rank, require_apart
 from vesalius.scans.writing import append_line, make_folder, write_text
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.recipe import Settings
@@ -29,8 +28,6 @@ Seen = TypeVar("Seen", bound=Settings, default=Fingerprint)
 Noted = TypeVar("Noted", bound=BaseModel)
 
 FORMAT, AGAIN = 1, "fit this run again"
-_held: dict[Path, ExitStack] = {}
-"""Runs that this process writes to, until they are finished or it ends."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,7 @@ class Run(Generic[Seen]):
         require_place(folder, *inputs)
         folder = make_folder(folder)
         run = cls(folder, recipe, fingerprint)
-        place = folder.resolve()
-        if place not in _held:
-            held = ExitStack()
-            held.enter_context(sole_writer(folder))
-            _held[place] = held
+        hold(folder, shared=True)
         try:
             run._begin()
         except BaseException:
@@ -73,7 +66,12 @@ class Run(Generic[Seen]):
         return run
 
     def _begin(self) -> None:
-        if (self.folder / "recipe.json").exists():
+        begun = [(self.folder / f"{one}.json").exists() for one in ("recipe", "fingerprint")]
+        if begun == [True, False]:  # killed between the two
+            known = read_json(self.folder / "recipe.json", type(self.recipe), AGAIN, FORMAT)
+            if known != self.recipe:
+                raise Refused(self.folder, "holds a run of another recipe", "choose a new folder")
+        elif begun[0]:
             old: Run[Any] = Run.open(self.folder, type(self.recipe), type(self.fingerprint))
             if old.name != self.name:
                 fault = f"holds run {old.name}, made by another recipe or from another cohort"
@@ -89,9 +87,7 @@ class Run(Generic[Seen]):
 
     def release(self) -> None:
         """Let the folder go, for others to write to."""
-        held = _held.pop(self.folder.resolve(), None)
-        if held is not None:
-            held.close()
+        let_go(self.folder)
 
     @overload
     @classmethod
@@ -179,10 +175,10 @@ def require_place(folder: str | Path, *inputs: str | Path | None) -> None:
     """
     require_apart(folder, *inputs)
     place = Path(folder)
-    if place.is_dir() and not (place / "recipe.json").exists():
-        names = {path.name for path in place.iterdir() if path.name[0] != "."}
-        if names - {"recipe.json", "fingerprint.json", "state"}:
-            raise Refused(folder, "holds files that are no run", "choose a new folder")
+    if rank() or not place.is_dir() or (place / "recipe.json").exists():
+        return  # the first process decides for all
+    if any(not path.name.startswith(".") for path in place.iterdir()):
+        raise Refused(folder, "holds files that are no run", "choose a new folder")
 
 
 class Log:
@@ -195,7 +191,8 @@ class Log:
         kept = []
         if path.exists():
             rows = list(read_table(path, self.columns, AGAIN))
-            if not all(row["step"].isdigit() for row in rows):
+            steps = [row["step"] for row in rows]
+            if not all(step.isascii() and step.isdecimal() and len(step) < 12 for step in steps):
                 raise Refused(path, "has a step that is no number", AGAIN)
             kept = [
                 [row[name] for name in self.columns]

@@ -6,7 +6,7 @@
   const stopwatch = new reader.Stopwatch();
   const viewer = new reader.Viewer(at("viewer"));
   const form = at("panel");
-  let transport, outbox, study, words, language, come, step = null, shown = null, preset = 0, sending = null, again = null;
+  let transport, outbox, study, words, language, come, step = null, shown = null, preset = 0, busy = false, again = null;
 
   const questions = new reader.Questions(form, () => { keepDraft(); face(); });
 
@@ -55,7 +55,7 @@
   // ------------------------------------------------------------------ drafts: closed tabs lose nothing
   const draftName = () => `vesalius-draft-${transport.name}-${step}`;
   function keepDraft() {
-    if (shown?.open) reader.Keeper.set(draftName(), JSON.stringify({ content: questions.content(), seconds: stopwatch.seconds() }));
+    if (!busy && shown?.open) reader.Keeper.set(draftName(), JSON.stringify({ content: questions.content(), seconds: stopwatch.seconds() }));
   }
   const draft = () => JSON.parse(reader.Keeper.get(draftName()) || "null");
 
@@ -69,11 +69,14 @@
 
   // ------------------------------------------------------------------ one case
   async function open(number) {
-    step = number;
+    busy = true;
     at("state").textContent = words.loading;
-    shown = await transport.step(number);
+    const found = await transport.step(number);
+    step = number;  // together with what belongs to it: an answer is always that of the case shown
+    shown = found;
     const kept = shown.open ? draft() : null;
     build(kept?.content || shown.content);
+    busy = false;
     try {
       await viewer.show(shown.pictures, (one) => transport.picture(number, one.name), study.span, caption);
       at("state").textContent = shown.open ? "" : words.frozen;
@@ -136,19 +139,19 @@
 
   // ------------------------------------------------------------------ answers
   async function forward() {
+    if (busy || step === null) return;
     if (!shown.open) { await go(step + 1); return; }
-    if (!questions.complete() || sending) return;
+    if (!questions.complete()) return;
+    busy = true;
     const content = questions.content();
     const same = shown.content && JSON.stringify(sorted(shown.content)) === JSON.stringify(sorted(content));
     const number = step;
     if (!same) {
-      if (shown.closes && study.steps > 1 && !await confirmed()) return;
+      if (shown.closes && study.steps > 1 && !await confirmed()) { busy = false; return; }
       const sent = { key: reader.identifier(), sitting, seconds: stopwatch.seconds(), content };
       outbox.put({ step: number, sent });
       reader.Keeper.drop(draftName());
-      sending = flush();
-      const again = await sending;
-      sending = null;
+      const again = await flush();
       if (again !== null) { await go(again); return; }
     }
     await go(number + 1);
@@ -215,7 +218,7 @@
     }
   }
 
-  async function go(number) {
+  async function go(number, pauses = reader.pauses()) {
     const following = come.next;
     if (following === null && number >= study.steps) { finished(); return; }
     const wanted = following !== null && number > following ? following : number;
@@ -224,16 +227,16 @@
       await open(wanted);
     } catch (error) {
       waiting("waiting", error instanceof reader.Refused && error.status !== 403 ? words.held(error.status) : words.offline);
-      await paused(2000);
+      await paused(pauses.next().value);
       const before = come.next;
       come = await insisted(() => transport.progress());
       if (come.opens) { resting(); return; }
-      await go(error instanceof reader.Refused && error.status === 403 && before !== null ? come.next ?? study.steps : number);
+      await go(error instanceof reader.Refused && error.status === 403 && before !== null ? come.next ?? study.steps : number, pauses);
     }
   }
 
   async function back() {
-    if (step === null || step <= (come.first ?? 0) || sending) return;
+    if (busy || step === null || step <= (come.first ?? 0)) return;
     if (shown.open) keepDraft();
     await go(step - 1);
   }
@@ -247,6 +250,7 @@
   function finished() { clear(); sheet(words.done, words.doneMore, ...saving()); }
 
   function clear() {
+    busy = false;
     step = null;
     shown = null;
     viewer.forget();
@@ -271,7 +275,7 @@
 
   // ------------------------------------------------------------------ keys
   addEventListener("keydown", (event) => {
-    if (at("sheet").open || step === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (at("sheet").open || busy || step === null || event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.tagName === "TEXTAREA";
     if (typing && event.key !== "Escape") return;
     const inForm = form.contains(event.target) && event.target.tagName === "INPUT";
@@ -293,14 +297,14 @@
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (/^[0-9]$/.test(event.key)) questions.key(Number(event.key));
     else if (!act) return;
-    else if (event.key === "Enter" && event.target.tagName === "BUTTON") return;
+    else if (event.key === "Enter" && (event.repeat || event.target.tagName === "BUTTON")) return;
     else act();
     event.preventDefault();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
 
   // ------------------------------------------------------------------ beginning
-  async function begin() {
+  async function begin(tries = reader.pauses()) {
     reader.Keeper.full = () => { at("full").hidden = false; at("full").textContent = words.full; };
     speak(reader.Keeper.get("vesalius-language") || (navigator.language.startsWith("de") ? "de" : "en"));
     const token = location.hash.slice(1);
@@ -313,7 +317,8 @@
       const held = outbox.all().length;
       if (error instanceof reader.Refused && error.status === 401) { sheet(words.badLink, ...(held ? [words.heldHere(held)] : [])); return; }
       sheet(words.offline);
-      setTimeout(() => location.reload(), 3000);
+      await paused(tries.next().value);
+      await begin(tries);
       return;
     }
     if (!reader.Keeper.get("vesalius-language")) speak(study.language);

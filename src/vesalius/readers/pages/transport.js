@@ -86,7 +86,7 @@ reader.Folder = class {
   constructor(study, sitting) {
     this.own = study;
     this.sitting = sitting;
-    this.name = study.reader;
+    this.name = `${study.study}-${study.reader}`;
     this.place = `vesalius-answers-${study.study}-${study.reader}`;
   }
 

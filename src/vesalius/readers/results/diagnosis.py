@@ -22,7 +22,7 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
     sure = [matrix(readings, readers, score, aided)[0] for aided in (False, True)]
     _, cases = matrix(readings, readers, _decided, False)
     truth = np.array([one.truth == "yes" for one in cases])
-    subjects = [one.subject for one in cases]
+    subjects = [one.owner for one in cases]
     owners = np.array(subjects)
     decided, scores = np.stack(each), np.stack(sure)
     ill, well = int(truth.sum()), int((~truth).sum())

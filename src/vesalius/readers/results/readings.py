@@ -48,6 +48,11 @@ class Reading:
     source: str = "server"
     doubt: str = ""
 
+    @property
+    def owner(self) -> str:
+        """The subject, or the item where none is known: what one leaves out with its others."""
+        return self.subject or f"item {self.item}"
+
 
 def readings_of(study: Study, answers: Sequence[Answer]) -> list[Reading]:
     """The last answer to every step, practice too, by reader and step."""

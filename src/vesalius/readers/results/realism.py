@@ -25,7 +25,7 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
     found: dict[str, Figure] = {}
     called, cases = matrix(readings, readers, _called_synthetic)
     synthetic = np.array([one.truth == "synthetic" for one in cases])
-    subjects = [one.subject for one in cases]
+    subjects = [one.owner for one in cases]
     owners = np.array(subjects)
     for name, rows, right in (
         ("sensitivity", synthetic, called), ("specificity", ~synthetic, 1 - called),

@@ -27,10 +27,10 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
         rated, cases = matrix(readings, readers, useful)
         values.append(rated)
         found |= agreement(
-            method, rated, repeated(readings, useful), "ordinal", [one.subject for one in cases]
+            method, rated, repeated(readings, useful), "ordinal", [one.owner for one in cases]
         )
         found[f"agreement/{method}/icc"] = icc(rated)
-    figure = jackknifed_means(np.stack(values), [one.subject for one in cases])
+    figure = jackknifed_means(np.stack(values), [one.owner for one in cases])
     for method, one in zip(methods, conditions(figure, len(cases)), strict=True):
         found[f"{method}/usefulness"] = one
     for reader, own in zip(readers, alone(figure), strict=True):

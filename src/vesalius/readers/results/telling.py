@@ -25,11 +25,12 @@ from vesalius.readers.results.readings import (
 from vesalius.readers.results.realism import realism_figures
 from vesalius.readers.results.saliency import saliency_figures
 from vesalius.readers.results.tables import tables_of
-from vesalius.readers.study import Study
+from vesalius.readers.study import PRIVATE, STIMULI, Study
 from vesalius.report.rendering import rendered
 from vesalius.report.sources import json_if_there
 from vesalius.scans.fault import Refused
-from vesalius.scans.writing import make_folder, write_text
+from vesalius.scans.output import output_folder
+from vesalius.scans.writing import write_text
 
 FEWEST_READERS, FEWEST_CASES = 3, 20
 """Below either, intervals of simulated studies held the truth in less than 90 of 100 at times."""
@@ -53,7 +54,7 @@ def seconds_figures(
     named = {"": np.mean(each, axis=0)}
     if len(sides) == 2:
         named |= dict(zip(("unaided/", "aided/"), each, strict=True))
-    subjects = [one.subject for one in cases]
+    subjects = [one.owner for one in cases]
     found = {
         f"{name}seconds_a_case": conditions(jackknifed_means(values[None], subjects), len(cases))[0]
         for name, values in named.items()
@@ -89,39 +90,43 @@ def tell_results(study: Study, store: Store, out: str | Path) -> Results:
     Raises:
         Refused: while no reader has answered everything; `answers.csv` is written even then.
     """
-    folder = make_folder(out)
-    readings = readings_of(study, store.every())
-    names = [question.name for question in study.outline.questions]
-    write_text(folder / "answers.csv", raw_table(readings, names))
-    readers = complete_readers(study, readings)
-    if not readers:
-        fault = "has no reader who has answered everything"
-        raise Refused(study.folder, fault, "wait for one; answers.csv holds what there is")
-    counted = [one for one in readings if one.reader in readers and one.kind != "practice"]
-    kind = study.outline.design
-    found = FIGURES[kind](counted, readers)
-    found |= seconds_figures(counted, readers)
-    steps = [len(study.steps(reader)) for reader in range(study.readers)]
-    given = [sum(one.reader == reader for one in readings) for reader in range(study.readers)]
-    design = study.design()
-    results = Results(f"readers-{kind}", "", design.seed, design.phantoms, found, {
-        "readers": len(readers), "answered": given, "steps": steps,
-        "changed": sum(one.changed > 0 for one in counted),
-        "cases": Counter({one.item: one.truth for one in counted}.values()),
-        "subjects": len({one.subject for one in counted}),
-        "from_files": sum(one.source == "file" for one in counted),
-        "doubts": [
-            f"reader {one.reader + 1}, case {one.case}: {one.doubt}" for one in counted if one.doubt
-        ],
-        "few": too_few(counted, readers),
-    })  # fmt: skip
-    results.write(folder)
-    content = json_if_there(folder / "results.json")
-    write_text(folder / "report.html", rendered("readers.html.j2", {
-        "title": study.outline.title, "phantoms": design.phantoms,
-        "finished": len(readers) == study.readers, "conclusions": [], "results": content,
-        "figures": content["figures"], "notes": content["notes"],
-        "seconds": content["figures"]["seconds_a_case"],
-        "tables": tables_of(kind, {name: one for name, one in found.items() if one.sound}),
-    }))  # fmt: skip
-    return results
+    made = {"command": "readers results", "study": study.identity}
+    own = (study.folder / PRIVATE, study.folder / STIMULI)
+    with output_folder(out, made, own) as folder:
+        readings = readings_of(study, store.every())
+        names = [question.name for question in study.outline.questions]
+        write_text(folder / "answers.csv", raw_table(readings, names))
+        readers = complete_readers(study, readings)
+        if not readers:
+            fault = "has no reader who has answered everything"
+            raise Refused(study.folder, fault, "wait for one; answers.csv holds what there is")
+        counted = [one for one in readings if one.reader in readers and one.kind != "practice"]
+        kind = study.outline.design
+        found = FIGURES[kind](counted, readers)
+        found |= seconds_figures(counted, readers)
+        steps = [len(study.steps(reader)) for reader in range(study.readers)]
+        given = [sum(one.reader == reader for one in readings) for reader in range(study.readers)]
+        design = study.design()
+        results = Results(f"readers-{kind}", "", design.seed, design.phantoms, found, {
+            "readers": len(readers), "answered": given, "steps": steps,
+            "changed": sum(one.changed > 0 for one in counted),
+            "cases": Counter({one.item: one.truth for one in counted}.values()),
+            "subjects": len({one.owner for one in counted}),
+            "from_files": sum(one.source == "file" for one in counted),
+            "doubts": [
+                f"reader {one.reader + 1}, case {one.case}: {one.doubt}"
+                for one in counted
+                if one.doubt
+            ],
+            "few": too_few(counted, readers),
+        })  # fmt: skip
+        results.write(folder)
+        content = json_if_there(folder / "results.json")
+        write_text(folder / "report.html", rendered("readers.html.j2", {
+            "title": study.outline.title, "phantoms": design.phantoms,
+            "finished": len(readers) == study.readers, "conclusions": [], "results": content,
+            "figures": content["figures"], "notes": content["notes"],
+            "seconds": content["figures"]["seconds_a_case"],
+            "tables": tables_of(kind, {name: one for name, one in found.items() if one.sound}),
+        }))  # fmt: skip
+        return results

@@ -6,6 +6,7 @@ no path comes from a request.
 """
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
@@ -60,10 +61,11 @@ def create_app(
         limit: of requests by link; the usual one without it.
     """
     app = FastAPI(title="reader study", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(WithHeaders, headers=SECURITY | (STRICT if secure else {}))
     app.add_middleware(LimitedBodies)
+    app.add_middleware(WithHeaders, headers=SECURITY | (STRICT if secure else {}))
     limit = limit or RequestLimit()
     orders = [study.steps(reader) for reader in range(study.readers)]
+    answering = [threading.Lock() for _ in orders]
     washout = timedelta(days=study.outline.washout_days)
 
     def reading(authorization: Annotated[str, Header()] = "") -> int:
@@ -116,14 +118,15 @@ def create_app(
         fault = fault_in(sent.content, study.outline.questions)
         if fault:
             raise HTTPException(422, fault)
-        own = progress(reader)
-        if sent.key not in {one.key for one in own.answers}:
-            if not own.may_answer(step, sent.sitting, now()):
-                raise HTTPException(409, "this case can no longer be answered")
-            store.add(
-                Answer(reader, step, sent.sitting, sent.key, sent.content, sent.seconds, now())
-            )
+        with answering[reader]:  # what is asked must still hold when it is stored
             own = progress(reader)
+            if sent.key not in {one.key for one in own.answers}:
+                if not own.may_answer(step, sent.sitting, now()):
+                    raise HTTPException(409, "this case can no longer be answered")
+                store.add(
+                    Answer(reader, step, sent.sitting, sent.key, sent.content, sent.seconds, now())
+                )
+                own = progress(reader)
         kept = next(one for one in own.answers if one.key == sent.key)
         if (kept.step, kept.content) != (step, sent.content):
             raise HTTPException(409, "another answer was stored under this key")

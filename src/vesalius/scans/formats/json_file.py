@@ -92,7 +92,8 @@ def require_format(path: Path, found: object, newest: int) -> None:
     Traceback (most recent call last):
     vesalius.scans.fault.Refused: recipe.json: has form 7, this version knows 1; update vesalius
     """
-    if not str(found).isdigit() or not 1 <= int(str(found)[:9]) <= newest:
+    told = str(found)
+    if not (told.isascii() and told.isdecimal()) or not 1 <= int(told[:9]) <= newest:
         fault = f"has form {found}, this version knows {newest}"
         raise Refused(path, fault, "update vesalius")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vesalius.scans.fault import Refused, first_line
-from vesalius.scans.formats.content import read_text
+from vesalius.scans.formats.content import LARGEST_TEXT, read_bytes, read_text
 from vesalius.scans.writing import write_text
 
 MOST_COLUMNS = 4096
@@ -112,19 +113,39 @@ def read_table(
     return Table(path, columns, tuple(lines), tuple(records))
 
 
-def table_text(columns: Sequence[str], records: Iterable[Sequence[object]]) -> str:
+def table_text(
+    columns: Sequence[str], records: Iterable[Sequence[object]], line_end: str = "\n"
+) -> str:
     """A table as text, quoted where it has to be.
 
     >>> table_text(["case", "subject"], [["a", "Doe, John"]])
     'case,subject\\na,"Doe, John"\\n'
     """
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(stream, lineterminator=line_end)
     writer.writerow(columns)
     writer.writerows(records)
     return stream.getvalue()
 
 
-def write_table(path: Path, columns: Sequence[str], records: Iterable[Sequence[object]]) -> None:
+@dataclass(frozen=True)
+class TableForm:
+    """What a file of a table has beside its cells: whether a byte order mark, and ends of lines."""
+
+    mark: str = ""
+    line_end: str = "\n"
+
+    @classmethod
+    def of(cls, path: Path) -> TableForm:
+        """That of a file, so that it is written again as programs of the user's expect it."""
+        start = read_bytes(path, LARGEST_TEXT)[: 2**20]
+        mark = "\ufeff" if start.startswith(codecs.BOM_UTF8) else ""
+        return cls(mark, "\r\n" if b"\r\n" in start else "\n")
+
+
+def write_table(
+    path: Path, columns: Sequence[str], records: Iterable[Sequence[object]],
+    form: TableForm = TableForm(),
+) -> None:  # fmt: skip
     """Write a table whole or not at all."""
-    write_text(path, table_text(columns, records))
+    write_text(path, form.mark + table_text(columns, records, form.line_end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,10 @@ def write_inpainted(
             out, description, attributes, begun, [inpainter.run.folder, *parents, *inputs]
         )
     for order in orders:
-        writer.require_same_case(order.name, seed=order.seed, request=_told(order.request))
+        writer.require_same_case(
+            order.name, seed=order.seed, request=_told(order.request),
+            parent_images=_digest(order.parent),
+        )  # fmt: skip
     rank, world = inpainter.fabric.global_rank, inpainter.fabric.world_size
     mine = [order for order in orders[rank::world] if order.name not in writer.done]
     attempts: list[Attempt] = []
@@ -130,7 +134,7 @@ def write_inpainted(
             "measured_mm": measured, "tolerance_mm": tolerance_mm, "tries": len(made.attempts),
             "missed_mm": [a.measured_mm for a in made.attempts[:-1]],
             "guidance": inpainter.guidance_for(request.pathology),
-            "parent": order.parent.name,
+            "parent": order.parent.name, "parent_images": _digest(order.parent),
         }  # fmt: skip
         point = inpainter.landmark(scan, request)
         affine = scan.label_map.oriented("RAS").affine
@@ -151,6 +155,15 @@ def write_inpainted(
         raise Refused(out, f"no request was met{first}", "ask for what the run has seen")
     sort_landmarks(writer.folder)
     return Edited(writer.finish(), tuple(attempts), tuple(faults))
+
+
+def _digest(parent: Case) -> str:
+    """A few digits of a parent's images, so that two patients of one name are told apart."""
+    found = hashlib.sha256()
+    for path in parent.images:
+        if path.exists():
+            found.update(path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _told(request: FindingRequest) -> dict[str, Any]:

@@ -356,9 +356,7 @@ def test_a_cohort_that_is_gone_on_with_keeps_what_was_added_to_its_description(
     main([*words, "1"])
     path = tmp_path / "out/dataset.json"
     path.write_text(path.read_text().replace("{", '{"licence": "CC-BY",', 1))
-    main(
-        ["cohort", "measure", str(tmp_path / "out"), "--attribute", "grey_volume_ml=grey_matter"]
-    )
+    main(["cohort", "measure", str(tmp_path / "out"), "--attribute", "grey_volume_ml=grey_matter"])
     with contextlib.suppress(SystemExit):
         main([*words, "2"])
     assert '"licence": "CC-BY"' in path.read_text() and "grey_volume_ml" in path.read_text()

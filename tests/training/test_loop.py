@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vesalius.scans.fault import Refused
 from vesalius.training.device import fabric_for
-from vesalius.training.loop import fit
+from vesalius.training.loop import _State, fit
 from vesalius.training.plan import Plan, PlannedFit, StepCost, step_cost
 from vesalius.training.recipe import FitRecipe
 
@@ -155,3 +155,22 @@ def test_a_plan_that_does_not_fit_is_refused_before_any_work() -> None:
     huge = PlannedFit("image_autoencoder", 10, StepCost(1, 1e15, 1.0), 1.0)
     with pytest.raises(Refused, match=r"needs 1000000\.9 GB"):
         Plan((huge,), 0.0).require_room()
+
+
+def test_a_state_of_weights_that_no_loss_has_reached_is_gone_on_with(tmp_path: Path) -> None:
+    class Half(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = (torch.nn.Linear(2, 1) for _ in range(2))
+
+    recipe = FitRecipe(steps=5, batch_size=1)
+    path = tmp_path / "state" / "half.safetensors"
+    network = Half()
+    state, optimizer = _State(network, recipe, path), torch.optim.AdamW(network.parameters())
+    network.used(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    state.save(optimizer, 1)
+    other = Half()
+    again = _State(other, recipe, path)
+    assert again.resume(torch.optim.AdamW(other.parameters())) == 1
+    assert torch.equal(other.used.weight, network.used.weight)

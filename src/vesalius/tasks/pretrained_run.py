@@ -21,7 +21,7 @@ from vesalius.tasks.preparation import prepared, stacked
 from vesalius.tasks.pretraining import PretrainingRecipe, pretrain
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.plan import Plan, planned, step_cost
-from vesalius.training.run import Run
+from vesalius.training.run import AGAIN, Run
 
 PART = "segmenter"
 FEWEST_CASES = 4
@@ -130,7 +130,8 @@ class Embedding:
         if learnt != channels:
             fault = f"was learnt from scans of {learnt} channels, these have {channels}"
             raise Refused(folder, fault, "pre-train on the cohort itself")
-        assert recipe.spacing_mm is not None
+        if recipe.spacing_mm is None:
+            raise Refused(Path(folder) / "recipe.json", "tells no spacing", AGAIN)
         self.spacing_mm = recipe.spacing_mm
 
     @torch.no_grad()

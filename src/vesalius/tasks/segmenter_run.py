@@ -35,7 +35,7 @@ from vesalius.tasks.segmentation import (
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.plan import Plan, planned, step_cost
 from vesalius.training.recipe import Settings
-from vesalius.training.run import Run
+from vesalius.training.run import AGAIN, Run
 
 PART = "segmenter"
 FEWEST_CASES = 2
@@ -180,7 +180,8 @@ class TrainedSegmenter:
     def __init__(self, run: Run) -> None:
         recipe = run.recipe
         assert isinstance(recipe, SegmentationRecipe)
-        assert recipe.spacing_mm is not None
+        if recipe.spacing_mm is None:
+            raise Refused(run.folder / "recipe.json", "tells no spacing", AGAIN)
         self.run, self.labels = run, run.fingerprint.labels
         self.spacing_mm = recipe.spacing_mm
         network = recipe.segmenter

@@ -151,7 +151,7 @@ class _Told(BaseModel):
 
 
 def _moments(
-    tensors: dict[str, Tensor], weights: list[nn.Parameter]
+    tensors: dict[str, Tensor], weights: list[nn.Parameter], steps: int
 ) -> dict[int, dict[str, Tensor]]:
     """The optimiser's moments by number of the weight, each of the weight's shape."""
     found: dict[int, dict[str, Tensor]] = {}
@@ -160,9 +160,9 @@ def _moments(
         if key != "step" and tensor.shape != weights[int(index)].shape:
             raise ValueError("moments of another network")
         found.setdefault(int(index), {})[key] = tensor
-    kinds = {frozenset(one) for one in found.values()}
-    if found and (set(found) != set(range(len(weights))) or kinds != {MOMENTS}):
-        raise ValueError("moments of another optimiser")
+    for one in found.values():  # weights that no loss has reached yet have none
+        if frozenset(one) != MOMENTS or not 0 <= float(one["step"]) <= steps:
+            raise ValueError("moments of another optimiser")
     return found
 
 
@@ -238,7 +238,9 @@ class _State:
             buffers = dict(self.objective.named_buffers())
             self._require_like(groups, buffers, told)
             state = optimizer.state_dict()
-            state["state"] = _moments(groups.get("moment", {}), list(self.weights.values()))
+            state["state"] = _moments(
+                groups.get("moment", {}), list(self.weights.values()), self.recipe.steps
+            )
             with torch.no_grad():
                 for name, weight in self.weights.items():
                     weight.copy_(groups["weight"][name])

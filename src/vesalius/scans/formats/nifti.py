@@ -90,7 +90,10 @@ def _open(path: Path) -> nib.Nifti1Image:
     header = _raw_header(path)
     with refused_if_damaged(path, "has a damaged header", COPY):
         _require_plausible(path, header, size)
-    with refused_if_damaged(path, "is not readable as NIfTI", "export it again"):
+    with (
+        refused_if_damaged(path, "is not readable as NIfTI", "export it again"),
+        nib.imageglobals.LoggingOutputSuppressor(),  # its remarks are none of the refusal
+    ):
         image = nib.load(path)
         if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
             raise Refused(path, "is an image, but not NIfTI", "convert it to .nii.gz")

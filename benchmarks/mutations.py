@@ -93,10 +93,13 @@ def json_mutated(content: bytes, rng: Rng) -> bytes:
         inner = {name: one for name, one in value.items() if name not in ("seal", "format")}
         try:
             text = json.dumps(inner, sort_keys=True)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             text = ""
         value["seal"] = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-    return json.dumps(value).encode("utf-8", "surrogatepass")
+    try:
+        return json.dumps(value).encode("utf-8", "surrogatepass")
+    except RecursionError:  # nested more deeply than can be written here
+        return b'{"a":' * 3000
 
 
 def _changed(value: Any, rng: Rng) -> Any:  # noqa: PLR0911

@@ -131,6 +131,8 @@ def fit(
             keeper.save(optimizer, done)
             saved = time.monotonic()
         progress(f"fitting {part.replace('_', ' ')}", done, recipe.steps)
+    if log:
+        log.finish()
     keeper.finish()
     return objective.eval()
 

@@ -205,3 +205,8 @@ class Log:
         """Append one row."""
         seen = "" if validation is None else f"{validation:.6g}"
         append_line(self.path, f"{self.part},{step},{loss:.6g},{seen}")
+
+    def finish(self) -> None:
+        """Bring the parts into the order of their names, which no kill in between changes."""
+        table = read_table(self.path, self.columns, AGAIN)
+        write_table(self.path, self.columns, sorted(table.records, key=lambda row: str(row[0])))

@@ -382,3 +382,23 @@ def test_room_on_disk_is_taken_before_it_is_written(
     monkeypatch.setattr(os, "posix_fallocate", none_left)
     with pytest.raises(OSError, match="No space left"):
         allocated(tmp_path / "z.npy", np.uint8, (10,))
+
+
+def test_weights_on_a_full_disk_name_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors import SafetensorError
+
+    from vesalius.networks import weights
+
+    said = "Error while serializing: I/O error: No space left on device (os error 28)"
+
+    def full(*_: object) -> None:
+        raise SafetensorError(said)
+
+    monkeypatch.setattr(weights, "save_file", full)
+    with refused("the disk is full; free some space"):
+        write_tensors(tmp_path / "w.safetensors", {"w": torch.ones(2)})
+    said = "no such tensor"
+    with pytest.raises(SafetensorError):
+        write_tensors(tmp_path / "w.safetensors", {"w": torch.ones(2)})

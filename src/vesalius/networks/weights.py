@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from pydantic import TypeAdapter
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -62,4 +64,10 @@ def write_tensors(
     kept = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     beside = json.dumps({"format": str(FORMAT), **(texts or {})}, sort_keys=True)
     with replacing(path) as partial:
-        save_file(kept, partial, {ENTRY: beside})
+        try:
+            save_file(kept, partial, {ENTRY: beside})
+        except SafetensorError as error:  # the library hides what the operating system said
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error

@@ -126,9 +126,7 @@ class Cohort:
         return measured.of(self.read(case).label_map, self.description.labels)
 
 
-def update_table(
-    cohort: Cohort, columns: Mapping[str, Mapping[str, str]], folder: Path | None = None
-) -> None:
+def update_table(cohort: Cohort, columns: Mapping[str, Mapping[str, str]]) -> None:
     """Set cells of `cases.csv`, by column and case; all else stays as it stands, in its order.
 
     Columns that are new come last. Byte order mark and ends of lines stay. Rows of cases with
@@ -138,7 +136,9 @@ def update_table(
     Args:
         cohort: whose table it is.
         columns: `columns[name][case]` is the cell's new text.
-        folder: where the table is written; the cohort's own without it.
+
+    Raises:
+        Refused: for a table that cannot be read, or a row with more cells than columns.
     """
     path = cohort.folder / TABLE_NAME
     form = TableForm()
@@ -161,7 +161,7 @@ def update_table(
         for column, cells in columns.items():
             if name in cells:
                 record[head.index(column)] = cells[name]
-    write_table(((folder or cohort.folder) / TABLE_NAME).resolve(), head, records, form)
+    write_table(path.resolve(), head, records, form)
 
 
 def _sound(

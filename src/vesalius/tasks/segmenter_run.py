@@ -232,11 +232,10 @@ def segment_scans(
     names = [name for name, value in trained.labels.items() if value != 0]
     records: list[list[str]] = []
     faults: list[Fault] = []
-    made = (
-        {"command": "segment", "run": trained.name, "scans": digest_of(inputs[-1])}
-        if inputs
-        else {"command": "segment", "run": trained.name}
-    )
+    made = {
+        "command": "segment", "run": trained.name,
+        "scans": digest_of(inputs[-1]) if inputs else "",
+    }  # fmt: skip
     with output_folder(out, made, inputs) as folder:
         for scan in followed(scans, "segmenting", len(scans), progress):
             path = folder / f"{scan.name}.nii.gz"

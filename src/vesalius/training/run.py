@@ -66,12 +66,12 @@ class Run(Generic[Seen]):
         return run
 
     def _begin(self) -> None:
-        begun = [(self.folder / f"{one}.json").exists() for one in ("recipe", "fingerprint")]
-        if begun == [True, False]:  # killed between the two
+        present = [(self.folder / f"{one}.json").exists() for one in ("recipe", "fingerprint")]
+        if present == [True, False]:  # killed between the two
             known = read_json(self.folder / "recipe.json", type(self.recipe), AGAIN, FORMAT)
             if known != self.recipe:
                 raise Refused(self.folder, "holds a run of another recipe", "choose a new folder")
-        elif begun[0]:
+        elif present[0]:
             old: Run[Any] = Run.open(self.folder, type(self.recipe), type(self.fingerprint))
             if old.name != self.name:
                 fault = f"holds run {old.name}, made by another recipe or from another cohort"

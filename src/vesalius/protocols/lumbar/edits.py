@@ -67,8 +67,8 @@ def make_edits(
     if recipe.long_repaint_calls and seed == recipe.seeds[0]:
         inpainters[LONG] = Inpainter(run, "repaint", recipe.long_repaint_calls, calibrated=False)  # type: ignore[index]
     first = next(iter(inpainters.values()))
-    begun = {"command": "examples", "run": run.name, "seed": seed}
-    examples = CohortWriter(folder / "examples", first.fingerprint.description, made=begun)
+    making = {"command": "examples", "run": run.name, "seed": seed}
+    examples = CohortWriter(folder / "examples", first.fingerprint.description, made=making)
     labels = first.labels
     work = [(p, row) for p in PATHOLOGIES for row in range(recipe.patients)]
     rows: list[Edit] = []

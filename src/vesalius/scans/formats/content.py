@@ -21,6 +21,9 @@ _REASONS = {
     errno.ENOTDIR: ("does not exist", "check the path"),
     errno.ELOOP: ("is a link to itself", "mend the link"),
     errno.ENAMETOOLONG: ("has too long a name", "shorten it"),
+    errno.ENOSPC: ("finds the disk full", "free some space and run again"),
+    errno.EDQUOT: ("finds the disk full", "free some space and run again"),
+    errno.EROFS: ("lies where nothing can be written", "choose a folder that you may write to"),
 }
 
 

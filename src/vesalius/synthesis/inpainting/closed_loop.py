@@ -86,14 +86,14 @@ def write_inpainted(
     description = Description(
         inpainter.fingerprint.channels, inpainter.labels, origin="synthetic",
             )  # fmt: skip
-    begun: Made = {
+    making: Made = {
         "command": "inpaint", "run": inpainter.run.name, "method": inpainter.method,
         "tolerance_mm": tolerance_mm, "tries": tries,
     }  # fmt: skip
     parents = [source.folder] if isinstance(source, Cohort) else []
     with inpainter.fabric.rank_zero_first():
         writer = CohortWriter(
-            out, description, attributes, begun, [inpainter.run.folder, *parents, *inputs]
+            out, description, attributes, making, [inpainter.run.folder, *parents, *inputs]
         )
     for order in orders:
         writer.require_same_case(

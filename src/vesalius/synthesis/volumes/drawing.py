@@ -126,14 +126,15 @@ class VolumePainter:
 
 
 class Labeller(Protocol):
-    @property
-    def name(self) -> str: ...
-
     """Puts labels on a scan, such as a trained segmenter.
 
     Attributes:
+        name: by which it is known again.
         labels: numbers by name.
     """
+
+    @property
+    def name(self) -> str: ...
 
     labels: dict[str, int]
 

@@ -40,7 +40,7 @@ def test_a_study_from_design_to_results(
     main(["readers", "results", str(out)])
     printed = " ".join(capsys.readouterr().out.split())
     assert f"{len(answers)} new answers of reader 1" in printed and "dual/usefulness" in printed
-    assert {"results.json", "report.html", "answers.csv"} == {
+    assert {"results.json", "report.html", "answers.csv", "made.json"} == {
         path.name for path in (out / "results").iterdir()
     }
 

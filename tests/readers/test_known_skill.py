@@ -33,7 +33,7 @@ def test_what_readers_can_comes_back_from_the_server(make: Making, tmp_path: Any
                 body = {"key": f"key-{number:08}", "sitting": "sitting-1", "seconds": 1.0,
                         "content": told}  # fmt: skip
                 assert client.post(f"/api/steps/{number}", json=body).status_code == 200
-    found = tell_results(study, store, tmp_path).figures
+    found = tell_results(study, store, tmp_path / "out").figures
     right = np.where(ill, scores > 0, scores < 0)
     everyone = Crowd.drawn(chance, EVERYONE, *SKILLS)
     sensitivity, area = everyone.sensitivity().mean(axis=1), everyone.auc().mean(axis=1)

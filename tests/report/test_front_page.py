@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.robustness_page import CAMPAIGNS
 from vesalius.report.front_page import PICTURES, filled, page_of
 
 ROOT = Path(__file__).parents[2]
-RESULTS = sorted((ROOT / "docs/results").glob("*.json"))
+RESULTS = [
+    path for path in sorted((ROOT / "docs/results").glob("*.json")) if path.stem not in CAMPAIGNS
+]
+"""Of experiments; the campaigns have a page and a test of their own."""
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -208,11 +209,14 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _holder(place: Path) -> str:
-    try:
-        told = read_json(place, OBJECT)
-        return f"process {told['process']} on {told['machine']}"
-    except (Refused, KeyError):
-        return "another process"
+    """Who holds a lock; the holder may just be writing down who it is."""
+    for _ in range(20):
+        try:
+            told = read_json(place, OBJECT)
+            return f"process {told['process']} on {told['machine']}"
+        except (Refused, KeyError):
+            time.sleep(0.05)
+    return "another process"
 
 
 def rank() -> int:

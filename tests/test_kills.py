@@ -10,19 +10,19 @@ from pathlib import Path
 
 from benchmarks.kills import Count, contents, results_of
 
-PARTS = ("segment", "generate_volumes", "two_writers", "output_inside_input", "starved", "replaced")
+PARTS = ("generate_volumes", "two_writers", "output_inside_input", "starved")
 
 
 def test_commands_end_the_same_whatever_disturbs_them(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "benchmarks.kills", "--kills", "10", "--results",
+    words = [sys.executable, "-m", "benchmarks.kills", "--kills", "8", "--results",
              str(tmp_path / "kills.json"), "--only", *PARTS]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     figures = json.loads((tmp_path / "kills.json").read_text())["figures"]
     tried = {name: one["value"] for name, one in figures.items() if name.endswith("/tried")}
-    assert tried["kills/segment/tried"] > 1 and tried["kills/generate_volumes/tried"] > 1
-    assert tried["kills/two_writers/tried"] == 2 and tried["kills/output_inside_input/tried"] > 8
+    assert tried["kills/generate_volumes/tried"] > 1 and tried["kills/two_writers/tried"] == 1
+    assert tried["kills/output_inside_input/tried"] == 4
     assert all(one["value"] == 0 for name, one in figures.items() if name.endswith("/violations"))
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from vesalius.cli import fit, main, segmentation
 from vesalius.phantoms.cohorts.findings import write_findings
-from vesalius.phantoms.cohorts.organs import write_brains, write_spines
 from vesalius.phantoms.cohorts.visits import write_knees
+from vesalius.scans.cohort import Cohort
 
 FITS = {
     "guided": (fit.guided, "brains"), "inpainting": (fit.inpainting, "spines"),
@@ -29,11 +29,10 @@ def _presets(command: object) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def cohorts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cohorts(tmp_path_factory: pytest.TempPathFactory, brains: Cohort, spines: Cohort) -> Path:
     folder = tmp_path_factory.mktemp("cohorts")
-    write_brains(folder / "brains", 16, spacing_mm=5.0)
-    write_spines(folder / "spines", 12, spacing_mm=(4.0, 2.0, 2.0), workers=2,
-                 prevalence={"herniation": 0.4, "stenosis": 0.4})  # fmt: skip
+    for name, cohort in (("brains", brains), ("spines", spines)):
+        (folder / name).symlink_to(cohort.folder)
     write_findings("radiograph", folder / "radiographs", 40, side=64)
     write_knees(folder / "knees", 24, side=64)
     return folder

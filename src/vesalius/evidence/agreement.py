@@ -52,8 +52,9 @@ def alpha_figure(
     counts = (ratings[:, :, None] == values).sum(axis=0)
     drawn = np.full(RESAMPLES, np.nan)
     for number in range(RESAMPLES):
-        drawn_rows = [rows[row] for row in chance.integers(0, len(rows), len(rows))]
-        again = counts[np.concatenate(drawn_rows)]
+        picked = chance.integers(0, len(rows), len(rows))
+        alone = len(rows) == cases  # each subject has one case, which needs no gathering
+        again = counts[picked if alone else np.concatenate([rows[row] for row in picked])]
         if (again.sum(axis=0) > 0).sum() > 1:
             drawn[number] = krippendorff.alpha(
                 value_counts=again, value_domain=values, level_of_measurement=level

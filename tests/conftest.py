@@ -27,6 +27,13 @@ from vesalius.training.run import Run
 torch.set_num_threads(int(os.environ.get("VESALIUS_TEST_THREADS", "2")))
 
 
+@pytest.fixture(autouse=True)
+def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test works in an empty folder, so that what commands leave there lies in no other's."""
+    (tmp_path / "here").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+
+
 @pytest.fixture(scope="session")
 def brains(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Eighteen phantom brains at 8 mm."""
@@ -109,8 +116,6 @@ def spines(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture(scope="session")
 def inpainting_run(spines: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of the smallest preset with all networks."""
-    recipe = INPAINTING["smallest"].model_copy(
-        update={"networks": ("voxelwise", "ordinary", "concat")}
-    )
+    recipe = INPAINTING["smallest"].changed(networks=("voxelwise", "ordinary", "concat"))
     prepared = prepare_inpainting(spines, recipe)
     return fit_inpainting(prepared, tmp_path_factory.mktemp("inpainting") / "run")

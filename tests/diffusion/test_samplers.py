@@ -6,12 +6,14 @@ takes a noise ε to m + s·ε exactly when the start is pure noise.
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from vesalius.diffusion.guidance import guided
-from vesalius.diffusion.samplers import SAMPLERS, Denoiser, ddim, ddpm
+from vesalius.diffusion.samplers import SAMPLERS, Denoiser, ddim, ddpm, heun
 from vesalius.diffusion.schedules import (
     SCHEDULES,
     Schedule,
@@ -78,6 +80,27 @@ def test_ancestral_sampling_has_the_mean_and_spread_of_the_data(name: str) -> No
     assert float(out.std()) == pytest.approx(SPREAD, abs=0.02)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=lambda schedule: schedule.name)
+@pytest.mark.parametrize(("sampler", "order"), [("ddim", 1), ("dpm_solver_2m", 2), ("heun", 2)])
+def test_a_deterministic_solver_shows_its_order(
+    schedule: Schedule, sampler: str, order: int
+) -> None:
+    """Between two noisy levels, where the exact end is x = αm + √(α²s² + σ²)·c for a constant c."""
+    constant = torch.tensor([[-2.0], [0.7], [1.8]], dtype=torch.float64)
+
+    def exact_at(level: Tensor) -> Tensor:
+        alpha, sigma = schedule.alpha(level), schedule.sigma(level)
+        return alpha * MEAN + torch.sqrt(alpha**2 * SPREAD**2 + sigma**2) * constant
+
+    def error(steps: int) -> float:
+        grid = even_log_snr_levels(schedule, steps + 1, 0.95, 0.05)[:-1].double()
+        out = SAMPLERS[sampler](exact(schedule), exact_at(grid[0]), grid, schedule)
+        return float((out - exact_at(grid[-1])).abs().max())
+
+    measured = math.log2(error(320) / error(640))
+    assert measured == pytest.approx(order, abs=0.25)
+
+
 def test_the_straight_path_is_rectified_flow() -> None:
     schedule = SCHEDULES["linear_flow"]
     x = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
@@ -87,6 +110,19 @@ def test_the_straight_path_is_rectified_flow() -> None:
         velocity = (by_hand - denoise(by_hand, here)) / here
         by_hand = by_hand + (there - here) * velocity
     assert torch.allclose(ddim(denoise, x, levels, schedule), by_hand, atol=1e-5)
+
+
+def test_heun_averages_the_slopes_at_both_ends_of_a_step() -> None:
+    schedule = SCHEDULES["linear_flow"]
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    denoise, levels = exact(schedule), even_levels(10)
+    by_hand = x
+    for here, there in zip(levels, levels[1:], strict=False):
+        slope = (by_hand - denoise(by_hand, here)) / here
+        end = by_hand + (there - here) * slope
+        second = (end - denoise(end, there)) / there if there > 0 else slope
+        by_hand = by_hand + (there - here) * (slope + second) / 2
+    assert torch.allclose(heun(denoise, x, levels, schedule), by_hand, atol=1e-5)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -16,7 +16,7 @@ from vesalius.synthesis.inpainting.methods import METHODS
 
 
 def test_the_protocol_writes_every_figure_and_resumes(tmp_path: Path) -> None:
-    recipe = PRESETS["smallest"].model_copy(update={"radiomics_cases": 3})
+    recipe = PRESETS["smallest"].changed(radiomics_cases=3)
     stages: list[str] = []
     results = run_lumbar(tmp_path / "out", recipe, finished=stages.append)
     written = json.loads((tmp_path / "out" / "results.json").read_text())["figures"]
@@ -43,4 +43,4 @@ def test_the_protocol_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     assert not again
     assert {k: f for k, f in second.figures.items() if k in written} == results.figures
     with pytest.raises(Refused, match="other settings"):
-        run_lumbar(tmp_path / "out", recipe.model_copy(update={"seed": 9}))
+        run_lumbar(tmp_path / "out", recipe.changed(seed=9))

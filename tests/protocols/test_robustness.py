@@ -49,7 +49,7 @@ def test_the_protocol_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     second = run_robustness(tmp_path / "out", recipe, finished=again.append)
     assert not again and second.figures == results.figures
     both = run_robustness(
-        tmp_path / "out", recipe.model_copy(update={"data": ("radiograph", "ct")}),
+        tmp_path / "out", recipe.changed(data=("radiograph", "ct")),
         finished=again.append,
     )  # fmt: skip
     assert all(stage.startswith("ct") for stage in again)

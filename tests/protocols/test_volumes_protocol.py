@@ -44,14 +44,14 @@ def test_the_protocol_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     second = run_volumes(tmp_path / "out", recipe, finished=again.append)
     assert not again and second.figures.keys() == results.figures.keys()
     both = run_volumes(
-        tmp_path / "out", recipe.model_copy(update={"organs": ("breast", "chest")}),
+        tmp_path / "out", recipe.changed(organs=("breast", "chest")),
         finished=again.append,
     )  # fmt: skip
     assert all(stage.startswith("chest") for stage in again)
     assert both.figures["breast/fidelity/fid"] == results.figures["breast/fidelity/fid"]
     assert {name.replace("breast/", "chest/") for name in results.figures} <= both.figures.keys()
     with pytest.raises(Refused, match="other settings"):
-        run_volumes(tmp_path / "out", recipe.model_copy(update={"seed": 9}))
+        run_volumes(tmp_path / "out", recipe.changed(seed=9))
 
 
 def test_gains_are_paired_by_seed(tmp_path: Path) -> None:

@@ -36,9 +36,11 @@ def test_no_part_of_a_page_stands_twice(page: Path) -> None:
     assert len(parts) == len(set(parts))
 
 
-def test_the_readme_shows_the_demo_of_each_protocol() -> None:
+def test_each_protocol_shows_its_demo_on_a_page_that_the_readme_links() -> None:
+    readme = PAGES[0].read_text()
     shown = {path.stem for path in RESULTS if path.stem.endswith("-demo")}
     assert shown == {f"{protocol}-demo" for protocol in PICTURES}
     for path in RESULTS:
-        if path.stem in shown:
-            assert page_of(json.loads(path.read_text()), PAGES) == PAGES[0]
+        page = page_of(json.loads(path.read_text()), PAGES)
+        assert page == PAGES[0] or f"(docs/{page.name})" in readme
+    assert "phantoms" in next(line for line in readme.splitlines()[1:] if line)

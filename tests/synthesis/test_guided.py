@@ -83,7 +83,7 @@ def test_a_run_needs_nothing_but_its_folder_and_holds_no_pickle(small_run: Run) 
 
 
 def test_another_recipe_is_not_written_over_a_run(small_run: Run, brains: Cohort) -> None:
-    other = PRESETS["smallest"].model_copy(update={"seed": 5})
+    other = PRESETS["smallest"].changed(seed=5)
     with pytest.raises(Refused, match="another recipe or from another cohort"):
         fit_guided(prepare_guided(brains, other), small_run.folder)
 
@@ -106,9 +106,7 @@ def test_the_chain_runs_on_a_cohort_that_is_not_ours(
     tmp_path: Path, kind: str, orientation: str, tilt: float
 ) -> None:
     cohort = blobs(tmp_path / "theirs", 16, orientation, tilt)
-    recipe = PRESETS["smallest"].model_copy(
-        update={"attributes": ("tumour_volume_ml",), "label_autoencoder": kind}
-    )
+    recipe = PRESETS["smallest"].changed(attributes=("tumour_volume_ml",), label_autoencoder=kind)
     faults: list = []
     run = fit_guided(prepare_guided(cohort, recipe, faults=faults), tmp_path / "run")
     assert not faults
@@ -137,7 +135,7 @@ def test_too_few_cases_and_attributes_that_do_not_vary_are_refused(
     tmp_path: Path, brains: Cohort
 ) -> None:
     few = blobs(tmp_path / "few", 4)
-    recipe = PRESETS["smallest"].model_copy(update={"attributes": ("organ_volume_ml",)})
+    recipe = PRESETS["smallest"].changed(attributes=("organ_volume_ml",))
     with pytest.raises(Refused, match="has 4 sound training cases"):
         prepare_guided(few, recipe)
     with pytest.raises(Refused, match="is no attribute of labels"):
@@ -154,7 +152,7 @@ def test_the_held_out_cases_are_written_down(small_run: Run, brains: Cohort) -> 
 def test_several_attributes_steer_at_once(tmp_path: Path) -> None:
     cohort = blobs(tmp_path / "theirs", 16)
     names = ("tumour_volume_ml", "organ_volume_ml")
-    recipe = PRESETS["smallest"].model_copy(update={"attributes": names})
+    recipe = PRESETS["smallest"].changed(attributes=names)
     run = fit_guided(prepare_guided(cohort, recipe), tmp_path / "run")
     ranges = {
         n: (run.fingerprint.attribute(n).low, run.fingerprint.attribute(n).high) for n in names

@@ -264,10 +264,10 @@ def test_a_cohort_without_what_is_needed_is_refused(spines: Cohort, tmp_path: Pa
     writer.add("a", scan, "a", {})
     with pytest.raises(Refused, match="disc_<level>"):
         prepare_inpainting(writer.finish(), recipe)
-    few = recipe.model_copy(update={"fewest": 999})
+    few = recipe.changed(fewest=999)
     with pytest.raises(Refused, match="too few findings"):
         prepare_inpainting(spines, few)
-    odd = recipe.model_copy(update={"crop_mm": (32.0, 20.0, 40.0)})
+    odd = recipe.changed(crop_mm=(32.0, 20.0, 40.0))
     with pytest.raises(Refused, match="no context"):
         prepare_inpainting(spines, odd)
 

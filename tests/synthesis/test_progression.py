@@ -118,7 +118,7 @@ def test_a_killed_fit_goes_on_to_the_same_run(
 def test_what_cannot_be_learnt_is_refused_beforehand(visits: Visits) -> None:
     with pytest.raises(Refused, match="generator's 64"):
         prepare_progression(visits, PRESETS["demo"])
-    unknown = SMALLEST.model_copy(update={"attributes": ("cartilage_mm",)})
+    unknown = SMALLEST.changed(attributes=("cartilage_mm",))
     with pytest.raises(Refused, match="cartilage_mm"):
         prepare_progression(visits, unknown)
     with pytest.raises(Refused, match="came again"):

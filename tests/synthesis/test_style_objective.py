@@ -19,11 +19,11 @@ from vesalius.training.loop import fit
 SMALL = StyleRecipe(
     widths=(8, 8), critic_widths=(8, 8), noise=4, style=6, mapping_layers=2, r1_every=2,
     path_every=2,
-    fit=StyleRecipe().fit.model_copy(update={"steps": 6, "batch_size": 4}),
+    fit=StyleRecipe().fit.changed(steps=6, batch_size=4),
 )  # fmt: skip
 
 
-FEATURES = SMALL.model_copy(update={"critic": "features", "widths": (8, 8, 8)})
+FEATURES = SMALL.changed(critic="features", widths=(8, 8, 8))
 
 
 def _objective(recipe: StyleRecipe = SMALL) -> StyleObjective:

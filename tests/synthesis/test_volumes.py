@@ -46,7 +46,7 @@ def chests(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 def run(chests: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of the smallest preset that was told classes and volumes."""
     told = ("nodule_malignant", "lung_volume_ml")
-    recipe = PRESETS["smallest"].model_copy(update={"attributes": told})
+    recipe = PRESETS["smallest"].changed(attributes=told)
     return fit_volumes(prepare_volumes(chests, recipe), tmp_path_factory.mktemp("run") / "run")
 
 
@@ -242,13 +242,13 @@ def test_what_a_run_cannot_draw_is_refused(run: Run, chests: Cohort, tmp_path: P
         generate_volumes(run, tmp_path / "a", 1, requests=[{"lung_volume_ml": 99_999.0}])
     with pytest.raises(Refused, match="no attribute of this run"):
         generate_volumes(run, tmp_path / "b", 1, requests=[{"age": 50.0}])
-    recipe = PRESETS["smallest"].model_copy(update={"attributes": ("age",)})
+    recipe = PRESETS["smallest"].changed(attributes=("age",))
     with pytest.raises(Refused, match="tells no age"):
         prepare_volumes(chests, recipe)
 
 
 def test_diffusion_does_not_start_behind_a_poor_autoencoder(chests: Cohort, tmp_path: Path) -> None:
-    recipe = PRESETS["smallest"].model_copy(update={"least_psnr": 60.0})
+    recipe = PRESETS["smallest"].changed(least_psnr=60.0)
     with pytest.raises(Refused, match="at a mean PSNR"):
         fit_volumes(prepare_volumes(chests, recipe), tmp_path / "run")
     assert (tmp_path / "run/autoencoder.safetensors").is_file()
@@ -260,7 +260,7 @@ def test_the_published_sizes_build_and_are_planned(preset: str, run: Run) -> Non
     from vesalius.synthesis.volumes.planning import plan_volumes
 
     shape = PUBLISHED_SHAPES[preset]
-    fingerprint = run.fingerprint.model_copy(update={"shape": shape, "attributes": ()})
+    fingerprint = run.fingerprint.changed(shape=shape, attributes=())
     model = VolumesModel(PRESETS[preset], fingerprint)
     factors = PRESETS[preset].downsampling
     assert model.code_shape == tuple(n // f for n, f in zip(shape, factors, strict=True))

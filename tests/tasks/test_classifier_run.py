@@ -41,9 +41,7 @@ def _recipe(training: Training, steps: int = 2) -> ClassificationRecipe:
         steps=steps, batch_size=8, learning_rate=5e-3, precision="32-true", moving_average=0.0,
         validate_every=max(1, steps // 2), warmup_steps=2,
     )  # fmt: skip
-    own = PRESETS["smallest"].model_copy(
-        update={"training": training, "first": fit, "second": fit, "shift": 1}
-    )
+    own = PRESETS["smallest"].changed(training=training, first=fit, second=fit, shift=1)
     return ClassificationRecipe(classifier=own, held_out=0.25)
 
 
@@ -93,9 +91,7 @@ def test_a_killed_fit_of_two_paths_ends_with_the_same_weights(
 
 def test_the_dual_loss_is_the_mean_of_both_paths_and_attacks_leave_no_trace() -> None:
     images = _images(8, dimensions=3, side=12)
-    recipe = PRESETS["smallest"].model_copy(
-        update={"attack": Attack(epsilon=0.0, steps=1), "shift": 0}
-    )
+    recipe = PRESETS["smallest"].changed(attack=Attack(epsilon=0.0, steps=1), shift=0)
     from vesalius.networks.dual_norm import doubled
 
     torch.manual_seed(0)

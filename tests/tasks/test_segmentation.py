@@ -42,7 +42,7 @@ def test_random_contrasts_keep_the_labels_and_lose_the_image(
 ) -> None:
     scans = [brains.read(case) for case in brains.cases[:3]]
     training = TrainingScans(scans, list(brains.description.labels.values()), (8.0, 8.0, 8.0))
-    recipe = PRESETS["smallest"].model_copy(update={"contrast": "random"})
+    recipe = PRESETS["smallest"].changed(contrast="random")
     network = fit_segmenter(training, recipe, 0, "random", tmp_path)
     predicted = segment(network, scans[0], training.label_numbers.tolist(), training.spacing_mm)
     assert predicted.same_geometry(scans[0].label_map)

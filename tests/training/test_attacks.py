@@ -109,7 +109,7 @@ def test_squares_climb_where_a_rounded_network_has_no_gradient() -> None:
         return masked
 
     attack = Attack(epsilon=0.1, steps=150)
-    by_gradient = losses(apgd(losses, images, attack.model_copy(update={"steps": 10}), _chance()))
+    by_gradient = losses(apgd(losses, images, attack.changed(steps=10), _chance()))
     found = square_attack(losses, images, attack, _chance())
     assert losses(found).mean() > by_gradient.mean() + 0.05
     assert (found - images).abs().max() <= 0.1 + 1e-6 and 0 <= found.min() <= found.max() <= 1

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vesalius.cli.options import Count, Flag, Seed, Tries
+from vesalius.cli.options import Count, Flag, Seed, Tolerance, Tries
 from vesalius.cli.synthesis import balance_attribute
 from vesalius.scans.fault import Refused
 
@@ -20,7 +20,7 @@ def balance(
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
     count: Count | None = None,
     seed: Seed = 0,
-    tolerance: float | None = None,
+    tolerance: Tolerance | None = None,
     tries: Tries = 10,
     extrapolate: Flag = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from vesalius.cli.options import Seed, Share
 from vesalius.cli.telling import bars, console, print_faults, print_histogram
 from vesalius.scans.check import check_cohort
 from vesalius.scans.cohort import Cohort, update_table
@@ -88,7 +89,7 @@ def measure(
     folder: Path
         A folder in nnU-Net v2 raw format.
     attribute: list[str]
-        A known attribute (ventricle_volume_ml), <label>_volume_ml, <label>_height_mm, or a
+        A known attribute (ventricle_volume_ml), `<label>_volume_ml`, `<label>_height_mm`, or a
         declaration of your own, such as organ_volume_ml=liver+tumour.
     """
     cohort = Cohort.open(folder)
@@ -122,7 +123,7 @@ def measure(
 
 @app.command
 def split(
-    folder: Path, *, train: float = 0.8, val: float = 0.1, test: float = 0.1, seed: int = 0
+    folder: Path, *, train: Share = 0.8, val: Share = 0.1, test: Share = 0.1, seed: Seed = 0
 ) -> None:
     """Split a cohort by subject, never by case, and write the split to cases.csv.
 

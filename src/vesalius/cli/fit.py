@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from vesalius.cli.options import Seed, Side
+from vesalius.cli.options import Millimetres, Seed, Side
 from vesalius.cli.telling import bars, told_plan, told_run
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault
@@ -22,8 +22,8 @@ def guided(
     out: Path,
     preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
-    spacing: float | None = None,
-    label_autoencoder: Literal["auto", "shape_space", "vae"] = "auto",
+    spacing: Millimetres | None = None,
+    label_autoencoder: Literal["auto", "shape_space", "vae"] | None = None,
     seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -40,11 +40,11 @@ def guided(
     preset: str
         Sizes and steps: demo for CPU minutes, workstation for one GPU at 2 mm, paper for 1 mm.
     attribute: list[str]
-        What to steer by: ventricle_volume_ml, or <label>_volume_ml of any label. May be repeated.
+        What to steer by: ventricle_volume_ml, or `<label>_volume_ml` of any label. May be repeated.
     spacing: float
         Edge length in mm to work at; the cohort's own without it.
     label_autoencoder: str
-        Kind of label autoencoder; auto lets the plan decide by the size of the cohort.
+        Kind of label autoencoder; auto decides by the size of the cohort. The preset's without it.
     seed: int
         Of the fit.
     plan_only: bool
@@ -58,9 +58,7 @@ def guided(
     recipe = base.changed(
         attributes=tuple(attribute or base.attributes),
         spacing_mm=base.spacing_mm if spacing is None else spacing,
-        label_autoencoder=base.label_autoencoder
-        if label_autoencoder == "auto"
-        else label_autoencoder,
+        label_autoencoder=label_autoencoder or base.label_autoencoder,
         seed=seed,
     )
     require_place(out, folder)
@@ -135,7 +133,7 @@ def volumes(
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
     bottleneck: Literal["codebook", "gaussian"] = "codebook",
     perceptual: str | None = None,
-    spacing: float | None = None,
+    spacing: Millimetres | None = None,
     seed: Seed = 0,
     plan_only: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:

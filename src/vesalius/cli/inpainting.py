@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vesalius.cli.options import Count, Seed, Tries
+from vesalius.cli.options import Count, Guidance, Millimetres, Seed, Tolerance, Tries
 from vesalius.cli.telling import bars, console, print_faults
 from vesalius.scans.case import Case, LabelledScan, read_case
 from vesalius.scans.cohort import Cohort
@@ -29,14 +29,14 @@ def inpaint(
     pathology: str,
     level: str,
     severity: float | None = None,
-    size_mm: float | None = None,
+    size_mm: Millimetres | None = None,
     at: str | None = None,
     labels: Path | None = None,
     count: Count = 4,
     seed: Seed = 0,
-    tolerance: float = 1.0,
+    tolerance: Tolerance = 1.0,
     tries: Tries = 10,
-    guidance: float | None = None,
+    guidance: Guidance | None = None,
     method: str = "voxelwise_trained",
 ) -> None:
     """Set a finding into a healthy scan: same patient, image and label edited, the rest untouched.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.cli.options import Steps
 from vesalius.cli.telling import bars, console, parse_numbers, print_faults
 from vesalius.scans.output import digest_of, output_folder, require_apart
 
@@ -17,7 +18,7 @@ def progress(
     out: Path,
     years: str = "1,2,4,8",
     left: bool = False,
-    neighbours: int | None = None,
+    neighbours: Steps | None = None,
 ) -> None:
     """Foresee pictures: one for each time with what changes, an animation, readings and risk.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 
-from vesalius.cli.options import Count, Flag, Seed, Tries
+from vesalius.cli.options import Count, Flag, Guidance, Seed, Steps, Tolerance, Tries
 from vesalius.cli.telling import bars, console, parse_ranges, print_faults
 from vesalius.evidence.control import control_figures
 from vesalius.scans.cohort import Cohort
@@ -32,12 +32,12 @@ def generate(
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
     count: Count = 16,
     seed: Seed = 0,
-    tolerance: float = 0.1,
+    tolerance: Tolerance = 0.1,
     tries: Tries = 10,
     extrapolate: Flag = False,
-    guidance: float | None = None,
+    guidance: Guidance | None = None,
     sampler: Literal["ddpm", "ddim", "dpm_solver_2m", "heun"] | None = None,
-    steps: int | None = None,
+    steps: Steps | None = None,
     segmenter: Path | None = None,
 ) -> None:
     """Draw scans: labelled ones of guided synthesis, or whole volumes without labels.

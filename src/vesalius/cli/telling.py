@@ -24,7 +24,7 @@ from rich.table import Table
 
 from vesalius.scans.check import Histogram
 from vesalius.scans.fault import Fault, Refused, printable
-from vesalius.scans.formats.table import write_table
+from vesalius.scans.formats.table import read_table, write_table
 from vesalius.scans.progress import Progress as Told
 
 if TYPE_CHECKING:
@@ -62,9 +62,21 @@ def bars() -> Iterator[Told]:
 
 
 def print_faults(faults: Sequence[Fault], what: str = "left out") -> None:
-    """The first faults in a table; where there are more, all of them in a file that is named."""
+    """Show faults, and keep all of them in `faults.csv`.
+
+    A terminal shows the first ten in a table; elsewhere each is one plain line.
+    """
     if not faults:
         return
+    if console.is_terminal:
+        _print_table(faults, what)
+    else:
+        for fault in faults:
+            console.print(str(fault), soft_wrap=True, markup=False)
+    console.print(f"all {len(faults)} {what}: {_kept(faults)}", soft_wrap=True)
+
+
+def _print_table(faults: Sequence[Fault], what: str) -> None:
     table = Table(title=f"{len(faults)} {what}", title_justify="left", title_style="bold red")
     table.add_column("file", overflow="fold")
     table.add_column("fault")
@@ -72,22 +84,23 @@ def print_faults(faults: Sequence[Fault], what: str = "left out") -> None:
     for fault in faults[:SHOWN_FAULTS]:
         table.add_row(*(escape(printable(text)) for text in _cells(fault)))
     console.print(table)
-    if len(faults) > SHOWN_FAULTS:
-        console.print(f"the first {SHOWN_FAULTS} are shown; all {len(faults)}: {_kept(faults)}")
 
 
 def _kept(faults: Sequence[Fault]) -> str:
-    """Write all faults to a table in the working folder, under a name that is free."""
+    """Write all faults to a table in the working folder; a file of something else is left alone."""
+    columns = ("file", "fault", "remedy")
     for number in range(1000):
-        path = Path(f"vesalius-faults{f'-{number}' if number else ''}.csv")
-        if path.exists():
-            continue
+        path = Path(f"faults{f'-{number}' if number else ''}.csv")
         try:
-            write_table(path, ("file", "fault", "remedy"), [_cells(fault) for fault in faults])
+            if path.exists() and read_table(path, columns).columns != columns:
+                continue
+            write_table(path, columns, [_cells(fault) for fault in faults])
         except Refused as refusal:
+            if path.exists():
+                continue
             return escape(str(refusal))
         return str(path)
-    return "too many files vesalius-faults-*.csv lie here to write another"
+    return "too many files faults-*.csv lie here to write another"
 
 
 def _cells(fault: Fault) -> tuple[str, str, str]:

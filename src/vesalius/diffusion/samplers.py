@@ -83,18 +83,24 @@ def dpm_solver_2m(denoise: Denoiser, x: Tensor, levels: Tensor, schedule: Schedu
 
 
 def heun(denoise: Denoiser, x: Tensor, levels: Tensor, schedule: Schedule) -> Tensor:
-    """Heun's second-order step on the flow (Karras et al. 2022, algorithm 1), two calls a step.
+    """Heun's second-order step (Karras et al. 2022, algorithm 1), two calls a step.
 
-    On the straight path, whose velocity is (x − x₀)/t, this is the second-order rectified flow.
+    Any schedule is a straight path in the scaled sample z = x/(α + σ) and the share of noise
+    r = σ/(α + σ), since z = (1 − r)·x₀ + r·ε; its slope dz/dr = (z − x₀)/r is averaged over both
+    ends of a step. On the schedule `linear_flow` this is the second-order rectified flow. The last
+    step to r = 0, where the slope is undefined, is of first order.
     """
     for here, there in _steps(levels, x):
-        clean = denoise(x, here)
-        guess = _between(x, clean, here, there, schedule)
-        final = bool((schedule.sigma(there) == 0).all())
-        if not final:
-            clean = (clean + denoise(guess, there)) / 2
-            guess = _between(x, clean, here, there, schedule)
-        x = guess
+        scale_here, r_here = _straight(here, schedule)
+        scale_there, r_there = _straight(there, schedule)
+        z = x / scale_here
+        slope = (z - denoise(x, here)) / r_here.clamp(min=1e-12)
+        moved = z + (r_there - r_here) * slope
+        if bool((r_there > 0).any()):
+            second = (moved - denoise(moved * scale_there, there)) / r_there.clamp(min=1e-12)
+            average = z + (r_there - r_here) * (slope + second) / 2
+            moved = torch.where(r_there > 0, average, moved)
+        x = torch.where(here == there, x, moved * scale_there)
     return x
 
 
@@ -117,3 +123,9 @@ def _between(
     ratio = torch.where(sigma > 0, schedule.sigma(there) / sigma.clamp(min=1e-12), 1.0)
     moved = schedule.alpha(there) * clean + ratio * (x - schedule.alpha(here) * clean)
     return torch.where(here == there, x, moved)
+
+
+def _straight(level: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
+    """α + σ, and the share of noise σ/(α + σ)."""
+    scale = schedule.alpha(level) + schedule.sigma(level)
+    return scale, schedule.sigma(level) / scale

@@ -111,7 +111,7 @@ def run_arm(
     read = arm.read()
     spacing = read[0].label_map.oriented("RAS").spacing_mm
     scans_in = TrainingScans(read, list(labels.values()), spacing)
-    chosen = recipe.model_copy(update={"contrast": arm.contrast})
+    chosen = recipe.changed(contrast=arm.contrast)
     network = fit_segmenter(scans_in, chosen, seed, f"segmenter_{arm.name}", out, progress)
     for case in followed(missing, f"predicting with {arm.name}", len(missing), progress):
         found = segment(network, test.read(case), list(labels.values()), spacing)

@@ -1,6 +1,6 @@
 """The experiment of guided synthesis: can drawn scans mend a cohort that lacks large ventricles?
 
-The arms and the test on unseen patients with enlarged ventricles follow Fernandez et al. 2024
+The arms and the test on unseen patients with enlarged ventricles follow Ruschke et al. 2024
 (arXiv 2411.01351); the control of resampled real cases and the audits are added.
 """
 

@@ -58,7 +58,7 @@ def prepare_pretraining(
         cohort, [case for case, _ in sound], scans, whole_grid(scans), ()
     )
     spacing = recipe.spacing_mm or fingerprint.spacing_mm
-    recipe = recipe.model_copy(update={"spacing_mm": spacing})
+    recipe = recipe.changed(spacing_mm=spacing)
     images = seen_images(scans, spacing, progress)
     plan = _plan(recipe, images)
     plan.require_room()

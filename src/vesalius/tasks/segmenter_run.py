@@ -99,12 +99,8 @@ def prepare_segmentation(
         begun, own = pretrained_segmenter(pretrained)
         name = Run.open(pretrained, type(own)).name
         chosen = {"architecture": own.architecture, "filters": own.filters}
-        recipe = recipe.model_copy(
-            update={
-                "pretrained": name,
-                "spacing_mm": own.spacing_mm,
-                "segmenter": recipe.segmenter.model_copy(update=chosen),
-            }
+        recipe = recipe.changed(
+            pretrained=name, spacing_mm=own.spacing_mm, segmenter=recipe.segmenter.changed(**chosen)
         )
     fitted, held = fitting_split(cohort.cases, recipe.held_out, 8, recipe.seed)
     fitted += [case for case in cohort.cases if case.synthetic and case.split in ("", "train")]
@@ -119,7 +115,7 @@ def prepare_segmentation(
     grid = fit_grid(scans)
     fingerprint = Fingerprint.of(cohort, [case for case, _ in sound], scans, grid, ())
     spacing = recipe.spacing_mm or grid.spacing_mm
-    recipe = recipe.model_copy(update={"spacing_mm": spacing})
+    recipe = recipe.changed(spacing_mm=spacing)
     training = TrainingScans(scans, list(fingerprint.labels.values()), spacing)
     plan = _plan(recipe, training)
     plan.require_room()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -72,6 +72,10 @@ class Settings(BaseModel):
             said = first["msg"].removeprefix("Value error, ")
             name = str(first["loc"][0]) if first["loc"] else said.partition(":")[0]
             raise Refused(name, said.removeprefix(f"{name}: "), "choose another value") from error
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """`changed`, since pydantic's own copy would skip the checks."""
+        return self.changed(**(update or {}))
 
     @property
     def digest(self) -> str:

@@ -86,7 +86,7 @@ def run_lumbar(
     real = Cohort.open(folder / "real")
     twins = {name: Cohort.open(folder / "unseen" / name) for name in (HEALTHY, *PATHOLOGIES)}
     for seed in recipe.seeds:
-        settings = recipe.inpainting.model_copy(update={"seed": seed})
+        settings = recipe.inpainting.changed(seed=seed)
 
         def fitting(seed: int = seed, settings: InpaintingRecipe = settings) -> None:
             prepared = prepare_inpainting(real, settings, progress)

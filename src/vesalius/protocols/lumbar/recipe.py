@@ -15,7 +15,7 @@ NETWORKS: tuple[synthesis.Network, ...] = ("voxelwise", "ordinary", "concat")
 
 
 def _all_networks(preset: str) -> synthesis.InpaintingRecipe:
-    return synthesis.PRESETS[preset].model_copy(update={"networks": NETWORKS})
+    return synthesis.PRESETS[preset].changed(networks=NETWORKS)
 
 
 class LumbarRecipe(Settings):

@@ -197,7 +197,7 @@ class _Experiment:
         foreseer, (test, last) = self._prognosis.foreseer, ends_of(self._visits("test"))
         few = range(min(self.recipe.optimised, len(test)))
         some, later = test.taken(few), last.taken(few)
-        steps = PUBLISHED_PROJECTION.model_copy(update={"steps": self.recipe.optimisation_steps})
+        steps = PUBLISHED_PROJECTION.changed(steps=self.recipe.optimisation_steps)
 
         def optimised() -> Projected:
             return project(some.images, foreseer.model.generator, foreseer.likeness, steps)

@@ -42,11 +42,11 @@ class OsteoarthritisRecipe(Settings):
     outcomes: int = 50
     test: int = 100
     progression: ProgressionRecipe = PROGRESSIONS["demo"]
-    grading: ClassifierTraining = TRAININGS["demo"].model_copy(
-        update={"first": _fit(350, 3e-3), "second": _fit(120, 1e-3)}
+    grading: ClassifierTraining = TRAININGS["demo"].changed(
+        first=_fit(350, 3e-3), second=_fit(120, 1e-3)
     )
-    end_to_end: ClassifierTraining = TRAININGS["demo"].model_copy(
-        update={"training": "standard", "first": _fit(0, 1e-3), "second": _fit(150, 5e-4)}
+    end_to_end: ClassifierTraining = TRAININGS["demo"].changed(
+        training="standard", first=_fit(0, 1e-3), second=_fit(150, 5e-4)
     )
     optimised: int = 8
     optimisation_steps: int = 300
@@ -63,16 +63,14 @@ PRESETS = {
     "smallest": OsteoarthritisRecipe(
         preset="smallest", followed=40, visits=(0.0, 4.0, 8.0), graded=14, outcomes=24, test=30,
         progression=PROGRESSIONS["smallest"], grading=TRAININGS["smallest"],
-        end_to_end=TRAININGS["smallest"].model_copy(update={"training": "standard"}), optimised=2,
+        end_to_end=TRAININGS["smallest"].changed(training="standard"), optimised=2,
         optimisation_steps=2, resamples=50, workers=1,
     ),
     "demo": OsteoarthritisRecipe(),
     "study": OsteoarthritisRecipe(
         preset="study", followed=960, graded=300, test=1000, optimised=64,
         progression=PROGRESSIONS["study"],
-        grading=TRAININGS["demo"].model_copy(
-            update={"first": _fit(600, 3e-3), "second": _fit(250, 1e-3)}
-        ),
+        grading=TRAININGS["demo"].changed(first=_fit(600, 3e-3), second=_fit(250, 1e-3)),
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes, `study` for an hour or two."""

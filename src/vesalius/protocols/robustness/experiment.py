@@ -62,7 +62,7 @@ def run_robustness(
         progress: told after each case and step.
         finished: called after each stage.
     """
-    alike = recipe.model_copy(update={"data": ()})  # a folder may be given other data later
+    alike = recipe.changed(data=())  # a folder may be given other data later
     stages = Stages(out, alike.digest)
     strands: dict[str, Mapping[str, Work]] = {
         data: _DataExperiment(stages.folder / data, data, recipe, progress).stages
@@ -194,8 +194,8 @@ class _DataExperiment:
         told = f"attacking {self.data}"
         for arm, trained in self._arms.items():
             for epsilon in followed(sizes, f"{told}, {arm}", len(sizes), self.progress):
-                attack = recipe.classifier.attack.model_copy(
-                    update={"epsilon": float(epsilon), "steps": recipe.attack_steps}
+                attack = recipe.classifier.attack.changed(
+                    epsilon=float(epsilon), steps=recipe.attack_steps
                 )
                 for routing, scores in ROUTINGS.items():
                     if routing == "published" and arm != "dual":
@@ -204,12 +204,8 @@ class _DataExperiment:
                     every = np.stack([scores(one.network, images, attack) for one in looked_at])
                     area = mean_auc(every, images.targets)
                     lines.append((arm, routing, f"{epsilon:.4g}", f"{area:.5f}"))
-            at = recipe.classifier.attack.model_copy(
-                update={"epsilon": recipe.primary, "steps": recipe.attack_steps}
-            )
-            strong = at.model_copy(
-                update={"steps": recipe.strong_steps, "restarts": recipe.strong_restarts}
-            )
+            at = recipe.classifier.attack.changed(epsilon=recipe.primary, steps=recipe.attack_steps)
+            strong = at.changed(steps=recipe.strong_steps, restarts=recipe.strong_restarts)
             for name, scores, attack in (
                 ("robust_auc_published", published_scores, at),
                 ("robust_auc_honest", strongest_scores, strong),

@@ -95,19 +95,19 @@ class RobustnessRecipe(Settings):
         """Settings of one arm."""
         own = self.of(data)
         attack = self.classifier.attack
-        attack = attack.model_copy(update={"epsilon": own.epsilon or attack.epsilon})
+        attack = attack.changed(epsilon=own.epsilon or attack.epsilon)
         changed = {"mirror": own.mirror, "shift": own.shift, "attack": attack}
         width = own.width or self.classifier.width
-        return self.classifier.model_copy(update={"training": arm, "width": width, **changed})
+        return self.classifier.changed(training=arm, width=width, **changed)
 
 
 PRESETS = {
     "smallest": RobustnessRecipe(
         preset="smallest", test_cases=24, external_cases=16, classifier=TRAININGS["smallest"],
         epsilons=3, attacked_cases=8, attack_steps=1, strong_steps=2, resamples=50, workers=1,
-        radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 32, "cases": 60}),
-        mri=RobustnessRecipe().mri.model_copy(update={"side": 32, "cases": 40}),
-        ct=RobustnessRecipe().ct.model_copy(update={"side": 16, "cases": 40, "test_cases": None}),
+        radiograph=RobustnessRecipe().radiograph.changed(side=32, cases=60),
+        mri=RobustnessRecipe().mri.changed(side=32, cases=40),
+        ct=RobustnessRecipe().ct.changed(side=16, cases=40, test_cases=None),
     ),
     "demo": RobustnessRecipe(),
     "study": RobustnessRecipe(
@@ -118,11 +118,9 @@ PRESETS = {
         preset="workstation", data=("radiograph", "mri", "ct"), seeds=3, test_cases=2000,
         external_cases=2000, classifier=TRAININGS["workstation"], attacked_cases=1000,
         attack_steps=20, strong_steps=100, strong_restarts=5, workers=16,
-        radiograph=RobustnessRecipe().radiograph.model_copy(update={"side": 224, "cases": 20_000}),
-        mri=RobustnessRecipe().mri.model_copy(update={"side": 128, "cases": 5000}),
-        ct=RobustnessRecipe().ct.model_copy(
-            update={"side": 48, "cases": 5000, "width": None, "test_cases": None}
-        ),
+        radiograph=RobustnessRecipe().radiograph.changed(side=224, cases=20_000),
+        mri=RobustnessRecipe().mri.changed(side=128, cases=5000),
+        ct=RobustnessRecipe().ct.changed(side=48, cases=5000, width=None, test_cases=None),
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes and radiographs, `study` for hours and all data."""

@@ -71,7 +71,7 @@ def run_volumes(
         progress: told after each case and step.
         finished: called after each stage.
     """
-    alike = recipe.model_copy(update={"organs": ()})  # a folder may be given another organ later
+    alike = recipe.changed(organs=())  # a folder may be given another organ later
     stages = Stages(out, alike.digest)
     strands: dict[str, Mapping[str, Work]] = {
         organ: _OrganExperiment(stages.folder / organ, organ, recipe, progress).stages
@@ -130,8 +130,9 @@ class _OrganExperiment:
             )  # fmt: skip
 
     def _method(self, bottleneck: str = "codebook") -> VolumesRecipe:
-        update = {"attributes": (self.own.attribute,), "seed": self.recipe.seed}
-        return self.recipe.synthesis.model_copy(update=update | {"bottleneck": bottleneck})
+        return self.recipe.synthesis.changed(
+            attributes=(self.own.attribute,), seed=self.recipe.seed, bottleneck=bottleneck
+        )
 
     def _fit(self) -> None:
         prepared = prepare_volumes(self._cohort("real"), self._method(), self.progress)
@@ -263,7 +264,7 @@ class _OrganExperiment:
         )  # fmt: skip
         recipe = SegmentationRecipe(
             seed=self.recipe.seed, spacing_mm=self.own.working_mm,
-            segmenter=self.recipe.segmenter.model_copy(update={"mirror": self.own.mirror}),
+            segmenter=self.recipe.segmenter.changed(mirror=self.own.mirror),
         )  # fmt: skip
         ready = prepare_segmentation(self._cohort("real"), recipe, progress=self.progress)
         segmenter = fit_segmentation(ready, self.folder / "segmenter", self.progress)

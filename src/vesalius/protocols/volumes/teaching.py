@@ -76,12 +76,10 @@ class Teaching:
 
     def _fine_tuned(self, arm: Arm, scans: TrainingScans, seed: int) -> Segmenter:
         """One training of one arm."""
-        recipe = self.recipe.segmenter.model_copy(update={"mirror": self.organ.mirror})
+        recipe = self.recipe.segmenter.changed(mirror=self.organ.mirror)
         if arm == "longer":
             steps = recipe.fit.steps + self.longer_by
-            recipe = recipe.model_copy(
-                update={"fit": recipe.fit.model_copy(update={"steps": steps})}
-            )
+            recipe = recipe.changed(fit=recipe.fit.changed(steps=steps))
         part = f"{arm}_{len(scans)}_{seed}"
         begun = self.begun(arm)
         return fit_segmenter(scans, recipe, seed, part, self.folder, self.progress, begun)
@@ -101,7 +99,7 @@ class Teaching:
         if arm in ("scratch", "longer"):
             return None
         if arm not in self._begun:
-            recipe = self.recipe.pretraining.model_copy(update={"seed": self.recipe.seed})
+            recipe = self.recipe.pretraining.changed(seed=self.recipe.seed)
             part = f"pretraining_{arm}"
             self._begun[arm] = pretrain(
                 self._volumes(arm), recipe, part, self.folder, self.progress

@@ -57,7 +57,7 @@ class Painter:
         self.guidance = recipe.guidance if guidance is None else guidance
         self.calibration = _calibration(run) if calibrated else None
         if self.calibration and self.guidance != recipe.guidance:
-            self.calibration = self.calibration.model_copy(update={"curves": {}})
+            self.calibration = self.calibration.changed(curves={})
 
     @classmethod
     def open(cls, folder: str | Path, guidance: float | None = None) -> Painter:

@@ -188,7 +188,7 @@ class _Fitting:
         )  # fmt: skip
         recipe = self.recipe.fit_label_denoiser
         if not len(held_out[0]):
-            recipe = recipe.model_copy(update={"validate_every": 0})
+            recipe = recipe.changed(validate_every=0)
         prior_only = objective.validation_loss() if len(held_out[0]) else None
         self._fit(objective, recipe, part)
         after = objective.validation_loss() if len(held_out[0]) else None

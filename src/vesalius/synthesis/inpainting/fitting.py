@@ -145,7 +145,7 @@ def fit_inpainting(
             network, name, store, conditions, seen, rows, model.kinds, recipe,
             model.schedule, fingerprint.spacing_mm,
         )  # fmt: skip
-        settings = recipe.fit.model_copy(update={"steps": steps})
+        settings = recipe.fit.changed(steps=steps)
         fit(objective, len(rows), settings, recipe.seed, part, run.folder, fabric, progress)
         run.save(part, network)
 

@@ -280,7 +280,7 @@ def _plan(recipe: ProgressionRecipe, training: Visits) -> Plan:
 
     def build() -> nn.Module:
         # a frozen network cannot be built without data; a critic of pixels costs about as much
-        alike = recipe.generator.model_copy(update={"critic": "pixels"})
+        alike = recipe.generator.changed(critic="pixels")
         return StyleObjective(training.images[:1], alike)
 
     def step(game: nn.Module) -> Tensor:

@@ -173,7 +173,7 @@ class ProgressionRecipe(Settings):
 
 
 def _steps(recipe: FitRecipe, steps: int, batch_size: int) -> FitRecipe:
-    return recipe.model_copy(update={"steps": steps, "batch_size": batch_size})
+    return recipe.changed(steps=steps, batch_size=batch_size)
 
 
 _FULL = (512, 512, 512, 512, 256, 128, 64)
@@ -187,7 +187,7 @@ PRESETS = {
         reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
         forecast=ReaderRecipe(width=4, fit=_steps(FORECAST.fit, 3, 4)),
         encoder=EncoderRecipe(width=4, fit=_steps(EncoderRecipe().fit, 3, 4)),
-        refinement=REFINEMENT.model_copy(update={"steps": 2}), neighbours=(1, 3), drawn=4,
+        refinement=REFINEMENT.changed(steps=2), neighbours=(1, 3), drawn=4,
         folds=3,
         diffusion=DiffusionRecipe(
             widths=(8, 8), denoiser_widths=(8, 16), steps=2,
@@ -198,7 +198,7 @@ PRESETS = {
     "demo": ProgressionRecipe(
         generator=StyleRecipe(critic="features", fit=_steps(StyleRecipe().fit, 1400, 16)),
         reader=ReaderRecipe(fit=_steps(ReaderRecipe().fit, 400, 32)),
-        forecast=FORECAST.model_copy(update={"fit": _steps(FORECAST.fit, 300, 32)}),
+        forecast=FORECAST.changed(fit=_steps(FORECAST.fit, 300, 32)),
         encoder=EncoderRecipe(fit=_steps(EncoderRecipe().fit, 350, 16)),
         diffusion=DiffusionRecipe(
             autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 75, 16),

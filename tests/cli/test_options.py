@@ -1,0 +1,112 @@
+"""What options are taken for, and what the terminal says of faults."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from rich.console import Console
+
+from vesalius.cli import main, telling
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.table import read_table
+from vesalius.synthesis.guided import fitting
+from vesalius.synthesis.guided.recipe import PRESETS
+
+
+class Stopped(Exception):
+    """Raised instead of a fit."""
+
+
+def recipe_of(monkeypatch: pytest.MonkeyPatch, cohort: Cohort, *options: str) -> BaseModel:
+    """The recipe that `vesalius fit guided` makes of its options."""
+    kept: list[BaseModel] = []
+
+    def stop(_cohort: Cohort, recipe: BaseModel, *_: object) -> None:
+        kept.append(recipe)
+        raise Stopped
+
+    monkeypatch.setattr(fitting, "prepare_guided", stop)
+    with pytest.raises(SystemExit):
+        main(["fit", "guided", str(cohort.folder), "--out", "run", *options])
+    return kept[0]
+
+
+def test_auto_lets_the_size_of_the_cohort_decide_whatever_the_preset_says(
+    brains: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert PRESETS["paper"].label_autoencoder == "vae"
+    plain = recipe_of(monkeypatch, brains, "--preset", "paper")
+    assert plain.label_autoencoder == "vae"  # type: ignore[attr-defined]
+    chosen = recipe_of(monkeypatch, brains, "--preset", "paper", "--label-autoencoder", "auto")
+    assert chosen.label_autoencoder == "auto"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "guided", "x", "--out", "y", "--spacing"),
+        ("fit", "volumes", "x", "--out", "y", "--spacing"),
+        ("phantom", "brain", "y", "--spacing"),
+        ("phantom", "spine", "y", "--pixel-mm"),
+        ("generate", "x", "--out", "y", "--tolerance"),
+        ("generate", "x", "--out", "y", "--steps"),
+        ("balance", "x", "--run", "y", "--out", "z", "--tolerance"),
+        ("cohort", "split", "x", "--train"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("value", ["-1", "-0.001", "0"])
+def test_a_number_that_cannot_be_is_refused_before_anything_is_read(
+    command: tuple[str, ...], value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if command[:2] == ("cohort", "split") and value == "0":
+        return  # leaves a split out
+    with pytest.raises(SystemExit) as ended:
+        main([*command, value])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert command[-1].strip("-").split("-")[0] in said.lower(), said
+    assert "exist" not in said
+
+
+def test_a_recipe_is_checked_however_it_is_changed() -> None:
+    with pytest.raises(Refused, match="spacing_mm"):
+        PRESETS["demo"].model_copy(update={"spacing_mm": -1.0})
+    with pytest.raises(Refused, match="no_such"):
+        PRESETS["demo"].model_copy(update={"no_such": 1})
+
+
+def test_help_shows_what_stands_in_angle_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (("fit", "guided"), ("cohort", "measure")):
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+            raise SystemExit
+        assert "<label>_volume_ml" in capsys.readouterr().out
+
+
+def test_faults_are_plain_lines_where_no_terminal_is_and_lie_in_a_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(telling, "console", Console(file=out, width=40, highlight=False))
+    name = "a/long/path/" * 8 + "case_0001_[x].nii.gz"
+    faults = [Fault(f"{number}/{name}", "holds NaN", "replace them") for number in range(12)]
+    telling.print_faults(faults)
+    lines = out.getvalue().splitlines()
+    assert lines[:12] == [f"{one.file}: holds NaN; replace them" for one in faults]
+    assert "all 12 left out: faults.csv" in lines[12]
+    assert [row["file"] for row in read_table(Path("faults.csv"))] == [one.file for one in faults]
+    telling.print_faults(faults[:1])
+    assert len(read_table(Path("faults.csv"))) == 1
+
+
+def test_a_table_of_somebody_elses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "console", Console(file=io.StringIO(), highlight=False))
+    Path("faults.csv").write_text("date,what\n1912,quake\n")
+    telling.print_faults([Fault("x", "is odd", "mend it")])
+    assert Path("faults.csv").read_text() == "date,what\n1912,quake\n"
+    assert [row["file"] for row in read_table(Path("faults-1.csv"))] == ["x"]

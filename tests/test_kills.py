@@ -13,11 +13,16 @@ from benchmarks.kills import Count, contents, results_of
 PARTS = ("generate_volumes", "two_writers", "output_inside_input", "starved")
 
 
+ROOT = Path(__file__).parents[1]
+
+
 def test_commands_end_the_same_whatever_disturbs_them(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "benchmarks.kills", "--kills", "8", "--results",
              str(tmp_path / "kills.json"), "--only", *PARTS]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        words, capture_output=True, text=True, env=environment, check=False, cwd=ROOT
+    )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     figures = json.loads((tmp_path / "kills.json").read_text())["figures"]
     tried = {name: one["value"] for name, one in figures.items() if name.endswith("/tried")}

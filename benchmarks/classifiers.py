@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from cyclopts import App
 
+from vesalius.methods.classification.training import PRESETS, Training, TrainingObjective
 from vesalius.networks.classifier import Depth, residual_classifier
 from vesalius.networks.dual_norm import doubled
 from vesalius.scans.classified import Classified
-from vesalius.tasks.adversarial_training import PRESETS, Training, TrainingObjective
 
 app = App(help=__doc__)
 

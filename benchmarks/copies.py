@@ -20,13 +20,13 @@ from cyclopts import App
 from vesalius.evidence.alignment import AlignedSearch, detail
 from vesalius.evidence.memorisation import audit_likeness, likeness_to_training
 from vesalius.evidence.patches import PatchSearch, audit_patches
+from vesalius.methods.pretraining.pipeline import Embedding
 from vesalius.phantoms.breast import FIELD_MM as BREAST_MM
 from vesalius.phantoms.breast import draw_breast
 from vesalius.phantoms.chest.drawing import FIELD_MM as CHEST_MM
 from vesalius.phantoms.chest.drawing import draw_chest
 from vesalius.scans.case import Scan
 from vesalius.scans.volume import Volume
-from vesalius.tasks.pretrained_run import Embedding
 
 Image = np.ndarray
 GRID = (64, 64, 64)

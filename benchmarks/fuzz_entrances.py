@@ -31,8 +31,20 @@ from benchmarks.mutations import (
 )
 from vesalius.cli import main as command_line
 from vesalius.evidence.figure import Results
+from vesalius.methods import method_of
+from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.guided.closed_loop import _remembered
+from vesalius.methods.guided.drawing import Painter
+from vesalius.methods.guided.recipe import GuidedRecipe
+from vesalius.methods.inpainting.inpainter import Inpainter
+from vesalius.methods.inpainting.recipe import InpaintingRecipe
+from vesalius.methods.pretraining.pipeline import pretrained_segmenter
+from vesalius.methods.progression.prognosis import Prognosis
+from vesalius.methods.segmentation.pipeline import TrainedSegmenter
+from vesalius.methods.volumes.drawing import VolumePainter
+from vesalius.methods.volumes.method import reconstruction_of
+from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.weights import read_tensors, write_tensors
-from vesalius.protocols.prognosis import Prognosis
 from vesalius.protocols.stages import Stages
 from vesalius.readers.answers.store import Store, now
 from vesalius.readers.design import read_design
@@ -51,20 +63,9 @@ from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.output import output_folder
 from vesalius.scans.pictures import read_picture, standard
 from vesalius.scans.visit_layouts import read_visits
-from vesalius.synthesis.guided.closed_loop import _remembered
-from vesalius.synthesis.guided.drawing import Painter
-from vesalius.synthesis.guided.recipe import GuidedRecipe
-from vesalius.synthesis.inpainting.inpainter import Inpainter
-from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
-from vesalius.synthesis.volumes.drawing import VolumePainter
-from vesalius.synthesis.volumes.fitting import reconstruction_of
-from vesalius.synthesis.volumes.recipe import VolumesRecipe
-from vesalius.tasks.classifier_run import TrainedClassifier
-from vesalius.tasks.pretrained_run import pretrained_segmenter
-from vesalius.tasks.segmenter_run import TrainedSegmenter
 from vesalius.training.loop import _State
 from vesalius.training.recipe import FitRecipe
-from vesalius.training.run import Log, Run, method_of
+from vesalius.training.run import Log, Run
 
 WHICH = ".which"
 """Keeps what was damaged of an input that has several parts."""

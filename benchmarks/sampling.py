@@ -22,11 +22,11 @@ from monai.networks.schedulers import DDPMScheduler
 from torch import Tensor, nn
 
 from vesalius.evidence.fidelity import frechet_radiomics_distance, radiomics_features
+from vesalius.methods.guided.drawing import Painter
 from vesalius.networks.spade import one_hot
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.guided.drawing import Painter
 
 STEPS = 1000
 

@@ -18,14 +18,13 @@ from typing import Literal
 import torch
 from cyclopts import App
 
+from vesalius.methods.volumes.method import Volumes, VolumesData
+from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.networks.bottleneck import Codebook
-from vesalius.networks.picture_features import lite0_features
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
-from vesalius.synthesis.volumes.model import VolumesModel
-from vesalius.synthesis.volumes.objectives import AutoencoderObjective, CodeObjective
-from vesalius.synthesis.volumes.planning import plan_volumes
-from vesalius.synthesis.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.method import Part
+from vesalius.training.plan import Plan, planned
 
 app = App(help=__doc__)
 Preset = Literal["knee_mri", "breast_mri", "brain_mri", "chest_ct"]
@@ -47,32 +46,23 @@ def resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def one_step(preset: Preset, part: str) -> tuple[float, float]:
+def parts_of(preset: Preset) -> list[Part]:
+    """Both networks at the published size."""
+    seen = fingerprint_of(PUBLISHED_SHAPES[preset])
+    return Volumes().parts(VolumesData(PRESETS[preset], seen, fitted=seen.cases))
+
+
+def one_step(preset: Preset, name: str) -> tuple[float, float]:
     """Seconds and GB of one optimiser step at the published size, critics included."""
-    recipe, seen = PRESETS[preset], fingerprint_of(PUBLISHED_SHAPES[preset])
     torch.manual_seed(0)
-    model, before = VolumesModel(recipe, seen), resident()
-    fit = recipe.fit_autoencoder if part == "autoencoder" else recipe.fit_denoiser
-    if part == "autoencoder":
-        objective = AutoencoderObjective(model.autoencoder, None, recipe, lite0_features(), 1)
-        image = torch.rand(fit.batch_size, 1, *seen.shape)
-
-        def loss() -> torch.Tensor:
-            return objective.loss(image, 2, 3, judge=True)
-
-        parameters = list(objective.parameters())
-    else:
-        codes = torch.randn(fit.batch_size, recipe.code_channels, *model.code_shape)
-        coded = CodeObjective(model.denoiser, codes, torch.zeros(fit.batch_size, 0), 0.0)
-
-        def loss() -> torch.Tensor:
-            return coded(torch.arange(fit.batch_size), torch.Generator().manual_seed(0))
-
-        parameters = list(coded.parameters())
-    optimizer = torch.optim.AdamW(parameters, fit.learning_rate, betas=fit.betas)
+    part = next(part for part in parts_of(preset) if part.name == name)
+    before, fit = resident(), part.recipe
+    assert fit and part.objective and part.blank
+    objective = part.objective(part.blank()).train()
+    optimizer = torch.optim.AdamW(objective.parameters(), fit.learning_rate, betas=fit.betas)
     start = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16, enabled=fit.precision != "32-true"):
-        total = loss()
+        total = objective(torch.arange(fit.batch_size), torch.Generator().manual_seed(0))
     total.backward()
     optimizer.step()
     if not torch.isfinite(total):
@@ -98,7 +88,7 @@ def decoding(side: int, tiled: bool) -> tuple[float, float]:
 @app.command
 def step(preset: Preset) -> None:
     """Take one step of both networks at the published size."""
-    plan = plan_volumes(PRESETS[preset], fingerprint_of(PUBLISHED_SHAPES[preset]))
+    plan = Plan(tuple(planned(part) for part in parts_of(preset)), 0.0)
     print(f"{preset}: {' x '.join(map(str, PUBLISHED_SHAPES[preset]))} voxels")
     for fit in plan.fits:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 import torch
 
+from vesalius.methods.guided.closed_loop import generate
+from vesalius.methods.guided.method import Guided
+from vesalius.methods.guided.recipe import PRESETS
+from vesalius.methods.inpainting.method import Inpainting
+from vesalius.methods.inpainting.recipe import PRESETS as INPAINTING
 from vesalius.phantoms.cohorts.organs import write_brains, write_spines
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.guided.closed_loop import generate
-from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
-from vesalius.synthesis.guided.recipe import PRESETS
-from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
-from vesalius.synthesis.inpainting.recipe import PRESETS as INPAINTING
+from vesalius.training.fit import fit, prepare
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
@@ -51,8 +52,8 @@ def unseen(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture(scope="session")
 def small_run(brains: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of the smallest preset: its parts are real, its pictures are not good."""
-    prepared = prepare_guided(brains, PRESETS["smallest"])
-    return fit_guided(prepared, tmp_path_factory.mktemp("run") / "run")
+    prepared = prepare(Guided(), brains, PRESETS["smallest"])
+    return fit(prepared, tmp_path_factory.mktemp("run") / "run")
 
 
 def blobs(
@@ -118,5 +119,5 @@ def spines(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 def inpainting_run(spines: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of the smallest preset with all networks."""
     recipe = INPAINTING["smallest"].changed(networks=("voxelwise", "ordinary", "concat"))
-    prepared = prepare_inpainting(spines, recipe)
-    return fit_inpainting(prepared, tmp_path_factory.mktemp("inpainting") / "run")
+    prepared = prepare(Inpainting(), spines, recipe)
+    return fit(prepared, tmp_path_factory.mktemp("inpainting") / "run")

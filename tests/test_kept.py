@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vesalius.protocols.prognosis import Prognosis
+from vesalius.methods import method_of
+from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.guided.drawing import Painter
+from vesalius.methods.guided.recipe import GuidedRecipe
+from vesalius.methods.inpainting.inpainter import Inpainter
+from vesalius.methods.inpainting.recipe import InpaintingRecipe
+from vesalius.methods.pretraining.pipeline import pretrained_segmenter
+from vesalius.methods.progression.prognosis import Prognosis
+from vesalius.methods.segmentation.pipeline import TrainedSegmenter
+from vesalius.methods.volumes.drawing import VolumePainter
+from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.readers.answers.store import Store
 from vesalius.readers.results.readings import readings_of
 from vesalius.readers.study import Study
@@ -18,16 +28,7 @@ from vesalius.scans.check import check_cohort
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
 from vesalius.scans.visit_layouts import read_visits
-from vesalius.synthesis.guided.drawing import Painter
-from vesalius.synthesis.guided.recipe import GuidedRecipe
-from vesalius.synthesis.inpainting.inpainter import Inpainter
-from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
-from vesalius.synthesis.volumes.drawing import VolumePainter
-from vesalius.synthesis.volumes.recipe import VolumesRecipe
-from vesalius.tasks.classifier_run import TrainedClassifier
-from vesalius.tasks.pretrained_run import pretrained_segmenter
-from vesalius.tasks.segmenter_run import TrainedSegmenter
-from vesalius.training.run import Run, method_of
+from vesalius.training.run import Run
 
 FORMS = sorted((Path(__file__).parent / "kept").glob("form-*"))
 
@@ -55,7 +56,7 @@ def _segmenter(run: Path) -> None:
 
 
 def _pretraining(run: Path) -> None:
-    network, _ = pretrained_segmenter(run)
+    network, _, _ = pretrained_segmenter(run)
     assert sum(weight.numel() for weight in network.parameters()) > 0
 
 

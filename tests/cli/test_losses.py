@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from vesalius.cli import main
+from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.protocols.stages import Stages
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Refused
 from vesalius.scans.output import output_folder, require_apart, sole_writer
-from vesalius.synthesis.volumes.recipe import VolumesRecipe
 from vesalius.training.run import Run
 
 KEPT = Path(__file__).parents[1] / "kept/form-1"
@@ -363,8 +363,8 @@ def test_a_cohort_that_is_gone_on_with_keeps_what_was_added_to_its_description(
 
 
 def test_two_patients_of_one_name_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    from vesalius.methods.inpainting.closed_loop import _digest
     from vesalius.scans.case import Case
-    from vesalius.synthesis.inpainting.closed_loop import _digest
 
     cases = []
     for patient in ("a", "b"):

@@ -10,11 +10,10 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from vesalius.cli import main, telling
+from vesalius.methods.guided.recipe import PRESETS
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.table import read_table
-from vesalius.synthesis.guided import fitting
-from vesalius.synthesis.guided.recipe import PRESETS
 
 
 class Stopped(Exception):
@@ -25,11 +24,11 @@ def recipe_of(monkeypatch: pytest.MonkeyPatch, cohort: Cohort, *options: str) ->
     """The recipe that `vesalius fit guided` makes of its options."""
     kept: list[BaseModel] = []
 
-    def stop(_cohort: Cohort, recipe: BaseModel, *_: object) -> None:
+    def stop(_method: object, _cohort: Path, recipe: BaseModel, *_: object) -> None:
         kept.append(recipe)
         raise Stopped
 
-    monkeypatch.setattr(fitting, "prepare_guided", stop)
+    monkeypatch.setattr("vesalius.cli.fit.prepare", stop)
     with pytest.raises(SystemExit):
         main(["fit", "guided", str(cohort.folder), "--out", "run", *options])
     return kept[0]

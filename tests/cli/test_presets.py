@@ -9,23 +9,25 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from vesalius.cli import fit, main, segmentation
+from vesalius.cli import main
+from vesalius.methods import method
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.cohort import Cohort
 
 FITS = {
-    "guided": (fit.guided, "brains"), "inpainting": (fit.inpainting, "spines"),
-    "volumes": (fit.volumes, "brains"), "segmenter": (fit.segmenter, "brains"),
-    "classifier": (fit.classifier, "radiographs"), "progression": (fit.progression, "knees"),
-    "pretrain": (segmentation.pretrain, "brains"),
+    "guided": ("guided", "brains"), "inpainting": ("inpainting", "spines"),
+    "volumes": ("volumes", "brains"), "segmenter": ("segmentation", "brains"),
+    "classifier": ("classification", "radiographs"), "progression": ("progression", "knees"),
+    "pretrain": ("pretraining", "brains"),
 }  # fmt: skip
+"""Method and cohort of each command."""
 TOO_LARGE = "needs "
 """How a plan begins that this machine has no memory for."""
 
 
-def _presets(command: object) -> tuple[str, ...]:
-    return get_args(get_type_hints(command)["preset"])
+def _presets(name: str) -> tuple[str, ...]:
+    return get_args(get_type_hints(method(name).recipe)["preset"])
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,8 @@ def _words(name: str, cohort: Path, out: Path, preset: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "preset"), [(name, one) for name, (command, _) in FITS.items()
-                         for one in _presets(command)],
+    ("name", "preset"), [(name, one) for name, (own, _) in FITS.items()
+                         for one in _presets(own)],
 )  # fmt: skip
 def test_every_preset_is_planned(
     name: str, preset: str, cohorts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -20,3 +20,11 @@ def test_gradients_of_narrow_networks(width: int, dimensions: int) -> None:
     exact(images.double()).square().mean().backward()
     for own, true in zip(network.parameters(), exact.parameters(), strict=True):
         torch.testing.assert_close(own.grad.double(), true.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_pictures_smaller_than_the_last_stages_need_are_compared() -> None:
+    from vesalius.networks.picture_features import lite0_features
+
+    look = lite0_features()
+    small, other = torch.rand(2, 1, 24, 20), torch.rand(2, 1, 24, 20)
+    assert float(look.distance(small, small)) == 0 < float(look.distance(small, other))

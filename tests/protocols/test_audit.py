@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from vesalius.cli import main
+from vesalius.methods.pretraining.method import Pretraining
+from vesalius.methods.pretraining.training import PRESETS as PRETRAININGS
 from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.protocols.audit import audit
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Refused
-from vesalius.tasks.pretrained_run import fit_pretraining, prepare_pretraining
-from vesalius.tasks.pretraining import PRESETS as PRETRAININGS
+from vesalius.training.fit import fit, prepare
 
 GRID = (32, 32, 32)
 
@@ -57,8 +58,8 @@ def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
     bare = Cohort.open(tmp_path / "made", labelled=False)
     found = audit(real, bare, Cohort.open(tmp_path / "held"), tmp_path / "bare verdict")
     assert [w.case for w in found.withheld] == ["made_1", "made_3"]
-    ready = prepare_pretraining(real, PRETRAININGS["smallest"])
-    fit_pretraining(ready, tmp_path / "pretrained")
+    ready = prepare(Pretraining(), real, PRETRAININGS["smallest"])
+    fit(ready, tmp_path / "pretrained")
     seen = audit(real, bare, Cohort.open(tmp_path / "held"), tmp_path / "embedded",
                  pretrained=tmp_path / "pretrained").results.figures  # fmt: skip
     assert seen["memorisation/embedding/copies"].n == 4

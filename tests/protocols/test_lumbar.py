@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from vesalius.methods.inpainting.methods import METHODS
 from vesalius.protocols.lumbar.experiment import run_lumbar
 from vesalius.protocols.lumbar.recipe import PRESETS
 from vesalius.report.lumbar_page import write_lumbar_report
 from vesalius.scans.fault import Refused
-from vesalius.synthesis.inpainting.methods import METHODS
 
 
 def test_the_protocol_writes_every_figure_and_resumes(tmp_path: Path) -> None:

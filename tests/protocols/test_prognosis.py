@@ -9,17 +9,14 @@ import pytest
 from PIL import Image, ImageSequence
 
 from vesalius.cli import main
+from vesalius.methods.classification.grading import grade_probabilities, rise_risk
+from vesalius.methods.progression.method import Progression
+from vesalius.methods.progression.prognosis import Prognosis
+from vesalius.methods.progression.recipe import PRESETS
 from vesalius.phantoms.cohorts.visits import write_knees
-from vesalius.protocols.prognosis import Prognosis, fit_prognosis
 from vesalius.report.prognosis_files import FRAME_MS, FRAMES, PAUSE_MS
 from vesalius.scans.visit_layouts import read_visits
-from vesalius.synthesis.progression.fitting import prepare_progression
-from vesalius.synthesis.progression.recipe import PRESETS
-from vesalius.tasks.adversarial_training import PRESETS as TRAININGS
-from vesalius.tasks.classifier_run import ClassificationRecipe
-from vesalius.tasks.grading import grade_probabilities, rise_risk
-
-GRADING = ClassificationRecipe(preset="smallest", classifier=TRAININGS["smallest"])
+from vesalius.training.fit import fit, prepare
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +29,7 @@ def knees(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(knees: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "run"
-    ready = prepare_progression(read_visits(knees, 16), PRESETS["smallest"])
-    fit_prognosis(ready, GRADING, folder)
+    fit(prepare(Progression(), knees, PRESETS["smallest"]), folder)
     return folder
 
 

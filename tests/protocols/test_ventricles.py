@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from vesalius.methods.segmentation.training import PRESETS
 from vesalius.protocols.prove import ProveRecipe, prove
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
-from vesalius.tasks.segmentation import PRESETS
 
 PROMISED = [
     "control/slope", "control/r2", "control/mae_ml", "control/acceptance",

@@ -13,7 +13,7 @@ from vesalius.scans.fault import Refused
 from vesalius.scans.grid import fit_grid, whole_grid
 from vesalius.scans.split import split_by_subject
 from vesalius.scans.volume import Volume
-from vesalius.tasks.preparation import working_shape
+from vesalius.training.preparation import working_shape
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPS", "PIR"])

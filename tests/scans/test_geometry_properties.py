@@ -16,14 +16,14 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from vesalius.methods.inpainting.editing import edit_map, edited
+from vesalius.methods.inpainting.latent import LabelKinds, from_latent
+from vesalius.methods.inpainting.recipe import MapRecipe
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.crop import cut, voxel_of
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.grid import Grid, fit_grid, whole_grid
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.inpainting.editing import edit_map, edited
-from vesalius.synthesis.inpainting.latent import LabelKinds, from_latent
-from vesalius.synthesis.inpainting.recipe import MapRecipe
 from vesalius.training.fingerprint import Fingerprint
 
 SHORT = (Phase.explicit, Phase.generate, Phase.shrink)

@@ -15,8 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vesalius.scans.fault import Refused
-from vesalius.training.device import fabric_for
-from vesalius.training.loop import _State, fit
+from vesalius.training.loop import _State, fit_network
 from vesalius.training.plan import Plan, PlannedFit, StepCost, step_cost
 from vesalius.training.recipe import FitRecipe
 
@@ -26,7 +25,6 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 from vesalius.training import loop
-from vesalius.training.device import fabric_for
 from vesalius.training.recipe import FitRecipe
 
 loop.SECONDS_BETWEEN_STATES = 0.05
@@ -51,7 +49,7 @@ class Task(nn.Module):
 recipe = FitRecipe(steps=120, batch_size=8, validate_every=30, precision="32-true")
 out = Path(sys.argv[1])
 tell = lambda what, done, total: print(done, flush=True)
-task = loop.fit(Task(), 50, recipe, 7, "task", out, fabric_for(), tell)
+task = loop.fit_network(Task(), 50, recipe, 7, "task", out, tell)
 save_file(task.state_dict(), out / "weights.safetensors")
 """
 
@@ -104,7 +102,7 @@ def test_a_loss_that_is_no_number_stops_the_fit_and_keeps_the_last_good_state(
 ) -> None:
     recipe = FitRecipe(steps=20, batch_size=2, precision="32-true")
     with pytest.raises(Refused, match="loss of nan at step 5"):
-        fit(Diverging(), 4, recipe, 0, "task", tmp_path, fabric_for())
+        fit_network(Diverging(), 4, recipe, 0, "task", tmp_path)
     kept = load_file(tmp_path / "state/task.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in kept.values())
 
@@ -138,14 +136,22 @@ print((peak() - before) * 1024)
 
 
 def test_the_planned_memory_is_what_a_step_takes() -> None:
-    cost = step_cost(
-        Convolutions, lambda net: net(torch.rand(2, 16, 64, 64, 64)).square().mean(), "32-true"
-    )
+    class Squared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = Convolutions()
+
+        def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+            found: Tensor = self.network(torch.rand(len(rows), 16, 64, 64, 64)).square().mean()
+            return found
+
+    cost = step_cost(Squared(), 2, "32-true")
     root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), str(root / "src")])
     took = float(
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", MEASURE], capture_output=True, text=True,
-            check=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)},
+            check=True, cwd=root, env=os.environ | {"PYTHONPATH": path},
         ).stdout
     )  # fmt: skip
     assert cost.peak_bytes == pytest.approx(took, rel=0.35)

@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from vesalius import __version__
@@ -29,6 +29,12 @@ app = App(
 app.register_install_completion_command()
 
 
+fits = App(name="fit", help="Fit a method to a cohort.", default_parameter=Parameter(negative=()))
+pretrain = App(
+    name="pretrain", help="Pre-train a segmenter on volumes without labels, real or synthetic."
+)
+
+
 @functools.cache
 def _register() -> None:
     """Load the groups when the command runs, so that `--version` and completion stay quick."""
@@ -37,7 +43,6 @@ def _register() -> None:
         balance,
         classification,
         cohort,
-        fit,
         inpainting,
         phantom,
         progression,
@@ -47,18 +52,29 @@ def _register() -> None:
         synthesis,
     )
 
-    for group in (cohort.app, phantom.app, fit.app, proof.protocol, readers.app):
+    for group in (cohort.app, phantom.app, proof.protocol, readers.app):
         app.command(group)
     app.command(synthesis.generate)
     app.command(balance.balance)
     app.command(inpainting.inpaint)
-    app.command(segmentation.pretrain)
     app.command(segmentation.segment)
     app.command(classification.classify)
     app.command(classification.explain)
     app.command(progression.progress)
     app.command(proof.prove)
     app.command(audit.audit)
+    app.command(fits)
+    app.command(pretrain)
+
+
+def _load_fits() -> None:
+    """Make the commands of fits of the methods that are known, whose libraries take a while."""
+    from vesalius.cli import fit
+    from vesalius.methods import method
+
+    fit.add_methods(fits)
+    if pretrain.default_command is None:
+        pretrain.default(fit.command_of(method("pretraining")))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     complain = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         _register()
+        if {"fit", "pretrain", "--install-completion"} & set(tokens):
+            _load_fits()
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except Refused as refusal:
         if debug:

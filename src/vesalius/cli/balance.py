@@ -54,9 +54,9 @@ def balance(
         Guided synthesis: allow requests outside what the run has seen.
     """
     from vesalius.cli.inpainting import balance_findings
-    from vesalius.training.run import method_of
+    from vesalius.methods import method_of
 
-    method = method_of(run)
+    method = method_of(run).name
     if method == "inpainting":
         if attribute:
             fault = "is for runs of guided synthesis; this one sets findings"

@@ -21,8 +21,8 @@ def classify(run: Path, images: Path, *, out: Path) -> None:
     out: Path
         The CSV.
     """
-    from vesalius.tasks.classifier_run import TrainedClassifier, write_probabilities
-    from vesalius.tasks.explanation import images_at
+    from vesalius.methods.classification.explanation import images_at
+    from vesalius.methods.classification.pipeline import TrainedClassifier, write_probabilities
 
     require_apart(out, run, images)
     trained = TrainedClassifier.open(run)
@@ -61,9 +61,9 @@ def explain(
     path: str
         Of a dual classifier: maps of the adversarial path read better; the clean one answers.
     """
-    from vesalius.tasks.classifier_run import TrainedClassifier
-    from vesalius.tasks.explanation import explain as run_explain
-    from vesalius.tasks.explanation import images_at, told_path
+    from vesalius.methods.classification.explanation import explain as run_explain
+    from vesalius.methods.classification.explanation import images_at, told_path
+    from vesalius.methods.classification.pipeline import TrainedClassifier
 
     require_apart(out, run, images)
     trained = TrainedClassifier.open(run)

@@ -18,7 +18,7 @@ from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.landmarks import Landmark, read_landmarks
 
 if TYPE_CHECKING:
-    from vesalius.synthesis.inpainting.closed_loop import Edited
+    from vesalius.methods.inpainting.closed_loop import Edited
 
 
 def inpaint(
@@ -76,11 +76,11 @@ def inpaint(
     method: str
         How it is drawn; the others need a run fitted with --networks ordinary or concat.
     """
+    from vesalius.methods.inpainting.closed_loop import Order, write_inpainted
+    from vesalius.methods.inpainting.inpainter import FindingRequest, Inpainter
+    from vesalius.methods.inpainting.methods import METHODS
+    from vesalius.methods.inpainting.recipe import InpaintingRecipe
     from vesalius.report.pictures import before_and_after, to_png
-    from vesalius.synthesis.inpainting.closed_loop import Order, write_inpainted
-    from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter
-    from vesalius.synthesis.inpainting.methods import METHODS
-    from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
     from vesalius.training.run import Run
 
     if severity is not None and size_mm is not None:
@@ -130,10 +130,10 @@ def balance_findings(
     folder: Path, run: Path, out: Path, count: int | None, seed: int, tolerance: float, tries: int
 ) -> None:
     """Fill up pathology × level cells of a cohort from its healthy levels."""
-    from vesalius.synthesis.inpainting.balancing import balancing_orders
-    from vesalius.synthesis.inpainting.closed_loop import write_inpainted
-    from vesalius.synthesis.inpainting.inpainter import Inpainter
-    from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
+    from vesalius.methods.inpainting.balancing import balancing_orders
+    from vesalius.methods.inpainting.closed_loop import write_inpainted
+    from vesalius.methods.inpainting.inpainter import Inpainter
+    from vesalius.methods.inpainting.recipe import InpaintingRecipe
     from vesalius.training.run import Run
 
     CohortWriter.require_place(out, "synthetic", run, folder)

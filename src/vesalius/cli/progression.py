@@ -38,7 +38,7 @@ def progress(
     neighbours: int
         Patients whose course is followed; the run's own choice without it.
     """
-    from vesalius.protocols.prognosis import Prognosis
+    from vesalius.methods.progression.prognosis import Prognosis
     from vesalius.report.prognosis_files import write_prognoses
     from vesalius.scans.visit_layouts import pictures_at
 

@@ -65,11 +65,11 @@ def prove(
     seed: int
         Of the training.
     """
+    from vesalius.methods.segmentation.nnunet import NnunetRecipe
+    from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
     from vesalius.protocols.prove import ProveRecipe
     from vesalius.protocols.prove import prove as run
     from vesalius.report.page import Sources, write_report
-    from vesalius.tasks.nnunet import NnunetRecipe
-    from vesalius.tasks.segmentation import PRESETS, SegmenterRecipe
 
     chosen: SegmenterRecipe | NnunetRecipe = PRESETS[preset]
     if segmenter == "nnunet":

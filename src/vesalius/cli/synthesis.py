@@ -17,8 +17,8 @@ from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Fault, Refused
 
 if TYPE_CHECKING:
-    from vesalius.synthesis.guided.closed_loop import Draw
-    from vesalius.synthesis.volumes.drawing import Sampler
+    from vesalius.methods.guided.closed_loop import Draw
+    from vesalius.methods.volumes.drawing import Sampler
     from vesalius.training.requests import Request
     from vesalius.training.run import Run
 
@@ -73,14 +73,15 @@ def generate(
     segmenter: Path
         Whole volumes: a run of vesalius fit segmenter, which labels what is drawn.
     """
-    from vesalius.synthesis.guided.recipe import GuidedRecipe
+    from vesalius.methods import method_of
+    from vesalius.methods.guided.recipe import GuidedRecipe
     from vesalius.training.requests import even_requests
-    from vesalius.training.run import Run, method_of
+    from vesalius.training.run import Run
 
     CohortWriter.require_place(out, "synthetic", run, segmenter)
     ranges = parse_ranges(attribute or [])
     requests = even_requests(ranges, count, seed) if ranges else None
-    method = method_of(run)
+    method = method_of(run).name
     if method == "volumes":
         _draw_volumes(
             run, out, count, seed, requests, extrapolate, guidance, sampler, steps,
@@ -102,14 +103,14 @@ def _draw_volumes(
     extrapolate: bool, guidance: float | None, sampler: Sampler | None, steps: int | None,
     segmenter: Path | None, tolerance: float, tries: int,
 ) -> None:  # fmt: skip
-    from vesalius.synthesis.volumes.drawing import (
+    from vesalius.methods.segmentation.pipeline import TrainedSegmenter
+    from vesalius.methods.volumes.drawing import (
         ClosedLoop,
         Sampling,
         generate_volumes,
         sampling_of,
     )
-    from vesalius.synthesis.volumes.recipe import VolumesRecipe
-    from vesalius.tasks.segmenter_run import TrainedSegmenter
+    from vesalius.methods.volumes.recipe import VolumesRecipe
     from vesalius.training.run import Run
 
     run = Run.open(folder, VolumesRecipe)
@@ -135,7 +136,7 @@ def balance_attribute(
     tolerance: float, tries: int, extrapolate: bool,
 ) -> None:  # fmt: skip
     """Fill up the histogram of an attribute by guided synthesis."""
-    from vesalius.synthesis.guided.recipe import GuidedRecipe
+    from vesalius.methods.guided.recipe import GuidedRecipe
     from vesalius.training.requests import balancing_requests, thinned
     from vesalius.training.run import Run
 
@@ -186,7 +187,7 @@ def _draw(
     run: Run, requests: Sequence[Request], out: Path, seed: int, tolerance: float, tries: int,
     extrapolate: bool, guidance: float | None, inputs: Sequence[Path] = (),
 ) -> None:  # fmt: skip
-    from vesalius.synthesis.guided.closed_loop import generate as draw
+    from vesalius.methods.guided.closed_loop import generate as draw
 
     with bars() as progress:
         made = draw(

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -26,10 +25,6 @@ from vesalius.scans.check import Histogram
 from vesalius.scans.fault import Fault, Refused, printable
 from vesalius.scans.formats.table import read_table, write_table
 from vesalius.scans.progress import Progress as Told
-
-if TYPE_CHECKING:
-    from vesalius.training.plan import Plan
-    from vesalius.training.run import Run
 
 console = Console(highlight=False)
 SHOWN_FAULTS = 10
@@ -105,19 +100,6 @@ def _kept(faults: Sequence[Fault]) -> str:
 
 def _cells(fault: Fault) -> tuple[str, str, str]:
     return fault.file, fault.fault, fault.remedy
-
-
-def told_plan(plan: Plan, faults: Sequence[Fault], stop: bool) -> bool:
-    """Tell what was left out and what a fit will need; hand `stop` back."""
-    print_faults(faults)
-    for line in plan.lines():
-        console.print(f"[dim]plan[/] {line}")
-    return stop
-
-
-def told_run(run: Run[Any]) -> None:
-    """Tell where a finished run lies."""
-    console.print(f"{run.folder}: run {run.name} is ready; card in {run.folder / 'card.md'}")
 
 
 def print_histogram(histogram: Histogram) -> None:

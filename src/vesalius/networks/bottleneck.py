@@ -111,7 +111,8 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def _follow(self, vectors: Tensor, numbers: Tensor) -> None:
         """Sums and counts of the vectors that chose each code, averaged; dead codes begin anew."""
-        chosen = torch.bincount(numbers, minlength=self.size).float()
+        ones = torch.ones_like(vectors[:, 0])
+        chosen = torch.zeros_like(self.chosen).index_add_(0, numbers, ones)
         sums = torch.zeros_like(self.sums).index_add_(0, numbers, vectors)
         if is_initialized():
             all_reduce(chosen, ReduceOp.SUM)

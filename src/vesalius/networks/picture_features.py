@@ -12,10 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vesalius.networks.inception import InceptionV3
 from vesalius.networks.weights import read_tensors
 from vesalius.scans.fault import Refused
+
+SMALLEST_SIDE = 32
+"""In pixels, that the last stages can still look at."""
 
 
 class PictureFeatures:
@@ -38,7 +42,7 @@ class PictureFeatures:
 
     def pooled(self, pictures: Tensor) -> Tensor:
         """Features `(N, F)` of grey pictures `(N, 1, H, W)` in [0, 1]."""
-        maps = self.look(_coloured(pictures, self.middle, self.spread))
+        maps = self.look(self._shown(pictures))
         return maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
@@ -58,11 +62,18 @@ class PictureFeatures:
             for tap in self.taps
         ]
         try:
-            self.look(_coloured(pictures, self.middle, self.spread))
+            self.look(self._shown(pictures))
         finally:
             for hook in hooks:
                 hook.remove()
         return [m / (m.square().sum(dim=1, keepdim=True) + 1e-8).sqrt() for m in found]
+
+    def _shown(self, pictures: Tensor) -> Tensor:
+        """Pictures in colour; small ones are continued at their border, as the network needs."""
+        rows, columns = (max(0, SMALLEST_SIDE - side) for side in pictures.shape[2:])
+        if rows or columns:
+            pictures = functional.pad(pictures, (0, columns, 0, rows), mode="replicate")
+        return _coloured(pictures, self.middle, self.spread)
 
     def to(self, device: torch.device) -> PictureFeatures:
         """Move the network."""

@@ -10,6 +10,13 @@ from typing import Literal
 import numpy as np
 
 from vesalius.evidence.utility import CaseScore, score
+from vesalius.methods.segmentation.nnunet import NnunetRecipe, train_and_predict
+from vesalius.methods.segmentation.training import (
+    SegmenterRecipe,
+    TrainingScans,
+    fit_segmenter,
+    segment,
+)
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
@@ -18,13 +25,6 @@ from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder, write_text
-from vesalius.tasks.nnunet import NnunetRecipe, train_and_predict
-from vesalius.tasks.segmentation import (
-    SegmenterRecipe,
-    TrainingScans,
-    fit_segmenter,
-    segment,
-)
 
 ARMS = ("real", "resampled", "synthseg_style", "synthetic", "augmented")
 

@@ -21,6 +21,7 @@ from vesalius.evidence.figure import Figure, Results, bootstrapped
 from vesalius.evidence.membership import membership_auc
 from vesalius.evidence.memorisation import CopyAudit, audit_likeness, likeness_to_training
 from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches
+from vesalius.methods.pretraining.pipeline import Embedding
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Refused
@@ -29,7 +30,6 @@ from vesalius.scans.output import output_folder
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import require_disjoint
 from vesalius.scans.writing import write_text
-from vesalius.tasks.pretrained_run import Embedding
 
 Judge = Callable[[np.ndarray, np.ndarray], CopyAudit | PatchAudit]
 JUDGES: dict[str, Judge] = {

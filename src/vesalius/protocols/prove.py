@@ -19,6 +19,8 @@ from vesalius.evidence.fidelity import (
 from vesalius.evidence.figure import Figure, Results
 from vesalius.evidence.memorisation import audit_copies, image_features, label_features
 from vesalius.evidence.utility import arm_figures, paired_difference, strata_figures
+from vesalius.methods.segmentation.nnunet import NnunetRecipe
+from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
 from vesalius.protocols.arms import run_arm, score_arms, training_arms
 from vesalius.protocols.stages import Stages
 from vesalius.scans.attributes import Attribute
@@ -30,8 +32,6 @@ from vesalius.scans.grid import Grid, fit_grid
 from vesalius.scans.output import require_apart
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.split import require_disjoint
-from vesalius.tasks.nnunet import NnunetRecipe
-from vesalius.tasks.segmentation import PRESETS, SegmenterRecipe
 from vesalius.training.recipe import Settings
 
 STRATA_ML = (0.0, 30.0, 60.0, 90.0, 120.0, 400.0)

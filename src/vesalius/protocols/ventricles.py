@@ -16,6 +16,11 @@ import numpy as np
 
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.figure import Figure, Results, bootstrapped
+from vesalius.methods.guided import recipe as guided
+from vesalius.methods.guided.closed_loop import Draw, generate, probe
+from vesalius.methods.guided.drawing import Painter, noise_seed
+from vesalius.methods.guided.method import Guided
+from vesalius.methods.segmentation import training as segmentation
 from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.protocols.prove import ProveRecipe, prove
@@ -25,11 +30,8 @@ from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.split import split_by_subject
 from vesalius.scans.writing import write_text
-from vesalius.synthesis.guided import recipe as guided
-from vesalius.synthesis.guided.closed_loop import Draw, generate, probe
-from vesalius.synthesis.guided.drawing import Painter, noise_seed
-from vesalius.synthesis.guided.fitting import fit_guided, prepare_guided
-from vesalius.tasks import segmentation
+from vesalius.training.fit import fit, prepare
+from vesalius.training.method import Reading
 from vesalius.training.recipe import Settings
 from vesalius.training.requests import balancing_requests, even_requests, thinned
 from vesalius.training.run import Run
@@ -122,7 +124,8 @@ def run_ventricles(
     real, test = Cohort.open(folder / "real"), Cohort.open(folder / "unseen")
 
     def fitting() -> None:
-        fit_guided(prepare_guided(real, recipe.synthesis, progress), folder / "run", progress)
+        prepared = prepare(Guided(), real, recipe.synthesis, Reading(progress))
+        fit(prepared, folder / "run", progress)
 
     stages.run("fit", fitting)
     run = Run.open(folder / "run", guided.GuidedRecipe)

@@ -9,13 +9,13 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from vesalius.methods.progression.futures import Foreseer
 from vesalius.report.pictures import encoded
 from vesalius.report.rendering import rendered, shown
 from vesalius.report.sources import json_if_there
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
 from vesalius.scans.writing import write_text
-from vesalius.synthesis.progression.futures import Foreseer
 
 matplotlib.use("Agg")
 

@@ -11,9 +11,9 @@ import matplotlib
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from vesalius.methods.progression.futures import Futures
 from vesalius.scans.visits import Visits
 from vesalius.scans.writing import make_folder, refused_if_unwritable
-from vesalius.synthesis.progression.futures import Futures
 
 NOTE = "SYNTHETIC, made by Vesalius; not for diagnosis"
 FRAMES, PAUSE_MS, FRAME_MS = 8, 900, 90

@@ -9,6 +9,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.saliency import saliency
+from vesalius.methods.classification.saliency import shown as shown_map
 from vesalius.report.pictures import encoded, plot
 from vesalius.report.rendering import figures_of, rendered, shown
 from vesalius.report.sources import json_if_there, table_if_there
@@ -16,9 +19,6 @@ from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_cohort
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.writing import write_text
-from vesalius.tasks.classifier_run import TrainedClassifier
-from vesalius.tasks.saliency import saliency
-from vesalius.tasks.saliency import shown as shown_map
 
 matplotlib.use("Agg")
 

@@ -68,6 +68,11 @@ class Visits:
             found.setdefault(self.subjects[row], []).append(int(row))
         return {subject: np.array(found[subject]) for subject in sorted(found)}
 
+    def followed(self) -> list[np.ndarray]:
+        """Rows of each subject who came twice or more, by time."""
+        years = self.years
+        return [rows for rows in self.courses().values() if years[rows[-1]] > years[rows[0]]]
+
     def first(self) -> np.ndarray:
         """The row of each subject's first visit, subjects in order of their names."""
         return np.array([rows[0] for rows in self.courses().values()])

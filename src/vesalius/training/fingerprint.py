@@ -166,6 +166,29 @@ class Fingerprint(Settings):
         )  # fmt: skip
 
     @property
+    def counted(self) -> str:
+        """How much was learnt from, in words."""
+        return f"{self.cases} cases of {self.subjects} subjects"
+
+    @property
+    def lines(self) -> list[str]:
+        """Channels, labels and grid in words, for a card."""
+        labels = [f"labels: {', '.join(self.labels)}"] if len(self.labels) > 1 else []
+        shape = " × ".join(map(str, self.shape))
+        return [
+            f"channels: {', '.join(self.channels)}", *labels,
+            f"grid: {shape} voxels of {self.spacing_mm} mm",
+        ]  # fmt: skip
+
+    @property
+    def ranges(self) -> list[str]:
+        """The training range of each attribute in words, for a card."""
+        return [
+            f"{a.name}: training range {a.low:.3g} to {a.high:.3g} {a.unit}".rstrip()
+            for a in self.attributes
+        ]
+
+    @property
     def grid(self) -> Grid:
         """The space that the networks see."""
         return Grid(self.shape, self.spacing_mm, self.affine, self.orientation)

@@ -46,3 +46,8 @@ class ImagesFingerprint(Settings):
             channels=images.images.shape[1], shape=images.images.shape[2:], origin=images.origin,
             content=content.hexdigest()[:16],
         )  # fmt: skip
+
+    @property
+    def counted(self) -> str:
+        """How much was learnt from, in words."""
+        return f"{self.images} images of {self.subjects} subjects"

@@ -12,11 +12,9 @@ import math
 import time
 import zlib
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
@@ -25,23 +23,12 @@ from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import refused_if_damaged
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.writing import make_folder, remove_if_there
+from vesalius.training.device import fabric_for
 from vesalius.training.recipe import FitRecipe
 from vesalius.training.run import Log
 
 SECONDS_BETWEEN_STATES = 30.0
 MOMENTS = frozenset({"step", "exp_avg", "exp_avg_sq"})
-
-
-class Objective(Protocol):
-    """A module whose forward pass gives the loss of some cases.
-
-    `forward(rows, chance)` takes case numbers `(B,)` and the step's only source of chance.
-    """
-
-    def __call__(self, rows: Tensor, chance: torch.Generator) -> Tensor: ...
-
-    def validation_loss(self) -> float:
-        """The loss on held-out cases, the same at every call for the same weights."""
 
 
 def step_seed(seed: int, part: str, step: int, rank: int = 0) -> int:
@@ -60,26 +47,24 @@ def learning_rate(recipe: FitRecipe, step: int) -> float:
     return recipe.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
 
 
-def fit(
+def fit_network(
     objective: nn.Module,
     cases: int,
     recipe: FitRecipe,
     seed: int,
     part: str,
     folder: Path,
-    fabric: Fabric,
     progress: Progress = silent,
 ) -> nn.Module:
     """Fit the parameters of `objective`, or go on where a killed fit left off.
 
     Args:
-        objective: see `Objective`; its loss is averaged over processes.
+        objective: see `training.method.Objective`; its loss is averaged over processes.
         cases: rows are drawn from `range(cases)`.
         recipe: steps, batch and the rest.
         seed: of the fit.
         part: name of what is fitted, for log and state.
         folder: of the run.
-        fabric: where to compute.
         progress: told after every step.
 
     Returns:
@@ -90,6 +75,7 @@ def fit(
     """
     if recipe.steps == 0:
         return objective
+    fabric = fabric_for(recipe.precision)
     keeper = _State(objective, recipe, folder / "state" / f"{part}.safetensors")
     optimizer = torch.optim.AdamW(
         objective.parameters(), recipe.learning_rate, betas=recipe.betas,

@@ -1,33 +1,30 @@
 """What a fit will need, before its first step: parameters, peak memory, time.
 
-Each network takes one step on tensors without data. What a step allocates is followed allocation by
-allocation, what it computes is counted, and both are exact for that step; the machine's speed is
-measured for a moment.
+Each part's objective takes one step on tensors without data. What a step allocates is followed
+allocation by allocation, what it computes is counted, and both are exact for that step; the
+machine's speed is measured for a moment.
 """
 
 from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    FakeCopyMode,
-    FakeTensor,
-    FakeTensorMode,
-)
+from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensor, FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from vesalius.scans.fault import Refused
 from vesalius.scans.memory import free_memory_bytes
+from vesalius.training.method import Part
 
 BASE_BYTES = 900e6
 """What the interpreter and its libraries take before any tensor."""
@@ -97,56 +94,109 @@ def available_bytes() -> float:
     return free_memory_bytes()
 
 
-def step_cost(
-    build: Callable[[], nn.Module], step: Callable[[nn.Module], Tensor], precision: str
-) -> StepCost:
-    """Count one forward and backward pass on tensors without data.
+def step_cost(objective: nn.Module, batch: int, precision: str, cases: int = 0) -> StepCost:
+    """Count one step of an objective, forward and backward, on tensors without data.
+
+    The objective itself runs, with fake tensors for its weights, so that plan and fit cannot drift
+    apart. Where it reads a number off a tensor, the number is 0.
 
     Args:
-        build: makes the network.
-        step: gives its loss on tensors it makes itself.
+        objective: see `training.method.Objective`; it is not changed.
+        batch: cases a step.
         precision: as in `FitRecipe`.
+        cases: that there are; as many as a step takes if 0.
 
-    >>> cost = step_cost(lambda: nn.Linear(1000, 10), lambda net: net(torch.rand(8, 1000)).sum(),
-    ...                  "32-true")
+    >>> class Sum(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layer = nn.Linear(1000, 10)
+    ...     def forward(self, rows, chance):
+    ...         return self.layer(torch.rand(len(rows), 1000, generator=chance)).sum()
+    >>> cost = step_cost(Sum(), 8, "32-true")
     >>> cost.parameters, round(cost.flops)
     (10010, 320000)
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with FakeTensorMode(allow_non_fake_inputs=True) as fake, _Allocations() as memory:
-        with torch.device(device):
-            network = _without_data(build, fake)
-            parameters = sum(p.numel() for p in network.parameters())
-            with FlopCounterMode(display=False) as counter:
-                with torch.autocast(device, torch.bfloat16, enabled=precision != "32-true"):
-                    loss = step(network)
-                loss.backward()
+    rows, rng = torch.arange(batch) % (cases or batch), torch.Generator()
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        copied = _without_data(objective, fake, device)
+        with _Counter() as counted, _Numbers():
+            copied.train()
+            parameters = sum(p.numel() for p in copied.parameters())
+            held = sum(t.nbytes for t in (*copied.parameters(), *copied.buffers()))
+            with torch.autocast(device, torch.bfloat16, enabled=precision != "32-true"):
+                loss = copied(rows, rng)
+            loss.backward()
     moments_and_average = 3 * 4 * parameters
-    return StepCost(parameters, memory.peak + moments_and_average, counter.get_total_flops())
+    peak = counted.peak + held + moments_and_average
+    return StepCost(parameters, peak, counted.flops)
 
 
-def _without_data(build: Callable[[], nn.Module], fake: FakeTensorMode) -> nn.Module:
-    """The network; one that reads numbers off tensors as it is made, as MONAI's Swin, is copied."""
-    try:
-        return build()
-    except DataDependentOutputException:
-        with _disable_current_modes():
-            network = build()
-        with FakeCopyMode(fake):
-            return deepcopy(network)
+def _without_data(objective: nn.Module, fake: FakeTensorMode, device: str) -> nn.Module:
+    """A copy whose weights are fake; what its modules hold beside weights is shared."""
+    shared = {
+        id(value): value
+        for module in objective.modules()
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+    }
+    with _disable_current_modes(), FakeCopyMode(fake):
+        copied = deepcopy(objective, shared)
+    for module in copied.modules() if device != "cpu" else ():
+        for name, weight in module._parameters.items():
+            if weight is not None:
+                module._parameters[name] = nn.Parameter(weight.to(device), weight.requires_grad)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = buffer.to(device)
+    return copied
 
 
-def planned(part: str, steps: int, cost: StepCost, precision: str) -> PlannedFit:
-    """A fit with its time on this machine."""
-    return PlannedFit(part, steps, cost, steps * cost.flops / _flops_per_second(precision))
+def planned(part: Part) -> PlannedFit:
+    """The fit of one part with its cost and its time on this machine."""
+    recipe, blank = part.recipe, part.blank
+    assert recipe and part.objective and blank
+    objective = part.objective(blank())
+    cost = step_cost(objective, recipe.batch_size, recipe.precision, part.cases)
+    seconds = recipe.steps * cost.flops / _flops_per_second(recipe.precision)
+    return PlannedFit(part.name, recipe.steps, cost, seconds)
 
 
-class _Allocations(TorchDispatchMode):
-    """Follows the bytes of all living tensors; `peak` is their largest sum."""
+class _Numbers(TorchFunctionMode):
+    """Lets code read numbers off tensors without data: each is 0, or false."""
+
+    READ: ClassVar[dict[Any, Any]] = {
+        Tensor.__int__: 0, Tensor.__index__: 0, Tensor.__float__: 0.0, Tensor.__bool__: False,
+    }  # fmt: skip
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
+        given = {name: value for name, value in (kwargs or {}).items() if name != "generator"}
+        if func is torch.arange and "device" not in given:
+            with _disable_current_modes():  # a list of numbers, such as axes, not data
+                return func(*args, **given)
+        if args and isinstance(args[0], FakeTensor):
+            if func in self.READ:
+                return self.READ[func]
+            if func in (Tensor.item, Tensor.tolist, Tensor.numpy):
+                zeros = _zeros(args[0])
+                return zeros if func is Tensor.numpy else zeros.tolist()
+        return func(*args, **given)
+
+
+def _zeros(like: Tensor) -> np.ndarray:
+    kind = np.float32 if like.is_floating_point() else bool if like.dtype == torch.bool else int
+    return np.zeros(tuple(like.shape), kind)
+
+
+class _Counter(TorchDispatchMode):
+    """Counts operations, and follows the bytes of all living tensors to their largest sum."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.now, self.peak = 0, 0
+        self.now, self.peak, self.flops = 0, 0, 0.0
         self._seen: set[int] = set()
 
     def __torch_dispatch__(
@@ -157,6 +207,9 @@ class _Allocations(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **(kwargs or {}), out_val=out)
         for tensor in tree_leaves(out):
             if isinstance(tensor, FakeTensor):
                 self._follow(tensor.untyped_storage())

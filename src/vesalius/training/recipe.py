@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -44,6 +44,8 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    unhashed: ClassVar[frozenset[str]] = frozenset()
+    """Settings that came later and do not change which run this is."""
 
     @model_validator(mode="after")
     def _within_bounds(self) -> Self:
@@ -80,7 +82,7 @@ class Settings(BaseModel):
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with any setting."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        text = json.dumps(self.model_dump(mode="json", exclude=set(self.unhashed)), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

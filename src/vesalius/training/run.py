@@ -14,10 +14,10 @@ from typing_extensions import TypeVar
 
 from vesalius.networks.weights import read_tensors, write_tensors
 from vesalius.scans.fault import Refused
-from vesalius.scans.formats.json_file import OBJECT, read_json, write_json
+from vesalius.scans.formats.json_file import read_json, write_json
 from vesalius.scans.formats.table import read_table, write_table
 from vesalius.scans.output import hold, let_go, rank, require_apart
-from vesalius.scans.writing import append_line, make_folder, write_text
+from vesalius.scans.writing import append_line, make_folder, remove_if_there, write_text
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.recipe import Settings
 
@@ -126,6 +126,10 @@ class Run(Generic[Seen]):
         """Write the weights of a part, whole or not at all."""
         write_tensors(self.folder / f"{part}.safetensors", module.state_dict())
 
+    def forget(self, part: str) -> None:
+        """Remove the weights of a part that served others alone."""
+        remove_if_there(self.folder / f"{part}.safetensors")
+
     def load(self, part: str, module: nn.Module) -> None:
         """Fill a module with the weights of a part, or refuse a missing or damaged file."""
         path = self.folder / f"{part}.safetensors"
@@ -153,18 +157,6 @@ class Run(Generic[Seen]):
     def noted(self, name: str, model: type[Noted]) -> Noted:
         """What was kept under a name, or `Refused` where it is missing or damaged."""
         return read_json(self.folder / f"{name}.json", model, AGAIN, FORMAT)
-
-
-def method_of(folder: str | Path) -> str:
-    """The method that a run was fitted for: `guided` where its recipe names none.
-
-    Raises:
-        Refused: if the folder holds no recipe.
-    """
-    path = Path(folder) / "recipe.json"
-    if not path.exists():
-        raise Refused(folder, "holds no recipe.json", "point at a folder made by vesalius fit")
-    return str(read_json(path, OBJECT, AGAIN, FORMAT).get("method", "guided"))
 
 
 def require_place(folder: str | Path, *inputs: str | Path | None) -> None:

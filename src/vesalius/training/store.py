@@ -7,8 +7,9 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from torch import Tensor
 
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.formats.content import read_text
+from vesalius.scans.progress import Progress, followed
 from vesalius.scans.writing import refused_if_unwritable, remove_if_there, write_text
+from vesalius.training.device import fabric_for
 from vesalius.training.fingerprint import Fingerprint
 
 Box = tuple[slice, ...]
@@ -128,3 +131,50 @@ class CaseStore:
         return torch.from_numpy(
             np.stack([self._labels[row][box] for row in rows.tolist()]).astype(np.int64)
         )
+
+
+def stored(
+    folder: Path, fingerprint: Fingerprint, scans: Sequence[Any],
+    place: Callable[[Any], Scan], progress: Progress, labelled: bool = True,
+    what: str = "placing cases into one grid",
+) -> CaseStore:  # fmt: skip
+    """Scans in the grid of the fingerprint, on disk, written by the first process alone.
+
+    Args:
+        folder: of the store.
+        fingerprint: of the cohort.
+        scans: each handed to `place`, which brings it into the grid.
+        place: see `Grid`.
+        progress: told after each scan.
+        labelled: keep label maps as well.
+        what: is done, for the progress bar.
+    """
+    with fabric_for().rank_zero_first():
+        found = (place(scan) for scan in followed(scans, what, len(scans), progress))
+        return CaseStore.write(folder, fingerprint, len(scans), found, labelled)
+
+
+class BlankStore:
+    """Stands for a `CaseStore` in a plan: shapes without data.
+
+    Args:
+        fingerprint: tells grid, channels and labels.
+    """
+
+    def __init__(self, fingerprint: Fingerprint) -> None:
+        self.shape, self.channels = fingerprint.shape, len(fingerprint.channels)
+        self.label_count = len(fingerprint.labels)
+
+    def images(self, rows: Tensor, box: Box = ()) -> Tensor:
+        """Zeros `(B, C, D, H, W)`."""
+        return torch.zeros(len(rows), self.channels, *self._sides(box))
+
+    def labels(self, rows: Tensor, box: Box = ()) -> Tensor:
+        """Zeros `(B, D, H, W)`."""
+        return torch.zeros(len(rows), *self._sides(box), dtype=torch.long)
+
+    def _sides(self, box: Box) -> tuple[int, ...]:
+        return tuple(part.stop - part.start for part in box) or self.shape
+
+
+Store = CaseStore | BlankStore

@@ -50,3 +50,11 @@ class VisitsFingerprint(Settings):
             shape=visits.images.shape[2:], origin=visits.origin,
             content=content.hexdigest()[:16],
         )  # fmt: skip
+
+    @property
+    def counted(self) -> str:
+        """How much was learnt from, in words."""
+        return (
+            f"{self.pictures} pictures of {self.subjects} subjects, {self.followed} of whom came "
+            f"again within {self.longest_years:g} years"
+        )

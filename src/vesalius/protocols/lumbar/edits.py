@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.evidence.inpainting import context_error, dice, seam
+from vesalius.methods.inpainting.inpainter import FindingRequest, Inpainter, OneDraw
+from vesalius.methods.inpainting.latent import from_latent
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.protocols.lumbar.recipe import LumbarRecipe
 from vesalius.scans.case import LabelledScan
@@ -20,8 +22,6 @@ from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.spine import CANAL
 from vesalius.scans.writing import make_folder, write_text
-from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter, OneDraw
-from vesalius.synthesis.inpainting.latent import from_latent
 from vesalius.training.run import Run
 
 LONG = "repaint_long"

@@ -15,6 +15,11 @@ import numpy as np
 from scipy import stats
 
 from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
+from vesalius.methods.inpainting.balancing import balancing_orders
+from vesalius.methods.inpainting.closed_loop import Attempt, Order, write_inpainted
+from vesalius.methods.inpainting.inpainter import FindingRequest, Inpainter
+from vesalius.methods.inpainting.method import Inpainting
+from vesalius.methods.inpainting.recipe import InpaintingRecipe
 from vesalius.phantoms.cohorts.organs import write_spines
 from vesalius.phantoms.cohorts.writing import case_seeds
 from vesalius.phantoms.spine.anatomy import LEVELS
@@ -28,11 +33,8 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.writing import write_text
-from vesalius.synthesis.inpainting.balancing import balancing_orders
-from vesalius.synthesis.inpainting.closed_loop import Attempt, Order, write_inpainted
-from vesalius.synthesis.inpainting.fitting import fit_inpainting, prepare_inpainting
-from vesalius.synthesis.inpainting.inpainter import FindingRequest, Inpainter
-from vesalius.synthesis.inpainting.recipe import InpaintingRecipe
+from vesalius.training.fit import fit, prepare
+from vesalius.training.method import Reading
 from vesalius.training.run import Run
 
 HEALTHY = "healthy"
@@ -89,8 +91,8 @@ def run_lumbar(
         settings = recipe.inpainting.changed(seed=seed)
 
         def fitting(seed: int = seed, settings: InpaintingRecipe = settings) -> None:
-            prepared = prepare_inpainting(real, settings, progress)
-            fit_inpainting(prepared, folder / f"run-{seed}", progress)
+            prepared = prepare(Inpainting(), real, settings, Reading(progress))
+            fit(prepared, folder / f"run-{seed}", progress)
 
         def editing(seed: int = seed) -> None:
             run = Run.open(folder / f"run-{seed}", InpaintingRecipe)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from vesalius.synthesis.inpainting import recipe as synthesis
-from vesalius.synthesis.inpainting.methods import METHODS, Method
-from vesalius.tasks import classification
+from vesalius.methods.classification import crops as classification
+from vesalius.methods.inpainting import recipe as synthesis
+from vesalius.methods.inpainting.methods import METHODS, Method
 from vesalius.training.recipe import Settings
 
 NETWORKS: tuple[synthesis.Network, ...] = ("voxelwise", "ordinary", "concat")

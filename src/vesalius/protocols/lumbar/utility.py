@@ -13,6 +13,11 @@ import numpy as np
 from scipy import stats
 
 from vesalius.evidence.figure import Figure, bootstrapped
+from vesalius.methods.classification.crops import (
+    LabelledCrops,
+    classify,
+    fit_classifier,
+)
 from vesalius.phantoms.cohorts.organs import write_spines
 from vesalius.phantoms.cohorts.writing import case_seeds
 from vesalius.phantoms.spine.anatomy import LEVELS
@@ -26,11 +31,6 @@ from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
 from vesalius.scans.writing import make_folder
-from vesalius.tasks.classification import (
-    LabelledCrops,
-    classify,
-    fit_classifier,
-)
 
 ARMS = ("real", "augmented", "ceiling")
 CROP = (8, 40, 40)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vesalius.methods.classification.grading import RISE
 from vesalius.scans.visit_layouts import GRADE
 from vesalius.scans.visits import Visits
-from vesalius.tasks.grading import RISE
 
 DRIVERS = ("alignment_degrees", "severity")
 

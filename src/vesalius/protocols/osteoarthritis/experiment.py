@@ -20,6 +20,19 @@ from safetensors.numpy import load_file, save_file
 from vesalius.evidence.discrimination import auc_difference, auc_figure
 from vesalius.evidence.figure import Figure, Results, mean_figure
 from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.methods.classification.method import Classification
+from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.recipe import ClassificationRecipe
+from vesalius.methods.progression.futures import Foreseer
+from vesalius.methods.progression.method import Progression
+from vesalius.methods.progression.prognosis import GRADES, HIGHEST, Prognosis, prepare_grader
+from vesalius.methods.progression.projection import (
+    Projected,
+    draw_styles,
+    project,
+)
+from vesalius.methods.progression.reader import read_attributes
+from vesalius.methods.progression.recipe import PUBLISHED_PROJECTION
 from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.protocols.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
@@ -27,28 +40,14 @@ from vesalius.protocols.osteoarthritis.future import future_figures, space_error
 from vesalius.protocols.osteoarthritis.methods import Foretold, Methods
 from vesalius.protocols.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.protocols.osteoarthritis.risk import risk_figures
-from vesalius.protocols.prognosis import GRADES, HIGHEST, Prognosis, fit_grader
 from vesalius.protocols.stages import Stages
 from vesalius.protocols.strands import Measured, Work, run_strands
 from vesalius.scans.classified import Classified
 from vesalius.scans.progress import Progress, silent
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
-from vesalius.synthesis.progression.fitting import fit_progression, prepare_progression
-from vesalius.synthesis.progression.futures import Foreseer
-from vesalius.synthesis.progression.projection import (
-    Projected,
-    draw_styles,
-    project,
-)
-from vesalius.synthesis.progression.reader import read_attributes
-from vesalius.synthesis.progression.recipe import PUBLISHED_PROJECTION
-from vesalius.tasks.classifier_run import (
-    ClassificationRecipe,
-    TrainedClassifier,
-    fit_classification,
-    prepare_classification,
-)
+from vesalius.training.fit import fit, plan_fit
+from vesalius.training.method import Reading
 
 DRAWN = 500
 """Pictures of each set for the Fréchet distance, at most."""
@@ -126,8 +125,10 @@ class _Experiment:
         return self._visits("followed").split_by_patient(own.held_out, own.seed)
 
     def _progression(self) -> dict[str, Figure]:
-        ready = prepare_progression(self._visits("followed"), self.recipe.progression)
-        fit_progression(ready, self.folder / "run", self.progress)
+        method = Progression()
+        data = method.read(self._visits("followed"), self.recipe.progression, Reading())
+        ready = plan_fit(method, replace(data, grading=None))  # graded by other patients, later
+        fit(ready, self.folder / "run", self.progress)
         return {}
 
     def _grading(self) -> dict[str, Figure]:
@@ -135,7 +136,11 @@ class _Experiment:
             preset=self.recipe.preset, seed=self.recipe.seed, classifier=self.recipe.grading
         )
         foreseer = Foreseer.open(self.folder / "run")
-        fit_grader(foreseer, self._visits("graded"), HIGHEST, recipe, self.progress)
+        ready = prepare_grader(
+            self._visits("graded"), HIGHEST, recipe,
+            lambda visits: foreseer.redrawn(visits, self.progress),
+        )  # fmt: skip
+        fit(ready, self.folder / "run" / GRADES, self.progress)
         return {}
 
     def _end_to_end(self) -> dict[str, Figure]:
@@ -151,10 +156,12 @@ class _Experiment:
         recipe = ClassificationRecipe(
             preset=self.recipe.preset, seed=self.recipe.seed, held_out=0.25, classifier=own
         )
-        ready = prepare_classification(images, recipe)
+        method = Classification()
         grader = TrainedClassifier.open(self.folder / "run" / GRADES)
         begun = grader.begun(outputs=1, seed=self.recipe.seed)
-        fit_classification(ready, self.folder / "end-to-end", self.progress, begun)
+        data = method.read(images, recipe, Reading())
+        ready = plan_fit(method, replace(data, first=begun))
+        fit(ready, self.folder / "end-to-end", self.progress)
         positives = np.array([float(told.fast[row]) for row in chosen])
         return {"outcomes/fast": mean_figure(positives, "")}
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vesalius.methods.classification.grading import rise_risk
+from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.progression.courses import Baseline, along
+from vesalius.methods.progression.fates import Fates
+from vesalius.methods.progression.neighbours import PublishedMetric, nearest, thinned
+from vesalius.methods.progression.prognosis import Prognosis
+from vesalius.methods.progression.projection import draw_styles
+from vesalius.methods.progression.reader import read_attributes
 from vesalius.protocols.osteoarthritis.cohort import Outcomes, drivers
-from vesalius.protocols.prognosis import Prognosis
 from vesalius.scans.visits import Visits
-from vesalius.synthesis.progression.courses import Baseline, along
-from vesalius.synthesis.progression.fates import Fates
-from vesalius.synthesis.progression.neighbours import PublishedMetric, nearest, thinned
-from vesalius.synthesis.progression.projection import draw_styles
-from vesalius.synthesis.progression.reader import read_attributes
-from vesalius.tasks.classifier_run import TrainedClassifier
-from vesalius.tasks.grading import rise_risk
 
 
 @dataclass(frozen=True, eq=False)

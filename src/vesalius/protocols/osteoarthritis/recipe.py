@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vesalius.synthesis.progression.recipe import PRESETS as PROGRESSIONS
-from vesalius.synthesis.progression.recipe import ProgressionRecipe
-from vesalius.tasks.adversarial_training import PRESETS as TRAININGS
-from vesalius.tasks.adversarial_training import ClassifierTraining
+from vesalius.methods.classification.training import PRESETS as TRAININGS
+from vesalius.methods.classification.training import ClassifierTraining
+from vesalius.methods.progression.recipe import PRESETS as PROGRESSIONS
+from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.training.recipe import FitRecipe, Settings
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from vesalius.evidence.calibration import calibration_error
 from vesalius.evidence.discrimination import auc_difference, auc_figure
 from vesalius.evidence.figure import Figure
+from vesalius.methods.classification.pipeline import TrainedClassifier
 from vesalius.scans.classified import Classified
-from vesalius.tasks.classifier_run import TrainedClassifier
 
 Trained = Mapping[str, Sequence[TrainedClassifier]]
 

@@ -8,16 +8,19 @@ what maps must beat are added.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from vesalius.evidence.discrimination import auc_figure, mean_auc
 from vesalius.evidence.figure import Figure, Results
-from vesalius.networks.classifier import residual_classifier
+from vesalius.methods.classification.method import Classification, ClassificationData
+from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.recipe import ClassificationRecipe
+from vesalius.methods.classification.training import Training, first_stage, untrained
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.protocols.robustness.discrimination import Trained, discrimination_figures
 from vesalius.protocols.robustness.pointing import pointing_figures, readable_path
@@ -34,14 +37,8 @@ from vesalius.scans.classified_layouts import read_cohort
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, followed, silent
 from vesalius.scans.writing import make_folder, write_text
-from vesalius.tasks.adversarial_training import Training, first_stage
-from vesalius.tasks.classifier_run import (
-    ClassificationRecipe,
-    PreparedClassification,
-    TrainedClassifier,
-    fit_classification,
-    prepare_classification,
-)
+from vesalius.training.fit import fit, plan_fit
+from vesalius.training.method import Reading
 
 ROUTINGS = {"published": published_scores, "honest": honest_scores}
 CURVE = ("training", "routing", "epsilon", "auc")
@@ -134,21 +131,21 @@ class _DataExperiment:
             self._read[name] = read_cohort(cohort, (), self.own.side, self.progress)
         return self._read[name]
 
-    def _prepared(self, arm: Training, seed: int) -> PreparedClassification:
+    def _data(self, arm: Training, seed: int) -> ClassificationData:
         recipe = ClassificationRecipe(
             preset=self.recipe.preset, seed=self.recipe.seed + seed,
             classifier=self.recipe.training(self.data, arm),
         )  # fmt: skip
-        return prepare_classification(self._images("real"), recipe)
+        return Classification().read(self._images("real"), recipe, Reading())
 
     def _first(self) -> dict[str, Figure]:
         """The fit that all arms of a seed begin with."""
         for seed in range(self.recipe.seeds):
             path = self._begun(seed)
             if not path.is_file():
-                ready = self._prepared("standard", seed)
+                data = self._data("standard", seed)
                 network = first_stage(
-                    ready.training, ready.held_out, ready.recipe.classifier, ready.recipe.seed,
+                    data.training, data.held_out, data.recipe.classifier, data.recipe.seed,
                     make_folder(path.parent), self.progress,
                 )  # fmt: skip
                 state = network.state_dict()
@@ -160,14 +157,14 @@ class _DataExperiment:
 
     def _fit(self, arm: Training) -> dict[str, Figure]:
         for seed in range(self.recipe.seeds):
-            ready = self._prepared(arm, seed)
-            own = ready.recipe.classifier
-            network: nn.Module = residual_classifier(
-                ready.fingerprint.channels, len(ready.fingerprint.labels),
-                len(ready.fingerprint.shape), own.depth, own.width, own.stem,
-            )  # fmt: skip
+            data = self._data(arm, seed)
+            seen = data.fingerprint
+            network = untrained(
+                data.recipe.classifier, seen.channels, len(seen.labels), len(seen.shape)
+            )
             network.load_state_dict(load_file(self._begun(seed)))
-            fit_classification(ready, self._run(arm, seed), self.progress, network)
+            ready = plan_fit(Classification(), replace(data, first=network))
+            fit(ready, self._run(arm, seed), self.progress)
         return {}
 
     def _run(self, arm: Training, seed: int) -> Path:
@@ -221,7 +218,7 @@ class _DataExperiment:
 
     def _saliency(self) -> Measured:
         arms, headline = self._arms, self.own.headline
-        path = readable_path(arms["dual"], self._prepared("dual", 0).held_out, headline)
+        path = readable_path(arms["dual"], self._data("dual", 0).held_out, headline)
         figures = pointing_figures(
             arms, self._images("real"), self._images("test"), headline, path
         )  # fmt: skip

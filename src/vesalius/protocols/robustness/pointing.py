@@ -14,11 +14,11 @@ from vesalius.evidence.localisation import (
     rank_likeness,
     share_inside,
 )
+from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.saliency import METHODS, Method, randomised, saliency
 from vesalius.networks.dual_norm import Path
 from vesalius.protocols.robustness.discrimination import Trained
 from vesalius.scans.classified import Classified
-from vesalius.tasks.classifier_run import TrainedClassifier
-from vesalius.tasks.saliency import METHODS, Method, randomised, saliency
 
 MEASURES = {
     "pointing_game": pointing_game, "saliency_in_mask": share_inside,

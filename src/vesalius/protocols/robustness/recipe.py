@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vesalius.tasks.adversarial_training import PRESETS as TRAININGS
-from vesalius.tasks.adversarial_training import ClassifierTraining, Training
+from vesalius.methods.classification.training import PRESETS as TRAININGS
+from vesalius.methods.classification.training import ClassifierTraining, Training
 from vesalius.training.recipe import Settings
 
 Data = Literal["radiograph", "mri", "ct"]

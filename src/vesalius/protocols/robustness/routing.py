@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vesalius.methods.classification.training import losses
 from vesalius.networks.dual_norm import Path, is_dual, through
 from vesalius.scans.classified import Classified
-from vesalius.tasks.adversarial_training import losses
 from vesalius.training.attacks import Attack, Losses, pgd, still
 from vesalius.training.strong_attacks import margins, strongest
 

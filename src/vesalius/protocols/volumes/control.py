@@ -9,11 +9,11 @@ import numpy as np
 
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.figure import Figure
+from vesalius.methods.segmentation.pipeline import TrainedSegmenter
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.writing import write_text
-from vesalius.tasks.segmenter_run import TrainedSegmenter
 
 
 def measure_control(

@@ -16,6 +16,17 @@ from typing import Any
 import numpy as np
 
 from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.methods.segmentation.method import Segmentation
+from vesalius.methods.segmentation.pipeline import TrainedSegmenter
+from vesalius.methods.segmentation.recipe import SegmentationRecipe
+from vesalius.methods.volumes.drawing import (
+    Sampling,
+    VolumePainter,
+    generate_volumes,
+    sampling_of,
+)
+from vesalius.methods.volumes.method import Volumes, reconstruction_of
+from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.protocols.audit import audit
@@ -32,24 +43,8 @@ from vesalius.protocols.volumes.recipe import Organ, VolumesProtocolRecipe
 from vesalius.protocols.volumes.teaching import Teaching, teaching_figures
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, silent
-from vesalius.synthesis.volumes.drawing import (
-    Sampling,
-    VolumePainter,
-    generate_volumes,
-    sampling_of,
-)
-from vesalius.synthesis.volumes.fitting import (
-    fit_volumes,
-    prepare_volumes,
-    reconstruction_of,
-)
-from vesalius.synthesis.volumes.recipe import VolumesRecipe
-from vesalius.tasks.segmenter_run import (
-    SegmentationRecipe,
-    TrainedSegmenter,
-    fit_segmentation,
-    prepare_segmentation,
-)
+from vesalius.training.fit import fit, prepare
+from vesalius.training.method import Reading
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
@@ -135,8 +130,9 @@ class _OrganExperiment:
         )
 
     def _fit(self) -> None:
-        prepared = prepare_volumes(self._cohort("real"), self._method(), self.progress)
-        fit_volumes(prepared, self.folder / "run", self.progress)
+        reading = Reading(self.progress)
+        prepared = prepare(Volumes(), self.folder / "real", self._method(), reading)
+        fit(prepared, self.folder / "run", self.progress)
 
     @property
     def _run(self) -> Run:
@@ -146,8 +142,9 @@ class _OrganExperiment:
         return _reconstruction_figures(self._run, "reconstruction")
 
     def _gaussian(self) -> None:
-        prepared = prepare_volumes(self._cohort("real"), self._method("gaussian"), self.progress)
-        run = fit_volumes(prepared, self.folder / GAUSSIAN_FIT, self.progress)
+        reading, recipe = Reading(self.progress), self._method("gaussian")
+        prepared = prepare(Volumes(), self.folder / "real", recipe, reading)
+        run = fit(prepared, self.folder / GAUSSIAN_FIT, self.progress)
         generate_volumes(
             run, self.folder / "drawn-gaussian", self.recipe.test_cases, self.recipe.seed,
             progress=self.progress,
@@ -266,8 +263,8 @@ class _OrganExperiment:
             seed=self.recipe.seed, spacing_mm=self.own.working_mm,
             segmenter=self.recipe.segmenter.changed(mirror=self.own.mirror),
         )  # fmt: skip
-        ready = prepare_segmentation(self._cohort("real"), recipe, progress=self.progress)
-        segmenter = fit_segmentation(ready, self.folder / "segmenter", self.progress)
+        ready = prepare(Segmentation(), self.folder / "real", recipe, Reading(self.progress))
+        segmenter = fit(ready, self.folder / "segmenter", self.progress)
         measure_control(
             self.folder / "control.csv", TrainedSegmenter(segmenter), drawn,
             self._cohort("unseen"), seen.attribute, self.progress,

@@ -17,11 +17,11 @@ from vesalius.evidence.fidelity import (
 from vesalius.evidence.figure import Figure, jackknifed, mean_figure
 from vesalius.evidence.frechet import Extractor, features, frechet_distance
 from vesalius.evidence.slices import neighbour_similarity, planes
+from vesalius.methods.volumes.drawing import VolumePainter
+from vesalius.methods.volumes.model import slice_axis
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, followed
 from vesalius.scans.volume import Volume
-from vesalius.synthesis.volumes.drawing import VolumePainter
-from vesalius.synthesis.volumes.model import slice_axis
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.run import Run
 

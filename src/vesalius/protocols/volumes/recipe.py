@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vesalius.synthesis.volumes.recipe import PRESETS as VOLUMES
-from vesalius.synthesis.volumes.recipe import Sampler, VolumesRecipe
-from vesalius.tasks.pretraining import PRESETS as PRETRAININGS
-from vesalius.tasks.pretraining import PretrainingRecipe
-from vesalius.tasks.segmentation import PRESETS as SEGMENTERS
-from vesalius.tasks.segmentation import SegmenterRecipe
+from vesalius.methods.pretraining.training import PRESETS as PRETRAININGS
+from vesalius.methods.pretraining.training import PretrainingRecipe
+from vesalius.methods.segmentation.training import PRESETS as SEGMENTERS
+from vesalius.methods.segmentation.training import SegmenterRecipe
+from vesalius.methods.volumes.recipe import PRESETS as VOLUMES
+from vesalius.methods.volumes.recipe import Sampler, VolumesRecipe
 from vesalius.training.recipe import FitRecipe, Settings
 
 Organ = Literal["breast", "chest"]

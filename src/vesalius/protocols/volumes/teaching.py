@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from vesalius.evidence.figure import Figure, student_mean
+from vesalius.methods.pretraining.method import seen_images
+from vesalius.methods.pretraining.training import pretrain
+from vesalius.methods.segmentation.training import TrainingScans, fit_segmenter
 from vesalius.networks.segmenter import Segmenter
 from vesalius.phantoms.deformation import smooth_noise
 from vesalius.protocols.volumes.recipe import (
@@ -23,9 +26,6 @@ from vesalius.protocols.volumes.recipe import (
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress
 from vesalius.scans.writing import make_folder, write_text
-from vesalius.tasks.pretrained_run import seen_images
-from vesalius.tasks.pretraining import pretrain
-from vesalius.tasks.segmentation import TrainingScans, fit_segmenter
 from vesalius.training.device import fabric_for
 
 COLUMNS = ("fraction", "arm", "seed", "case", "dice")

@@ -1,0 +1,1 @@
+"""Classification: adversarial training with dual batch normalisation, and saliency maps."""

@@ -1,0 +1,297 @@
+"""Guided synthesis as a method: what it reads, its four networks, and what they learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.methods.guided.closed_loop import calibrate
+from vesalius.methods.guided.drawing import Painter
+from vesalius.methods.guided.model import GuidedModel, condition_of
+from vesalius.methods.guided.objectives import (
+    ImageAutoencoderObjective,
+    ImageDenoiserObjective,
+    LabelDenoiserObjective,
+    LabelVaeObjective,
+)
+from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
+from vesalius.networks.shape_space import ShapeSpace
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.grid import fit_grid
+from vesalius.scans.progress import Progress, followed
+from vesalius.training.coding import coded
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.reading import cohort_of, read_split
+from vesalius.training.recipe import Settings
+from vesalius.training.run import Run
+from vesalius.training.store import BlankStore, CaseStore, stored
+
+TRAINING_CODES = "label_codes.npy"
+CALIBRATION_CASES = 12
+
+
+@dataclass(frozen=True)
+class GuidedData(Data):
+    """Labelled scans; the first `fitted` are learnt from, the others are held out."""
+
+    scans: tuple[LabelledScan, ...] = field(default=(), kw_only=True)
+    fitted: int = field(default=0, kw_only=True)
+
+    @property
+    def conditions(self) -> Tensor:
+        """What the attributes of each case measure, `(N, A + 1)`."""
+        seen: Fingerprint = self.fingerprint
+        values = [
+            [one.attribute.of(scan.label_map, seen.labels) for one in seen.attributes]
+            for scan in self.scans
+        ]
+        return condition_of(values, seen.attributes)
+
+
+class Guided(Method[GuidedData]):
+    """Fit guided synthesis: label maps steered by attributes, and images from label maps."""
+
+    name, title = "guided", "guided synthesis"
+    settings, measured = GuidedRecipe, Fingerprint
+    caution = (
+        "Not for diagnosis. What it generates lies within its training range; audit it for copies "
+        "of its training cases with `vesalius prove` before it leaves the house."
+    )
+
+    def recipe(
+        self, *, preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
+        attribute: list[str] | None = None, spacing: float | None = None,
+        label_autoencoder: Literal["auto", "shape_space", "vae"] | None = None, seed: int = 0,
+    ) -> GuidedRecipe:  # fmt: skip
+        """Settings of a run.
+
+        Parameters
+        ----------
+        preset: str
+            Sizes and steps: demo for CPU minutes, workstation for one GPU at 2 mm, paper for 1 mm.
+        attribute: list[str]
+            What to steer by: ventricle_volume_ml, or `<label>_volume_ml` of any label. May be
+            repeated.
+        spacing: float
+            Edge length in mm to work at; the cohort's own without it.
+        label_autoencoder: str
+            Kind of label autoencoder; auto decides by the size of the cohort. The preset's without
+            it.
+        seed: int
+            Of the fit.
+        """
+        base = PRESETS[preset]
+        return base.changed(
+            attributes=tuple(attribute or base.attributes),
+            spacing_mm=base.spacing_mm if spacing is None else spacing,
+            label_autoencoder=label_autoencoder or base.label_autoencoder,
+            seed=seed,
+        )
+
+    def read(
+        self, source: str | Path | Cohort, recipe: GuidedRecipe, reading: Reading
+    ) -> GuidedData:
+        """Read a labelled cohort in nnU-Net v2 raw format.
+
+        Raises:
+            Refused: for too few cases, or an attribute that cannot be measured or does not vary.
+        """
+        cohort = cohort_of(source, True, reading)
+        sound = read_split(cohort, recipe, reading)
+        fitted, scans = sound.fitted, sound.scans
+        grid = fit_grid(scans, recipe.spacing_mm, recipe.grid_multiple(fitted))
+        seen = Fingerprint.of(cohort, sound.cases[:fitted], scans[:fitted], grid, recipe.attributes)
+        held, decision = 0.0, "convolutional VAE"
+        if recipe.chosen_label_autoencoder(fitted) == "shape_space":
+            count = min(recipe.components, fitted - 1)
+            voxels = len(seen.labels) * float(np.prod(seen.shape))
+            # Signed distances of all cases, once more while they are stacked; axes, twice packed.
+            held = voxels * (4.0 * fitted + 6.0 * count)
+            decision = f"linear shape space of {count} components"
+        return GuidedData(
+            recipe, seen, held, (f"label autoencoder: {decision}",), {"split": sound.split},
+            scans=scans, fitted=fitted,
+        )  # fmt: skip
+
+    def parts(self, data: GuidedData) -> list[Part]:
+        """Label autoencoder, label denoiser, image autoencoder, image denoiser."""
+        return _Networks(data).parts()
+
+    def finish(self, data: GuidedData, run: Run, progress: Progress) -> None:
+        """Calibrate the curve from request to measurement, and the noise of the images."""
+        if not run.has_note("calibration"):
+            calibrate(run, data.scans[: min(CALIBRATION_CASES, data.fitted)], progress=progress)
+
+    def card(self, data: GuidedData, run: Run) -> list[str]:
+        """Channels, labels, grid, kind of label autoencoder, and range of each attribute."""
+        seen: Fingerprint = data.fingerprint
+        kinds = {"shape_space": "linear shape space", "vae": "convolutional VAE"}
+        kind = data.recipe.chosen_label_autoencoder(seen.cases)
+        return [*seen.lines, f"label autoencoder: {kinds[kind]}", *seen.ranges]
+
+    def open(self, run: Run) -> Painter:
+        """The networks on their device, ready to generate."""
+        return Painter(run)
+
+
+class Losses(Settings):
+    """Loss of the label denoiser on held-out cases, if there are any.
+
+    Attributes:
+        validation_loss_of_prior_alone: of the normal distribution of the codes.
+        validation_loss: of that and the network.
+    """
+
+    validation_loss_of_prior_alone: float | None = None
+    validation_loss: float | None = None
+
+
+class _Networks:
+    """The four networks of a fit, and what each learns from once those before it are there."""
+
+    def __init__(self, data: GuidedData) -> None:
+        self.data, self.recipe, self.seen = data, data.recipe, data.fingerprint
+        self.model, self.blank = GuidedModel(data.recipe, data.fingerprint), BlankStore(self.seen)
+        self._store: CaseStore | None = None
+
+    def parts(self) -> list[Part]:
+        model, recipe, fitted = self.model, self.recipe, self.data.fitted
+        validated = len(self.data.scans) > fitted
+        code_fit = recipe.fit_label_denoiser
+        if not validated:
+            code_fit = code_fit.changed(validate_every=0)
+        space = model.label_autoencoder
+        if isinstance(space, ShapeSpace):
+            labels = Part("label_autoencoder", space, inputs=self.store, solve=self._shape_space)
+        else:
+            labels = Part(
+                "label_autoencoder", model.part("label_autoencoder"),
+                recipe.fit_label_autoencoder, fitted,
+                lambda store: LabelVaeObjective(
+                    model.label_autoencoder, store, recipe.label_kl_weight  # type: ignore[arg-type]
+                ),
+                self.store, lambda: self.blank,
+            )  # fmt: skip
+        return [
+            labels,
+            Part(
+                "label_denoiser", model.label_denoiser, code_fit, fitted, self._label_objective,
+                self._label_codes, self._blank_label_codes, after=self._compare_with_prior,
+            ),
+            Part(
+                "image_autoencoder", model.image_autoencoder, recipe.fit_image_autoencoder, fitted,
+                lambda store: ImageAutoencoderObjective(
+                    model.image_autoencoder, store, recipe.image_crop, recipe.image_kl_weight
+                ),
+                self.store, lambda: self.blank,
+            ),
+            Part(
+                "image_denoiser", model.image_denoiser, recipe.fit_image_denoiser, fitted,
+                lambda given: ImageDenoiserObjective(model.image_denoiser, *given),
+                self._image_codes, self._blank_image_codes,
+            ),
+        ]  # fmt: skip
+
+    def store(self, run: Run, progress: Progress) -> CaseStore:
+        """All cases in one grid, on disk."""
+        if self._store is None:
+            self._store = stored(
+                run.state / "cohort", self.seen, self.data.scans, self.seen.grid.place, progress
+            )
+        return self._store
+
+    def _shape_space(self, run: Run, progress: Progress) -> None:
+        """The principal components in closed form; codes of the training cases come with them."""
+        store, fitted = self.store(run, progress), self.data.fitted
+        rows = (store.labels(torch.tensor([row]))[0].numpy() for row in range(fitted))
+        space = self.model.label_autoencoder
+        assert isinstance(space, ShapeSpace)
+        codes = space.fit(followed(rows, "finding the shape space", fitted, progress))
+        np.save(run.state / TRAINING_CODES, codes.numpy())
+
+    def _label_codes(self, run: Run, progress: Progress) -> tuple[Any, ...]:
+        """Codes of all cases at unit spread, their conditions, and those of held-out cases.
+
+        The normal distribution of the codes is fitted first; the network adds what departs from it.
+        """
+        network, fitted = self.model.label_denoiser, self.data.fitted
+        store = self.store(run, progress)
+        pairs, kept = [], run.state / TRAINING_CODES
+        if kept.is_file():
+            known = torch.from_numpy(np.load(kept))
+            pairs.append(torch.stack([known, torch.zeros_like(known)]))
+        encoder = self.model.label_autoencoder
+        pairs += coded(
+            self.model.part("label_autoencoder"), encoder.encode, store.labels,
+            range(fitted if pairs else 0, len(store)), "32-true", "coding labels", progress,
+        )  # fmt: skip
+        means, spreads = torch.cat(pairs, dim=1)
+        conditions, training = self.data.conditions, means[:fitted]
+        if network.prior is not None:
+            network.prior.fit(training, conditions[:fitted])
+        else:
+            network.code_mean.copy_(training.mean())
+            network.code_scale.copy_(training.std())
+            means = (means - network.code_mean) / network.code_scale
+            spreads = spreads / network.code_scale
+        held_out = (means[fitted:], conditions[fitted:])
+        given = ((means[:fitted], spreads[:fitted]), conditions[:fitted], held_out)
+        if len(held_out[0]) and not run.has_note("label_denoiser"):
+            alone = Losses(
+                validation_loss_of_prior_alone=self._label_objective(given).validation_loss()
+            )
+            run.note("label_denoiser", alone.model_dump())
+        return given
+
+    def _blank_label_codes(self) -> tuple[Any, ...]:
+        size, batch = self.model.label_autoencoder.code_shape, self.recipe.fit_label_denoiser
+        codes = torch.zeros(batch.batch_size, *size)
+        conditions = torch.zeros(batch.batch_size, len(self.seen.attributes) + 1)
+        return (codes, codes), conditions, (codes[:0], conditions[:0])
+
+    def _label_objective(self, given: tuple[Any, ...]) -> LabelDenoiserObjective:
+        codes, conditions, held_out = given
+        return LabelDenoiserObjective(
+            self.model.label_denoiser, codes, conditions, held_out, self.recipe.drop_condition
+        )
+
+    def _compare_with_prior(self, run: Run, progress: Progress) -> None:
+        """Note the loss on held-out cases beside that of the normal distribution alone."""
+        if len(self.data.scans) == self.data.fitted:
+            if not run.has_note("label_denoiser"):
+                run.note("label_denoiser", Losses().model_dump())
+            return
+        noted = run.noted("label_denoiser", Losses)
+        if noted.validation_loss is None:
+            objective = self._label_objective(self._label_codes(run, progress))
+            self.model.label_denoiser.eval()
+            loss = objective.validation_loss()
+            run.note("label_denoiser", noted.changed(validation_loss=loss).model_dump())
+
+    def _image_codes(self, run: Run, progress: Progress) -> tuple[Any, ...]:
+        """Mean and standard deviation of the image codes of the training cases, and the store."""
+        store, network = self.store(run, progress), self.model.image_denoiser
+        encoder = self.model.image_autoencoder
+        pairs = coded(
+            encoder, encoder.encode, store.images, range(self.data.fitted),
+            self.recipe.fit_image_denoiser.precision, "coding images", progress,
+        )  # fmt: skip
+        means, spreads = torch.cat(pairs, dim=1)
+        axes = (0, 2, 3, 4)
+        network.code_mean.copy_(means.mean(dim=axes, keepdim=True))
+        variance = means.var(dim=axes, keepdim=True) + (spreads**2).mean(dim=axes, keepdim=True)
+        network.code_scale.copy_(variance.sqrt())
+        return (means, spreads), store
+
+    def _blank_image_codes(self) -> tuple[Any, ...]:
+        sides = [side // self.model.image_autoencoder.coarseness for side in self.seen.shape]
+        count = self.recipe.fit_image_denoiser.batch_size
+        codes = torch.zeros(count, self.recipe.image_code_channels, *sides)
+        return (codes, codes), self.blank

@@ -1,0 +1,158 @@
+"""The four networks of guided synthesis, built from a recipe and a fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vesalius.diffusion.preconditioning import normalised_input, output_spread, preconditioned
+from vesalius.diffusion.schedules import SCHEDULES, Schedule, against
+from vesalius.methods.guided.recipe import GuidedRecipe
+from vesalius.networks.code_denoiser import CodeDenoiser
+from vesalius.networks.gaussian_prior import GaussianPrior
+from vesalius.networks.image_autoencoder import ImageAutoencoder
+from vesalius.networks.label_autoencoder import LabelAutoencoder
+from vesalius.networks.label_unet import LabelUNet
+from vesalius.networks.label_vae import LabelVae
+from vesalius.networks.latent_denoiser import SpadeLatentDenoiser
+from vesalius.networks.shape_space import ShapeSpace
+from vesalius.training.fingerprint import AttributeRange, Fingerprint
+
+PARTS = ("label_autoencoder", "label_denoiser", "image_autoencoder", "image_denoiser")
+
+
+def condition_of(
+    values: Sequence[Sequence[float]], attributes: Sequence[AttributeRange]
+) -> Tensor:  # fmt: skip
+    """Attribute values `(B, A)` in their own units as condition vectors `(B, A + 1)`.
+
+    The last entry is 1: there is a condition. `null_condition` has 0 throughout.
+
+    >>> seen = AttributeRange(name="x_volume_ml", measure="volume_ml", labels=("x",), low=0,
+    ...                       high=100, mean=5.0, sd=1.0)
+    >>> condition_of([[25.0], [36.0]], [seen]).tolist()
+    [[0.0, 1.0], [1.0, 1.0]]
+    """
+    rows = [
+        [*(seen.standardised(v) for seen, v in zip(attributes, row, strict=True)), 1.0]
+        for row in values
+    ]
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+class LabelDenoiser(nn.Module):
+    """Guesses clean label codes, told attributes.
+
+    In a shape space the exact answer for normally distributed codes comes first, and the network
+    adds to it; on convolutional codes the network works alone, on codes scaled to unit spread.
+    """
+
+    def __init__(
+        self, network: nn.Module, prior: GaussianPrior | None, schedule: Schedule
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network, self.prior, self.schedule = network, prior, schedule
+        self.register_buffer("code_mean", torch.zeros(()))
+        self.register_buffer("code_scale", torch.ones(()))
+        self.code_mean: Tensor
+        self.code_scale: Tensor
+
+    def first_guess(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """What is known of x₀ without the network."""
+        if self.prior is not None:
+            level = against(level, x)
+            alpha, sigma = self.schedule.alpha(level), self.schedule.sigma(level)
+            return self.prior.denoise(x, alpha, sigma, condition)
+        return preconditioned(torch.zeros_like(x), x, level, self.schedule)
+
+    def spread(self, level: Tensor, x: Tensor) -> Tensor:
+        """How far off the first guess may be at a level."""
+        return output_spread(level, x, self.schedule)
+
+    def correction(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """F: what the network adds, in units of `spread`."""
+        out: Tensor = self.network(normalised_input(x, level, self.schedule), level, condition)
+        return out
+
+    def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        guess = self.first_guess(x, level, condition)
+        return guess + self.spread(level, x) * self.correction(x, level, condition)
+
+
+class ImageDenoiser(nn.Module):
+    """Guesses clean image codes at unit spread; knows how to bring codes there and back."""
+
+    def __init__(
+        self, network: SpadeLatentDenoiser, code_channels: int, schedule: Schedule
+    ) -> None:
+        super().__init__()
+        self.network, self.schedule = network, schedule
+        self.register_buffer("code_mean", torch.zeros(1, code_channels, 1, 1, 1))
+        self.register_buffer("code_scale", torch.ones(1, code_channels, 1, 1, 1))
+        self.code_mean: Tensor
+        self.code_scale: Tensor
+
+    def forward(self, x: Tensor, level: Tensor, maps: dict[int, Tensor]) -> Tensor:
+        out = self.network(normalised_input(x, level, self.schedule), level, maps)
+        return preconditioned(out, x, level, self.schedule)
+
+
+class GuidedModel:
+    """The parts by name, untrained.
+
+    >>> from vesalius.methods.guided.recipe import PRESETS
+    >>> seen = AttributeRange(name="x_volume_ml", measure="volume_ml", labels=("x",), low=0,
+    ...                       high=100, mean=5.0, sd=1.0)
+    >>> fingerprint = Fingerprint(
+    ...     cases=9, subjects=9, channels=("T1",), labels={"background": 0, "x": 1}, origin="",
+    ...     shape=(16, 16, 16), spacing_mm=(4.0, 4.0, 4.0), affine=((4.0, 0, 0, 0), (0, 4.0, 0, 0),
+    ...     (0, 0, 4.0, 0), (0, 0, 0, 1)), orientation="RAS", intensity_low=(0.0,),
+    ...     intensity_high=(1.0,), intensity_bounds=((0.0, 1.0),), attributes=(seen,), content="")
+    >>> GuidedModel(PRESETS["smallest"], fingerprint).kind
+    'shape_space'
+    """
+
+    def __init__(self, recipe: GuidedRecipe, fingerprint: Fingerprint) -> None:
+        labels, shape = len(fingerprint.labels), fingerprint.shape
+        conditions = len(fingerprint.attributes) + 1
+        self.recipe, self.fingerprint = recipe, fingerprint
+        self.schedule = SCHEDULES[recipe.schedule]
+        self.kind = recipe.chosen_label_autoencoder(fingerprint.cases)
+        self.label_autoencoder: LabelAutoencoder
+        if self.kind == "shape_space":
+            size = min(recipe.components, fingerprint.cases - 1)
+            self.label_autoencoder = ShapeSpace(labels, shape, size, recipe.clip_voxels)
+            network: nn.Module = CodeDenoiser(
+                size, conditions, recipe.denoiser_width, recipe.denoiser_blocks,
+                recipe.denoiser_dropout,
+            )  # fmt: skip
+            prior = GaussianPrior(size, len(fingerprint.attributes))
+            self.label_denoiser = LabelDenoiser(network, prior, self.schedule)
+        else:
+            self.label_autoencoder = LabelVae(
+                labels, shape, recipe.label_widths, recipe.label_code_channels
+            )
+            network = LabelUNet(recipe.label_code_channels, conditions, recipe.unet_widths)
+            self.label_denoiser = LabelDenoiser(network, None, self.schedule)
+        self.image_autoencoder = ImageAutoencoder(
+            len(fingerprint.channels), labels, recipe.image_code_channels, recipe.image_widths,
+            recipe.image_blocks,
+        )  # fmt: skip
+        denoiser = SpadeLatentDenoiser(
+            recipe.image_code_channels, labels, ImageAutoencoder.coarseness, recipe.latent_widths,
+            recipe.latent_blocks,
+        )  # fmt: skip
+        self.image_denoiser = ImageDenoiser(denoiser, recipe.image_code_channels, self.schedule)
+
+    def part(self, name: str) -> nn.Module:
+        """One of `PARTS` as a module."""
+        module: nn.Module = getattr(self, name)
+        return module
+
+    def to(self, device: torch.device) -> GuidedModel:
+        """Move every part to a device and set it to evaluation."""
+        for name in PARTS:
+            self.part(name).to(device).eval()
+        return self

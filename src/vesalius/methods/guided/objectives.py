@@ -1,0 +1,144 @@
+"""What each network of guided synthesis is fitted to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vesalius.diffusion.guidance import drop_condition
+from vesalius.diffusion.preconditioning import normalised_input, wanted_output
+from vesalius.diffusion.schedules import drawn_levels
+from vesalius.methods.guided.model import ImageDenoiser, LabelDenoiser
+from vesalius.networks.image_autoencoder import ImageAutoencoder
+from vesalius.networks.label_vae import LabelVae
+from vesalius.networks.spade import one_hot
+from vesalius.training.store import Store, drawn_box
+
+
+class LabelVaeObjective(nn.Module):
+    """Label maps that come back from the label VAE as they went in."""
+
+    def __init__(self, network: LabelVae, store: Store, kl_weight: float) -> None:
+        super().__init__()
+        self.network, self.store, self.kl_weight = network, store, kl_weight
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        device = next(self.network.parameters()).device
+        labels = self.store.labels(rows).to(device)
+        noise = torch.randn(len(rows), *self.network.code_shape, generator=chance).to(device)
+        return self.network.loss(labels, noise, self.kl_weight)
+
+
+class LabelDenoiserObjective(nn.Module):
+    """Codes of label maps from noise, given attributes.
+
+    Between two training codes every mixture is trained on as well, with its condition mixed alike:
+    the space between cases belongs to the distribution, and no single case can be learnt by heart.
+
+    Args:
+        network: to fit.
+        codes: mean and standard deviation of the codes, each `(N, ...)`, already at unit spread.
+        conditions: `(N, A + 1)`.
+        held_out: codes and conditions of validation cases, may be empty.
+        drop: share of conditions dropped.
+    """
+
+    def __init__(
+        self, network: LabelDenoiser, codes: tuple[Tensor, Tensor], conditions: Tensor,
+        held_out: tuple[Tensor, Tensor], drop: float,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network, self.drop = network, drop
+        self.codes, self.spreads = codes
+        self.conditions, self.held_out = conditions, held_out
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        clean = self.codes[rows] + self.spreads[rows] * torch.randn(
+            self.codes[rows].shape, generator=chance
+        )
+        condition = self.conditions[rows]
+        if self.network.prior is not None:
+            share = torch.rand(len(rows), 1, generator=chance) / 2
+            partner = torch.randperm(len(rows), generator=chance)
+            clean = torch.sqrt(1 - share**2) * clean + share * clean[partner]
+            condition = torch.sqrt(1 - share**2) * condition + share * condition[partner]
+            condition[:, -1] = 1
+        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, chance)
+        return self._loss(clean, condition, chance)
+
+    def validation_loss(self) -> float:
+        """The loss on held-out cases with fixed noise."""
+        codes, conditions = self.held_out
+        chance = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            losses = [float(self._loss(codes, conditions, chance)) for _ in range(8)]
+        return sum(losses) / len(losses)
+
+    def _loss(self, clean: Tensor, condition: Tensor, chance: torch.Generator) -> Tensor:
+        network = self.network
+        device = next(network.network.parameters()).device
+        noise = torch.randn(clean.shape, generator=chance).to(device)
+        level = drawn_levels(len(clean), chance).to(device)
+        clean, condition = clean.to(device), condition.to(device)
+        x = network.schedule.noisy(clean, noise, level)
+        missing = clean - network.first_guess(x, level, condition)
+        target = missing / network.spread(level, x)
+        return ((network.correction(x, level, condition) - target) ** 2).mean()
+
+
+class ImageAutoencoderObjective(nn.Module):
+    """Parts of images that come back from the autoencoder as they went in.
+
+    Args:
+        network: to fit.
+        store: images and labels.
+        crop: side in voxels of the part that is taken from each case, 0 for all of it.
+        kl_weight: see `ImageAutoencoder.loss`.
+    """
+
+    def __init__(
+        self, network: ImageAutoencoder, store: Store, crop: int, kl_weight: float
+    ) -> None:
+        super().__init__()
+        self.network, self.store, self.crop, self.kl_weight = network, store, crop, kl_weight
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        device = next(self.network.parameters()).device
+        step = self.network.coarseness
+        sides = [min(self.crop or side, side) for side in self.store.shape]
+        box = drawn_box(self.store.shape, sides, step, chance)
+        image = self.store.images(rows, box).to(device)
+        labels = one_hot(self.store.labels(rows, box).to(device), self.store.label_count)
+        code = [self.network.code_channels, *(side // step for side in sides)]
+        noise = torch.randn(len(rows), *code, generator=chance).to(device)
+        return self.network.loss(image, labels, noise, self.kl_weight)
+
+
+class ImageDenoiserObjective(nn.Module):
+    """Codes of images from noise, given their label maps.
+
+    Args:
+        network: to fit.
+        codes: mean and standard deviation of the image codes; each use draws anew from them.
+        store: for the labels.
+    """
+
+    def __init__(self, network: ImageDenoiser, codes: tuple[Tensor, Tensor], store: Store) -> None:
+        super().__init__()
+        self.network, self.store = network, store
+        self.codes, self.spreads = codes
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        network = self.network
+        device = next(network.network.parameters()).device
+        mean, spread = self.codes[rows], self.spreads[rows]
+        clean = (mean + spread * torch.randn(mean.shape, generator=chance)).to(device)
+        clean = (clean - network.code_mean) / network.code_scale
+        noise = torch.randn(clean.shape, generator=chance).to(device)
+        level = drawn_levels(len(rows), chance).to(device)
+        x = network.schedule.noisy(clean, noise, level)
+        maps = network.network.read_labels(
+            one_hot(self.store.labels(rows).to(device), self.store.label_count)
+        )
+        out = network.network(normalised_input(x, level, network.schedule), level, maps)
+        return ((out - wanted_output(clean, noise, level, network.schedule)) ** 2).mean()

@@ -1,0 +1,121 @@
+"""Balancing: which findings a cohort lacks, and which healthy levels can take them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vesalius.methods.inpainting.closed_loop import Order
+from vesalius.methods.inpainting.inpainter import (
+    LEAST_NARROWING_MM,
+    FindingRequest,
+    Inpainter,
+)
+from vesalius.scans.case import Case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.landmarks import Landmark
+from vesalius.scans.progress import Progress, followed, silent
+
+Cell = tuple[str, str]
+
+
+def balancing_orders(
+    cohort: Cohort, marks: Mapping[str, Sequence[Landmark]], inpainter: Inpainter,
+    count: int | None, seed: int, progress: Progress = silent,
+    faults: list[Fault] | None = None,
+) -> list[Order]:  # fmt: skip
+    """Orders that fill each cell of pathology × level up to the fullest, from healthy levels.
+
+    Donors are the real cases that are no `val` or `test`; each cell takes them in turn by chance,
+    sizes evenly over what was seen.
+
+    Args:
+        cohort: to be balanced.
+        marks: its landmarks by case.
+        inpainter: that will carry out the orders.
+        count: how many, the emptiest cells first; as many as are missing if `None`.
+        seed: of the choice.
+        faults: those of cases that cannot be donors are added.
+    """
+    chance = np.random.default_rng(seed)
+    donors = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
+    names = {case.name for case in donors}
+    seen = inpainter.seen
+    cells = {(p.name, level): 0 for p in seen.pathologies for level in seen.levels}
+    for name, own in marks.items():
+        for mark in own:
+            if name in names and (mark.pathology, mark.level) in cells:
+                cells[mark.pathology, mark.level] += 1
+    wanted = fill(cells, count)
+    free, wrong = _healthy_levels(cohort, donors, marks, inpainter, progress)
+    if faults is not None:
+        faults += wrong
+    orders = []
+    for (pathology, level), number in wanted.items():
+        able = [case for case in donors if level in free[case.name]]
+        if not able or not number:
+            continue
+        picked = chance.permutation(len(able))
+        sizes = (np.arange(number) + chance.random(number)) / number
+        for index, severity in enumerate(sizes):
+            parent = able[picked[index % len(able)]]
+            size = seen.pathology(pathology).size_at(float(severity))
+            if pathology == "stenosis":
+                size = min(size, free[parent.name][level] - 1.5 * LEAST_NARROWING_MM)
+            name = f"{parent.name}_{pathology}_{level}_{index:03d}"
+            orders.append(
+                Order(name, parent, FindingRequest(pathology, level, size),
+                      int(chance.integers(2**31)), tuple(marks.get(parent.name, ())))
+            )  # fmt: skip
+    return orders
+
+
+def fill(cells: Mapping[Cell, int], count: int | None) -> dict[Cell, int]:
+    """How many to add to each cell: to the emptiest first, until all are as full as the fullest.
+
+    Args:
+        cells: how many there are.
+        count: to add in all; beyond what is missing, all cells grow alike.
+
+    >>> fill({("a", "x"): 5, ("a", "y"): 1, ("a", "z"): 3}, None)
+    {('a', 'x'): 0, ('a', 'y'): 4, ('a', 'z'): 2}
+    >>> fill({("a", "x"): 5, ("a", "y"): 1, ("a", "z"): 3}, 3)
+    {('a', 'x'): 0, ('a', 'y'): 3, ('a', 'z'): 0}
+    """
+    total = dict(cells)
+    fullest = max(cells.values())
+    missing = sum(fullest - present for present in cells.values())
+    for _ in range(missing if count is None else count):
+        emptiest = min(total, key=lambda cell: total[cell])
+        total[emptiest] += 1
+    return {cell: total[cell] - present for cell, present in cells.items()}
+
+
+def _healthy_levels(
+    cohort: Cohort, donors: Sequence[Case], marks: Mapping[str, Sequence[Landmark]],
+    inpainter: Inpainter, progress: Progress,
+) -> tuple[dict[str, dict[str, float]], list[Fault]]:  # fmt: skip
+    """For each donor its levels without a finding, with the canal's diameter; and first faults."""
+    found: dict[str, dict[str, float]] = {}
+    faults: list[Fault] = []
+    seen = inpainter.seen.pathologies[0]
+    for case in followed(donors, "looking for healthy levels", len(donors), progress):
+        found[case.name] = {}
+        try:
+            scan = cohort.read(case)
+            inpainter.require_match(scan, case.name)
+        except Refused as refusal:
+            faults.append(refusal.fault)
+            continue
+        told = {mark.level for mark in marks.get(case.name, ())}
+        for level in inpainter.seen.levels:
+            request = FindingRequest(seen.name, level, seen.size_at(0.9))
+            try:
+                inpainter.require_healthy(scan, request, case.name)
+            except Refused:
+                continue
+            if level not in told:
+                found[case.name][level] = inpainter.measured(scan, "stenosis", level)
+    return found, faults

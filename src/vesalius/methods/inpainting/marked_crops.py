@@ -1,0 +1,107 @@
+"""Training crops: at each finding, and at the place of one at each healthy level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.methods.inpainting.seen import SeenPathologies
+from vesalius.scans.attributes import resolve_attribute
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.crop import voxel_of
+from vesalius.scans.fault import Fault
+from vesalius.scans.landmarks import Landmark
+from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel
+
+
+@dataclass(frozen=True)
+class MarkedCrop:
+    """Where a training crop lies: a finding's landmark, or the place of one at a healthy level.
+
+    `size_mm` is measured on the label map: of the finding, or of the pathology that `place` is
+    that of, where nothing is wrong.
+    """
+
+    row: int
+    voxel: np.ndarray
+    level: str
+    finding: Landmark | None
+    place: str
+    size_mm: float
+
+
+def measured_marks(
+    scan: LabelledScan, marks: Sequence[Landmark], case: str, labels: dict[str, int]
+) -> tuple[list[Landmark], list[Fault]]:
+    """Landmarks with their size as the label map has it, and what is wrong with the others."""
+    kept, faults = [], []
+    shape = np.array(scan.label_map.oriented("RAS").shape)
+    for mark in marks:
+        place = f"{case}: {mark.pathology} at {mark.level}"
+        voxel = voxel_of(scan, mark.point_mm)
+        if mark.pathology not in PATHOLOGIES:
+            remedy = f"mark {' or '.join(PATHOLOGIES)}"
+            faults.append(Fault(place, "is a pathology without a measure", remedy))
+        elif f"disc_{mark.level}" not in labels:
+            faults.append(Fault(place, "is no labelled level", "write it as in the labels"))
+        elif (voxel < 0).any() or (voxel > shape - 1).any():
+            faults.append(Fault(place, "lies outside the scan", "write RAS+ millimetres"))
+        else:
+            name = PATHOLOGIES[mark.pathology].attribute(mark.level)
+            size = resolve_attribute(name, labels).of(scan.label_map, labels)
+            if size > 0:
+                kept.append(replace(mark, size_mm=size))
+            else:
+                faults.append(Fault(place, "measures 0 mm on the label map", "label it there"))
+    return kept, faults
+
+
+def marked_crops(
+    row: int, scan: LabelledScan, marks: Sequence[Landmark], told: Sequence[Landmark],
+    seen: SeenPathologies, labels: dict[str, int],
+) -> list[MarkedCrop]:  # fmt: skip
+    """Crops at all sound findings, and one at each level of which nothing at all was told."""
+    known = {p.name for p in seen.pathologies}
+    canal = [labels[name] for name in CANAL if name in labels]
+
+    found = [
+        MarkedCrop(
+            row, voxel_of(scan, mark.point_mm), mark.level, mark, mark.pathology, mark.size_mm
+        )
+        for mark in marks
+        if mark.pathology in known and mark.level in seen.levels
+    ]
+    ill = {mark.level for mark in (*marks, *told)}
+    for index, level in enumerate(seen.levels):
+        if level in ill:
+            continue
+        pathology = seen.pathologies[(row + index) % len(seen.pathologies)].name
+        voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
+        if voxel is not None:
+            measure = resolve_attribute(PATHOLOGIES[pathology].attribute(level), labels)
+            size = measure.of(scan.label_map, labels)
+            found.append(MarkedCrop(row, voxel, level, None, pathology, size))
+    return found
+
+
+def balanced_rows(groups: Sequence[str | None], ill_share: float) -> Tensor:
+    """Numbers of crops, repeated so that findings are `ill_share` of them, each kind alike.
+
+    >>> rows = balanced_rows([None] * 8 + ["herniation", "stenosis"], ill_share=0.5)
+    >>> round(float((rows >= 8).float().mean()), 2), int((rows == 8).sum() == (rows == 9).sum())
+    (0.5, 1)
+    """
+    ill = sorted({group for group in groups if group})
+    shares = {group: ill_share / len(ill) for group in ill}
+    if None in groups:
+        shares[None] = 1 - ill_share  # type: ignore[index]
+    total = 4 * len(groups)
+    parts = []
+    for group, share in shares.items():
+        members = torch.tensor([row for row, own in enumerate(groups) if own == group])
+        parts.append(members[torch.arange(max(1, round(share * total))) % len(members)])
+    return torch.cat(parts)

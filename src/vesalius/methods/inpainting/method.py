@@ -1,0 +1,278 @@
+"""Pathology inpainting as a method: what it reads, its networks, and the trunk they share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.methods.inpainting.closed_loop import calibrate
+from vesalius.methods.inpainting.inpainter import Inpainter
+from vesalius.methods.inpainting.marked_crops import (
+    MarkedCrop,
+    balanced_rows,
+    marked_crops,
+    measured_marks,
+)
+from vesalius.methods.inpainting.model import InpaintingModel
+from vesalius.methods.inpainting.objectives import InpaintingObjective
+from vesalius.methods.inpainting.recipe import PRESETS, InpaintingRecipe, Network
+from vesalius.methods.inpainting.seen import NOTE, SeenPathologies
+from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
+from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.crop import cut
+from vesalius.scans.fault import Refused
+from vesalius.scans.grid import Grid
+from vesalius.scans.landmarks import Landmark, read_landmarks
+from vesalius.scans.progress import Progress, followed
+from vesalius.scans.spine import CANAL, levels_of
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.reading import cohort_of
+from vesalius.training.run import Run
+from vesalius.training.store import BlankStore, CaseStore, Store, stored
+
+TRUNK = "trunk"
+"""What all networks of a run are in the first part of their steps."""
+
+FEWEST_CASES = 8
+CALIBRATION_CASES = 10
+GRID_MULTIPLE = 4
+"""Sides of a crop in the slice: halved once for the latent and once in the network."""
+
+
+@dataclass(frozen=True)
+class InpaintingData(Data):
+    """Labelled scans, the pathologies marked in them, and where crops are cut."""
+
+    cases: tuple[Case, ...] = field(default=(), kw_only=True)
+    scans: tuple[LabelledScan, ...] = field(default=(), kw_only=True)
+    crops: tuple[MarkedCrop, ...] = field(default=(), kw_only=True)
+    seen: SeenPathologies = field(kw_only=True)
+
+    def sample(self, count: int = CALIBRATION_CASES) -> list[tuple[Case, LabelledScan]]:
+        """Some training cases without a finding, on which a fresh run is calibrated."""
+        positive = {crop.row for crop in self.crops if crop.finding}
+        rows = [row for row in range(len(self.cases)) if row not in positive][:count]
+        rows = rows or list(range(min(count, len(self.cases))))
+        return [(self.cases[row], self.scans[row]) for row in rows]
+
+
+class Inpainting(Method[InpaintingData]):
+    """Fit pathology inpainting: findings set into healthy scans by a noise level for each voxel.
+
+    The cohort needs landmarks.csv, one point in mm for each finding, and labels of discs and canal.
+    """
+
+    name, title = "inpainting", "pathology inpainting"
+    settings, measured = InpaintingRecipe, Fingerprint
+    caution = (
+        "Scans edited by this run are synthetic. They must not be used for diagnosis, and belong "
+        "to the subject whose scan was edited: keep them in the same split."
+    )
+
+    def recipe(
+        self, *, preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
+        networks: list[Network] | None = None, seed: int = 0,
+    ) -> InpaintingRecipe:  # fmt: skip
+        """Settings of a run.
+
+        Parameters
+        ----------
+        preset: str
+            Sizes and steps: demo for CPU minutes, workstation for one GPU, paper for several.
+        networks: list[str]
+            voxelwise is the method; ordinary and concat serve the baselines. May be repeated.
+        seed: int
+            Of the fit.
+        """
+        base = PRESETS[preset]
+        return base.changed(networks=tuple(networks or base.networks), seed=seed)
+
+    def read(
+        self, source: str | Path | Cohort, recipe: InpaintingRecipe, reading: Reading
+    ) -> InpaintingData:
+        """Read a labelled cohort and its `landmarks.csv`.
+
+        Cases marked `val` or `test`, and synthetic ones, are not touched.
+
+        Raises:
+            Refused: for labels without discs and canal, too few cases or findings, or a crop that
+                leaves no context around the map.
+        """
+        _require_context(recipe)
+        cohort = cohort_of(source, True, reading)
+        levels = _levels(cohort)
+        training = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
+        marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+        sound, found = cohort.read_sound(training, reading.progress)
+        reading.faults += [*wrong, *found]
+        if len(sound) < FEWEST_CASES:
+            fault = f"has {len(sound)} sound training cases"
+            raise Refused(cohort.folder, fault, f"add labelled scans: {FEWEST_CASES} is the least")
+        cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
+        labels = cohort.description.labels
+        own: dict[str, list[Landmark]] = {}
+        for case, scan in followed(sound, "measuring findings", len(sound), reading.progress):
+            given = marks.get(case.name, ())
+            own[case.name], wrong = measured_marks(scan, given, case.name, labels)
+            reading.faults += wrong
+        seen = SeenPathologies.of([m for case in cases for m in own[case.name]], levels,
+                                  recipe.fewest)  # fmt: skip
+        digest = hashlib.sha256(repr(sorted(own.items())).encode()).hexdigest()
+        fingerprint = Fingerprint.of(cohort, cases, scans, _grid(scans, recipe), (), digest)
+        numbered = followed(
+            list(enumerate(sound)), "finding places of findings", len(sound), reading.progress
+        )
+        crops = tuple(
+            crop
+            for row, (case, scan) in numbered
+            for crop in marked_crops(
+                row, scan, own[case.name], marks.get(case.name, ()), seen, labels
+            )
+        )
+        counts = ", ".join(f"{sum(p.counts.values())} of {p.name}" for p in seen.pathologies)
+        return InpaintingData(
+            recipe, fingerprint, _bytes(scans, fingerprint, len(crops)),
+            (f"findings: {counts}; {len(crops)} crops in all",),
+            {NOTE: seen.model_dump(), "split": {"fitted": [case.name for case in cases]}},
+            cases=tuple(cases), scans=tuple(scans), crops=crops, seen=seen,
+        )  # fmt: skip
+
+    def parts(self, data: InpaintingData) -> list[Part]:
+        """The trunk, then each network of the recipe, which begins as the trunk."""
+        return _Networks(data).parts()
+
+    def finish(self, data: InpaintingData, run: Run, progress: Progress) -> None:
+        """Calibrate the curve from requested to measured size."""
+        if not run.has_note("calibration"):
+            calibrate(run, data.sample(), progress=progress)
+
+    def card(self, data: InpaintingData, run: Run) -> list[str]:
+        """Channels, crop, findings of each pathology by level, and networks."""
+        return [
+            *data.fingerprint.lines,
+            *(
+                f"{p.name}: {sum(p.counts.values())} findings of {p.low:.1f} to {p.high:.1f} mm, "
+                + ", ".join(f"{count} at {level}" for level, count in p.counts.items())
+                for p in data.seen.pathologies
+            ),
+            f"networks: {', '.join(data.recipe.networks)}",
+        ]
+
+    def open(self, run: Run) -> Inpainter:
+        """The networks on their device, ready to edit scans."""
+        return Inpainter(run)
+
+
+class _Networks:
+    """The networks of a fit, and the crops they learn from."""
+
+    def __init__(self, data: InpaintingData) -> None:
+        self.data, self.recipe, self.seen = data, data.recipe, data.seen
+        self.model = InpaintingModel(data.recipe, data.fingerprint, data.seen)
+        self.trunk = self.model.build("ordinary")
+        self.found = [crop.finding.pathology if crop.finding else None for crop in data.crops]
+        self.rows = balanced_rows(self.found, self.recipe.ill_share)
+        self._store: CaseStore | None = None
+
+    def parts(self) -> list[Part]:
+        shared = round(self.recipe.shared_steps * self.recipe.fit.steps)
+        own = self.recipe.fit.steps - shared
+        return [
+            self._part(TRUNK, "ordinary", self.trunk, shared, kept=False),
+            *(
+                self._part(f"{name}_denoiser", name, self.model.network(name), own)
+                for name in self.recipe.networks
+            ),
+        ]
+
+    def _part(
+        self, part: str, name: Network, network: VoxelwiseDenoiser, steps: int, kept: bool = True
+    ) -> Part:
+        def inputs(run: Run, progress: Progress) -> Store:
+            if network is not self.trunk:
+                network.begin_as(self.trunk)
+            return self.store(run, progress)
+
+        return Part(
+            part, network, self.recipe.fit.changed(steps=steps), len(self.rows),
+            partial(self._objective, name, network), inputs,
+            lambda: BlankStore(self.data.fingerprint), kept=kept,
+        )  # fmt: skip
+
+    def _objective(
+        self, name: Network, network: VoxelwiseDenoiser, store: Store
+    ) -> InpaintingObjective:
+        return InpaintingObjective(
+            network, name, store, self._conditions(), self.seen, self.rows, self.model.kinds,
+            self.recipe, self.model.schedule, self.data.fingerprint.spacing_mm,
+        )  # fmt: skip
+
+    def store(self, run: Run, progress: Progress) -> CaseStore:
+        """All crops on disk."""
+        if self._store is None:
+            scans, grid = self.data.scans, self.data.fingerprint.grid
+            self._store = stored(
+                run.state / "crops", self.data.fingerprint, self.data.crops,
+                lambda crop: cut(scans[crop.row], crop.voxel, grid).scan, progress,
+                what="cutting crops",
+            )  # fmt: skip
+        return self._store
+
+    def _conditions(self) -> Tensor:
+        """Of each crop `(N, A)`."""
+        pairs = zip(self.found, self.data.crops, strict=True)
+        return torch.tensor(
+            [
+                self.seen.condition(pathology, crop.level, {crop.place: crop.size_mm})
+                for pathology, crop in pairs
+            ]
+        )
+
+
+def _require_context(recipe: InpaintingRecipe) -> None:
+    reach = recipe.noise_map.reach_mm
+    if recipe.noise_map.kind == "linear" and min(recipe.crop_mm[1:]) < 2.2 * reach:
+        fault = f"of {recipe.crop_mm} mm leaves no context around a map of {reach:g} mm"
+        raise Refused("crop_mm", fault, "choose a larger crop or a smaller map")
+
+
+def _levels(cohort: Cohort) -> tuple[str, ...]:
+    """Levels of the spine that the cohort labels, or `Refused` where discs or canal are not."""
+    labels = cohort.description.labels
+    levels = levels_of(labels)
+    if not levels or not any(name in labels for name in CANAL):
+        lacking = "canal" if levels else "disc_<level>"
+        remedy = "name labels such as disc_L4-L5, canal, herniation"
+        raise Refused(cohort.folder / "dataset.json", f"has no label {lacking}", remedy)
+    return tuple(levels)
+
+
+def _bytes(scans: Sequence[LabelledScan], seen: Fingerprint, crops: int) -> float:
+    """Of the scans in memory, and of the crops."""
+    held = sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map))
+    return held + (2.0 * len(seen.channels) + 1.0) * crops * float(np.prod(seen.shape))
+
+
+def _grid(scans: Sequence[LabelledScan], recipe: InpaintingRecipe) -> Grid:
+    """The crop at the cohort's spacing; sides in the slice can be halved twice."""
+    oriented = [scan.label_map.oriented("RAS") for scan in scans]
+    spacing = recipe.spacing_mm or tuple(
+        float(x) for x in np.median([v.spacing_mm for v in oriented], axis=0)
+    )
+    x, y, z = (side / size for side, size in zip(recipe.crop_mm, spacing, strict=True))
+    shape = (max(1, round(x)), *(GRID_MULTIPLE * max(1, round(n / GRID_MULTIPLE)) for n in (y, z)))
+    affine = np.diag([*spacing, 1.0])
+    return Grid(
+        (shape[0], shape[1], shape[2]), (spacing[0], spacing[1], spacing[2]),
+        tuple(tuple(float(x) for x in row) for row in affine), scans[0].label_map.orientation,
+    )  # fmt: skip

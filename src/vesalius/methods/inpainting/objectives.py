@@ -1,0 +1,120 @@
+"""What each denoiser is fitted to: crops from noise, under maps of many kinds."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vesalius.diffusion.guidance import drop_condition
+from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map, on_latent_grid
+from vesalius.diffusion.preconditioning import clean_prediction, expected_error, normalised_input
+from vesalius.diffusion.schedules import Schedule
+from vesalius.methods.inpainting.hints import hint_maps, offsets_mm
+from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, to_latent
+from vesalius.methods.inpainting.recipe import InpaintingRecipe, Network
+from vesalius.methods.inpainting.seen import SeenPathologies
+from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
+from vesalius.training.store import Store
+
+SMALLEST_LEVEL = 0.01
+
+
+class InpaintingObjective(nn.Module):
+    """Squared error of what a network should give where there is noise.
+
+    Args:
+        network: to fit.
+        kind: which of the recipe's networks it is.
+        store: crops.
+        conditions: of each crop `(N, A)`.
+        seen: pathologies that the conditions speak of.
+        rows: crop of each number that the loop draws, so that rare findings come often enough.
+        kinds: of labels.
+        recipe: settings.
+        schedule: of noise.
+        spacing_mm: of the crops.
+    """
+
+    def __init__(
+        self, network: VoxelwiseDenoiser, kind: Network, store: Store, conditions: Tensor,
+        seen: SeenPathologies, rows: Tensor, kinds: LabelKinds,
+        recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network, self.kind, self.store = network, kind, store
+        self.conditions, self.rows, self.kinds = conditions, rows, kinds
+        self.seen = seen
+        self.offsets = offsets_mm(store.shape, spacing_mm)
+        self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        taken = self.rows[rows]
+        images, labels = self.store.images(taken), self.store.labels(taken)
+        if float(torch.rand(1, generator=chance)) < 0.5:
+            images, labels = images.flip(2), labels.flip(1)
+        images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=chance))
+        clean = to_latent(images, self.kinds.of_position[labels], len(self.kinds))
+        condition = self.conditions[taken].clone()
+        for flag, value in self.seen.size_columns:
+            hidden = torch.rand(len(taken), generator=chance) < self.recipe.drop_size
+            condition[hidden, flag], condition[hidden, value] = 0.0, 0.0
+        condition = drop_condition(
+            condition, torch.zeros_like(condition), self.recipe.drop_condition, chance
+        )
+        weight = torch.cat([self._map(chance) for _ in range(len(taken))])
+        time = torch.rand(len(taken), 1, 1, 1, 1, generator=chance)
+        time = SMALLEST_LEVEL + (1 - SMALLEST_LEVEL) * time
+        mask = (weight > 0).float()
+        level = time.expand_as(weight) if self.kind != "voxelwise" else time * weight
+        noise = torch.randn(clean.shape, generator=chance)
+        place = places(clean.shape[2:]).expand(len(taken), -1, -1, -1, -1)
+        sheets = self._sheets(clean.shape[2], chance)
+        device = next(self.network.parameters()).device
+        clean, noise, level, weight, mask, place = (
+            t[:, :, sheets].to(device) for t in (clean, noise, level, weight, mask, place)
+        )
+        condition = condition.to(device)
+        x = self.schedule.noisy(clean, noise, level)
+        context = None
+        if self.kind == "concat":
+            context = clean * (1 - mask)
+        told = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
+        scaled = normalised_input(x, level, self.schedule)
+        hints = hint_maps(condition, self.offsets[:, :, sheets].to(device), self.seen)
+        out = self.network(scaled, level, told[self.kind], condition, hints, context, place)
+        guess = clean_prediction(out, x, level, self.schedule, self.recipe.grain)
+        known, unknown = self.recipe.prior
+        share = weight.mean(dim=(1, 2, 3, 4), keepdim=True) if self.kind != "ordinary" else 1.0
+        prior = known + (unknown - known) * share
+        fair = expected_error(level, x, self.schedule, prior, self.recipe.grain)
+        counted = torch.ones_like(mask) if self.kind == "ordinary" else mask
+        importance = torch.ones(1, clean.shape[1], 1, 1, 1, device=device)
+        importance[:, : 4 * images.shape[1]] = self.recipe.image_importance
+        importance = importance / importance.mean()
+        error = (guess - clean) ** 2 / fair * counted * importance
+        return error.sum() / (counted.sum() * clean.shape[1])
+
+    def _sheets(self, depth: int, chance: torch.Generator) -> slice:
+        """Neighbouring slices that one step looks at; all of them where the recipe says 0."""
+        count = min(self.recipe.slices or depth, depth)
+        start = int(torch.randint(depth - count + 1, (1,), generator=chance))
+        return slice(start, start + count)
+
+    def _map(self, chance: torch.Generator) -> Tensor:
+        """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle."""
+        shape = self.store.shape
+        draw = torch.rand(8, generator=chance).tolist()
+        if draw[0] < self.recipe.maps[0] or self.kind == "ordinary":
+            whole = torch.ones(1, 1, *shape)
+            return on_latent_grid(whole, LATENT_FACTORS)
+        middle = [(n - 1) / 2 + 2 * (d - 0.5) for n, d in zip(shape, draw[1:4], strict=True)]
+        stretch = (0.9 + 0.6 * draw[4], 1.0 + 0.9 * draw[5], 1.0)
+        distance = distance_mm(shape, self.spacing_mm, middle, stretch)
+        reach = 9 + 13 * draw[6]
+        if draw[0] < sum(self.recipe.maps) or self.kind == "concat":
+            weight = (distance < reach).float()
+        elif draw[7] < 0.5:
+            weight = gaussian_map(distance, 0.5 * reach)
+        else:
+            weight = linear_map(distance, 0.9 * draw[7] * reach, reach)
+        return on_latent_grid(weight[None, None], LATENT_FACTORS)

@@ -1,0 +1,221 @@
+"""The second generator: a later picture by latent diffusion, told today's picture and the time.
+
+An autoencoder brings pictures to codes, a denoiser draws the code of a later picture from noise
+beside the code of today's. It learns from every pair of visits of a patient, an earlier and a later
+one. Networks, schedules and samplers are those of whole volumes; a picture is a volume one voxel
+thick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vesalius.diffusion.preconditioning import (
+    normalised_input,
+    preconditioned,
+    wanted_output,
+)
+from vesalius.diffusion.samplers import dpm_solver_2m
+from vesalius.diffusion.schedules import SCHEDULES, drawn_levels, even_log_snr_levels
+from vesalius.methods.progression.likeness import Likeness
+from vesalius.methods.progression.recipe import DiffusionRecipe
+from vesalius.networks.bottleneck import Gaussian
+from vesalius.networks.volume_autoencoder import VolumeAutoencoder
+from vesalius.networks.volume_denoiser import VolumeDenoiser
+from vesalius.scans.visits import Visits
+
+SCHEDULE = SCHEDULES["cosine"]
+FIRST_LEVEL, LAST_LEVEL = 0.99, 0.02
+
+
+class PictureAutoencoder(nn.Module):
+    """Pictures `(B, C, S, S)` in [0, 1] to codes `(B, K, S/4, S/4, 1)` of unit spread, and back.
+
+    >>> coder = PictureAutoencoder(1, DiffusionRecipe(widths=(8, 8)))
+    >>> code = coder.encode(torch.rand(2, 1, 16, 16))
+    >>> code.shape, coder.decode(code).shape
+    (torch.Size([2, 4, 4, 4, 1]), torch.Size([2, 1, 16, 16]))
+    """
+
+    spread: Tensor
+
+    def __init__(self, channels: int, recipe: DiffusionRecipe) -> None:
+        super().__init__()
+        self.network = VolumeAutoencoder(
+            channels, recipe.code_channels, (4, 4, 1), recipe.widths, 1, Gaussian(recipe.kl_weight)
+        )
+        self.register_buffer("spread", torch.ones(()))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures come back, and the loss of the bottleneck."""
+        seen, loss, _ = self.network(pictures[..., None])
+        return seen[..., 0], loss
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Codes on the scale of diffusion."""
+        return self.network.encode(pictures[..., None]) / self.spread
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Pictures of codes."""
+        return self.network.decode(codes * self.spread)[..., 0]
+
+
+class PictureAutoencoderObjective(nn.Module):
+    """Likeness of pictures that come back, and the bottleneck's divergence."""
+
+    def __init__(self, coder: PictureAutoencoder, images: np.ndarray, likeness: Likeness) -> None:
+        super().__init__()
+        self.coder, self.images, self.likeness = coder, images, likeness
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        self.likeness.eval()
+        real = _pictures(self.images, rows, self.coder.spread.device)
+        seen, loss = self.coder(real)
+        with torch.no_grad():
+            wanted = self.likeness.of(2 * real - 1)
+        return self.likeness(2 * seen - 1, wanted).mean() + loss
+
+
+class LaterDenoiser(nn.Module):
+    """Guesses the clean code of a later picture from a noisy one, today's code and the years.
+
+    Args:
+        shape: of codes, `(S/4, S/4, 1)`.
+        recipe: widths.
+        longest_years: brought to 1.
+    """
+
+    longest: Tensor
+
+    def __init__(
+        self, shape: tuple[int, int, int], recipe: DiffusionRecipe, longest_years: float
+    ) -> None:
+        super().__init__()
+        self.network = VolumeDenoiser(
+            recipe.code_channels, shape, 1, recipe.denoiser_widths, blocks=1,
+            attend_from=len(recipe.denoiser_widths) - 1, given=recipe.code_channels,
+        )  # fmt: skip
+        self.register_buffer("longest", torch.tensor(float(longest_years)))
+
+    def output(self, x: Tensor, level: Tensor, today: Tensor, years: Tensor) -> Tensor:
+        """F of a noisy code; `years` `(B,)` from today."""
+        condition = (years / self.longest)[:, None]
+        found: Tensor = self.network(normalised_input(x, level, SCHEDULE), level, condition, today)
+        return found
+
+    def forward(self, x: Tensor, level: Tensor, today: Tensor, years: Tensor) -> Tensor:
+        return preconditioned(self.output(x, level, today, years), x, level, SCHEDULE)
+
+
+class LaterObjective(nn.Module):
+    """Codes of later pictures from noise, over all pairs of visits of a patient.
+
+    Args:
+        denoiser: to fit.
+        codes: of all visits `(N, K, S/4, S/4, 1)`.
+        pairs: rows of the earlier and of the later visit `(P, 2)`.
+        years: between them `(P,)`.
+    """
+
+    def __init__(
+        self, denoiser: LaterDenoiser, codes: Tensor, pairs: np.ndarray, years: np.ndarray
+    ) -> None:
+        super().__init__()
+        self.denoiser, self.codes = denoiser, codes
+        self.pairs = torch.from_numpy(pairs)
+        self.years = torch.from_numpy(years.astype(np.float32))
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        device = self.denoiser.longest.device
+        before, after = self.pairs[rows].T
+        today, clean = self.codes[before].to(device), self.codes[after].to(device)
+        noise = torch.randn(clean.shape, generator=chance).to(device)
+        level = drawn_levels(len(rows), chance).to(device)
+        x = SCHEDULE.noisy(clean, noise, level)
+        out = self.denoiser.output(x, level, today, self.years[rows].to(device))
+        return (out - wanted_output(clean, noise, level, SCHEDULE)).square().mean()
+
+
+def pairs_of(visits: Visits) -> tuple[np.ndarray, np.ndarray]:
+    """Every earlier and later visit of a subject as rows `(P, 2)`, and the years between `(P,)`.
+
+    >>> visits = Visits(np.zeros((3, 1, 4, 4)), ("a", "b", "c"), ("s",) * 3,
+    ...                 np.array([4.0, 0.0, 2.0]), np.zeros(3, bool), {}, ("",) * 3, ("s",) * 3)
+    >>> rows, years = pairs_of(visits)
+    >>> rows.tolist(), years.tolist()
+    ([[1, 2], [1, 0], [2, 0]], [2.0, 4.0, 2.0])
+    """
+    rows = [
+        (own[i], own[j]) for own in visits.courses().values()
+        for i in range(len(own)) for j in range(i + 1, len(own))
+        if visits.years[own[j]] > visits.years[own[i]]
+    ]  # fmt: skip
+    found = np.array(rows).reshape(-1, 2)
+    return found, visits.years[found[:, 1]] - visits.years[found[:, 0]]
+
+
+@torch.no_grad()
+def encoded(coder: PictureAutoencoder, images: np.ndarray, batch: int = 64) -> Tensor:
+    """Codes of pictures `(N, C, S, S)` in [0, 1]."""
+    coder.eval()
+    rows = torch.arange(len(images)).split(batch)
+    device = coder.spread.device
+    return torch.cat([coder.encode(_pictures(images, part, device)).cpu() for part in rows])
+
+
+@torch.no_grad()
+def decoded(coder: PictureAutoencoder, codes: Tensor, batch: int = 64) -> np.ndarray:
+    """Pictures `(N, C, S, S)` in [0, 1] of codes."""
+    coder.eval()
+    parts = [coder.decode(part.to(coder.spread.device)).clamp(0, 1) for part in codes.split(batch)]
+    found: np.ndarray = torch.cat(parts).cpu().numpy()
+    return found
+
+
+@torch.no_grad()
+def later_pictures(
+    coder: PictureAutoencoder, denoiser: LaterDenoiser, images: np.ndarray,
+    years: Sequence[float] | np.ndarray, steps: int, seed: int = 0, batch: int = 64,
+) -> np.ndarray:  # fmt: skip
+    """One later picture of each of today's, `(N, C, S, S)` in [0, 1].
+
+    A picture's noise hangs on the seed and its number alone, whatever the batch.
+
+    Args:
+        coder, denoiser: fitted.
+        images: of today, `(N, C, S, S)` in [0, 1].
+        years: from today, `(N,)`.
+        steps: of the solver.
+        seed: of the noise; other seeds draw other futures.
+        batch: pictures at once.
+    """
+    coder.eval()
+    denoiser.eval()
+    device = coder.spread.device
+    levels = even_log_snr_levels(SCHEDULE, steps - 1, FIRST_LEVEL, LAST_LEVEL)
+    today = encoded(coder, images, batch)
+    ahead = torch.as_tensor(np.asarray(years, dtype=np.float32))
+    found = []
+    for rows in torch.arange(len(images)).split(batch):
+        noise = torch.stack([
+            torch.randn(today.shape[1:], generator=torch.Generator().manual_seed(own))
+            for own in (np.random.SeedSequence([seed, int(row)]).generate_state(1)[0].item()
+                        for row in rows)
+        ]).to(device)  # fmt: skip
+        given, when = today[rows].to(device), ahead[rows].to(device)
+
+        def denoise(x: Tensor, level: Tensor, given: Tensor = given, when: Tensor = when) -> Tensor:
+            flat = level.reshape(-1).expand(len(x)) if level.numel() == 1 else level.reshape(-1)
+            found: Tensor = denoiser(x, flat, given, when)
+            return found
+
+        found.append(dpm_solver_2m(denoise, noise, levels, SCHEDULE).cpu())
+    return decoded(coder, torch.cat(found), batch)
+
+
+def _pictures(images: np.ndarray, rows: Tensor, device: torch.device) -> Tensor:
+    return torch.from_numpy(images[rows.tolist()].astype(np.float32)).to(device)

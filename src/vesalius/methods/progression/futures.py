@@ -1,0 +1,256 @@
+"""Futures of patients: pictures after some years, and what is measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, Field
+
+from vesalius.methods.progression.choosing import CHOICE
+from vesalius.methods.progression.courses import COURSES, Baseline, Courses
+from vesalius.methods.progression.diffusion import (
+    LaterDenoiser,
+    PictureAutoencoder,
+    decoded,
+    encoded,
+    later_pictures,
+)
+from vesalius.methods.progression.fates import Fates, Grading, exceeding, fates_of, typical
+from vesalius.methods.progression.forecasting import foretell
+from vesalius.methods.progression.likeness import Likeness
+from vesalius.methods.progression.model import ProgressionModel
+from vesalius.methods.progression.neighbours import (
+    MetricName,
+    metric_of,
+    nearest,
+    thinned,
+)
+from vesalius.methods.progression.projection import Projected, draw_styles, project
+from vesalius.methods.progression.reader import read_attributes
+from vesalius.methods.progression.recipe import ProgressionRecipe
+from vesalius.methods.progression.steering import Steering
+from vesalius.networks.weights import read_tensors
+from vesalius.scans.fault import Refused
+from vesalius.scans.progress import Progress, silent
+from vesalius.scans.visits import Visits
+from vesalius.training.device import placed
+from vesalius.training.run import Run
+from vesalius.training.visits_fingerprint import VisitsFingerprint
+
+FEWEST_FOR_INTERVAL = 3
+INTERVAL = (2.5, 97.5)
+FAST = 0.9
+"""Share of neighbours who change less than the one who is shown as fast."""
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnCourse:
+    """What N patients look like at Y times along one neighbour's course each.
+
+    Attributes:
+        pictures: `(N, Y, C, S, S)`.
+        readings: of them, in the attributes' units, `(N, Y, A)`.
+    """
+
+    pictures: np.ndarray
+    readings: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Futures:
+    """What is foreseen of N patients at Y times.
+
+    Attributes:
+        years: from the picture on, `(Y,)`.
+        drawn_now: the picture as the generator draws it, `(N, C, S, S)`.
+        usual: along the most typical neighbour's course.
+        fast: along one that changes more than nine in ten of them.
+        low, high: between which the readings of all neighbours lie, `(N, Y, A)`; NaN below three.
+        grades: of each time, the mean over neighbours, `(N, Y, G)`; G is 0 where nothing grades.
+    """
+
+    years: np.ndarray
+    drawn_now: np.ndarray
+    usual: DrawnCourse
+    fast: DrawnCourse
+    low: np.ndarray
+    high: np.ndarray
+    grades: np.ndarray
+
+
+class _Chosen(BaseModel):
+    """What a run keeps of the choice of neighbours."""
+
+    metric: MetricName
+    neighbours: int = Field(ge=1)
+
+
+def _read_courses(path: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Patients and what is known of each, or `Refused` where not all of it fits together."""
+    remedy = "fit again in the same folder to finish the run"
+    tensors, texts = read_tensors(path, remedy)
+    patients = tuple(texts.get("patients", "").split("\n"))
+    rows = ("begun", "foretold", "drift", "reading_drift", "published_drift", "years")
+    for name in (*rows, "seen", "attention"):
+        if name not in tensors:
+            raise Refused(path, f"holds no {name}", remedy)
+        if name in rows and tensors[name].shape[:1] != (len(patients),):
+            fault = f"holds {name} of shape {tuple(tensors[name].shape)}, {len(patients)} patients"
+            raise Refused(path, fault, remedy)
+    return patients, {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+class Foreseer:
+    """A run of progression, ready for pictures.
+
+    Args:
+        run: of progression.
+    """
+
+    def __init__(self, run: Run[VisitsFingerprint]) -> None:
+        recipe = run.recipe
+        assert isinstance(recipe, ProgressionRecipe)
+        self.run, self.recipe, self.seen = run, recipe, run.fingerprint
+        self.model = ProgressionModel(recipe, run.fingerprint)
+        for name, network in self.model.parts.items():
+            run.load(name, network)
+            placed(network)
+        patients, arrays = _read_courses(run.folder / COURSES)
+        self.courses = Courses(
+            patients,
+            Baseline(arrays["begun"], arrays["foretold"]),
+            arrays["drift"],
+            arrays["reading_drift"],
+            arrays["years"],
+            arrays["seen"],
+        )
+        self.published_courses = replace(self.courses, drift=arrays["published_drift"])
+        attention = torch.from_numpy(arrays["attention"])
+        self.likeness = placed(
+            Likeness(self.model.reader, attention, recipe.inner, recipe.readings)
+        )
+        chosen = run.noted(CHOICE, _Chosen)
+        self.metric_name: MetricName = chosen.metric
+        self.neighbours: int = chosen.neighbours
+        self.metric = metric_of(self.metric_name, self.courses)
+        self.steering = Steering.of(self.courses, self.model.generator, self.model.reader)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Foreseer:
+        """Open a run and load its networks."""
+        return cls(Run.open(folder, ProgressionRecipe, VisitsFingerprint))
+
+    def require_years(self, years: Sequence[float]) -> None:
+        """Refuse times that no course of the run reaches."""
+        longest = self.seen.longest_years
+        if not years or not all(0 < ahead <= longest for ahead in years):
+            shown = ", ".join(f"{ahead:g}" for ahead in years)
+            fault = f"{shown} lie outside what the run has followed"
+            raise Refused("years", fault, f"ask for above 0 to {longest:g}")
+
+    def projected(self, images: np.ndarray, progress: Progress = silent) -> Projected:
+        """Styles of pictures `(N, C, S, S)` in [0, 1].
+
+        Raises:
+            Refused: for pictures of another shape than the run has learnt from.
+        """
+        if images.shape[1:] != (self.seen.channels, *self.seen.shape):
+            fault = f"are of shape {images.shape[1:]}, the run's {self.seen.shape}"
+            raise Refused("pictures", fault, "bring them to the shape of the run")
+        model = self.model
+        return project(
+            images, model.generator, self.likeness, self.recipe.refinement, model.encoder, progress
+        )
+
+    def futures(
+        self, images: np.ndarray, styles: np.ndarray, years: Sequence[float],
+        owners: Sequence[str] = (), neighbours: int | None = None, grade: Grading | None = None,
+    ) -> Futures:  # fmt: skip
+        """Pictures and readings after some years.
+
+        What is read is the reading of today's picture plus the change between the two drawn ones.
+        One neighbour, the most typical at the last time, is followed through all times, and another
+        one who is faster than nine in ten.
+
+        Args:
+            images: of today, `(N, C, S, S)` in [0, 1].
+            styles: of them, `(N, W)`.
+            years: from today.
+            owners: patients whose pictures they are: none is a neighbour of their own.
+            neighbours: K; the run's own choice without it.
+            grade: what else is asked of every drawn picture, see `fates_of`.
+        """
+        count = neighbours or self.neighbours
+        rows = thinned(self.nearest(images, styles, count, owners), self.courses, self.recipe.drawn)
+        now = draw_styles(self.model.generator, styles)
+        drift = self.courses.reading_drift[rows]
+        every = [self.fates(styles, self.steering.moved(styles, ahead * drift), grade)
+                 for ahead in years]  # fmt: skip
+        at_last = every[int(np.argmax(years))].change
+        mine, before = np.arange(len(styles)), self._read(images)
+
+        def drawn(chosen: np.ndarray) -> DrawnCourse:
+            moved = [draw_styles(self.model.generator, f.styles[mine, chosen]) for f in every]
+            read = [before + f.change[mine, chosen] for f in every]
+            return DrawnCourse(np.stack(moved, axis=1), np.stack(read, axis=1))
+
+        ends = [np.percentile(fates.change, INTERVAL, axis=1) for fates in every]
+        few = np.nan if rows.shape[1] < FEWEST_FOR_INTERVAL else 0.0
+        return Futures(
+            np.asarray(years, dtype=float),
+            now,
+            drawn(typical(at_last)),
+            drawn(exceeding(at_last, FAST)),
+            np.stack([before + low + few for low, _ in ends], axis=1),
+            np.stack([before + high + few for _, high in ends], axis=1),
+            np.stack([f.grades.mean(axis=1) for f in every], axis=1),
+        )
+
+    def nearest(
+        self, images: np.ndarray, styles: np.ndarray, count: int, owners: Sequence[str] = ()
+    ) -> np.ndarray:
+        """Rows of the `count` nearest courses by the chosen metric, see `nearest`."""
+        baseline = Baseline(styles, foretell(self.model.forecasters, images))
+        return nearest(self.metric, self.courses, baseline, count, owners)
+
+    def fates(self, styles: np.ndarray, then: np.ndarray, grade: Grading | None = None) -> Fates:
+        """Styles `(N, K, W)` that others become, drawn and measured, see `fates_of`."""
+        return fates_of(styles, then, self.model.generator, self.model.meter, grade)
+
+    def redrawn(self, visits: Visits, progress: Progress = silent) -> Visits:
+        """The same visits as the generator draws them."""
+        styles = self.projected(visits.images.astype(np.float32), progress).styles
+        return replace(visits, images=draw_styles(self.model.generator, styles))
+
+    def diffused(
+        self, images: np.ndarray, years: Sequence[float] | np.ndarray, seed: int = 0
+    ) -> np.ndarray:
+        """A later picture of each by the second generator, `(N, C, S, S)`; `years` of each.
+
+        Raises:
+            Refused: for a run without a second generator.
+        """
+        coder, denoiser, steps = self._second()
+        return later_pictures(coder, denoiser, images, years, steps, seed)
+
+    def recoded(self, images: np.ndarray) -> np.ndarray:
+        """Pictures as the second generator's autoencoder gives them back, `(N, C, S, S)`.
+
+        Raises:
+            Refused: for a run without a second generator.
+        """
+        coder, _, _ = self._second()
+        return decoded(coder, encoded(coder, images))
+
+    def _second(self) -> tuple[PictureAutoencoder, LaterDenoiser, int]:
+        own, coder, denoiser = self.recipe.diffusion, self.model.coder, self.model.denoiser
+        if own is None or coder is None or denoiser is None:
+            raise Refused(self.run.folder, "has no second generator", "fit one with diffusion")
+        return coder, denoiser, own.steps
+
+    def _read(self, images: np.ndarray) -> np.ndarray:
+        return read_attributes(self.model.meter, images)

@@ -1,0 +1,179 @@
+"""From a picture to the style that draws it: by optimisation as published, or by an encoder.
+
+Optimisation starts from the mean style and takes a thousand steps (Karras et al. 2020, "Analyzing
+and improving the image quality of StyleGAN", appendix D; Han et al. 2021); an encoder starts near
+the end and takes a few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vesalius.methods.progression.likeness import Likeness
+from vesalius.methods.progression.recipe import EncoderRecipe, ProjectionRecipe
+from vesalius.networks.classifier import residual_classifier
+from vesalius.networks.style_generator import StyleGenerator
+from vesalius.scans.progress import Progress, silent
+
+
+class StyleEncoder(nn.Module):
+    """Pictures `(B, C, S, S)` in [-1, 1] to styles `(B, W)`.
+
+    Args:
+        channels: of the pictures.
+        generator: whose styles are meant; their mean and spread scale what comes out.
+        recipe: width.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, channels: int, generator: StyleGenerator, recipe: EncoderRecipe) -> None:
+        super().__init__()
+        mean, spread = style_spread(generator)
+        self.network = residual_classifier(channels, len(mean), 2, 10, recipe.width, "fine")
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", spread)
+
+    def learn_scale(self, generator: StyleGenerator) -> None:
+        """Take mean and spread from the styles of a fitted generator."""
+        for own, found in zip((self.mean, self.spread), style_spread(generator), strict=True):
+            own.copy_(found)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        found: Tensor = self.network(pictures) * self.spread + self.mean
+        return found
+
+
+class EncoderObjective(nn.Module):
+    """Styles of drawn pictures, which are known, and likeness of real ones when drawn again.
+
+    Args:
+        encoder: to fit.
+        images: real pictures `(N, C, S, S)` in [0, 1].
+        generator: fitted; its weights are held.
+        likeness: of drawn and real ones.
+        recipe: settings.
+    """
+
+    def __init__(
+        self, encoder: StyleEncoder, images: np.ndarray, generator: StyleGenerator,
+        likeness: Likeness, recipe: EncoderRecipe,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.images, self.recipe = images, recipe
+        self.generator = generator.requires_grad_(False)
+        self.likeness = likeness
+        self.encoder = encoder
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        self.generator.eval()
+        self.likeness.eval()
+        device = self.encoder.mean.device
+        real = torch.from_numpy(self.images[rows.tolist()].astype(np.float32)).to(device) * 2 - 1
+        noise = torch.randn(len(real), self.generator.mapping.noise, generator=chance).to(device)
+        with torch.no_grad():
+            known = self.generator.mapping(noise)
+            drawn = self.generator(known, chance)
+            seen = self.likeness.of(real)
+        found = self.encoder(torch.cat([drawn, real]))
+        of_drawn, of_real = found.chunk(2)
+        gap = ((of_drawn - known) / self.encoder.spread).square().mean()
+        again = self.likeness(self.generator(of_real), seen).mean()
+        return self.recipe.styles_weight * gap + again
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Styles of pictures, and how far what they draw is from them.
+
+    Attributes:
+        styles: `(N, W)`.
+        difference: by the likeness that was minimised, `(N,)`.
+        pixels: root of the mean square difference of pictures in [0, 1], `(N,)`.
+    """
+
+    styles: np.ndarray
+    difference: np.ndarray
+    pixels: np.ndarray
+
+
+def project(
+    images: np.ndarray, generator: StyleGenerator, likeness: Likeness, recipe: ProjectionRecipe,
+    encoder: StyleEncoder | None = None, progress: Progress = silent,
+) -> Projected:  # fmt: skip
+    """Find the styles of pictures.
+
+    Args:
+        images: `(N, C, S, S)` in [0, 1].
+        generator: fitted.
+        likeness: that is maximised.
+        recipe: steps, rate and batch.
+        encoder: to start from; the mean style without it.
+        progress: told after each batch.
+    """
+    generator.eval().requires_grad_(False)
+    mean, spread = (
+        (encoder.mean, encoder.spread) if encoder is not None else style_spread(generator)
+    )
+    parts = np.array_split(images, max(1, -(-len(images) // recipe.batch)))
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for number, part in enumerate(parts, 1):
+        real = torch.from_numpy(part.astype(np.float32)).to(mean.device) * 2 - 1
+        with torch.no_grad():
+            seen = likeness.of(real)
+            start = encoder.eval()(real) if encoder is not None else mean.expand(len(real), -1)
+        moved = ((start - mean) / spread).clone().requires_grad_(True)
+        optimizer = torch.optim.Adam([moved], lr=recipe.rate, betas=(0.9, 0.999))
+        for step in range(recipe.steps):
+            optimizer.param_groups[0]["lr"] = recipe.rate * _course(step / recipe.steps)
+            optimizer.zero_grad()
+            drawn = generator(mean + spread * moved)
+            loss = likeness(drawn, seen).sum() + recipe.prior * moved.square().mean(dim=1).sum()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            styles = mean + spread * moved
+            drawn = generator(styles)
+            difference = likeness(drawn, seen)
+            pixels = ((drawn - real) / 2).square().mean(dim=(1, 2, 3)).sqrt()
+        found.append((styles.cpu().numpy(), difference.cpu().numpy(), pixels.cpu().numpy()))
+        progress("projecting pictures", number, len(parts))
+    return Projected(*(np.concatenate(one) for one in zip(*found, strict=True)))
+
+
+@torch.no_grad()
+def draw_styles(
+    generator: StyleGenerator,
+    styles: np.ndarray,
+    batch: int = 128,
+    chance: torch.Generator | None = None,
+) -> np.ndarray:
+    """Pictures `(N, C, S, S)` in [0, 1] of styles `(N, W)`; without chance they have no noise."""
+    generator.eval()
+    device = generator.mapping.mean.device
+    parts = np.array_split(styles, max(1, -(-len(styles) // batch)))
+    drawn: np.ndarray = np.concatenate([
+        (generator(torch.from_numpy(part.astype(np.float32)).to(device), chance) / 2 + 0.5)
+        .clamp(0, 1).cpu().numpy()
+        for part in parts
+    ])  # fmt: skip
+    return drawn
+
+
+@torch.no_grad()
+def style_spread(generator: StyleGenerator, count: int = 4096) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation `(W,)` of styles that noise is mapped to."""
+    generator.eval()
+    noise = torch.randn(count, generator.mapping.noise, generator=torch.Generator().manual_seed(0))
+    styles = generator.mapping(noise.to(generator.mapping.mean.device))
+    return styles.mean(dim=0), styles.std(dim=0).clamp(min=1e-3)
+
+
+def _course(share: float) -> float:
+    """Rate over the steps: up in the first twentieth, down in the last quarter."""
+    return min(1.0, (share + 1e-2) / 0.05, 4 * (1 - share))

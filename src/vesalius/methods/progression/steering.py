@@ -1,0 +1,94 @@
+"""Styles moved until what is read off the drawn picture has changed as much as was asked.
+
+What moves one patient's style moves another's picture differently: along a neighbour's own path in
+W the joint space of the drawn picture follows what the neighbour lost loosely. So the neighbour's
+change is asked for, in the attributes' units, and each style moves as courses move for such a
+change, by its own sensitivity: the conditional mean of a Gaussian over courses, given the change,
+in two steps of Gauss and Newton. One reader steers; what comes out is measured by another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vesalius.methods.progression.courses import Courses
+from vesalius.methods.progression.projection import draw_styles
+from vesalius.methods.progression.reader import AttributeReader, read_attributes
+from vesalius.networks.style_generator import StyleGenerator
+
+SLACK = 0.03
+"""Share of the variance of changes that a step may leave open, for less of a detour."""
+BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Steering:
+    """How styles are moved, from courses.
+
+    Attributes:
+        generator, reader: that draw, and see how far a style has come.
+        spread: covariance of whole courses in W, `(W, W)`.
+        slack: variance of an attribute that is left open, `(A,)`.
+        lowest, highest: readings between which futures are asked for, `(A,)`.
+    """
+
+    generator: StyleGenerator
+    reader: AttributeReader
+    spread: np.ndarray
+    slack: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+
+    @classmethod
+    def of(cls, courses: Courses, generator: StyleGenerator, reader: AttributeReader) -> Steering:
+        """Steering as courses have moved."""
+        moved, changed = (
+            courses.years[:, None] * one for one in (courses.drift, courses.reading_drift)
+        )
+        spread = moved.T @ moved / len(moved) + 1e-6 * np.eye(moved.shape[1])
+        slack = SLACK * (changed**2).mean(axis=0) + 1e-9
+        return cls(generator, reader, spread, slack, *courses.seen)
+
+    def moved(self, styles: np.ndarray, changes: np.ndarray) -> np.ndarray:
+        """Styles `(N, K, W)` whose pictures differ from those of `styles` by asked changes.
+
+        Args:
+            styles: of today, `(N, W)`.
+            changes: in the attributes' units, `(N, K, A)`; none leads out of what courses have
+                shown.
+        """
+        now = self._read(styles)[:, None]
+        ends = np.minimum(self.lowest, now), np.maximum(self.highest, now)
+        asked = np.clip(now + changes, *ends) - now
+        half = styles[:, None] + self._step(self._slopes(styles)[:, None], asked / 2)
+        flat = half.reshape(-1, half.shape[-1])
+        left = asked - (self._read(flat).reshape(asked.shape) - now)
+        slopes = self._slopes(flat).reshape(*half.shape[:2], -1, half.shape[-1])
+        found: np.ndarray = half + self._step(slopes, left)
+        return found
+
+    def _step(self, slopes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        """The likeliest move for a change, of slopes `(N, K, A, W)` and changes `(N, K, A)`."""
+        carried = slopes @ self.spread
+        inside = carried @ slopes.swapaxes(-1, -2) + np.diag(self.slack)
+        weights = np.linalg.solve(inside, asked[..., None])
+        step: np.ndarray = (carried.swapaxes(-1, -2) @ weights)[..., 0]
+        return step
+
+    def _read(self, styles: np.ndarray) -> np.ndarray:
+        return read_attributes(self.reader, draw_styles(self.generator, styles))
+
+    def _slopes(self, styles: np.ndarray) -> np.ndarray:
+        """How readings of drawn pictures change with the style, `(N, A, W)`."""
+        self.generator.eval()
+        self.reader.eval()
+        device, found = self.reader.mean.device, []
+        for part in np.array_split(styles, max(1, -(-len(styles) // BATCH))):
+            own = torch.from_numpy(part.astype(np.float32)).to(device).requires_grad_(True)
+            read = self.reader((self.generator(own) / 2 + 0.5).clamp(0, 1)).sum(dim=0)
+            each = [torch.autograd.grad(one, own, retain_graph=True)[0] for one in read]
+            found.append(torch.stack(each, dim=1).cpu().numpy())
+        return np.concatenate(found)

@@ -1,0 +1,1 @@
+"""Segmentation: MONAI's networks, trained on real and synthetic cohorts alike."""

@@ -1,0 +1,149 @@
+"""Segmentation as a method: a labelled cohort, one network, and its Dice on what was held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from vesalius.methods.pretraining.pipeline import pretrained_segmenter
+from vesalius.methods.segmentation.pipeline import PART, TrainedSegmenter
+from vesalius.methods.segmentation.recipe import SegmentationRecipe
+from vesalius.methods.segmentation.training import PRESETS, SegmentationObjective, TrainingScans
+from vesalius.networks.segmenter import Segmenter
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.grid import fit_grid
+from vesalius.scans.progress import Progress
+from vesalius.scans.volume import Volume
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.reading import cohort_of, read_split
+from vesalius.training.run import Run
+
+FEWEST_CASES = 2
+SCORES = "held_out_dice"
+
+
+@dataclass(frozen=True)
+class SegmentationData(Data):
+    """Scans to learn from, as segmenters see them; those held out; a network to begin as."""
+
+    training: TrainingScans = field(kw_only=True)
+    held_out: tuple[LabelledScan, ...] = field(kw_only=True)
+    pretrained: Segmenter | None = field(kw_only=True)
+
+
+class _Scores(BaseModel):
+    cases: int
+    dice: dict[str, float]
+
+
+class Segmentation(Method[SegmentationData]):
+    """Fit a segmenter to a labelled cohort, from scratch or from a pre-training."""
+
+    name, title, aliases = "segmentation", "segmenter", ("segmenter",)
+    settings, measured = SegmentationRecipe, Fingerprint
+
+    def recipe(
+        self, *, preset: Literal["smallest", "demo", "workstation", "paper"] = "demo", seed: int = 0
+    ) -> SegmentationRecipe:
+        """Settings of a run.
+
+        Parameters
+        ----------
+        preset: str
+            Sizes and steps: demo for CPU minutes, workstation and paper for GPUs.
+        seed: int
+            Of the fit.
+        """
+        return SegmentationRecipe(preset=preset, seed=seed, segmenter=PRESETS[preset])
+
+    def read(
+        self, source: str | Path | Cohort, recipe: SegmentationRecipe, reading: Reading, *,
+        pretrained: Path | None = None,
+    ) -> SegmentationData:  # fmt: skip
+        """Read a labelled cohort in nnU-Net v2 raw format; synthetic cases are learnt from, too.
+
+        Parameters
+        ----------
+        pretrained: Path
+            A run of vesalius pretrain to begin from; it decides on network and spacing.
+        """
+        network: Segmenter | None = None
+        if pretrained is not None:
+            network, own, name = pretrained_segmenter(pretrained)
+            chosen = recipe.segmenter.changed(architecture=own.architecture, filters=own.filters)
+            recipe = recipe.changed(pretrained=name, spacing_mm=own.spacing_mm, segmenter=chosen)
+        cohort = cohort_of(source, True, reading)
+        made = tuple(c for c in cohort.cases if c.synthetic and c.split in ("", "train"))
+        sound = read_split(cohort, recipe, reading, fewest=FEWEST_CASES, more=made)
+        fitted = sound.fitted
+        grid = fit_grid(sound.scans[:fitted])
+        seen = Fingerprint.of(cohort, sound.cases[:fitted], sound.scans[:fitted], grid, ())
+        spacing = recipe.spacing_mm or grid.spacing_mm
+        training = TrainingScans(sound.scans[:fitted], list(seen.labels.values()), spacing)
+        return SegmentationData(
+            recipe.changed(spacing_mm=spacing), seen, 4.0 * training.images.numel(),
+            training=training, held_out=sound.scans[fitted:], pretrained=network,
+        )  # fmt: skip
+
+    def parts(self, data: SegmentationData) -> list[Part]:
+        """One network."""
+        recipe, scans = data.recipe.segmenter, data.training
+        network = Segmenter(
+            scans.images.shape[1], len(scans.label_numbers), recipe.filters, recipe.architecture
+        )
+        if data.pretrained is not None:
+            network.begin_from(data.pretrained)
+        return [
+            Part(
+                PART, network, recipe.fit, len(scans),
+                lambda given: SegmentationObjective(network, given, recipe),
+                lambda run, progress: scans, lambda: scans,
+            )
+        ]  # fmt: skip
+
+    def finish(self, data: SegmentationData, run: Run, progress: Progress) -> None:
+        """Score the segmenter on what was held out."""
+        if run.has_note(SCORES):
+            return
+        trained = self.open(run)
+        scores = [
+            label_dice(trained.segment(scan), scan.label_map, data.fingerprint.labels)
+            for scan in data.held_out
+        ]
+        names = scores[0] if scores else ()
+        dice = {name: float(np.mean([one[name] for one in scores])) for name in names}
+        run.note(SCORES, {"cases": len(scores), "dice": dice})
+
+    def card(self, data: SegmentationData, run: Run) -> list[str]:
+        """Channels, spacing, where it began, and Dice on held-out cases."""
+        scores = run.noted(SCORES, _Scores)
+        return [
+            f"channels: {', '.join(data.fingerprint.channels)}",
+            f"spacing: {data.recipe.spacing_mm} mm",
+            f"initialised from: {data.recipe.pretrained or 'nothing'}",
+            *(
+                f"Dice of {name} on {scores.cases} held-out cases: {value:.3f}"
+                for name, value in scores.dice.items()
+            ),
+        ]
+
+    def open(self, run: Run) -> TrainedSegmenter:
+        """The network on its device, ready to segment scans."""
+        return TrainedSegmenter(run)
+
+
+def label_dice(found: Volume, truth: Volume, labels: dict[str, int]) -> dict[str, float]:
+    """Dice of each label that either map has; 1 where neither has it."""
+    scores = {}
+    for name, number in labels.items():
+        if number:
+            a, b = found.voxels == number, truth.voxels == number
+            both = int(a.sum() + b.sum())
+            scores[name] = 2 * int((a & b).sum()) / both if both else 1.0
+    return scores

@@ -1,0 +1,56 @@
+"""A finished segmenter, ready for scans of any geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vesalius.methods.segmentation.recipe import SegmentationRecipe
+from vesalius.methods.segmentation.training import segment
+from vesalius.networks.segmenter import Segmenter
+from vesalius.scans.case import Scan
+from vesalius.scans.fault import Refused
+from vesalius.scans.volume import Volume
+from vesalius.training.device import placed
+from vesalius.training.run import AGAIN, Run
+
+PART = "segmenter"
+
+
+class TrainedSegmenter:
+    """A segmenter of a run, ready for scans of any geometry.
+
+    Args:
+        run: a finished run of segmentation.
+    """
+
+    def __init__(self, run: Run) -> None:
+        recipe = run.recipe
+        assert isinstance(recipe, SegmentationRecipe)
+        if recipe.spacing_mm is None:
+            raise Refused(run.folder / "recipe.json", "tells no spacing", AGAIN)
+        self.run, self.labels = run, run.fingerprint.labels
+        self.spacing_mm = recipe.spacing_mm
+        network = recipe.segmenter
+        self.network = Segmenter(
+            len(run.fingerprint.channels), len(self.labels), network.filters, network.architecture
+        )
+        run.load(PART, self.network)
+        placed(self.network)
+
+    @property
+    def name(self) -> str:
+        """Of its run."""
+        return self.run.name
+
+    @classmethod
+    def open(cls, folder: str | Path) -> TrainedSegmenter:
+        """Open a run and load its network."""
+        return cls(Run.open(folder, SegmentationRecipe))
+
+    def segment(self, scan: Scan) -> Volume:
+        """The label map of a scan in its own geometry."""
+        known = self.run.fingerprint.channels
+        if len(scan.channels) != len(known):
+            fault = f"has {len(scan.channels)} channels, the run {len(known)} ({', '.join(known)})"
+            raise Refused("scan", fault, "give the channels of the run, in their order")
+        return segment(self.network, scan, list(self.labels.values()), self.spacing_mm)

@@ -1,0 +1,193 @@
+"""Segmentation by MONAI's networks: the quick segmenter with which cohorts are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from monai.losses import DiceCELoss
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vesalius.networks.segmenter import Architecture, Segmenter
+from vesalius.networks.spade import one_hot
+from vesalius.phantoms.deformation import smooth_noise, warp
+from vesalius.phantoms.mri import random_contrast
+from vesalius.scans.case import LabelledScan, Scan
+from vesalius.scans.progress import Progress, silent
+from vesalius.scans.volume import Volume
+from vesalius.training.device import fabric_for
+from vesalius.training.loop import fit_network
+from vesalius.training.preparation import normalised, prepared, resampled, stacked, working_shape
+from vesalius.training.recipe import FitRecipe, Settings
+
+
+class SegmenterRecipe(Settings):
+    """Settings of a segmenter.
+
+    Attributes:
+        architecture, filters: see `Segmenter`.
+        fit: steps and batch.
+        contrast: `acquired` trains on the images as they are, `random` on images of arbitrary
+            contrast drawn from the label maps, deformed at random (the manner of SynthSeg).
+        mirror: show half of the cases with left and right exchanged, as suits labels that do not
+            name a side.
+    """
+
+    architecture: Architecture = "dynunet"
+    filters: tuple[int, ...] = (8, 16, 32, 64)
+    fit: FitRecipe = FitRecipe(steps=500, batch_size=1, learning_rate=6e-3, moving_average=0.98)
+    contrast: Literal["acquired", "random"] = "acquired"
+    mirror: bool = True
+
+
+PRESETS = {
+    "smallest": SegmenterRecipe(filters=(4, 8, 8), fit=FitRecipe(steps=3, batch_size=1)),
+    "demo": SegmenterRecipe(),
+    "workstation": SegmenterRecipe(
+        filters=(32, 64, 128, 256, 320),
+        fit=FitRecipe(steps=20_000, batch_size=4, learning_rate=1e-3, moving_average=0.999),
+    ),
+    "paper": SegmenterRecipe(
+        filters=(32, 64, 128, 256, 320, 320),
+        fit=FitRecipe(steps=100_000, batch_size=2, learning_rate=1e-3, moving_average=0.999),
+    ),
+}
+
+
+class TrainingScans:
+    """Scans in memory: oriented to RAS, of one spacing, cropped to the body, padded to one shape.
+
+    Args:
+        scans: images and label maps.
+        label_numbers: of the cohort, in rising order.
+        spacing_mm: that the segmenter works at.
+    """
+
+    def __init__(
+        self, scans: Sequence[LabelledScan], label_numbers: Sequence[int],
+        spacing_mm: tuple[float, float, float],
+    ) -> None:  # fmt: skip
+        self.label_numbers = np.array(sorted(label_numbers))
+        self.spacing_mm = spacing_mm
+        images, labels = [], []
+        for scan in scans:
+            image, box = prepared(scan.channels, spacing_mm)
+            images.append(image)
+            numbers = resampled(scan.label_map.oriented("RAS"), spacing_mm, order=0)[box]
+            labels.append(np.searchsorted(self.label_numbers, numbers).astype(np.uint8))
+        self.images, self.labels = stacked(images), stacked(labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, rows: Sequence[int]) -> TrainingScans:
+        """Some of the scans, in this order."""
+        chosen = copy(self)
+        chosen.images, chosen.labels = self.images[list(rows)], self.labels[list(rows)]
+        return chosen
+
+
+class SegmentationObjective(nn.Module):
+    """Dice and cross-entropy against the label maps, on flipped and re-toned images."""
+
+    def __init__(self, network: Segmenter, scans: TrainingScans, recipe: SegmenterRecipe) -> None:
+        super().__init__()
+        self.network, self.scans = network, scans
+        self.contrast, self.mirror = recipe.contrast, recipe.mirror
+        self.agreement = DiceCELoss(softmax=True)
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        device = next(self.network.parameters()).device
+        drawn = [self._draw(row, chance) for row in rows.tolist()]
+        image = torch.stack([pair[0] for pair in drawn]).to(device)
+        labels = torch.stack([pair[1] for pair in drawn]).to(device)
+        scores = self.network(image)
+        loss: Tensor = self.agreement(scores, one_hot(labels, scores.shape[1]))
+        return loss
+
+    def _draw(self, row: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One image `(C, D, H, W)` and its labels, mirrored half of the time."""
+        labels = self.scans.labels[row].long()
+        if self.contrast == "random":
+            labels = _deformed(labels, self.scans.spacing_mm[0], chance)
+            count = len(self.scans.label_numbers)
+            image = random_contrast(labels, count, self.scans.spacing_mm[0], chance)[None]
+            image = torch.from_numpy(normalised(image.numpy()))
+            image = image.expand(self.scans.images.shape[1], -1, -1, -1)
+        else:
+            image = self.scans.images[row].float()
+            tone, shift, noise = torch.randn(3, generator=chance)
+            image = image * torch.exp(0.1 * tone) + 0.1 * shift
+            grain = torch.randn(image.shape, generator=chance)
+            image = image + 0.05 * noise.abs() * grain
+        if float(torch.rand(1, generator=chance)) < 0.5 and self.mirror:
+            image, labels = image.flip(1), labels.flip(0)
+        return image, labels
+
+
+def fit_segmenter(
+    scans: TrainingScans, recipe: SegmenterRecipe, seed: int, part: str, folder: Path,
+    progress: Progress = silent, pretrained: Segmenter | None = None,
+) -> Segmenter:  # fmt: skip
+    """Train a segmenter, or go on with a killed training.
+
+    Args:
+        scans: to train on.
+        recipe: settings.
+        seed: of the training.
+        part: its name in log and state.
+        folder: where the state of an unfinished training is kept.
+        progress: told after each step.
+        pretrained: whose weights it begins from, but for its last layer.
+    """
+    torch.manual_seed(seed)
+    network = Segmenter(
+        scans.images.shape[1], len(scans.label_numbers), recipe.filters, recipe.architecture
+    )
+    if pretrained is not None:
+        network.begin_from(pretrained)
+    objective = SegmentationObjective(network, scans, recipe)
+    fit_network(objective, len(scans), recipe.fit, seed, part, folder, progress)
+    return network.eval()
+
+
+@torch.no_grad()
+def segment(
+    network: Segmenter, scan: Scan, label_numbers: Sequence[int],
+    spacing_mm: tuple[float, float, float],
+) -> Volume:  # fmt: skip
+    """The label map of a scan in its own geometry, from its images alone.
+
+    Args:
+        network: trained.
+        scan: its label map, if it has one, is not looked at.
+        label_numbers: of the cohort that the network was trained on.
+        spacing_mm: at which it was trained.
+    """
+    fabric = fabric_for("bf16-mixed")
+    voxels, box = prepared(scan.channels, spacing_mm)
+    with fabric.autocast():
+        found = network.to(fabric.device)(torch.from_numpy(voxels)[None].to(fabric.device))[0]
+    upright = scan.channels[0].oriented("RAS")
+    scores = torch.full((len(found), *working_shape(upright, spacing_mm)), -1e4)
+    scores[0] = 0
+    scores[:, *box] = found.cpu()
+    if scores.shape[1:] != upright.shape:
+        scores = functional.interpolate(
+            scores[None], size=upright.shape, mode="trilinear", align_corners=False
+        )[0]
+    numbers = np.array(sorted(label_numbers))[scores.argmax(dim=0).numpy()].astype(np.uint8)
+    here = scan.channels[0]
+    placed = Volume(numbers, upright.affine).oriented(here.orientation)
+    return Volume(placed.voxels, here.affine)
+
+
+def _deformed(labels: Tensor, spacing_mm: float, chance: torch.Generator) -> Tensor:
+    """A label map bent smoothly by some millimetres."""
+    bend = 3.0 * smooth_noise(tuple(labels.shape), 40.0, spacing_mm, chance)
+    return warp(labels[None].float(), bend, spacing_mm, nearest=True)[0].round().long()

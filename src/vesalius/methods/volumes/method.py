@@ -1,0 +1,255 @@
+"""Whole volumes as a method: what it reads, its two networks, and the gate between them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from vesalius.methods.volumes.drawing import VolumePainter
+from vesalius.methods.volumes.grain import FILE as GRAIN_FILE
+from vesalius.methods.volumes.grain import Grain, neighbour_axes
+from vesalius.methods.volumes.model import VolumesModel
+from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
+from vesalius.methods.volumes.recipe import PRESETS, VolumesRecipe
+from vesalius.methods.volumes.reconstruction import Reconstruction, reconstruct
+from vesalius.networks.picture_features import (
+    PictureFeatures,
+    features_from,
+    lite0_features,
+)
+from vesalius.scans.case import Scan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.grid import whole_grid
+from vesalius.scans.progress import Progress
+from vesalius.training.coding import coded
+from vesalius.training.device import fabric_for
+from vesalius.training.fingerprint import Fingerprint, told_values
+from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.reading import cohort_of, read_split
+from vesalius.training.run import AGAIN, FORMAT, Run
+from vesalius.training.store import BlankStore, CaseStore, Store, stored
+
+GRAIN_CASES = 24
+
+
+@dataclass(frozen=True)
+class VolumesData(Data):
+    """Scans and what `cases.csv` says of each; the first `fitted` are learnt from."""
+
+    scans: tuple[Scan, ...] = field(default=(), kw_only=True)
+    conditions: tuple[dict[str, float], ...] = field(default=(), kw_only=True)
+    fitted: int = field(default=0, kw_only=True)
+
+
+class Volumes(Method[VolumesData]):
+    """Fit whole volumes of any organ and modality: a 3D VQ-GAN, and diffusion on its codes.
+
+    Label maps are not needed. Diffusion starts only if held-out volumes come back from the
+    autoencoder well enough.
+    """
+
+    name, title = "volumes", "whole volumes"
+    settings, measured = VolumesRecipe, Fingerprint
+    caution = (
+        "Not for diagnosis. What it generates lies within its training range; audit it for copies "
+        "of its training cases with `vesalius audit` before it leaves the house."
+    )
+
+    def recipe(
+        self, *,
+        preset: Literal[
+            "smallest", "demo", "workstation", "knee_mri", "breast_mri", "brain_mri", "chest_ct"
+        ] = "demo",
+        attribute: list[str] | None = None,
+        bottleneck: Literal["codebook", "gaussian"] = "codebook", perceptual: str | None = None,
+        spacing: float | None = None, seed: int = 0,
+    ) -> VolumesRecipe:  # fmt: skip
+        """Settings of a run.
+
+        Parameters
+        ----------
+        preset: str
+            Sizes and steps: demo for CPU minutes, workstation for one GPU, four as published.
+        attribute: list[str]
+            What volumes may be asked for: a column of cases.csv, such as a class or a grade, or
+            what can be measured on label maps. May be repeated.
+        bottleneck: str
+            A codebook makes a VQ-GAN, gaussian a KL autoencoder by the same recipe.
+        perceptual: str
+            Features that compare slices: lite0, none, or a ResNet-50 or Inception v3 in
+            safetensors.
+        spacing: float
+            Edge length in mm to work at; the cohort's own without it.
+        seed: int
+            Of the fit.
+        """
+        base = PRESETS[preset]
+        return base.changed(
+            attributes=tuple(attribute or base.attributes),
+            bottleneck=bottleneck,
+            perceptual=perceptual or base.perceptual,
+            spacing_mm=base.spacing_mm if spacing is None else spacing,
+            seed=seed,
+        )
+
+    def read(
+        self, source: str | Path | Cohort, recipe: VolumesRecipe, reading: Reading
+    ) -> VolumesData:
+        """Read the images of a cohort; its labelsTr may be missing.
+
+        Label maps are looked at only to measure attributes that `cases.csv` leaves out.
+
+        Raises:
+            Refused: for too few cases, an attribute that cannot be learnt, or a perceptual network
+                that is not there.
+        """
+        perceptual(recipe)
+        cohort = cohort_of(source, False, reading)
+        sound = read_split(cohort, recipe, reading, labelled=False)
+        fitted, scans, cases = sound.fitted, sound.scans, sound.cases
+        grid = whole_grid(scans, recipe.spacing_mm, max(recipe.downsampling))
+        seen = Fingerprint.of_images(
+            cohort, cases[:fitted], scans[:fitted], grid, recipe.attributes
+        )
+        columns = {name: told_values(cohort, cases, name) for name in recipe.attributes}
+        conditions = tuple(
+            {name: float(values[row]) for name, values in columns.items()}
+            for row in range(len(cases))
+        )
+        model = VolumesModel(recipe, seen)
+        numbers = np.prod(model.code_shape) * recipe.code_channels
+        voxels = len(seen.channels) * np.prod(seen.shape)
+        decision = (
+            f"code: {' × '.join(map(str, model.code_shape))} voxels of {recipe.code_channels} "
+            f"channels, {recipe.bottleneck}; {model.compression:.0f} voxels a number"
+        )
+        return VolumesData(
+            recipe, seen, 4.0 * fitted * float(numbers + voxels), (decision,),
+            {"split": sound.split}, scans=scans, conditions=conditions, fitted=fitted,
+        )  # fmt: skip
+
+    def parts(self, data: VolumesData) -> list[Part]:
+        """Autoencoder and denoiser."""
+        return _Networks(data).parts()
+
+    def card(self, data: VolumesData, run: Run) -> list[str]:
+        """Channels, grid, intensities, how well volumes came back, and range of each attribute."""
+        seen: Fingerprint = data.fingerprint
+        back = reconstruction_of(run)
+        which = "held-out" if back.held_out else "training"
+        return [
+            *seen.lines,
+            f"intensities from {seen.intensity_low} to {seen.intensity_high} for each channel",
+            f"bottleneck: {data.recipe.bottleneck}, {back.codes_used:.0%} of its codes in use",
+            f"{len(back.psnr)} {which} volumes came back at a mean PSNR of "
+            f"{np.mean(back.psnr):.1f} dB, SSIM {np.mean(back.ssim):.2f}",
+            *seen.ranges,
+        ]
+
+    def open(self, run: Run) -> VolumePainter:
+        """The networks on their device, ready to generate."""
+        return VolumePainter(run)
+
+
+class _Networks:
+    """The two networks of a fit, and what each learns from."""
+
+    def __init__(self, data: VolumesData) -> None:
+        self.data, self.recipe, self.seen = data, data.recipe, data.fingerprint
+        self.model = VolumesModel(data.recipe, data.fingerprint)
+        self._store: CaseStore | None = None
+
+    def parts(self) -> list[Part]:
+        model, recipe, fitted = self.model, self.recipe, self.data.fitted
+        return [
+            Part(
+                "autoencoder", model.autoencoder, recipe.fit_autoencoder, fitted,
+                self._autoencoder_objective, self.store, lambda: BlankStore(self.seen),
+                after=self._gate,
+            ),
+            Part(
+                "denoiser", model.denoiser, recipe.fit_denoiser, fitted,
+                self._code_objective,
+                self._codes, self._blank_codes,
+            ),
+        ]  # fmt: skip
+
+    def store(self, run: Run, progress: Progress) -> CaseStore:
+        """All cases in one grid, on disk."""
+        if self._store is None:
+            self._store = stored(
+                run.state / "cohort", self.seen, self.data.scans, self.seen.grid.place_whole,
+                progress, labelled=False,
+            )  # fmt: skip
+        return self._store
+
+    def _autoencoder_objective(self, store: Store) -> AutoencoderObjective:
+        look, recipe = perceptual(self.recipe), self.recipe
+        if look is not None:
+            look.to(fabric_for().device)
+        if isinstance(store, BlankStore):
+            recipe = recipe.changed(critics_from=0)  # the plan is of a step with critics
+        return AutoencoderObjective(self.model.autoencoder, store, recipe, look, store.channels)
+
+    def _code_objective(self, given: tuple[Tensor, Tensor]) -> CodeObjective:
+        return CodeObjective(self.model.denoiser, *given, self.recipe.drop_condition)
+
+    def _gate(self, run: Run, progress: Progress) -> None:
+        """Refuse to go on where volumes do not come back well; measure the noise that is lost."""
+        fitted, total = self.data.fitted, len(self.data.scans)
+        unseen = range(fitted, total) or range(fitted)
+        store = self.store(run, progress)
+        back = reconstruct(self.model.autoencoder, store, unseen, total > fitted, progress)
+        run.note("reconstruction", asdict(back))
+        back.require(self.recipe, run)
+        if self.recipe.grain and Grain.of_run(run) is None:
+            encoder, rows = self.model.autoencoder, range(min(GRAIN_CASES, fitted))
+            images = coded(
+                encoder, lambda image: encoder.decode_in_tiles(encoder.encode(image)),
+                store.images, rows, "bf16-mixed", "measuring grain", progress,
+            )  # fmt: skip
+            pairs = [
+                (store.images(torch.tensor([row]))[0].numpy(), image[0].float().numpy())
+                for row, image in zip(rows, images, strict=True)
+            ]
+            grain = Grain.of(pairs, neighbour_axes(self.seen.spacing_mm))
+            run.note(GRAIN_FILE, grain.model_dump())
+
+    def _codes(self, run: Run, progress: Progress) -> tuple[Tensor, Tensor]:
+        """Codes of the training cases on the scale of diffusion, and their conditions."""
+        encoder, denoiser = self.model.autoencoder, self.model.denoiser
+        fitted = self.data.fitted
+        codes = torch.cat(
+            coded(
+                encoder, encoder.encode, self.store(run, progress).images, range(fitted),
+                "bf16-mixed", "coding volumes", progress,
+            )
+        )  # fmt: skip
+        denoiser.learn_scale(codes, encoder.bottleneck)
+        return denoiser.scaled(codes), self.model.condition(self.data.conditions[:fitted])
+
+    def _blank_codes(self) -> tuple[Tensor, Tensor]:
+        count = self.recipe.fit_denoiser.batch_size
+        codes = torch.zeros(count, self.recipe.code_channels, *self.model.code_shape)
+        return codes, torch.zeros(count, self.model.conditions)
+
+
+def perceptual(recipe: VolumesRecipe) -> PictureFeatures | None:
+    """The network of the perceptual term, or `Refused` if it cannot be had."""
+    if recipe.perceptual == "none" or recipe.perceptual_weight == 0:
+        return None
+    if recipe.perceptual == "lite0":
+        return lite0_features()
+    return features_from(Path(recipe.perceptual))
+
+
+def reconstruction_of(run: Run[Any]) -> Reconstruction:
+    """What the gate of a finished run found."""
+    return read_json(run.folder / "reconstruction.json", TypeAdapter(Reconstruction), AGAIN, FORMAT)

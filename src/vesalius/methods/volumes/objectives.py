@@ -1,0 +1,119 @@
+"""What the autoencoder and the denoiser of whole volumes are fitted to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vesalius.diffusion.guidance import drop_condition
+from vesalius.diffusion.preconditioning import normalised_input, wanted_output
+from vesalius.diffusion.schedules import drawn_levels
+from vesalius.methods.volumes.model import CodeDenoiser
+from vesalius.methods.volumes.recipe import VolumesRecipe
+from vesalius.networks.critics import feature_distance, held, hinge_loss, patch_critic
+from vesalius.networks.picture_features import PictureFeatures
+from vesalius.networks.volume_autoencoder import VolumeAutoencoder
+from vesalius.training.store import Store, drawn_box
+
+
+class AutoencoderObjective(nn.Module):
+    """Volumes that come back from the autoencoder as they went in, and that critics believe.
+
+    Absolute error, perceptual difference of one random slice, hinge losses of a critic of slices
+    and one of volumes, and the difference of what these critics see inside. Critics and autoencoder
+    learn from one pass: where the autoencoder is judged, the weights of the critics are held; where
+    the critics learn, the drawn volume is. Critics and codebook work in full precision, without
+    which the fit may collapse.
+
+    Args:
+        network: to fit.
+        store: of volumes.
+        recipe: weights and sizes.
+        look: of the perceptual term, or `None` to leave it out.
+        channels: of a volume.
+    """
+
+    def __init__(
+        self, network: VolumeAutoencoder, store: Store, recipe: VolumesRecipe,
+        look: PictureFeatures | None, channels: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network, self.store, self.recipe, self.look = network, store, recipe, look
+        sizes = (channels, recipe.critic_width, recipe.critic_levels)
+        self.slice_critic, self.volume_critic = patch_critic(2, *sizes), patch_critic(3, *sizes)
+        self.register_buffer("done", torch.zeros((), dtype=torch.long))
+        self.done: Tensor
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        sides = [c or side for c, side in zip(self.recipe.crop, self.store.shape, strict=True)]
+        box = drawn_box(self.store.shape, sides, max(self.recipe.downsampling), chance)
+        image = self.store.images(rows, box).to(next(self.network.parameters()).device)
+        axis, place = (int(torch.randint(n, (1,), generator=chance)) for n in (3, 1 << 30))
+        judge = int(self.done) >= self.recipe.critics_from and self.recipe.adversarial_weight > 0
+        loss = self.loss(image, axis, place % image.shape[2 + axis], judge)
+        self.done += 1
+        return loss
+
+    def loss(self, image: Tensor, axis: int, place: int, judge: bool) -> Tensor:
+        """Of images `(B, C, D, H, W)`, looking closer at one slice across an axis.
+
+        `judge` tells whether the critics take part.
+        """
+        recipe = self.recipe
+        seen, bottleneck_loss, _ = self.network(image)
+        with torch.autocast(image.device.type, enabled=False):
+            seen = seen.float()
+            total = bottleneck_loss + 2 * recipe.absolute_weight * (seen - image).abs().mean()
+            real_slice, seen_slice = (v.select(2 + axis, place) for v in (image, seen))
+            if self.look is not None:
+                pictures = (s.flatten(0, 1)[:, None] for s in (real_slice, seen_slice))
+                total = total + recipe.perceptual_weight * self.look.distance(*pictures)
+            if judge:
+                for critic, real, drawn in (
+                    (self.slice_critic, 2 * real_slice - 1, 2 * seen_slice - 1),
+                    (self.volume_critic, 2 * image - 1, 2 * seen - 1),
+                ):
+                    total = total + self._judged(critic, real, drawn)
+        return total
+
+    def _judged(self, critic: nn.Module, real: Tensor, drawn: Tensor) -> Tensor:
+        """What the autoencoder and a critic each have to learn from one pair."""
+        with held(critic):
+            *inner, verdict = critic(drawn)
+        *real_inner, believed = critic(real)
+        doubted = critic(drawn.detach())[-1]
+        return (
+            self.recipe.adversarial_weight * -verdict.mean()
+            + self.recipe.feature_weight * feature_distance(real_inner, inner)
+            + hinge_loss(believed, doubted)
+        )
+
+
+class CodeObjective(nn.Module):
+    """Codes of volumes from noise, told attributes where the cohort has them.
+
+    Args:
+        network: to fit.
+        codes: `(N, K, D, H, W)` on the scale of diffusion.
+        conditions: `(N, A + 1)`, or `(N, 0)`.
+        drop: share of conditions dropped.
+    """
+
+    def __init__(
+        self, network: CodeDenoiser, codes: Tensor, conditions: Tensor, drop: float
+    ) -> None:
+        super().__init__()
+        self.network, self.drop = network, drop
+        self.codes, self.conditions = codes, conditions
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        device = next(self.network.parameters()).device
+        network, schedule = self.network.network, self.network.schedule
+        clean, condition = self.codes[rows].float().to(device), self.conditions[rows].to(device)
+        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, chance)
+        noise = torch.randn(clean.shape, generator=chance).to(device)
+        level = drawn_levels(len(rows), chance).to(device)
+        x = schedule.noisy(clean, noise, level)
+        out = network(normalised_input(x, level, schedule), level, condition)
+        wanted = wanted_output(clean, noise, level, schedule)
+        return (out - wanted).square().mean()

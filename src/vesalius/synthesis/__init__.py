@@ -1,1 +1,0 @@
-"""MAKE: the methods that learn a cohort and draw new cases from it."""

@@ -1,1 +1,0 @@
-"""USE: models trained on cohorts, real and synthetic alike."""

@@ -1,0 +1,317 @@
+"""Pathology inpainting: context to the last bit, labels with the image, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vesalius.methods.inpainting.balancing import balancing_orders
+from vesalius.methods.inpainting.closed_loop import Order, write_inpainted
+from vesalius.methods.inpainting.editing import edit_map, edited
+from vesalius.methods.inpainting.inpainter import FindingRequest, Inpainter
+from vesalius.methods.inpainting.latent import LabelKinds, latent_of
+from vesalius.methods.inpainting.marked_crops import measured_marks
+from vesalius.methods.inpainting.method import Inpainting
+from vesalius.methods.inpainting.methods import METHODS
+from vesalius.methods.inpainting.recipe import PRESETS, InpaintingRecipe, MapRecipe
+from vesalius.phantoms.spine.drawing import LABELS, draw_spine
+from vesalius.phantoms.spine.findings import Finding
+from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
+from vesalius.scans.crop import cut
+from vesalius.scans.description import Description
+from vesalius.scans.fault import Refused
+from vesalius.scans.landmarks import Landmark, append_landmarks, read_landmarks
+from vesalius.scans.volume import Volume
+from vesalius.training.fit import fit, prepare
+from vesalius.training.run import Run
+
+SPACING = (8.0, 2.5, 2.5)
+REQUEST = FindingRequest("herniation", "L3-L4", 8.0)
+
+
+@pytest.fixture(scope="module")
+def healthy() -> LabelledScan:
+    return draw_spine(77, SPACING, []).scan
+
+
+@pytest.fixture(scope="module")
+def inpainter(inpainting_run: Run) -> Inpainter:
+    return Inpainter(inpainting_run)
+
+
+def as_stored(scan: LabelledScan, orientation: str, tilt: float = 0.0) -> LabelledScan:
+    """The same scan in another axis order and tilt, as another scanner would store it."""
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]]
+    image, label_map = (
+        Volume(v.voxels, turn @ v.affine).oriented(orientation)
+        for v in (scan.channels[0], scan.label_map)
+    )
+    return LabelledScan((image,), label_map)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_context_stays_to_the_last_bit(
+    inpainting_run: Run, healthy: LabelledScan, method: str
+) -> None:
+    made = Inpainter(inpainting_run, method).once(healthy, REQUEST, 0)  # type: ignore[arg-type]
+    before, after = healthy.channels[0].voxels, made.scan.channels[0].voxels
+    changed = np.argwhere(before != after)
+    assert len(changed)
+    start = np.round(made.crop.start).astype(int)
+    inside = changed - start
+    assert ((inside >= 0) & (inside < made.edit.blend.shape)).all()
+    assert (made.edit.blend[tuple(inside.T)] > 0).all()
+    labels = np.argwhere(healthy.label_map.voxels != made.scan.label_map.voxels) - start
+    assert (made.edit.blend[tuple(labels.T)] > 0).all()
+    assert np.array_equal(made.scan.channels[0].affine, healthy.channels[0].affine)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_makes_as_many_calls(
+    inpainting_run: Run, healthy: LabelledScan, method: str
+) -> None:
+    made = Inpainter(inpainting_run, method, calls=8).once(healthy, REQUEST, 0)  # type: ignore[arg-type]
+    assert made.network_calls == 8
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "PIR"])
+def test_any_axis_order_and_tilt_give_the_same_edit(
+    inpainter: Inpainter, healthy: LabelledScan, orientation: str
+) -> None:
+    plain = inpainter.once(healthy, REQUEST, 3).scan
+    other = as_stored(healthy, orientation, tilt=0.2)
+    made = inpainter.once(other, REQUEST, 3).scan
+    assert np.array_equal(made.channels[0].affine, other.channels[0].affine)
+    back = made.channels[0].oriented("RAS").voxels
+    assert np.array_equal(back, plain.channels[0].voxels)
+
+
+def test_a_finer_scan_keeps_its_detail_where_nothing_was_drawn(inpainter: Inpainter) -> None:
+    fine = draw_spine(78, (8.0, 2.0, 2.0), []).scan
+    made = inpainter.once(fine, REQUEST, 1)
+    changed = made.scan.channels[0].voxels != fine.channels[0].voxels
+    assert 0 < changed.mean() < 0.2
+    point = inpainter.landmark(fine, REQUEST) * [8.0, 2.0, 2.0]
+    far = np.argwhere(changed) * [8.0, 2.0, 2.0] - point
+    assert np.abs(far).max() < 45
+
+
+def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: Inpainter) -> None:
+    """Latent, blend and label editing on their own: with the true crop drawn, the scan is true."""
+    ill = draw_spine(79, SPACING, [Finding("herniation", "L3-L4", 8.0)])
+    well = draw_spine(79, SPACING, []).scan
+    print_ = inpainter.fingerprint
+    place = inpainter.landmark(well, REQUEST)
+    crop, true = cut(well, place, print_.grid), cut(ill.scan, place, print_.grid)
+    kinds = LabelKinds(LABELS)
+    blend = np.ones(print_.shape)
+    made = edited(well, crop, latent_of([true], print_, kinds), blend, print_, kinds)
+    after = cut(made, place, print_.grid).scan
+    assert np.abs(after.channels[0].voxels - true.scan.channels[0].voxels).max() <= 1
+    shown = [
+        kinds.of_position.numpy()[np.searchsorted(print_.label_numbers, scan.label_map.voxels)]
+        for scan in (after, true.scan)
+    ]
+    assert (shown[0] == shown[1]).mean() > 0.98  # all but specks
+    measured = inpainter.measured(made, "herniation", "L3-L4")
+    assert measured == pytest.approx(ill.attributes["herniation_mm_L3-L4"], abs=1.5)
+
+
+def test_the_blend_is_as_wide_as_asked_for(inpainter: Inpainter, healthy: LabelledScan) -> None:
+    crop = cut(healthy, inpainter.landmark(healthy, REQUEST), inpainter.fingerprint.grid)
+    narrow, wide = (
+        edit_map(MapRecipe(blend_mm=mm), crop, inpainter.fingerprint.spacing_mm, 0.5).blend
+        for mm in (1.0, 9.0)
+    )
+    assert ((narrow > 0) == (wide > 0)).all()
+    assert wide.sum() < narrow.sum()
+    assert set(np.unique(narrow)) <= {0.0, 1.0}
+
+
+def orders(parent: Case) -> list[Order]:
+    return [
+        Order(f"{parent.name}_{index}", parent, FindingRequest("stenosis", "L2-L3", 8.0), 5 + index)
+        for index in range(2)
+    ]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_a_killed_folder_is_completed(
+    inpainter: Inpainter, healthy: LabelledScan, tmp_path: Path
+) -> None:
+    parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1", split="val")
+    for name, wanted in (("whole", orders(parent)), ("killed", orders(parent)[:1])):
+        write_inpainted(inpainter, {"donor": healthy}, wanted, tmp_path / name,
+                        inpainter.attribute_names, 99.0, 1)  # fmt: skip
+    made = write_inpainted(inpainter, {"donor": healthy}, orders(parent), tmp_path / "killed",
+                           inpainter.attribute_names, 99.0, 1)  # fmt: skip
+    first, second = (
+        {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")}
+        for n in ("whole", "killed")
+    )
+    assert first == second
+    case = made.cohort.cases[0]
+    assert (case.subject, case.split, case.synthetic) == ("patient-1", "val", True)
+    assert case.provenance()["parent"] == "donor"
+    marks, _ = read_landmarks(tmp_path / "whole", {c.name: c for c in made.cohort.cases})
+    assert marks[case.name][0].level == "L2-L3"
+    head = made.cohort.read(case).channels[0]
+    assert head.same_geometry(healthy.channels[0])
+
+
+def test_requests_that_miss_are_listed_and_nothing_else_is_lost(
+    inpainter: Inpainter, healthy: LabelledScan, tmp_path: Path
+) -> None:
+    parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1")
+    bad = Order("bad", parent, FindingRequest("stenosis", "L9-L10", 8.0), 0)
+    made = write_inpainted(inpainter, {"donor": healthy}, [bad, *orders(parent)],
+                           tmp_path / "out", inpainter.attribute_names, 99.0, 1)  # fmt: skip
+    assert len(made.cohort.cases) == 2
+    assert "L9-L10" in made.faults[0].file
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (FindingRequest("gout", "L4-L5", 5.0), "no pathology"),
+        (FindingRequest("herniation", "C1-C2", 8.0), "no level"),
+        (FindingRequest("herniation", "L4-L5", 55.0), "outside what the run has seen"),
+        (FindingRequest("herniation", "L4-L5", 8.0, (0.0, 900.0, 0.0)), "does not hold the point"),
+        (FindingRequest("herniation", "L4-L5", 8.0, (0.0, 0.0, 60.0)), "from the disc L4-L5"),
+    ],
+)
+def test_impossible_findings_are_refused_with_the_reason(
+    inpainter: Inpainter, healthy: LabelledScan, request_: FindingRequest, reason: str
+) -> None:
+    with pytest.raises(Refused, match=reason):
+        inpainter.require_possible(healthy, request_, "scan")
+
+
+@pytest.mark.parametrize("pathology", ["herniation", "stenosis"])
+def test_a_diseased_level_is_refused(inpainter: Inpainter, pathology: str) -> None:
+    size = {"herniation": 8.0, "stenosis": 4.5}[pathology]
+    ill = draw_spine(80, SPACING, [Finding(pathology, "L3-L4", size)]).scan
+    with pytest.raises(Refused, match="already"):
+        inpainter.require_possible(ill, REQUEST, "scan")
+
+
+def test_other_scans_are_refused(inpainter: Inpainter, healthy: LabelledScan) -> None:
+    coarse = draw_spine(77, (8.0, 5.0, 5.0), []).scan
+    with pytest.raises(Refused, match="voxels of"):
+        inpainter.require_possible(coarse, REQUEST, "scan")
+    loud = LabelledScan(
+        (Volume(100 * healthy.channels[0].voxels, healthy.channels[0].affine),), healthy.label_map
+    )
+    with pytest.raises(Refused, match="reaches from"):
+        inpainter.require_possible(loud, REQUEST, "scan")
+
+
+def test_balancing_fills_every_cell_from_healthy_levels(
+    spines: Cohort, inpainter: Inpainter
+) -> None:
+    marks, _ = read_landmarks(spines.folder, {case.name: case for case in spines.cases})
+    wanted = balancing_orders(spines, marks, inpainter, None, 0)
+    counts: dict[tuple[str, str], int] = {}
+    for own in marks.values():
+        for mark in own:
+            counts[mark.pathology, mark.level] = counts.get((mark.pathology, mark.level), 0) + 1
+    fullest = max(counts.values())
+    for order in wanted:
+        cell = (order.request.pathology, order.request.level)
+        counts[cell] = counts.get(cell, 0) + 1
+        ill = {m.level for m in marks.get(order.parent.name, [])}
+        assert order.request.level not in ill
+        assert list(order.known) == marks.get(order.parent.name, [])
+    assert len({order.name for order in wanted}) == len(wanted)
+    assert set(counts.values()) == {fullest} and len(counts) == 10
+    few = balancing_orders(spines, marks, inpainter, 4, 0)
+    assert len(few) == 4
+    assert len(balancing_orders(spines, marks, inpainter, 30, 0)) == 30
+
+
+def test_another_request_does_not_reuse_a_folder(
+    inpainter: Inpainter, healthy: LabelledScan, tmp_path: Path
+) -> None:
+    parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1")
+    names = inpainter.attribute_names
+    write_inpainted(inpainter, {"donor": healthy}, orders(parent), tmp_path, names, 99.0, 1)
+    other = [replace(o, request=replace(o.request, size_mm=7.0)) for o in orders(parent)]
+    with pytest.raises(Refused, match="of another request"):
+        write_inpainted(inpainter, {"donor": healthy}, other, tmp_path, names, 99.0, 1)
+
+
+def test_wrong_landmarks_are_listed_and_their_levels_are_not_taken_for_healthy() -> None:
+    phantom = draw_spine(81, SPACING, [Finding("herniation", "L3-L4", 8.0)])
+    sound = phantom.landmarks[0]
+    marks = [sound, replace(sound, level="L4/5"), replace(sound, point_mm=(900.0, 0.0, 0.0)),
+             replace(sound, pathology="gout"), replace(sound, level="L1-L2")]  # fmt: skip
+    kept, faults = measured_marks(phantom.scan, marks, "case", LABELS)
+    assert [mark.level for mark in kept] == ["L3-L4"]
+    assert [fault.fault.split()[1] for fault in faults] == ["no", "outside", "a", "0"]
+
+
+def test_a_cohort_without_what_is_needed_is_refused(spines: Cohort, tmp_path: Path) -> None:
+    recipe = PRESETS["smallest"]
+    writer = CohortWriter(tmp_path / "bare", Description(("T2",), {"background": 0, "canal": 1}))
+    scan = LabelledScan((Volume(np.random.rand(4, 4, 4), np.eye(4)),),
+                        Volume(np.ones((4, 4, 4), np.uint8), np.eye(4)))  # fmt: skip
+    writer.add("a", scan, "a", {})
+    with pytest.raises(Refused, match="disc_<level>"):
+        prepare(Inpainting(), writer.finish(), recipe)
+    few = recipe.changed(fewest=999)
+    with pytest.raises(Refused, match="too few findings"):
+        prepare(Inpainting(), spines, few)
+    odd = recipe.changed(crop_mm=(32.0, 20.0, 40.0))
+    with pytest.raises(Refused, match="no context"):
+        prepare(Inpainting(), spines, odd)
+
+
+def test_wrong_rows_of_landmarks_are_listed(tmp_path: Path) -> None:
+    mark = Landmark("herniation", "L4-L5", (0.0, 0.0, 0.0), 5.0)
+    append_landmarks(tmp_path, "a", [mark])
+    append_landmarks(tmp_path, "nobody", [mark])
+    with (tmp_path / "landmarks.csv").open("a") as stream:
+        stream.write("a,stenosis,L4-L5,here,0,0,5\n")
+    found, faults = read_landmarks(tmp_path, {"a": None})
+    assert len(found["a"]) == 1 and len(faults) == 2
+    (tmp_path / "landmarks.csv").write_text("case,level\n")
+    with pytest.raises(Refused, match="has no column named pathology"):
+        read_landmarks(tmp_path, {"a": None})
+
+
+def test_an_interrupted_fit_goes_on_with_the_next_network(
+    spines: Cohort, inpainting_run: Run, tmp_path: Path
+) -> None:
+    recipe = inpainting_run.recipe
+    assert isinstance(recipe, InpaintingRecipe)
+    again = fit(prepare(Inpainting(), spines, recipe), tmp_path / "run")
+    for name in recipe.networks:
+        part = f"{name}_denoiser.safetensors"
+        assert (again.folder / part).read_bytes() == (inpainting_run.folder / part).read_bytes()
+    assert not (again.folder / "trunk.safetensors").exists()
+    assert json.loads((again.folder / "pathologies.json").read_text())["levels"][0] == "L1-L2"
+
+
+def test_networks_with_context_begin_as_the_trunk(inpainting_run: Run) -> None:
+    from vesalius.methods.inpainting.hints import HINTS
+    from vesalius.methods.inpainting.model import InpaintingModel
+
+    model = InpaintingModel.load(inpainting_run)
+    torch.manual_seed(0)
+    trunk, concat = model.build("ordinary"), model.build("concat")
+    concat.begin_as(trunk)
+    channels, *grid = model.latent_shape
+    x, level = torch.randn(1, channels, *grid), torch.rand(1, 1, *grid)
+    condition = torch.rand(1, model.seen.condition_length)
+    hints = torch.rand(1, HINTS * len(model.seen.pathologies), *grid)
+    with torch.no_grad():
+        plain = trunk(x, level, level, condition, hints)
+        beside = concat(x, level, level, condition, hints, torch.randn_like(x))
+    assert torch.allclose(plain, beside, atol=1e-6)

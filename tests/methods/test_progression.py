@@ -1,0 +1,139 @@
+"""A progression run from visits to futures: what is refused, resumed, drawn and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vesalius.methods.progression.choosing import NO_CHANGE
+from vesalius.methods.progression.courses import along
+from vesalius.methods.progression.futures import Foreseer
+from vesalius.methods.progression.method import Progression
+from vesalius.methods.progression.recipe import PRESETS
+from vesalius.phantoms.cohorts.visits import write_knees
+from vesalius.scans.fault import Refused
+from vesalius.scans.visit_layouts import read_visits
+from vesalius.scans.visits import Visits
+from vesalius.training.fit import fit, prepare
+from vesalius.training.run import Run
+from vesalius.training.visits_fingerprint import VisitsFingerprint
+
+SMALLEST = PRESETS["smallest"]
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory: pytest.TempPathFactory) -> Visits:
+    folder = tmp_path_factory.mktemp("knees")
+    write_knees(folder, 20, 0, 16, (0.0, 4.0, 8.0))
+    return read_visits(folder, 16)
+
+
+@pytest.fixture(scope="module")
+def run(visits: Visits, tmp_path_factory: pytest.TempPathFactory) -> Run[VisitsFingerprint]:
+    folder = tmp_path_factory.mktemp("run") / "run"
+    return fit(prepare(Progression(), visits, SMALLEST), folder)
+
+
+def test_a_run_foresees_pictures_and_readings_with_intervals(
+    run: Run[VisitsFingerprint], visits: Visits
+) -> None:
+    foreseer = Foreseer.open(run.folder)
+    rows = visits.first()[:4]
+    images = visits.images[rows].astype(np.float32)
+    owners = tuple(visits.patients[row] for row in rows)
+    styles = foreseer.projected(images).styles
+    found = foreseer.futures(images, styles, (0.0, 4.0, 8.0), owners, neighbours=5)
+    for one in (found.usual, found.fast):
+        assert one.pictures.shape == (4, 3, 1, 16, 16) and one.readings.shape == (4, 3, 2)
+        assert np.allclose(one.pictures[:, 0], found.drawn_now, atol=1e-5)
+    assert (found.low <= found.high).all()
+    assert np.allclose(found.low[:, 0], found.high[:, 0], atol=1e-4)  # nothing moves in no time
+    within = (found.low - 1e-5 <= found.usual.readings) & (
+        found.usual.readings <= found.high + 1e-5
+    )
+    assert within.mean() > 0.8  # the most typical of five is rarely an extreme one
+    single = foreseer.futures(images, styles, (4.0,), owners, neighbours=1)
+    assert np.isnan(single.low).all()
+
+
+def test_the_typical_fate_is_a_neighbours_own_and_risk_is_told_over_all(
+    run: Run[VisitsFingerprint], visits: Visits
+) -> None:
+    foreseer = Foreseer.open(run.folder)
+    styles = foreseer.projected(visits.images[:3].astype(np.float32)).styles
+    then = along(styles, 8.0, foreseer.courses, np.tile(np.arange(5), (3, 1)))
+
+    def brightness(pictures: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = pictures.mean(axis=(1, 2, 3))[:, None]
+        return mean
+
+    fates = foreseer.fates(styles, then, brightness)
+    assert fates.styles.shape[:2] == fates.change.shape[:2] == fates.grades.shape[:2] == (3, 5)
+    alone = foreseer.fates(styles, then[:, 3:4], brightness)
+    assert np.allclose(alone.grades[:, 0], fates.grades[:, 3], atol=1e-5)
+    shown = fates.of_typical(fates.styles)
+    assert all((shown[n] == fates.styles[n]).all(axis=1).any() for n in range(3))
+    assert (alone.of_typical(alone.styles) == then[:, 3]).all()
+
+
+def test_the_second_generator_draws_each_alike_in_any_company(
+    run: Run[VisitsFingerprint], visits: Visits
+) -> None:
+    foreseer = Foreseer.open(run.folder)
+    images = visits.images[:3].astype(np.float32)
+    together = foreseer.diffused(images, (1.0, 4.0, 8.0))
+    assert np.allclose(foreseer.diffused(images[:1], (1.0,)), together[:1], atol=1e-5)
+    assert not np.allclose(foreseer.diffused(images[:1], (1.0,), seed=1), together[:1], atol=1e-3)
+    assert together.shape == images.shape and 0 <= together.min() <= together.max() <= 1
+
+
+def test_the_choice_tells_what_was_tried(run: Run[VisitsFingerprint]) -> None:
+    lines = (run.folder / "choice.csv").read_text().splitlines()
+    assert lines[1].startswith(NO_CHANGE) and len(lines) == 2 + 3 * len(SMALLEST.neighbours)
+    assert "Not for diagnosis" in (run.folder / "card.md").read_text()
+    assert not run.state.exists()
+
+
+def test_a_killed_fit_goes_on_to_the_same_run(
+    run: Run[VisitsFingerprint], visits: Visits, tmp_path: Path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def killing(what: str, done: int, total: int) -> None:
+        if what == "fitting encoder" and done == 2:
+            raise Killed
+
+    ready = prepare(Progression(), visits, SMALLEST)
+    with pytest.raises(Killed):
+        fit(ready, tmp_path / "run", killing)
+    fit(ready, tmp_path / "run")
+    foreseen = Foreseer.open(run.folder).model.parts
+    for name in (*foreseen, "courses"):
+        file = f"{name}.safetensors"
+        assert (tmp_path / "run" / file).read_bytes() == (run.folder / file).read_bytes(), name
+
+
+def test_what_cannot_be_learnt_is_refused_beforehand(visits: Visits) -> None:
+    with pytest.raises(Refused, match="generator's 64"):
+        prepare(Progression(), visits, PRESETS["demo"])
+    unknown = SMALLEST.changed(attributes=("cartilage_mm",))
+    with pytest.raises(Refused, match="cartilage_mm"):
+        prepare(Progression(), visits, unknown)
+    with pytest.raises(Refused, match="came again"):
+        prepare(Progression(), visits.taken(visits.first()), SMALLEST)
+
+
+@pytest.mark.parametrize("years", [(), (-1.0,), (0.0, 2.0), (2.0, 8.5), (float("nan"),)])
+def test_times_that_no_course_reaches_are_refused(
+    run: Run[VisitsFingerprint], years: tuple[float, ...]
+) -> None:
+    with pytest.raises(Refused, match="ask for above 0 to 8"):
+        Foreseer.open(run.folder).require_years(years)
+
+
+def test_pictures_of_another_shape_are_refused(run: Run[VisitsFingerprint]) -> None:
+    with pytest.raises(Refused, match="bring them to the shape of the run"):
+        Foreseer.open(run.folder).projected(np.zeros((1, 1, 32, 32), np.float32))

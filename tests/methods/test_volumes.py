@@ -1,0 +1,292 @@
+"""Whole volumes: codebook, critics, decoding in tiles, geometry and units of what is drawn."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.conftest import blobs
+from vesalius.diffusion.schedules import SCHEDULES
+from vesalius.methods.volumes.drawing import (
+    ClosedLoop,
+    Sampling,
+    VolumePainter,
+    generate_volumes,
+)
+from vesalius.methods.volumes.grain import Grain
+from vesalius.methods.volumes.method import Volumes, VolumesData
+from vesalius.methods.volumes.model import CodeDenoiser, VolumesModel
+from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
+from vesalius.networks.bottleneck import Codebook, Gaussian
+from vesalius.networks.critics import held, patch_critic
+from vesalius.networks.volume_autoencoder import VolumeAutoencoder
+from vesalius.networks.volume_denoiser import SliceAndDepthAttention, VolumeDenoiser
+from vesalius.phantoms.cohorts.organs import write_gridded
+from vesalius.scans.case import Scan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.volume import Volume
+from vesalius.training.fit import fit, prepare
+from vesalius.training.plan import Plan, planned
+from vesalius.training.run import Run
+
+
+@pytest.fixture(scope="module")
+def chests(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Ten phantom chests whose label maps were lost."""
+    folder = tmp_path_factory.mktemp("chests") / "cohort"
+    shutil.rmtree(write_gridded("chest", folder, 10, 0, (32, 28, 24)).folder / "labelsTr")
+    return Cohort.open(folder, labelled=False)
+
+
+@pytest.fixture(scope="module")
+def run(chests: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of the smallest preset that was told classes and volumes."""
+    told = ("nodule_malignant", "lung_volume_ml")
+    recipe = PRESETS["smallest"].changed(attributes=told)
+    return fit(prepare(Volumes(), chests, recipe), tmp_path_factory.mktemp("run") / "run")
+
+
+def test_codes_follow_the_vectors_and_none_stays_dead() -> None:
+    torch.manual_seed(0)
+    book = Codebook(channels=2, size=32, decay=0.9)
+    middles = torch.randn(4, 2) * 5
+    for _ in range(150):
+        near = middles[torch.randint(4, (512,))] + 0.1 * torch.randn(512, 2)
+        book(near.T.reshape(1, 2, 8, 8, 8))
+    assert book.in_use == 1.0 and book.perplexity > 16
+    gaps = (book.codes[:, None] - middles).norm(dim=2).min(dim=1).values
+    assert float(gaps.max()) < 0.5
+
+
+def test_gradients_pass_the_codebook_as_if_it_were_not_there() -> None:
+    torch.manual_seed(0)
+    book = Codebook(channels=2, size=8, commitment=0.0).eval()
+    features = torch.randn(1, 2, 4, 4, 4, requires_grad=True)
+    seen, _ = book(features)
+    (seen * torch.arange(128.0).reshape(1, 2, 4, 4, 4)).sum().backward()
+    assert features.grad is not None
+    assert torch.equal(features.grad.flatten(), torch.arange(128.0))
+    assert not torch.allclose(seen, features)
+
+
+def test_a_held_critic_passes_gradients_and_learns_nothing() -> None:
+    critic = patch_critic(3, 1, 4, 1)
+    image = torch.rand(1, 1, 8, 8, 8, requires_grad=True)
+    with held(critic):
+        critic(image)[-1].sum().backward()
+    assert image.grad is not None and float(image.grad.abs().sum()) > 0
+    assert all(weight.grad is None for weight in critic.parameters())
+    assert all(weight.requires_grad for weight in critic.parameters())
+
+
+@pytest.mark.parametrize("downsampling", [(4, 4, 4), (8, 8, 4), (2, 4, 1)])
+@pytest.mark.parametrize("kind", ["codebook", "gaussian"])
+def test_tiles_decode_to_the_same_volume(downsampling: tuple[int, int, int], kind: str) -> None:
+    torch.manual_seed(0)
+    book = Codebook(3, 16) if kind == "codebook" else Gaussian(1e-3)
+    widths = (8,) * (max(downsampling).bit_length() - 1)
+    network = VolumeAutoencoder(2, 3, downsampling, widths, 1, book).eval()
+    code = torch.randn(1, 3, 5, 7, 6)
+    sizes: list[int] = []
+    network.from_code.register_forward_pre_hook(lambda _, x: sizes.append(x[0][0, 0].numel()))
+    with torch.no_grad():
+        whole, tiled = network.decode(code), network.decode_in_tiles(code, tile=2)
+    assert tiled.shape[2:] == tuple(
+        n * f for n, f in zip(code.shape[2:], downsampling, strict=True)
+    )
+    assert float((whole - tiled).abs().max()) < 1e-4
+    assert sizes[0] == code[0, 0].numel()
+    assert max(sizes[1:]) <= np.prod([2 + 2 * far for far in network.reach])
+
+
+def test_attention_in_slices_and_along_depth_is_that_of_a_plain_transformer() -> None:
+    torch.manual_seed(0)
+    layer = SliceAndDepthAttention(8, heads=2, depth_axis=0)
+    for give in (layer.give_slice, layer.give_depth):
+        torch.nn.init.normal_(give.weight, std=0.3)
+    x = torch.randn(1, 8, 3, 4, 5)
+    changed = x.clone()
+    changed[:, :, 2, 0, 0] += 1.0
+    moved = (layer(changed) - layer(x)).abs().sum(dim=1)[0]
+    assert bool((moved > 1e-6).all()), "two steps reach every voxel"
+    silent = SliceAndDepthAttention(8, heads=2, depth_axis=0)
+    assert torch.allclose(silent(x), x)
+
+
+def test_scaled_codes_lie_within_the_range_of_the_codebook() -> None:
+    book = Codebook(2, 8)
+    book.codes.copy_(torch.linspace(-3, 5, 16).reshape(8, 2))
+    network = CodeDenoiser(VolumeDenoiser(2, (4, 4, 4), 0, (8,)), SCHEDULES["cosine"])
+    codes = torch.randn(20, 2, 4, 4, 4).clamp(-2.9, 4.9)
+    network.learn_scale(codes, book)
+    assert (float(network.low), float(network.high)) == (-3.0, 5.0)
+    scaled = network.scaled(codes)
+    assert float(scaled.std()) == pytest.approx(1, abs=0.01)
+    assert torch.allclose(network.unscaled(scaled), codes, atol=1e-4)
+    beyond = network.unscaled(1e3 * torch.ones(1, 2, 4, 4, 4))
+    assert float(beyond.max()) == pytest.approx(5)
+
+
+def test_the_autoencoder_learns_one_volume_by_heart() -> None:
+    torch.manual_seed(0)
+    network = VolumeAutoencoder(1, 4, (2, 2, 2), (16,), 1, Codebook(4, 64, decay=0.9))
+    x = torch.linspace(0, 6, 16)
+    image = 0.5 + 0.4 * torch.sin(x)[None, None, :, None, None] * torch.cos(x)
+    image = image.expand(1, 1, 16, 16, 16).contiguous()
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    for _ in range(120):
+        seen, loss, _ = network(image)
+        total = functional.l1_loss(seen, image) + 0.1 * loss
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+    with torch.no_grad():
+        back = network.eval().decode(network.encode(image))
+    assert float((back - image).abs().mean()) < 0.04
+
+
+def test_volumes_come_out_in_the_space_and_the_units_of_the_cohort(
+    run: Run, chests: Cohort, tmp_path: Path
+) -> None:
+    made = generate_volumes(run, tmp_path / "drawn", 2, seed=1)
+    first = made.read_images(made.cases[0]).channels[0]
+    real = chests.read_images(chests.cases[0]).channels[0]
+    assert first.shape == real.shape and np.allclose(first.affine, real.affine)
+    seen = [chests.read_images(case).channels[0].voxels for case in chests.cases]
+    assert first.voxels.min() >= np.min(seen) and first.voxels.max() <= np.max(seen)
+    assert made.description.origin == "synthetic" and made.cases[0].synthetic
+    assert made.cases[0].provenance()["run"] == run.name
+
+
+def test_an_oblique_cohort_of_another_axis_order_keeps_its_space(tmp_path: Path) -> None:
+    cohort = blobs(tmp_path / "c", 9, "LPS", tilt_degrees=20.0)
+    recipe = PRESETS["smallest"]
+    made = generate_volumes(
+        fit(prepare(Volumes(), cohort, recipe), tmp_path / "run"), tmp_path / "drawn", 1
+    )
+    drawn, real = (c.read_images(c.cases[0]).channels[0] for c in (made, cohort))
+    assert drawn.orientation == real.orientation and drawn.shape == real.shape
+    assert np.allclose(drawn.affine, real.affine, atol=1e-3)
+
+
+def test_a_case_is_the_same_whatever_else_is_drawn(run: Run, tmp_path: Path) -> None:
+    asked = [{"nodule_malignant": 1.0}, {"nodule_malignant": 0.0}, {}]
+    few = generate_volumes(run, tmp_path / "few", 2, seed=5, requests=asked[:2])
+    many = generate_volumes(run, tmp_path / "many", 3, seed=5, requests=asked)
+    pairs = zip(few.cases, many.cases, strict=False)
+    for a, b in pairs:
+        one, other = few.read_images(a).channels[0], many.read_images(b).channels[0]
+        assert np.array_equal(one.voxels, other.voxels)
+    assert many.cases[0].attributes == {"requested_nodule_malignant": 1.0}
+    assert many.cases[2].attributes == {}
+
+
+class Threshold:
+    """Labels whatever is brighter than water."""
+
+    name = "threshold"
+
+    def __init__(self) -> None:
+        self.labels = {"background": 0, "lung_right": 1, "lung_left": 2}
+
+    def segment(self, scan: Scan) -> Volume:
+        image = scan.channels[0]
+        return Volume((image.voxels > np.median(image.voxels)).astype(np.uint8), image.affine)
+
+
+def test_a_labelled_loop_measures_what_was_drawn_and_lists_what_it_missed(
+    run: Run, tmp_path: Path
+) -> None:
+    half = 360 * 290 * 288 / 2000
+    seen = run.fingerprint.attribute("lung_volume_ml")
+    faults: list[Fault] = []
+    asked = [{"lung_volume_ml": half}, {"lung_volume_ml": seen.low}, {}]
+    made = generate_volumes(
+        run, tmp_path / "drawn", 3, requests=asked, extrapolate=True,
+        loop=ClosedLoop(Threshold(), tolerance=0.05, tries=2), faults=faults,
+    )  # fmt: skip
+    assert [case.name for case in made.cases] == ["synthetic_0000", "synthetic_0002"]
+    assert [fault.file for fault in faults] == ["synthetic_0001"]
+    measured = made.cases[0].attributes["lung_volume_ml"]
+    assert measured == pytest.approx(half, rel=0.05)
+    assert made.cases[0].provenance()["measured"]["lung_volume_ml"] == pytest.approx(
+        measured, rel=1e-4
+    )
+    assert made.value("lung_volume_ml", made.cases[0]) == pytest.approx(measured)
+    assert made.read(made.cases[0]).label_map.voxels.max() == 1
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "heun", "dpm_solver_2m"])
+def test_every_sampler_draws(run: Run, sampler: str) -> None:
+    painter = VolumePainter(run, Sampling(sampler, 3, 2.0))  # type: ignore[arg-type]
+    first = painter.volume(0, {"nodule_malignant": 1.0}).channels[0].voxels
+    assert np.isfinite(first).all() and first.std() > 0
+    assert np.array_equal(first, painter.volume(0, {"nodule_malignant": 1.0}).channels[0].voxels)
+
+
+def test_the_condition_reaches_the_denoiser(run: Run) -> None:
+    painter = VolumePainter(run)
+    torch.nn.init.normal_(painter.model.denoiser.network.leave.weight)
+    for block in painter.model.denoiser.network.middle:
+        torch.nn.init.normal_(block.second.weight)
+    low, high = (painter.code(0, {"nodule_malignant": v}) for v in (0.0, 1.0))
+    assert not torch.allclose(low, high)
+
+
+def test_what_a_run_cannot_draw_is_refused(run: Run, chests: Cohort, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="outside what the run has seen"):
+        generate_volumes(run, tmp_path / "a", 1, requests=[{"lung_volume_ml": 99_999.0}])
+    with pytest.raises(Refused, match="no attribute of this run"):
+        generate_volumes(run, tmp_path / "b", 1, requests=[{"age": 50.0}])
+    recipe = PRESETS["smallest"].changed(attributes=("age",))
+    with pytest.raises(Refused, match="tells no age"):
+        prepare(Volumes(), chests, recipe)
+
+
+def test_diffusion_does_not_start_behind_a_poor_autoencoder(chests: Cohort, tmp_path: Path) -> None:
+    recipe = PRESETS["smallest"].changed(least_psnr=60.0)
+    with pytest.raises(Refused, match="at a mean PSNR"):
+        fit(prepare(Volumes(), chests, recipe), tmp_path / "run")
+    assert (tmp_path / "run/autoencoder.safetensors").is_file()
+    assert not (tmp_path / "run/denoiser.safetensors").exists()
+
+
+@pytest.mark.parametrize("preset", PUBLISHED_SHAPES)
+def test_the_published_sizes_build_and_are_planned(preset: str, run: Run) -> None:
+    shape = PUBLISHED_SHAPES[preset]
+    fingerprint = run.fingerprint.changed(shape=shape, attributes=())
+    model = VolumesModel(PRESETS[preset], fingerprint)
+    factors = PRESETS[preset].downsampling
+    assert model.code_shape == tuple(n // f for n, f in zip(shape, factors, strict=True))
+    parts = Volumes().parts(VolumesData(PRESETS[preset], fingerprint, fitted=16))
+    plan = Plan(tuple(planned(part) for part in parts), 0.0)
+    assert [fit.part for fit in plan.fits] == ["autoencoder", "denoiser"]
+    assert 1e9 < plan.peak_bytes < 120e9
+
+
+def test_the_grain_that_came_back_too_smooth_is_found_and_put_back() -> None:
+    chance = np.random.default_rng(0)
+    ramp = np.broadcast_to(np.linspace(0, 1, 40), (1, 24, 24, 40)).astype(np.float32)
+    spread = 0.02 + 0.06 * ramp
+    pairs = [(ramp + spread * chance.normal(size=ramp.shape), ramp) for _ in range(3)]
+    found = Grain.of(pairs, (0, 1))
+    wanted = 0.02 + 0.06 * np.array(found.levels)
+    assert np.allclose(found.spreads[0], wanted, rtol=0.15)
+    drawn = found.put_back(torch.from_numpy(ramp[None].copy()), torch.Generator().manual_seed(0))
+    again = Grain.of([(drawn[0].numpy(), ramp)], (0, 1))
+    assert np.allclose(again.spreads[0], found.spreads[0], rtol=0.2)
+
+
+def test_a_run_without_grain_draws_smoother_volumes(run: Run, tmp_path: Path) -> None:
+    painter = VolumePainter(run)
+    assert painter.grain is not None and max(painter.grain.spreads[0]) > 0
+    with_grain = painter.volume(3).channels[0].voxels
+    painter.grain = None
+    without = painter.volume(3).channels[0].voxels
+    assert np.abs(np.diff(with_grain, axis=0)).mean() > np.abs(np.diff(without, axis=0)).mean()

@@ -1,0 +1,86 @@
+"""A method from outside the package: noise about the mean image of a cohort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vesalius.scans.case import Scan
+from vesalius.scans.grid import whole_grid
+from vesalius.training.device import placed
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.reading import cohort_of, read_split
+from vesalius.training.recipe import FitRecipe, Settings
+from vesalius.training.run import Run
+
+
+class ToyRecipe(Settings):
+    """Settings of a toy."""
+
+    method: Literal["toy"] = "toy"
+    preset: str = "smallest"
+    seed: int = 0
+    held_out: float = 0.1
+    fit: FitRecipe = FitRecipe(steps=20, batch_size=4, precision="32-true")
+
+
+@dataclass(frozen=True)
+class ToyData(Data):
+    """Images `(N, 1, D, H, W)`."""
+
+    images: Tensor = field(kw_only=True)
+
+
+class Mean(nn.Module):
+    """One image, and the loss of others against it."""
+
+    def __init__(self, shape: tuple[int, ...], images: Tensor | None = None) -> None:
+        super().__init__()
+        self.image, self.images = nn.Parameter(torch.zeros(1, *shape)), images
+
+    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        assert self.images is not None
+        return (self.images[rows] - self.image).square().mean()
+
+
+class Toy(Method[ToyData]):
+    """Fit a toy, which knows one image."""
+
+    name, title, settings, measured = "toy", "toy", ToyRecipe, Fingerprint
+
+    def recipe(self, *, preset: Literal["smallest"] = "smallest", seed: int = 0) -> ToyRecipe:
+        return ToyRecipe(preset=preset, seed=seed)
+
+    def read(self, source: Any, recipe: ToyRecipe, reading: Reading) -> ToyData:
+        cohort = cohort_of(source, False, reading)
+        sound = read_split(cohort, recipe, reading, labelled=False)
+        grid, scans = whole_grid(sound.scans), sound.scans[: sound.fitted]
+        seen = Fingerprint.of_images(cohort, sound.cases[: sound.fitted], scans, grid, ())
+        placed_scans = [grid.place_whole(scan).channels[0].voxels for scan in scans]
+        images = [torch.from_numpy(seen.scaled(voxels[None])).float() for voxels in placed_scans]
+        return ToyData(recipe, seen, images=torch.stack(images))
+
+    def parts(self, data: ToyData) -> list[Part]:
+        mean = Mean(data.fingerprint.shape, data.images)
+        return [Part("mean", mean, data.recipe.fit, len(data.images), lambda _: mean,
+                     lambda run, progress: None, lambda: None)]  # fmt: skip
+
+    def card(self, data: ToyData, run: Run[Any]) -> list[str]:
+        return data.fingerprint.lines
+
+    def open(self, run: Run[Any]) -> Any:
+        mean, seen = Mean(run.fingerprint.shape), run.fingerprint
+        run.load("mean", mean)
+
+        def pipeline(seed: int = 0) -> Scan:
+            noise = 0.05 * torch.randn(
+                1, *seen.shape, generator=torch.Generator().manual_seed(seed)
+            )
+            voxels = seen.unscaled((placed(mean).image.detach().cpu() + noise).numpy())
+            return Scan((seen.grid.volume(voxels[0]),))
+
+        return pipeline

@@ -1,7 +1,5 @@
 """A method from outside the package: noise about the mean image of a cohort."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,8 +17,6 @@ from vesalius.training.run import Run
 
 
 class ToyRecipe(Settings):
-    """Settings of a toy."""
-
     method: Literal["toy"] = "toy"
     preset: str = "smallest"
     seed: int = 0
@@ -30,14 +26,10 @@ class ToyRecipe(Settings):
 
 @dataclass(frozen=True)
 class ToyData(Data):
-    """Images `(N, 1, D, H, W)`."""
-
     images: Tensor = field(kw_only=True)
 
 
 class Mean(nn.Module):
-    """One image, and the loss of others against it."""
-
     def __init__(self, shape: tuple[int, ...], images: Tensor | None = None) -> None:
         super().__init__()
         self.image, self.images = nn.Parameter(torch.zeros(1, *shape)), images

@@ -54,7 +54,6 @@ def test_auto_lets_the_size_of_the_cohort_decide_whatever_the_preset_says(
         ("generate", "x", "--out", "y", "--tolerance"),
         ("generate", "x", "--out", "y", "--steps"),
         ("balance", "x", "--run", "y", "--out", "z", "--tolerance"),
-        ("cohort", "split", "x", "--train"),
     ],
     ids=" ".join,
 )
@@ -62,14 +61,18 @@ def test_auto_lets_the_size_of_the_cohort_decide_whatever_the_preset_says(
 def test_a_number_that_cannot_be_is_refused_before_anything_is_read(
     command: tuple[str, ...], value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if command[:2] == ("cohort", "split") and value == "0":
-        return  # leaves a split out
     with pytest.raises(SystemExit) as ended:
         main([*command, value])
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert command[-1].strip("-").split("-")[0] in said.lower(), said
     assert "exist" not in said
+
+
+def test_a_share_below_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["cohort", "split", "x", "--train", "-0.2"])
+    assert ended.value.code == 2 and "--train" in capsys.readouterr().err
 
 
 def test_a_recipe_is_checked_however_it_is_changed() -> None:

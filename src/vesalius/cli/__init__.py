@@ -31,8 +31,9 @@ app.register_install_completion_command()
 
 fits = App(name="fit", help="Fit a method to a cohort.", default_parameter=Parameter(negative=()))
 pretrain = App(
-    name="pretrain", help="Pre-train a segmenter on volumes without labels, real or synthetic."
-)
+    name="pretrain", help="Pre-train a segmenter on volumes without labels, real or synthetic.",
+    default_parameter=Parameter(negative=()),
+)  # fmt: skip
 
 
 @functools.cache

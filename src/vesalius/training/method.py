@@ -54,8 +54,7 @@ class Part:
         cases: rows are drawn from `range(cases)`.
         objective: what is minimised, see `Objective`, from what the part learns from.
         inputs: what the part learns from; asked for once all earlier parts are finished.
-        blank: the same in shape and without data, from which the plan is made; `inputs` where
-            `None`.
+        blank: the same in shape and without data, from which the plan is made.
         solve: a closed form that takes the place of steps, once there are inputs; the first process
             does it alone, and then the others.
         after: done when the part is finished, and again when an unfinished run is taken up.

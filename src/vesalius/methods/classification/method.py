@@ -47,7 +47,7 @@ class ClassificationData(Data):
 
 
 class Classification(Method[ClassificationData]):
-    """Fit an interpretable classifier, whose saliency maps point at the disease."""
+    """Fit a classifier by adversarial training with dual batch normalisation, for clearer maps."""
 
     name, title, aliases = "classification", "classifier", ("classifier",)
     settings, measured = ClassificationRecipe, ImagesFingerprint
@@ -121,7 +121,7 @@ class Classification(Method[ClassificationData]):
         """A fit on images as they are, which all trainings begin with, then the training proper."""
         own, images = data.recipe.classifier, data.training
         shape = (images.images.shape[1], len(images.labels), images.dimensions)
-        first = data.first or untrained(own, *shape)
+        first = untrained(own, *shape) if data.first is None else data.first
         network = untrained(own, *shape)
         if own.training == "dual":
             network = doubled(network, own.momentum)
@@ -130,8 +130,8 @@ class Classification(Method[ClassificationData]):
             return TrainingObjective(stage, images, data.held_out, own, way)
 
         def begin(run: Run[Any], progress: Progress) -> None:
-            begun = doubled(first, own.momentum) if own.training == "dual" else first
-            network.load_state_dict(begun.state_dict())
+            initial = doubled(first, own.momentum) if own.training == "dual" else first
+            network.load_state_dict(initial.state_dict())
 
         parts = [
             Part(

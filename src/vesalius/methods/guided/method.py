@@ -160,6 +160,7 @@ class _Networks:
         self.data, self.recipe, self.seen = data, data.recipe, data.fingerprint
         self.model, self.blank = GuidedModel(data.recipe, data.fingerprint), BlankStore(self.seen)
         self._store: CaseStore | None = None
+        self._on_codes: LabelDenoiserObjective | None = None
 
     def parts(self) -> list[Part]:
         model, recipe, fitted = self.model, self.recipe, self.data.fitted
@@ -258,9 +259,10 @@ class _Networks:
 
     def _label_objective(self, given: tuple[Any, ...]) -> LabelDenoiserObjective:
         codes, conditions, held_out = given
-        return LabelDenoiserObjective(
+        self._on_codes = LabelDenoiserObjective(
             self.model.label_denoiser, codes, conditions, held_out, self.recipe.drop_condition
         )
+        return self._on_codes
 
     def _compare_with_prior(self, run: Run, progress: Progress) -> None:
         """Note the loss on held-out cases beside that of the normal distribution alone."""
@@ -270,9 +272,9 @@ class _Networks:
             return
         noted = run.noted("label_denoiser", Losses)
         if noted.validation_loss is None:
-            objective = self._label_objective(self._label_codes(run, progress))
-            self.model.label_denoiser.eval()
-            loss = objective.validation_loss()
+            # It is there unless the fit was killed between the weights and this note.
+            objective = self._on_codes or self._label_objective(self._label_codes(run, progress))
+            loss = objective.eval().validation_loss()
             run.note("label_denoiser", noted.changed(validation_loss=loss).model_dump())
 
     def _image_codes(self, run: Run, progress: Progress) -> tuple[Any, ...]:

@@ -36,8 +36,8 @@ class PretrainingData(Data):
 class Pretraining(Method[PretrainingData]):
     """Pre-train a segmenter on volumes without labels, real or synthetic.
 
-    It learns to fill in what was cut out and to place each voxel in the body, with a Swin UNETR also
-    to recognise turns and to distinguish volumes. Begin from it with vesalius fit segmenter
+    It learns to fill in what was cut out and to place each voxel in the body; a Swin UNETR also
+    learns to recognise turns and to distinguish volumes. Begin from it with vesalius fit segmenter
     --pretrained.
     """
 

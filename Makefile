@@ -23,19 +23,19 @@ setup: .venv/.ready
 setup-dev: .venv/.ready-dev
 
 demo: setup
-	$(BIN)/vesalius protocol ventricles --preset demo --out demo/
+	$(BIN)/vesalius experiment ventricles --preset demo --out demo/
 
 demo-lumbar: setup
-	$(BIN)/vesalius protocol lumbar --preset demo --out demo-lumbar/
+	$(BIN)/vesalius experiment lumbar --preset demo --out demo-lumbar/
 
 demo-volumes: setup
-	$(BIN)/vesalius protocol volumes --preset demo --out demo-volumes/
+	$(BIN)/vesalius experiment volumes --preset demo --out demo-volumes/
 
 demo-robustness: setup
-	$(BIN)/vesalius protocol robustness --preset demo --out demo-robustness/
+	$(BIN)/vesalius experiment robustness --preset demo --out demo-robustness/
 
 demo-osteoarthritis: setup
-	$(BIN)/vesalius protocol osteoarthritis --preset demo --out demo-osteoarthritis/
+	$(BIN)/vesalius experiment osteoarthritis --preset demo --out demo-osteoarthritis/
 
 test: setup-dev
 	$(BIN)/ruff check src tests benchmarks

@@ -31,21 +31,20 @@ from benchmarks.mutations import (
 )
 from vesalius.cli import main as command_line
 from vesalius.evidence.figure import Results
+from vesalius.experiments.stages import Stages
 from vesalius.methods import method_of
-from vesalius.methods.classification.pipeline import TrainedClassifier
-from vesalius.methods.guided.closed_loop import _remembered
-from vesalius.methods.guided.drawing import Painter
+from vesalius.methods.classification.pipeline import ClassificationPipeline
+from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import GuidedRecipe
-from vesalius.methods.inpainting.inpainter import Inpainter
+from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import InpaintingRecipe
 from vesalius.methods.pretraining.pipeline import pretrained_segmenter
-from vesalius.methods.progression.prognosis import Prognosis
-from vesalius.methods.segmentation.pipeline import TrainedSegmenter
-from vesalius.methods.volumes.drawing import VolumePainter
+from vesalius.methods.progression.prognosis import ProgressionPipeline
+from vesalius.methods.segmentation.pipeline import SegmentationPipeline
 from vesalius.methods.volumes.method import reconstruction_of
+from vesalius.methods.volumes.pipeline import VolumesPipeline
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.weights import read_tensors, write_tensors
-from vesalius.protocols.stages import Stages
 from vesalius.readers.answers.store import Store, now
 from vesalius.readers.design import read_design
 from vesalius.readers.exporting import collect
@@ -54,6 +53,7 @@ from vesalius.readers.serving.app import create_app
 from vesalius.readers.serving.limits import RequestLimit
 from vesalius.readers.study import Study
 from vesalius.report.sources import json_if_there, table_if_there
+from vesalius.sampling.cohort import _remembered
 from vesalius.scans.check import check_cohort
 from vesalius.scans.classified_layouts import read_classified
 from vesalius.scans.cohort import Cohort
@@ -351,21 +351,21 @@ def _opened(place: Path, out: Path, rng: Rng) -> Told:
     method_of(folder)
     match which:
         case "guided":
-            Painter(Run.open(folder, GuidedRecipe))
+            GuidedPipeline(Run.open(folder, GuidedRecipe))
         case "inpainting":
-            Inpainter(Run.open(folder, InpaintingRecipe))
+            InpaintingPipeline(Run.open(folder, InpaintingRecipe))
         case "volumes":
             run = Run.open(folder, VolumesRecipe)
             reconstruction_of(run)
-            VolumePainter(run)
+            VolumesPipeline(run)
         case "segmenter":
-            TrainedSegmenter.open(folder)
+            SegmentationPipeline.open(folder)
         case "pretraining":
             pretrained_segmenter(folder)
         case "classifier":
-            TrainedClassifier.open(folder)
+            ClassificationPipeline.open(folder)
         case _:
-            Prognosis.open(folder)
+            ProgressionPipeline.open(folder)
     return Told()
 
 

@@ -72,7 +72,7 @@ COMMANDS = (
     Command("inpaint", "inpaint {inpainting} {spine} --out {out} --pathology herniation"
             " --level L4-L5 -n 4 --tolerance 99"),
     Command("segment", "segment {segmenter} {brains} --out {out}"),
-    Command("experiment", "protocol volumes --preset smallest --organ breast --out {out}", 0.5),
+    Command("experiment", "experiment volumes --preset smallest --organ breast --out {out}", 0.5),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from monai.networks.schedulers import DDPMScheduler
 from torch import Tensor, nn
 
 from vesalius.evidence.fidelity import frechet_radiomics_distance, radiomics_features
-from vesalius.methods.guided.drawing import Painter
+from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.networks.spade import one_hot
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
@@ -37,37 +37,39 @@ class ForMonai(nn.Module):
     The label map is read at every step, as MONAI's SPADE networks do.
     """
 
-    def __init__(self, painter: Painter, maps: Tensor) -> None:
+    def __init__(self, pipeline: GuidedPipeline, maps: Tensor) -> None:
         super().__init__()
-        self.denoiser, self.maps = painter.model.image_denoiser, maps
+        self.denoiser, self.maps = pipeline.model.image_denoiser, maps
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor | None = None) -> Tensor:
         level = (timesteps.float() + 1) / STEPS
         return self.denoiser(x, level, self.denoiser.network.read_labels(self.maps))
 
 
-def through_monai(painter: Painter, indices: Tensor, chance: torch.Generator) -> Tensor:
+def through_monai(pipeline: GuidedPipeline, indices: Tensor, chance: torch.Generator) -> Tensor:
     """Image codes of all label maps `(N, D, H, W)` at once by 1,000 ancestral steps."""
-    maps = one_hot(indices, len(painter.fingerprint.labels))
+    maps = one_hot(indices, len(pipeline.fingerprint.labels))
     scheduler = DDPMScheduler(
         num_train_timesteps=STEPS, schedule="cosine", prediction_type="sample", clip_sample=False
     )
-    coarse = [side // painter.model.image_autoencoder.coarseness for side in maps.shape[2:]]
-    start = torch.randn(len(indices), painter.recipe.image_code_channels, *coarse, generator=chance)
-    with torch.no_grad(), painter.fabric.autocast():
+    coarse = [side // pipeline.model.image_autoencoder.coarseness for side in maps.shape[2:]]
+    start = torch.randn(
+        len(indices), pipeline.recipe.image_code_channels, *coarse, generator=chance
+    )
+    with torch.no_grad(), pipeline.fabric.autocast():
         code = DiffusionInferer(scheduler).sample(
-            start, ForMonai(painter, maps), scheduler, verbose=False
+            start, ForMonai(pipeline, maps), scheduler, verbose=False
         )
-    denoiser = painter.model.image_denoiser
+    denoiser = pipeline.model.image_denoiser
     return code * denoiser.code_scale + denoiser.code_mean
 
 
 def main(run: Path, cohort: Path, *, cases: int = 16, seed: int = 0) -> None:
     """Run both samplers on the label maps of a cohort."""
-    painter, real = Painter.open(run), Cohort.open(cohort)
-    if painter.recipe.schedule != "cosine":
+    pipeline, real = GuidedPipeline.open(run), Cohort.open(cohort)
+    if pipeline.recipe.schedule != "cosine":
         raise SystemExit("the comparison is written for the cosine schedule")
-    grid, numbers = painter.fingerprint.grid, painter.fingerprint.label_numbers
+    grid, numbers = pipeline.fingerprint.grid, pipeline.fingerprint.label_numbers
     placed = [grid.place(real.read(case)) for case in real.cases[: 2 * cases]]
     truth = [(scan.channels[0], scan.label_map) for scan in placed]
     used = placed[:cases]
@@ -75,13 +77,13 @@ def main(run: Path, cohort: Path, *, cases: int = 16, seed: int = 0) -> None:
     indices = torch.from_numpy(np.stack(found))
     chance = torch.Generator().manual_seed(seed)
     begin = time.perf_counter()
-    theirs = through_monai(painter, indices, chance)
+    theirs = through_monai(pipeline, indices, chance)
     middle = time.perf_counter()
-    ours = torch.cat([painter.image_code(one[None], chance)[0] for one in indices])
+    ours = torch.cat([pipeline.image_code(one[None], chance)[0] for one in indices])
     seconds = {"MONAI": middle - begin, "Vesalius": time.perf_counter() - middle}
     drawn = {
         name: [
-            (decoded(painter, code[None], one[None], scan, chance), scan.label_map)
+            (decoded(pipeline, code[None], one[None], scan, chance), scan.label_map)
             for code, one, scan in zip(codes, indices, used, strict=True)
         ]
         for name, codes in (("MONAI", theirs), ("Vesalius", ours))
@@ -96,14 +98,18 @@ def main(run: Path, cohort: Path, *, cases: int = 16, seed: int = 0) -> None:
 
 
 def decoded(
-    painter: Painter, code: Tensor, indices: Tensor, scan: LabelledScan, chance: torch.Generator
+    pipeline: GuidedPipeline,
+    code: Tensor,
+    indices: Tensor,
+    scan: LabelledScan,
+    chance: torch.Generator,
 ) -> Volume:
     """The image of a code, drawn from the decoder's distribution."""
-    maps = one_hot(indices, len(painter.fingerprint.labels))
-    with torch.no_grad(), painter.fabric.autocast():
-        mean, spread = painter.model.image_autoencoder.decode(code, maps)
+    maps = one_hot(indices, len(pipeline.fingerprint.labels))
+    with torch.no_grad(), pipeline.fabric.autocast():
+        mean, spread = pipeline.model.image_autoencoder.decode(code, maps)
     voxels = (mean + spread * torch.randn(mean.shape, generator=chance))[0].float().numpy()
-    return Volume(painter.fingerprint.unscaled(voxels)[0], scan.label_map.affine)
+    return Volume(pipeline.fingerprint.unscaled(voxels)[0], scan.label_map.affine)
 
 
 if __name__ == "__main__":

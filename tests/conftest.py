@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vesalius.methods.guided.closed_loop import generate
+from vesalius.api.generating import generate
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.recipe import PRESETS
 from vesalius.methods.inpainting.method import Inpainting
@@ -62,11 +62,12 @@ def blobs(
     orientation: str = "LPS",
     tilt_degrees: float = 0.0,
     spacing: tuple[float, float, float] = (3.0, 4.0, 5.0),
+    seed: int = 0,
 ) -> Cohort:
     """Somebody else's cohort: an organ and a tumour of varied size, in any axis order and tilt."""
     labels = {"background": 0, "organ": 3, "tumour": 7}
     writer = CohortWriter(folder, Description(("CT",), labels))
-    chance = np.random.default_rng(0)
+    chance = np.random.default_rng(seed)
     angle = np.deg2rad(tilt_degrees)
     turn = np.array(
         [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
@@ -86,7 +87,7 @@ def blobs(
             (Volume(image.astype(np.float32), affine).oriented(orientation),),
             Volume(label_map.astype(np.uint8), affine).oriented(orientation),
         )
-        writer.add(f"abdomen_{index:02d}", scan, subject=f"patient{index}", attributes={})
+        writer.add(f"abdomen{seed or ''}_{index:02d}", scan, subject=f"patient{seed}-{index}", attributes={})
     cohort = writer.finish()
     (folder / "cases.csv").unlink()
     return Cohort.open(cohort.folder)
@@ -104,7 +105,7 @@ def small_cohort(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Co
     """Three cases of the smallest run."""
     asked = even_requests({"ventricle_volume_ml": (20.0, 30.0)}, 3, 0)
     folder = tmp_path_factory.mktemp("synthetic") / "cohort"
-    return generate(small_run, asked, folder, tolerance=0.5, tries=30).cohort
+    return generate(small_run, asked, out=folder, tolerance=0.5, tries=30).cohort
 
 
 @pytest.fixture(scope="session")

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from vesalius.methods import method_of
-from vesalius.methods.classification.pipeline import TrainedClassifier
-from vesalius.methods.guided.drawing import Painter
+from vesalius.methods.classification.pipeline import ClassificationPipeline
+from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import GuidedRecipe
-from vesalius.methods.inpainting.inpainter import Inpainter
+from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import InpaintingRecipe
 from vesalius.methods.pretraining.pipeline import pretrained_segmenter
-from vesalius.methods.progression.prognosis import Prognosis
-from vesalius.methods.segmentation.pipeline import TrainedSegmenter
-from vesalius.methods.volumes.drawing import VolumePainter
+from vesalius.methods.progression.prognosis import ProgressionPipeline
+from vesalius.methods.segmentation.pipeline import SegmentationPipeline
+from vesalius.methods.volumes.pipeline import VolumesPipeline
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.readers.answers.store import Store
 from vesalius.readers.results.readings import readings_of
@@ -34,24 +34,24 @@ FORMS = sorted((Path(__file__).parent / "kept").glob("form-*"))
 
 
 def _guided(run: Path) -> None:
-    painter = Painter(Run.open(run, GuidedRecipe))
-    label_map = painter.label_map([20.0], 1)
-    assert np.isfinite(painter.image(label_map, 1).channels[0].voxels).all()
+    pipeline = GuidedPipeline(Run.open(run, GuidedRecipe))
+    label_map = pipeline.label_map([20.0], 1)
+    assert np.isfinite(pipeline.image(label_map, 1).channels[0].voxels).all()
 
 
 def _inpainting(run: Path) -> None:
-    inpainter = Inpainter(Run.open(run, InpaintingRecipe))
-    assert inpainter.seen.pathology("herniation").size_at(0.5) > 0
+    inpipeline = InpaintingPipeline(Run.open(run, InpaintingRecipe))
+    assert inpipeline.seen.pathology("herniation").size_at(0.5) > 0
 
 
 def _volumes(run: Path) -> None:
-    scan = VolumePainter(Run.open(run, VolumesRecipe)).volume(1)
+    scan = VolumesPipeline(Run.open(run, VolumesRecipe)).volume(1)
     assert np.isfinite(scan.channels[0].voxels).all()
 
 
 def _segmenter(run: Path) -> None:
     cohort = Cohort.open(run.parent / "brains")
-    found = TrainedSegmenter.open(run).segment(cohort.read_images(cohort.cases[0]))
+    found = SegmentationPipeline.open(run).segment(cohort.read_images(cohort.cases[0]))
     assert found.shape == cohort.read(cohort.cases[0]).label_map.shape
 
 
@@ -61,14 +61,14 @@ def _pretraining(run: Path) -> None:
 
 
 def _classifier(run: Path) -> None:
-    trained = TrainedClassifier.open(run)
+    trained = ClassificationPipeline.open(run)
     found = trained.probabilities(np.zeros((1, 1, *trained.run.fingerprint.shape), np.float32))
     assert ((found > 0) & (found < 1)).all()
 
 
 def _progression(run: Path) -> None:
-    prognosis = Prognosis.open(run)
-    visits = read_visits(run.parent / "knees", prognosis.foreseer.seen.shape[0])
+    prognosis = ProgressionPipeline.open(run)
+    visits = read_visits(run.parent / "knees", prognosis.forecaster.seen.shape[0])
     rows = visits.first()[:1]
     found = prognosis.of(visits.images[rows], (1.0,), [visits.patients[row] for row in rows])
     assert np.isfinite(found.futures.usual.pictures).all()

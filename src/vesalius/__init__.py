@@ -1,3 +1,57 @@
-"""Vesalius makes labelled synthetic medical images and proves what they are worth."""
+"""Vesalius makes labelled synthetic medical images and proves what they are worth.
+
+    import vesalius as vs
+
+    cohort = vs.Cohort.open("my-scans")
+    run = vs.fit("guided", cohort, out="runs/brain", preset="workstation", seed=0)
+    model = vs.load(run)
+    case = model(ventricle_volume_ml=90, seed=1)
+    made = vs.balance(model, cohort, {"ventricle_volume_ml": (20, 160)}, out="more")
+    vs.audit(cohort, made, holdout=unseen)
+    vs.prove(cohort, made, test=unseen).report("proof/report.html")
+
+Nothing is loaded before it is asked for, so that the import is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vesalius.api.fitting import fit, load, plan
+    from vesalius.api.generating import balance, generate, inpaint
+    from vesalius.api.proving import audit, prove
+    from vesalius.api.using import classify, explain, forecast, segment
+    from vesalius.methods import register
+    from vesalius.scans.case import Case
+    from vesalius.scans.cohort import Cohort
+    from vesalius.scans.fault import Refused
+    from vesalius.scans.volume import Volume
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "Case": "scans.case", "Cohort": "scans.cohort", "Refused": "scans.fault",
+    "Volume": "scans.volume", "fit": "api.fitting", "load": "api.fitting", "plan": "api.fitting",
+    "balance": "api.generating", "generate": "api.generating", "inpaint": "api.generating",
+    "audit": "api.proving", "prove": "api.proving", "classify": "api.using",
+    "explain": "api.using", "forecast": "api.using", "segment": "api.using",
+    "register": "methods",
+}  # fmt: skip
+
+__all__ = [
+    "Case", "Cohort", "Refused", "Volume", "audit", "balance", "classify", "explain", "fit",
+    "forecast", "generate", "inpaint", "load", "plan", "prove", "register", "segment",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

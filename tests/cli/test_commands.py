@@ -38,7 +38,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         "pretrain",
         "segment",
         "prove",
-        "protocol",
+        "experiment",
     ):
         assert group in shown
     assert ends("fit", "guided", "--help") == 0
@@ -129,7 +129,7 @@ def test_the_readme_commands_run_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    commands = [c for c in readme_commands() if "protocol" not in c]
+    commands = [c for c in readme_commands() if "experiment" not in c]
     assert len(commands) >= 6
     for line in commands:
         small = line

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from vesalius.cli import main
+from vesalius.experiments.stages import Stages
 from vesalius.methods.volumes.recipe import VolumesRecipe
-from vesalius.protocols.stages import Stages
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.fault import Refused
@@ -363,7 +363,7 @@ def test_a_cohort_that_is_gone_on_with_keeps_what_was_added_to_its_description(
 
 
 def test_two_patients_of_one_name_are_not_taken_for_one_another(tmp_path: Path) -> None:
-    from vesalius.methods.inpainting.closed_loop import _digest
+    from vesalius.methods.inpainting.sampling import _digest
     from vesalius.scans.case import Case
 
     cases = []

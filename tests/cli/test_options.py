@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from rich.console import Console
 
-from vesalius.cli import main, telling
+from vesalius.cli import main, terminal
 from vesalius.methods.guided.recipe import PRESETS
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.fault import Fault, Refused
@@ -28,7 +28,7 @@ def recipe_of(monkeypatch: pytest.MonkeyPatch, cohort: Cohort, *options: str) ->
         kept.append(recipe)
         raise Stopped
 
-    monkeypatch.setattr("vesalius.cli.fit.prepare", stop)
+    monkeypatch.setattr("vesalius.api.fitting.prepare_fit", stop)
     with pytest.raises(SystemExit):
         main(["fit", "guided", str(cohort.folder), "--out", "run", *options])
     return kept[0]
@@ -94,21 +94,31 @@ def test_faults_are_plain_lines_where_no_terminal_is_and_lie_in_a_table(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = io.StringIO()
-    monkeypatch.setattr(telling, "console", Console(file=out, width=40, highlight=False))
+    monkeypatch.setattr(terminal, "console", Console(file=out, width=40, highlight=False))
     name = "a/long/path/" * 8 + "case_0001_[x].nii.gz"
     faults = [Fault(f"{number}/{name}", "holds NaN", "replace them") for number in range(12)]
-    telling.print_faults(faults)
+    terminal.print_faults(faults)
     lines = out.getvalue().splitlines()
     assert lines[:12] == [f"{one.file}: holds NaN; replace them" for one in faults]
     assert "all 12 left out: faults.csv" in lines[12]
     assert [row["file"] for row in read_table(Path("faults.csv"))] == [one.file for one in faults]
-    telling.print_faults(faults[:1])
+    terminal.print_faults(faults[:1])
     assert len(read_table(Path("faults.csv"))) == 1
 
 
 def test_a_table_of_somebody_elses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "console", Console(file=io.StringIO(), highlight=False))
+    monkeypatch.setattr(terminal, "console", Console(file=io.StringIO(), highlight=False))
     Path("faults.csv").write_text("date,what\n1912,quake\n")
-    telling.print_faults([Fault("x", "is odd", "mend it")])
+    terminal.print_faults([Fault("x", "is odd", "mend it")])
     assert Path("faults.csv").read_text() == "date,what\n1912,quake\n"
     assert [row["file"] for row in read_table(Path("faults-1.csv"))] == ["x"]
+
+
+@pytest.mark.parametrize(("old", "new"), [("protocol", "experiment"), ("progress", "forecast")])
+def test_an_old_command_works_and_says_what_to_type(
+    old: str, new: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([old, "--help"])
+    shown = capsys.readouterr()
+    assert f"Usage: vesalius {new}" in shown.out
+    assert f"vesalius {old} is now called vesalius {new}" in shown.err

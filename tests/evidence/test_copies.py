@@ -9,7 +9,7 @@ import pytest
 
 from vesalius.evidence.alignment import AlignedSearch, detail
 from vesalius.evidence.membership import membership_auc
-from vesalius.evidence.memorisation import audit_likeness
+from vesalius.evidence.memorisation import audit_similarity
 from vesalius.evidence.patches import PatchSearch, audit_patches
 from vesalius.phantoms.breast import draw_breast
 
@@ -47,7 +47,7 @@ def breasts() -> tuple[Volumes, Volumes, Volumes]:
 def search(breasts: tuple[Volumes, Volumes, Volumes]) -> tuple[AlignedSearch, np.ndarray]:
     training, held_out, _ = breasts
     found = AlignedSearch([detail(image) for image in training])
-    return found, found.likeness([detail(image) for image in held_out])
+    return found, found.similarity([detail(image) for image in held_out])
 
 
 PIECES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -67,7 +67,7 @@ def test_a_planted_piece_is_caught_and_other_patients_are_not(
     for row in (1, 3):
         moved = made[row][7:25, 5:23, 8:26]  # one voxel from where the piece is in its source
         moved[:] = PIECES[change](training[row][6:24, 6:24, 8:26])
-    judged = audit_patches(pieces.likeness(made), pieces.likeness(held_out[:20]))
+    judged = audit_patches(pieces.similarity(made), pieces.similarity(held_out[:20]))
     assert judged.copies.tolist() == [False, True, False, True]
     assert judged.nearest[[1, 3]].tolist() == [1, 3]
 
@@ -78,7 +78,7 @@ def test_a_planted_copy_is_caught(
     search: tuple[AlignedSearch, np.ndarray],
 ) -> None:  # fmt: skip
     made = [detail(CHANGES[change](image)) for image in breasts[0][:PLANTED]]
-    judged = audit_likeness(search[0].likeness(made), search[1])
+    judged = audit_similarity(search[0].similarity(made), search[1])
     assert judged.copies.all()
     assert judged.nearest.tolist() == list(range(PLANTED))
 
@@ -87,7 +87,7 @@ def test_at_most_one_in_twenty_other_patients_is_called_a_copy(
     breasts: tuple[Volumes, Volumes, Volumes], search: tuple[AlignedSearch, np.ndarray]
 ) -> None:
     clean = [detail(image) for image in breasts[2]]
-    assert audit_likeness(search[0].likeness(clean), search[1]).copies.mean() <= 0.05
+    assert audit_similarity(search[0].similarity(clean), search[1]).copies.mean() <= 0.05
 
 
 def test_copies_give_the_training_set_away(
@@ -96,5 +96,5 @@ def test_copies_give_the_training_set_away(
     chance = np.random.default_rng(0)
     blind = membership_auc(chance.random((40, 10)), chance.random((40, 10)))
     assert blind.ci95 is not None and blind.ci95[0] < 0.5 < blind.ci95[1]
-    told = search[0].likeness([detail(image) for image in breasts[0][:12]])
+    told = search[0].similarity([detail(image) for image in breasts[0][:12]])
     assert membership_auc(told, search[1]).value > 0.95

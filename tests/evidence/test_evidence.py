@@ -14,7 +14,6 @@ from vesalius.evidence.fidelity import (
     radiomics_features,
 )
 from vesalius.evidence.figure import bootstrapped, mean_figure
-from vesalius.evidence.memorisation import audit_copies, label_features
 from vesalius.evidence.multireader import jackknifed_auc, jackknifed_gap, jackknifed_means
 from vesalius.evidence.utility import CaseScore, paired_difference
 from vesalius.scans.cohort import Cohort
@@ -43,15 +42,6 @@ def test_paired_differences_are_sharper_than_unpaired_ones() -> None:
     assert figure.ci95 is not None and figure.ci95[1] < -0.8
     with pytest.raises(ValueError, match="different cases"):
         paired_difference(first, second[1:], "mL")
-
-
-def test_planted_copies_are_found_and_nothing_else(brains: Cohort) -> None:
-    features = [label_features(brains.read(case).label_map.voxels, 5) for case in brains.cases]
-    training, held_out, fresh = features[:10], features[10:15], features[15:]
-    audit = audit_copies([training[4], *fresh], held_out, training)
-    assert audit.copies.tolist() == [True, False, False, False]
-    assert int(audit.nearest[0]) == 4
-    assert audit.figures()["copies"].value == 1
 
 
 def test_identical_images_are_less_diverse_than_different_ones() -> None:

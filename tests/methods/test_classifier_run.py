@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from vesalius.methods.classification.method import Classification
-from vesalius.methods.classification.pipeline import TrainedClassifier, write_probabilities
+from vesalius.methods.classification.pipeline import ClassificationPipeline, write_probabilities
 from vesalius.methods.classification.recipe import ClassificationRecipe
 from vesalius.methods.classification.training import PRESETS, Training, TrainingObjective
 from vesalius.networks.classifier import residual_classifier
@@ -48,7 +48,7 @@ def test_a_classifier_learns_and_its_plain_network_needs_nothing_of_ours(
 ) -> None:
     images = _images()
     run = fit(prepare(Classification(), images, _recipe(training, 30)), tmp_path / "run")
-    trained = TrainedClassifier.open(run.folder)
+    trained = ClassificationPipeline.open(run.folder)
     found = trained.probabilities(images.images)[:, 0]
     assert found[images.targets[:, 0] == 1].min() > found[images.targets[:, 0] == 0].max()
     program = torch.export.load(run.folder / "plain.pt2").module()
@@ -115,4 +115,4 @@ def test_what_cannot_be_learnt_is_refused(tmp_path: Path) -> None:
         prepare(Classification(), images, _recipe("dual"))
     run = fit(prepare(Classification(), _images(), _recipe("standard")), tmp_path / "run")
     with pytest.raises(Refused, match="bring them to the shape of the run"):
-        TrainedClassifier(run).logits(np.zeros((1, 1, 8, 8)))
+        ClassificationPipeline(run).logits(np.zeros((1, 1, 8, 8)))

@@ -10,7 +10,7 @@ import pytest
 
 from vesalius.methods.classification.explanation import explain, images_at
 from vesalius.methods.classification.method import Classification
-from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.recipe import ClassificationRecipe
 from vesalius.methods.classification.saliency import METHODS, randomised, saliency
 from vesalius.methods.classification.training import PRESETS
@@ -25,15 +25,15 @@ RECIPE = ClassificationRecipe(preset="smallest", classifier=PRESETS["smallest"])
 
 
 @pytest.fixture(scope="module")
-def nodules(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainedClassifier]:
+def nodules(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ClassificationPipeline]:
     folder = tmp_path_factory.mktemp("nodules")
     write_findings("nodule", folder / "cohort", 24, 0, 16)
     ready = prepare(Classification(), read_classified(folder / "cohort"), RECIPE)
-    return folder / "cohort", TrainedClassifier(fit(ready, folder / "run"))
+    return folder / "cohort", ClassificationPipeline(fit(ready, folder / "run"))
 
 
 def test_maps_of_volumes_lie_in_the_space_of_their_images(
-    nodules: tuple[Path, TrainedClassifier], tmp_path: Path
+    nodules: tuple[Path, ClassificationPipeline], tmp_path: Path
 ) -> None:
     folder, trained = nodules
     image = folder / "imagesTr/nodule_0002_0000.nii.gz"
@@ -50,7 +50,7 @@ def test_maps_of_volumes_lie_in_the_space_of_their_images(
 
 
 def test_what_images_show_need_not_be_known(
-    nodules: tuple[Path, TrainedClassifier], tmp_path: Path
+    nodules: tuple[Path, ClassificationPipeline], tmp_path: Path
 ) -> None:
     folder, trained = nodules
     shutil.copytree(folder, tmp_path / "cohort")
@@ -66,7 +66,7 @@ def test_what_images_show_need_not_be_known(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_a_map_of_each_image_that_hangs_on_the_weights(
-    method: str, nodules: tuple[Path, TrainedClassifier]
+    method: str, nodules: tuple[Path, ClassificationPipeline]
 ) -> None:
     folder, trained = nodules
     images = images_at(folder, trained).images[:3]

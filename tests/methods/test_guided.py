@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import blobs
-from vesalius.methods.guided.closed_loop import generate
+from vesalius.api.generating import generate
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.scans.cohort import Cohort
@@ -25,7 +25,7 @@ ASKED = {"ventricle_volume_ml": (20.0, 35.0)}
 def test_what_is_kept_was_measured_and_lies_within_tolerance(
     small_run: Run, tmp_path: Path
 ) -> None:
-    made = generate(small_run, even_requests(ASKED, 4, 0), tmp_path / "out", tries=30)
+    made = generate(small_run, even_requests(ASKED, 4, 0), out=tmp_path / "out", tries=30)
     for case in made.cohort.cases:
         told = case.provenance()
         counted = made.cohort.description.attribute("ventricle_volume_ml").of(
@@ -42,9 +42,9 @@ def test_what_is_kept_was_measured_and_lies_within_tolerance(
 
 def test_a_case_does_not_depend_on_what_else_is_drawn(small_run: Run, tmp_path: Path) -> None:
     requests = even_requests(ASKED, 4, 0)
-    whole = generate(small_run, requests, tmp_path / "whole", tries=30).cohort
-    generate(small_run, requests[:2], tmp_path / "part", tries=30)
-    resumed = generate(small_run, requests, tmp_path / "part", tries=30).cohort
+    whole = generate(small_run, requests, out=tmp_path / "whole", tries=30).cohort
+    generate(small_run, requests[:2], out=tmp_path / "part", tries=30)
+    resumed = generate(small_run, requests, out=tmp_path / "part", tries=30).cohort
     assert len(whole.cases) == len(resumed.cases) > 1
     for a, b in zip(whole.cases, resumed.cases, strict=True):
         assert a.images[0].read_bytes() == b.images[0].read_bytes()
@@ -53,9 +53,9 @@ def test_a_case_does_not_depend_on_what_else_is_drawn(small_run: Run, tmp_path: 
 def test_requests_outside_what_the_run_has_seen_are_refused(small_run: Run, tmp_path: Path) -> None:
     far = [{"ventricle_volume_ml": 500.0}]
     with pytest.raises(Refused, match="outside what the run has seen"):
-        generate(small_run, far, tmp_path / "out")
+        generate(small_run, far, out=tmp_path / "out")
     with pytest.raises(Refused, match="is no attribute of this run"):
-        generate(small_run, [{"canal_diameter_mm": 9.0}], tmp_path / "out")
+        generate(small_run, [{"canal_diameter_mm": 9.0}], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -96,9 +96,7 @@ def test_damaged_weights_are_refused(small_run: Run, tmp_path: Path) -> None:
     shutil.copytree(small_run.folder, tmp_path / "run")
     (tmp_path / "run/image_denoiser.safetensors").write_bytes(b"\x08broken")
     with pytest.raises(Refused, match="is a damaged safetensors file"):
-        generate(
-            Run.open(tmp_path / "run", GuidedRecipe), even_requests(ASKED, 1, 0), tmp_path / "o"
-        )
+        generate(tmp_path / "run", even_requests(ASKED, 1, 0), out=tmp_path / "o")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +114,7 @@ def test_the_chain_runs_on_a_cohort_that_is_not_ours(
     asked = even_requests({"tumour_volume_ml": (seen.low + 1, seen.high)}, 3, 0)
     tolerance = 0.5 if kind == "shape_space" else 0.99
     try:
-        made = generate(run, asked, tmp_path / "made", tolerance=tolerance, tries=40).cohort
+        made = generate(run, asked, out=tmp_path / "made", tolerance=tolerance, tries=40).cohort
     except Refused as refusal:
         # A VAE of two steps draws label maps, but none of a wanted size.
         assert kind == "vae" and "no request was met" in str(refusal)
@@ -159,7 +157,9 @@ def test_several_attributes_steer_at_once(tmp_path: Path) -> None:
     ranges = {
         n: (run.fingerprint.attribute(n).low, run.fingerprint.attribute(n).high) for n in names
     }
-    made = generate(run, even_requests(ranges, 3, 0), tmp_path / "made", tolerance=0.8, tries=30)
+    made = generate(
+        run, even_requests(ranges, 3, 0), out=tmp_path / "made", tolerance=0.8, tries=30
+    )
     for case in made.cohort.cases:
         assert set(case.provenance()["measured"]) == set(names)
 
@@ -185,7 +185,7 @@ def test_two_processes_share_a_fit_and_a_generation(
     attribute = "ventricle_volume_ml=20:35"
     shared("generate", str(small_run.folder), "--out", str(tmp_path / "shared"), "-n", "4",
            "--attribute", attribute, "--tries", "30")  # fmt: skip
-    alone = generate(small_run, even_requests(ASKED, 4, 0), tmp_path / "alone", tries=30).cohort
+    alone = generate(small_run, even_requests(ASKED, 4, 0), out=tmp_path / "alone", tries=30).cohort
     together = Cohort.open(tmp_path / "shared")
     assert [c.name for c in together.cases] == [c.name for c in alone.cases]
     for a, b in zip(alone.cases, together.cases, strict=True):

@@ -10,17 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from vesalius.methods.inpainting.balancing import balancing_orders
-from vesalius.methods.inpainting.closed_loop import Order, write_inpainted
+from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.editing import edit_map, edited
-from vesalius.methods.inpainting.inpainter import FindingRequest, Inpainter
 from vesalius.methods.inpainting.latent import LabelKinds, latent_of
 from vesalius.methods.inpainting.marked_crops import measured_marks
 from vesalius.methods.inpainting.method import Inpainting
 from vesalius.methods.inpainting.methods import METHODS
+from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import PRESETS, InpaintingRecipe, MapRecipe
+from vesalius.methods.inpainting.sampling import (
+    EditRequest,
+    FindingRequest,
+    InpaintingSampler,
+    edit_request,
+)
 from vesalius.phantoms.spine.drawing import LABELS, draw_spine
 from vesalius.phantoms.spine.findings import Finding
+from vesalius.sampling.cohort import GeneratedCohort, sample_cohort
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
@@ -42,8 +48,8 @@ def healthy() -> LabelledScan:
 
 
 @pytest.fixture(scope="module")
-def inpainter(inpainting_run: Run) -> Inpainter:
-    return Inpainter(inpainting_run)
+def inpainter(inpainting_run: Run) -> InpaintingPipeline:
+    return InpaintingPipeline(inpainting_run)
 
 
 def as_stored(scan: LabelledScan, orientation: str, tilt: float = 0.0) -> LabelledScan:
@@ -61,7 +67,7 @@ def as_stored(scan: LabelledScan, orientation: str, tilt: float = 0.0) -> Labell
 def test_the_context_stays_to_the_last_bit(
     inpainting_run: Run, healthy: LabelledScan, method: str
 ) -> None:
-    made = Inpainter(inpainting_run, method).once(healthy, REQUEST, 0)  # type: ignore[arg-type]
+    made = InpaintingPipeline(inpainting_run, method).edit(healthy, REQUEST, 0)  # type: ignore[arg-type]
     before, after = healthy.channels[0].voxels, made.scan.channels[0].voxels
     changed = np.argwhere(before != after)
     assert len(changed)
@@ -78,25 +84,27 @@ def test_the_context_stays_to_the_last_bit(
 def test_every_method_makes_as_many_calls(
     inpainting_run: Run, healthy: LabelledScan, method: str
 ) -> None:
-    made = Inpainter(inpainting_run, method, calls=8).once(healthy, REQUEST, 0)  # type: ignore[arg-type]
+    made = InpaintingPipeline(inpainting_run, method, calls=8).edit(healthy, REQUEST, 0)  # type: ignore[arg-type]
     assert made.network_calls == 8
 
 
 @pytest.mark.parametrize("orientation", ["LPS", "PIR"])
 def test_any_axis_order_and_tilt_give_the_same_edit(
-    inpainter: Inpainter, healthy: LabelledScan, orientation: str
+    inpainter: InpaintingPipeline, healthy: LabelledScan, orientation: str
 ) -> None:
-    plain = inpainter.once(healthy, REQUEST, 3).scan
+    plain = inpainter.edit(healthy, REQUEST, 3).scan
     other = as_stored(healthy, orientation, tilt=0.2)
-    made = inpainter.once(other, REQUEST, 3).scan
+    made = inpainter.edit(other, REQUEST, 3).scan
     assert np.array_equal(made.channels[0].affine, other.channels[0].affine)
     back = made.channels[0].oriented("RAS").voxels
     assert np.array_equal(back, plain.channels[0].voxels)
 
 
-def test_a_finer_scan_keeps_its_detail_where_nothing_was_drawn(inpainter: Inpainter) -> None:
+def test_a_finer_scan_keeps_its_detail_where_nothing_was_drawn(
+    inpainter: InpaintingPipeline,
+) -> None:
     fine = draw_spine(78, (8.0, 2.0, 2.0), []).scan
-    made = inpainter.once(fine, REQUEST, 1)
+    made = inpainter.edit(fine, REQUEST, 1)
     changed = made.scan.channels[0].voxels != fine.channels[0].voxels
     assert 0 < changed.mean() < 0.2
     point = inpainter.landmark(fine, REQUEST) * [8.0, 2.0, 2.0]
@@ -104,7 +112,7 @@ def test_a_finer_scan_keeps_its_detail_where_nothing_was_drawn(inpainter: Inpain
     assert np.abs(far).max() < 45
 
 
-def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: Inpainter) -> None:
+def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: InpaintingPipeline) -> None:
     """Latent, blend and label editing on their own: with the true crop drawn, the scan is true."""
     ill = draw_spine(79, SPACING, [Finding("herniation", "L3-L4", 8.0)])
     well = draw_spine(79, SPACING, []).scan
@@ -125,7 +133,9 @@ def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: Inpainter
     assert measured == pytest.approx(ill.attributes["herniation_mm_L3-L4"], abs=1.5)
 
 
-def test_the_blend_is_as_wide_as_asked_for(inpainter: Inpainter, healthy: LabelledScan) -> None:
+def test_the_blend_is_as_wide_as_asked_for(
+    inpainter: InpaintingPipeline, healthy: LabelledScan
+) -> None:
     crop = cut(healthy, inpainter.landmark(healthy, REQUEST), inpainter.fingerprint.grid)
     narrow, wide = (
         edit_map(MapRecipe(blend_mm=mm), crop, inpainter.fingerprint.spacing_mm, 0.5).blend
@@ -136,22 +146,25 @@ def test_the_blend_is_as_wide_as_asked_for(inpainter: Inpainter, healthy: Labell
     assert set(np.unique(narrow)) <= {0.0, 1.0}
 
 
-def orders(parent: Case) -> list[Order]:
-    return [
-        Order(f"{parent.name}_{index}", parent, FindingRequest("stenosis", "L2-L3", 8.0), 5 + index)
-        for index in range(2)
-    ]
+def requests(parent: Case, size_mm: float = 8.0) -> list[EditRequest]:
+    finding = FindingRequest("stenosis", "L2-L3", size_mm)
+    return [edit_request(f"{parent.name}_{i}", parent, finding, 5 + i) for i in range(2)]
+
+
+def edited_cohort(
+    inpainter: InpaintingPipeline, healthy: LabelledScan, wanted: list[EditRequest], out: Path
+) -> GeneratedCohort:
+    sampler = InpaintingSampler(inpainter, {"donor": healthy}, inpainter.attribute_names, 99.0)
+    return sample_cohort(sampler, wanted, out, tries=1)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_killed_folder_is_completed(
-    inpainter: Inpainter, healthy: LabelledScan, tmp_path: Path
+    inpainter: InpaintingPipeline, healthy: LabelledScan, tmp_path: Path
 ) -> None:
     parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1", split="val")
-    for name, wanted in (("whole", orders(parent)), ("killed", orders(parent)[:1])):
-        write_inpainted(inpainter, {"donor": healthy}, wanted, tmp_path / name,
-                        inpainter.attribute_names, 99.0, 1)  # fmt: skip
-    made = write_inpainted(inpainter, {"donor": healthy}, orders(parent), tmp_path / "killed",
-                           inpainter.attribute_names, 99.0, 1)  # fmt: skip
+    for name, wanted in (("whole", requests(parent)), ("killed", requests(parent)[:1])):
+        edited_cohort(inpainter, healthy, wanted, tmp_path / name)
+    made = edited_cohort(inpainter, healthy, requests(parent), tmp_path / "killed")
     first, second = (
         {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")}
         for n in ("whole", "killed")
@@ -167,12 +180,11 @@ def test_the_same_seed_gives_the_same_bytes_and_a_killed_folder_is_completed(
 
 
 def test_requests_that_miss_are_listed_and_nothing_else_is_lost(
-    inpainter: Inpainter, healthy: LabelledScan, tmp_path: Path
+    inpainter: InpaintingPipeline, healthy: LabelledScan, tmp_path: Path
 ) -> None:
     parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1")
-    bad = Order("bad", parent, FindingRequest("stenosis", "L9-L10", 8.0), 0)
-    made = write_inpainted(inpainter, {"donor": healthy}, [bad, *orders(parent)],
-                           tmp_path / "out", inpainter.attribute_names, 99.0, 1)  # fmt: skip
+    bad = edit_request("bad", parent, FindingRequest("stenosis", "L9-L10", 8.0), 0)
+    made = edited_cohort(inpainter, healthy, [bad, *requests(parent)], tmp_path / "out")
     assert len(made.cohort.cases) == 2
     assert "L9-L10" in made.faults[0].file
 
@@ -188,21 +200,21 @@ def test_requests_that_miss_are_listed_and_nothing_else_is_lost(
     ],
 )
 def test_impossible_findings_are_refused_with_the_reason(
-    inpainter: Inpainter, healthy: LabelledScan, request_: FindingRequest, reason: str
+    inpainter: InpaintingPipeline, healthy: LabelledScan, request_: FindingRequest, reason: str
 ) -> None:
     with pytest.raises(Refused, match=reason):
         inpainter.require_possible(healthy, request_, "scan")
 
 
 @pytest.mark.parametrize("pathology", ["herniation", "stenosis"])
-def test_a_diseased_level_is_refused(inpainter: Inpainter, pathology: str) -> None:
+def test_a_diseased_level_is_refused(inpainter: InpaintingPipeline, pathology: str) -> None:
     size = {"herniation": 8.0, "stenosis": 4.5}[pathology]
     ill = draw_spine(80, SPACING, [Finding(pathology, "L3-L4", size)]).scan
     with pytest.raises(Refused, match="already"):
         inpainter.require_possible(ill, REQUEST, "scan")
 
 
-def test_other_scans_are_refused(inpainter: Inpainter, healthy: LabelledScan) -> None:
+def test_other_scans_are_refused(inpainter: InpaintingPipeline, healthy: LabelledScan) -> None:
     coarse = draw_spine(77, (8.0, 5.0, 5.0), []).scan
     with pytest.raises(Refused, match="voxels of"):
         inpainter.require_possible(coarse, REQUEST, "scan")
@@ -214,37 +226,35 @@ def test_other_scans_are_refused(inpainter: Inpainter, healthy: LabelledScan) ->
 
 
 def test_balancing_fills_every_cell_from_healthy_levels(
-    spines: Cohort, inpainter: Inpainter
+    spines: Cohort, inpainter: InpaintingPipeline
 ) -> None:
     marks, _ = read_landmarks(spines.folder, {case.name: case for case in spines.cases})
-    wanted = balancing_orders(spines, marks, inpainter, None, 0)
+    wanted = missing_findings(spines, marks, inpainter, None, 0)
     counts: dict[tuple[str, str], int] = {}
     for own in marks.values():
         for mark in own:
             counts[mark.pathology, mark.level] = counts.get((mark.pathology, mark.level), 0) + 1
     fullest = max(counts.values())
     for order in wanted:
-        cell = (order.request.pathology, order.request.level)
+        cell = (order.finding.pathology, order.finding.level)
         counts[cell] = counts.get(cell, 0) + 1
-        ill = {m.level for m in marks.get(order.parent.name, [])}
-        assert order.request.level not in ill
-        assert list(order.known) == marks.get(order.parent.name, [])
+        ill = {m.level for m in marks.get(order.parent, [])}
+        assert order.finding.level not in ill
+        assert list(order.known) == marks.get(order.parent, [])
     assert len({order.name for order in wanted}) == len(wanted)
     assert set(counts.values()) == {fullest} and len(counts) == 10
-    few = balancing_orders(spines, marks, inpainter, 4, 0)
+    few = missing_findings(spines, marks, inpainter, 4, 0)
     assert len(few) == 4
-    assert len(balancing_orders(spines, marks, inpainter, 30, 0)) == 30
+    assert len(missing_findings(spines, marks, inpainter, 30, 0)) == 30
 
 
 def test_another_request_does_not_reuse_a_folder(
-    inpainter: Inpainter, healthy: LabelledScan, tmp_path: Path
+    inpainter: InpaintingPipeline, healthy: LabelledScan, tmp_path: Path
 ) -> None:
     parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1")
-    names = inpainter.attribute_names
-    write_inpainted(inpainter, {"donor": healthy}, orders(parent), tmp_path, names, 99.0, 1)
-    other = [replace(o, request=replace(o.request, size_mm=7.0)) for o in orders(parent)]
+    edited_cohort(inpainter, healthy, requests(parent), tmp_path)
     with pytest.raises(Refused, match="of another request"):
-        write_inpainted(inpainter, {"donor": healthy}, other, tmp_path, names, 99.0, 1)
+        edited_cohort(inpainter, healthy, requests(parent, 7.0), tmp_path)
 
 
 def test_wrong_landmarks_are_listed_and_their_levels_are_not_taken_for_healthy() -> None:

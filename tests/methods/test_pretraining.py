@@ -22,7 +22,7 @@ from vesalius.methods.pretraining.training import (
 )
 from vesalius.methods.segmentation.labelling import scans_at, segment_scans
 from vesalius.methods.segmentation.method import Segmentation
-from vesalius.methods.segmentation.pipeline import TrainedSegmenter
+from vesalius.methods.segmentation.pipeline import SegmentationPipeline
 from vesalius.methods.segmentation.recipe import SegmentationRecipe
 from vesalius.methods.segmentation.training import PRESETS as SEGMENTERS
 from vesalius.networks.segmenter import Segmenter
@@ -94,7 +94,7 @@ def test_pretrain_fit_segment_from_unlabelled_volumes_to_label_maps(tmp_path: Pa
         8,
     )
     assert isinstance(ready.data.pretrained, nn.Module)
-    trained = TrainedSegmenter(fit(ready, tmp_path / "run"))
+    trained = SegmentationPipeline(fit(ready, tmp_path / "run"))
     table = segment_scans(trained, scans_at(bare.folder)[0], tmp_path / "found").table
     lines = table.read_text().splitlines()
     assert lines[0] == "case,organ_volume_ml,tumour_volume_ml" and len(lines) == 9

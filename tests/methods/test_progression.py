@@ -9,7 +9,7 @@ import pytest
 
 from vesalius.methods.progression.choosing import NO_CHANGE
 from vesalius.methods.progression.courses import along
-from vesalius.methods.progression.futures import Foreseer
+from vesalius.methods.progression.futures import Forecaster
 from vesalius.methods.progression.method import Progression
 from vesalius.methods.progression.recipe import PRESETS
 from vesalius.phantoms.cohorts.visits import write_knees
@@ -39,12 +39,12 @@ def run(visits: Visits, tmp_path_factory: pytest.TempPathFactory) -> Run[VisitsF
 def test_a_run_foresees_pictures_and_readings_with_intervals(
     run: Run[VisitsFingerprint], visits: Visits
 ) -> None:
-    foreseer = Foreseer.open(run.folder)
+    forecaster = Forecaster.open(run.folder)
     rows = visits.first()[:4]
     images = visits.images[rows].astype(np.float32)
     owners = tuple(visits.patients[row] for row in rows)
-    styles = foreseer.projected(images).styles
-    found = foreseer.futures(images, styles, (0.0, 4.0, 8.0), owners, neighbours=5)
+    styles = forecaster.projected(images).styles
+    found = forecaster.futures(images, styles, (0.0, 4.0, 8.0), owners, neighbours=5)
     for one in (found.usual, found.fast):
         assert one.pictures.shape == (4, 3, 1, 16, 16) and one.readings.shape == (4, 3, 2)
         assert np.allclose(one.pictures[:, 0], found.drawn_now, atol=1e-5)
@@ -54,24 +54,24 @@ def test_a_run_foresees_pictures_and_readings_with_intervals(
         found.usual.readings <= found.high + 1e-5
     )
     assert within.mean() > 0.8  # the most typical of five is rarely an extreme one
-    single = foreseer.futures(images, styles, (4.0,), owners, neighbours=1)
+    single = forecaster.futures(images, styles, (4.0,), owners, neighbours=1)
     assert np.isnan(single.low).all()
 
 
 def test_the_typical_fate_is_a_neighbours_own_and_risk_is_told_over_all(
     run: Run[VisitsFingerprint], visits: Visits
 ) -> None:
-    foreseer = Foreseer.open(run.folder)
-    styles = foreseer.projected(visits.images[:3].astype(np.float32)).styles
-    then = along(styles, 8.0, foreseer.courses, np.tile(np.arange(5), (3, 1)))
+    forecaster = Forecaster.open(run.folder)
+    styles = forecaster.projected(visits.images[:3].astype(np.float32)).styles
+    then = along(styles, 8.0, forecaster.courses, np.tile(np.arange(5), (3, 1)))
 
     def brightness(pictures: np.ndarray) -> np.ndarray:
         mean: np.ndarray = pictures.mean(axis=(1, 2, 3))[:, None]
         return mean
 
-    fates = foreseer.fates(styles, then, brightness)
+    fates = forecaster.fates(styles, then, brightness)
     assert fates.styles.shape[:2] == fates.change.shape[:2] == fates.grades.shape[:2] == (3, 5)
-    alone = foreseer.fates(styles, then[:, 3:4], brightness)
+    alone = forecaster.fates(styles, then[:, 3:4], brightness)
     assert np.allclose(alone.grades[:, 0], fates.grades[:, 3], atol=1e-5)
     shown = fates.of_typical(fates.styles)
     assert all((shown[n] == fates.styles[n]).all(axis=1).any() for n in range(3))
@@ -81,11 +81,11 @@ def test_the_typical_fate_is_a_neighbours_own_and_risk_is_told_over_all(
 def test_the_second_generator_draws_each_alike_in_any_company(
     run: Run[VisitsFingerprint], visits: Visits
 ) -> None:
-    foreseer = Foreseer.open(run.folder)
+    forecaster = Forecaster.open(run.folder)
     images = visits.images[:3].astype(np.float32)
-    together = foreseer.diffused(images, (1.0, 4.0, 8.0))
-    assert np.allclose(foreseer.diffused(images[:1], (1.0,)), together[:1], atol=1e-5)
-    assert not np.allclose(foreseer.diffused(images[:1], (1.0,), seed=1), together[:1], atol=1e-3)
+    together = forecaster.diffused(images, (1.0, 4.0, 8.0))
+    assert np.allclose(forecaster.diffused(images[:1], (1.0,)), together[:1], atol=1e-5)
+    assert not np.allclose(forecaster.diffused(images[:1], (1.0,), seed=1), together[:1], atol=1e-3)
     assert together.shape == images.shape and 0 <= together.min() <= together.max() <= 1
 
 
@@ -110,7 +110,7 @@ def test_a_killed_fit_goes_on_to_the_same_run(
     with pytest.raises(Killed):
         fit(ready, tmp_path / "run", killing)
     fit(ready, tmp_path / "run")
-    foreseen = Foreseer.open(run.folder).model.parts
+    foreseen = Forecaster.open(run.folder).model.parts
     for name in (*foreseen, "courses"):
         file = f"{name}.safetensors"
         assert (tmp_path / "run" / file).read_bytes() == (run.folder / file).read_bytes(), name
@@ -131,9 +131,9 @@ def test_times_that_no_course_reaches_are_refused(
     run: Run[VisitsFingerprint], years: tuple[float, ...]
 ) -> None:
     with pytest.raises(Refused, match="ask for above 0 to 8"):
-        Foreseer.open(run.folder).require_years(years)
+        Forecaster.open(run.folder).require_years(years)
 
 
 def test_pictures_of_another_shape_are_refused(run: Run[VisitsFingerprint]) -> None:
     with pytest.raises(Refused, match="bring them to the shape of the run"):
-        Foreseer.open(run.folder).projected(np.zeros((1, 1, 32, 32), np.float32))
+        Forecaster.open(run.folder).projected(np.zeros((1, 1, 32, 32), np.float32))

@@ -11,16 +11,15 @@ import torch
 from torch.nn import functional
 
 from tests.conftest import blobs
+from vesalius.api.generating import generate
 from vesalius.diffusion.schedules import SCHEDULES
-from vesalius.methods.volumes.drawing import (
-    ClosedLoop,
-    Sampling,
-    VolumePainter,
-    generate_volumes,
-)
 from vesalius.methods.volumes.grain import Grain
 from vesalius.methods.volumes.method import Volumes, VolumesData
 from vesalius.methods.volumes.model import CodeDenoiser, VolumesModel
+from vesalius.methods.volumes.pipeline import (
+    Sampling,
+    VolumesPipeline,
+)
 from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.networks.bottleneck import Codebook, Gaussian
 from vesalius.networks.critics import held, patch_critic
@@ -29,7 +28,7 @@ from vesalius.networks.volume_denoiser import SliceAndDepthAttention, VolumeDeno
 from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.fault import Refused
 from vesalius.scans.volume import Volume
 from vesalius.training.fit import fit, prepare
 from vesalius.training.plan import Plan, planned
@@ -154,7 +153,7 @@ def test_the_autoencoder_learns_one_volume_by_heart() -> None:
 def test_volumes_come_out_in_the_space_and_the_units_of_the_cohort(
     run: Run, chests: Cohort, tmp_path: Path
 ) -> None:
-    made = generate_volumes(run, tmp_path / "drawn", 2, seed=1)
+    made = generate(run, out=tmp_path / "drawn", count=2, seed=1).cohort
     first = made.read_images(made.cases[0]).channels[0]
     real = chests.read_images(chests.cases[0]).channels[0]
     assert first.shape == real.shape and np.allclose(first.affine, real.affine)
@@ -167,9 +166,8 @@ def test_volumes_come_out_in_the_space_and_the_units_of_the_cohort(
 def test_an_oblique_cohort_of_another_axis_order_keeps_its_space(tmp_path: Path) -> None:
     cohort = blobs(tmp_path / "c", 9, "LPS", tilt_degrees=20.0)
     recipe = PRESETS["smallest"]
-    made = generate_volumes(
-        fit(prepare(Volumes(), cohort, recipe), tmp_path / "run"), tmp_path / "drawn", 1
-    )
+    run = fit(prepare(Volumes(), cohort, recipe), tmp_path / "run")
+    made = generate(run, out=tmp_path / "drawn", count=1).cohort
     drawn, real = (c.read_images(c.cases[0]).channels[0] for c in (made, cohort))
     assert drawn.orientation == real.orientation and drawn.shape == real.shape
     assert np.allclose(drawn.affine, real.affine, atol=1e-3)
@@ -177,8 +175,8 @@ def test_an_oblique_cohort_of_another_axis_order_keeps_its_space(tmp_path: Path)
 
 def test_a_case_is_the_same_whatever_else_is_drawn(run: Run, tmp_path: Path) -> None:
     asked = [{"nodule_malignant": 1.0}, {"nodule_malignant": 0.0}, {}]
-    few = generate_volumes(run, tmp_path / "few", 2, seed=5, requests=asked[:2])
-    many = generate_volumes(run, tmp_path / "many", 3, seed=5, requests=asked)
+    few = generate(run, asked[:2], out=tmp_path / "few", seed=5).cohort
+    many = generate(run, asked, out=tmp_path / "many", seed=5).cohort
     pairs = zip(few.cases, many.cases, strict=False)
     for a, b in pairs:
         one, other = few.read_images(a).channels[0], many.read_images(b).channels[0]
@@ -205,12 +203,12 @@ def test_a_labelled_loop_measures_what_was_drawn_and_lists_what_it_missed(
 ) -> None:
     half = 360 * 290 * 288 / 2000
     seen = run.fingerprint.attribute("lung_volume_ml")
-    faults: list[Fault] = []
     asked = [{"lung_volume_ml": half}, {"lung_volume_ml": seen.low}, {}]
-    made = generate_volumes(
-        run, tmp_path / "drawn", 3, requests=asked, extrapolate=True,
-        loop=ClosedLoop(Threshold(), tolerance=0.05, tries=2), faults=faults,
+    found = generate(
+        run, asked, out=tmp_path / "drawn", extrapolate=True, segmenter=Threshold(),
+        tolerance=0.05, tries=2,
     )  # fmt: skip
+    made, faults = found.cohort, found.faults
     assert [case.name for case in made.cases] == ["synthetic_0000", "synthetic_0002"]
     assert [fault.file for fault in faults] == ["synthetic_0001"]
     measured = made.cases[0].attributes["lung_volume_ml"]
@@ -224,26 +222,26 @@ def test_a_labelled_loop_measures_what_was_drawn_and_lists_what_it_missed(
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "heun", "dpm_solver_2m"])
 def test_every_sampler_draws(run: Run, sampler: str) -> None:
-    painter = VolumePainter(run, Sampling(sampler, 3, 2.0))  # type: ignore[arg-type]
-    first = painter.volume(0, {"nodule_malignant": 1.0}).channels[0].voxels
+    pipeline = VolumesPipeline(run, Sampling(sampler, 3, 2.0))  # type: ignore[arg-type]
+    first = pipeline.volume(0, {"nodule_malignant": 1.0}).channels[0].voxels
     assert np.isfinite(first).all() and first.std() > 0
-    assert np.array_equal(first, painter.volume(0, {"nodule_malignant": 1.0}).channels[0].voxels)
+    assert np.array_equal(first, pipeline.volume(0, {"nodule_malignant": 1.0}).channels[0].voxels)
 
 
 def test_the_condition_reaches_the_denoiser(run: Run) -> None:
-    painter = VolumePainter(run)
-    torch.nn.init.normal_(painter.model.denoiser.network.leave.weight)
-    for block in painter.model.denoiser.network.middle:
+    pipeline = VolumesPipeline(run)
+    torch.nn.init.normal_(pipeline.model.denoiser.network.leave.weight)
+    for block in pipeline.model.denoiser.network.middle:
         torch.nn.init.normal_(block.second.weight)
-    low, high = (painter.code(0, {"nodule_malignant": v}) for v in (0.0, 1.0))
+    low, high = (pipeline.code(0, {"nodule_malignant": v}) for v in (0.0, 1.0))
     assert not torch.allclose(low, high)
 
 
 def test_what_a_run_cannot_draw_is_refused(run: Run, chests: Cohort, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="outside what the run has seen"):
-        generate_volumes(run, tmp_path / "a", 1, requests=[{"lung_volume_ml": 99_999.0}])
+        generate(run, [{"lung_volume_ml": 99_999.0}], out=tmp_path / "a")
     with pytest.raises(Refused, match="no attribute of this run"):
-        generate_volumes(run, tmp_path / "b", 1, requests=[{"age": 50.0}])
+        generate(run, [{"age": 50.0}], out=tmp_path / "b")
     recipe = PRESETS["smallest"].changed(attributes=("age",))
     with pytest.raises(Refused, match="tells no age"):
         prepare(Volumes(), chests, recipe)
@@ -284,9 +282,9 @@ def test_the_grain_that_came_back_too_smooth_is_found_and_put_back() -> None:
 
 
 def test_a_run_without_grain_draws_smoother_volumes(run: Run, tmp_path: Path) -> None:
-    painter = VolumePainter(run)
-    assert painter.grain is not None and max(painter.grain.spreads[0]) > 0
-    with_grain = painter.volume(3).channels[0].voxels
-    painter.grain = None
-    without = painter.volume(3).channels[0].voxels
+    pipeline = VolumesPipeline(run)
+    assert pipeline.grain is not None and max(pipeline.grain.spreads[0]) > 0
+    with_grain = pipeline.volume(3).channels[0].voxels
+    pipeline.grain = None
+    without = pipeline.volume(3).channels[0].voxels
     assert np.abs(np.diff(with_grain, axis=0)).mean() > np.abs(np.diff(without, axis=0)).mean()

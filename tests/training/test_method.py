@@ -10,8 +10,8 @@ import pytest
 
 from tests.training.toy import Toy
 from vesalius.cli import main
+from vesalius.evidence.audit import audit
 from vesalius.methods import forget, method_of, register
-from vesalius.protocols.audit import audit
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.training.fit import fit, prepare

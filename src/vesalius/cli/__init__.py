@@ -36,32 +36,32 @@ pretrain = App(
 )  # fmt: skip
 
 
+RENAMED = {"protocol": "experiment", "progress": "forecast"}
+"""Commands that are called otherwise now; the old names work for this release."""
+
+
 @functools.cache
 def _register() -> None:
     """Load the groups when the command runs, so that `--version` and completion stay quick."""
     from vesalius.cli import (
         audit,
-        balance,
-        classification,
         cohort,
-        inpainting,
         phantom,
-        progression,
         proof,
         readers,
-        segmentation,
         synthesis,
+        using,
     )
 
-    for group in (cohort.app, phantom.app, proof.protocol, readers.app):
+    for group in (cohort.app, phantom.app, proof.experiment, readers.app):
         app.command(group)
     app.command(synthesis.generate)
-    app.command(balance.balance)
-    app.command(inpainting.inpaint)
-    app.command(segmentation.segment)
-    app.command(classification.classify)
-    app.command(classification.explain)
-    app.command(progression.progress)
+    app.command(synthesis.balance)
+    app.command(synthesis.inpaint)
+    app.command(using.segment)
+    app.command(using.classify)
+    app.command(using.explain)
+    app.command(using.forecast)
     app.command(proof.prove)
     app.command(audit.audit)
     app.command(fits)
@@ -92,6 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     complain = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         _register()
+        if tokens and tokens[0] in RENAMED:
+            new = RENAMED[tokens[0]]
+            complain.print(f"vesalius {tokens[0]} is now called vesalius {new}; type that")
+            tokens[0] = new
         if {"fit", "pretrain", "--install-completion"} & set(tokens):
             _load_fits()
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vesalius.cli.telling import bars, console
-from vesalius.scans.cohort import Cohort
+from vesalius.api.console import console
 
 
 def audit(
@@ -36,20 +35,22 @@ def audit(
     fail_on_copies: bool
         End with code 3 if there is a copy, for pipelines.
     """
-    from vesalius.protocols.audit import audit as run
+    from vesalius.api.proving import audit as run_audit
 
-    own, made = Cohort.open(real, labelled=False), Cohort.open(synthetic, labelled=False)
-    unseen = Cohort.open(holdout, labelled=False) if holdout else None
-    with bars() as progress:
-        found = run(own, made, unseen, out, progress, pretrained)
+    found = run_audit(real, synthetic, holdout, out=out, pretrained=pretrained)
     for name in ("copies", "false_alarms", "membership_auc"):
-        figure = found.results.figures[f"memorisation/{name}"]
+        figure = found.figures[f"memorisation/{name}"]
         console.print(f"{name:<16} {figure}  (n = {figure.n})")
-    for case in found.withheld[:20]:
+    edited = found.figures["memorisation/edited"]
+    if edited.value:
+        console.print(f"{edited.value:.0f} cases were edited from a training case, as they declare")
+    for one in found.withheld[:20]:
+        match = one.copy_of
         console.print(
-            f"withhold {case.case}: copies {case.training_case}, found by {case.found_by}, "
-            f"likeness {case.likeness:.2f}"
+            f"withhold {one.case}: copies {match.case}, found by {match.found_by}, "
+            f"similarity {match.similarity:.2f}"
         )
+    console.print(found.rates)
     console.print(f"{len(found.withheld)} to withhold: {out / 'withhold.csv'}")
     if found.withheld and fail_on_copies:
         raise SystemExit(3)

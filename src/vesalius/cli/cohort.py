@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from vesalius.api.console import bars, console
 from vesalius.cli.options import Seed, Share
-from vesalius.cli.telling import bars, console, print_faults, print_histogram
+from vesalius.cli.terminal import print_faults, print_histogram
 from vesalius.scans.check import check_cohort
 from vesalius.scans.cohort import Cohort, update_table
 from vesalius.scans.description import declare

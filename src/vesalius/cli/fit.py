@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from cyclopts import App
 
-from vesalius.cli.telling import bars, console, print_faults
+from vesalius.api.console import bars, console
+from vesalius.api.fitting import fit_prepared, plan
+from vesalius.cli.terminal import print_faults
 from vesalius.methods import method, names
-from vesalius.training.fit import fit, prepare
-from vesalius.training.method import Method, Reading
-from vesalius.training.run import require_place
+from vesalius.training.method import Method, Reading, keywords
 
 COMMON = """Killed at any point, the same command goes on where it was.
 
@@ -39,22 +39,18 @@ def add_methods(app: App) -> None:
 
 def command_of(own: Method[Any]) -> Callable[..., None]:
     """The command of a method: its own options beside those that all fits share."""
-    chosen, further = _options(own.recipe), _options(own.read)
+    chosen, further = keywords(own.recipe), keywords(own.read)
 
     def command(cohort: Path, *, out: Path, plan_only: bool = False, **given: Any) -> None:
-        paths = [value for value in given.values() if isinstance(value, Path)]
-        recipe = own.recipe(**{name: given[name] for name in chosen if name in given})
-        require_place(out, cohort, *paths)
         with bars() as progress:
             reading = Reading(progress)
-            inputs = {name: given[name] for name in further if name in given}
-            prepared = prepare(own, cohort, recipe, reading, **inputs)
+            prepared = plan(own.name, cohort, out=out, reading=reading, **given)
             print_faults(reading.faults)
             for line in prepared.plan.lines():
                 console.print(f"[dim]plan[/] {line}")
             if plan_only:
                 return
-            run = fit(prepared, out, progress)
+            run = fit_prepared(prepared, out, progress)
         console.print(f"{run.folder}: run {run.name} is ready; card in {run.folder / 'card.md'}")
 
     shared = inspect.signature(command).parameters
@@ -70,16 +66,6 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
         [inspect.getdoc(own) or "", _head(own.read), COMMON + _entries(own.recipe, own.read)]
     )
     return command
-
-
-def _options(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Keywords of a method's function, with their types."""
-    types = get_type_hints(function)
-    return {
-        name: one.replace(annotation=types[name])
-        for name, one in inspect.signature(function).parameters.items()
-        if one.kind is inspect.Parameter.KEYWORD_ONLY
-    }
 
 
 def _head(function: Callable[..., Any]) -> str:

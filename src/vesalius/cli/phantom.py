@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from vesalius.api.console import bars, console
 from vesalius.cli import options
 from vesalius.cli.options import Side
-from vesalius.cli.telling import bars, console, parse_grid, parse_numbers, parse_range
+from vesalius.cli.terminal import parse_grid, parse_numbers, parse_range
 from vesalius.scans.cohort import Cohort
 
 app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known exactly.")

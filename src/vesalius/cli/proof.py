@@ -1,4 +1,4 @@
-"""`vesalius prove` and `vesalius protocol`: measure what it is worth."""
+"""`vesalius prove` and `vesalius experiment`: measure what it is worth."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from vesalius.api.console import bars, console
 from vesalius.cli.options import Seed
-from vesalius.cli.telling import bars, console
-from vesalius.scans.cohort import Cohort
 
 if TYPE_CHECKING:
     from vesalius.evidence.figure import Results
     from vesalius.report.page import Sources
 
-protocol = App(name="protocol", help="Run a whole experiment, from cohort to report.")
+experiment = App(name="experiment", help="Run a whole experiment, from cohort to report.")
 
 Preset = Literal["smallest", "demo", "workstation", "paper"]
 
@@ -65,29 +64,20 @@ def prove(
     seed: int
         Of the training.
     """
-    from vesalius.methods.segmentation.nnunet import NnunetRecipe
-    from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
-    from vesalius.protocols.prove import ProveRecipe
-    from vesalius.protocols.prove import prove as run
-    from vesalius.report.page import Sources, write_report
+    from vesalius.api.proving import nnunet
+    from vesalius.api.proving import prove as run_prove
 
-    chosen: SegmenterRecipe | NnunetRecipe = PRESETS[preset]
+    chosen = None
     if segmenter == "nnunet":
-        chosen = NnunetRecipe(
-            epochs=epochs or 1000, iterations=iterations or 250,
-            validation_iterations=min(50, iterations or 50),
-            planner=planner,
-            configuration=configuration,
-        )  # fmt: skip
-    recipe = ProveRecipe(preset=preset, attribute=attribute, seed=seed, segmenter=chosen)
-    pages = Sources(out, real, synthetic, out, attribute)
-    cohorts = Cohort.open(real), Cohort.open(synthetic), Cohort.open(test) if test else None
-    with bars() as progress:
-        run(*cohorts, out, recipe, progress, lambda stage: _refresh(pages))
-    console.print(f"report: {write_report(pages)}")
+        chosen = nnunet(epochs, iterations, planner, configuration)
+    found = run_prove(
+        real, synthetic, test, out=out, attribute=attribute, preset=preset, seed=seed,
+        segmenter=chosen, staged=_told,
+    )  # fmt: skip
+    console.print(f"report: {found.page}")
 
 
-@protocol.command
+@experiment.command
 def ventricles(*, out: Path, preset: Preset = "demo", seed: int = 0) -> None:
     """Balance a skewed cohort of phantom brains, and test on unseen large ventricles.
 
@@ -103,7 +93,7 @@ def ventricles(*, out: Path, preset: Preset = "demo", seed: int = 0) -> None:
     seed: int
         Of the whole experiment.
     """
-    from vesalius.protocols.ventricles import PRESETS, run_ventricles
+    from vesalius.experiments.ventricles import PRESETS, run_ventricles
     from vesalius.report.page import Sources, write_report
 
     recipe = PRESETS[preset].changed(seed=seed)
@@ -128,14 +118,14 @@ def _refresh(pages: Sources) -> None:
         console.print(f"first pictures: {path}")
 
 
-@protocol.command
+@experiment.command
 def lumbar(
     *, out: Path, preset: Literal["smallest", "demo", "study", "workstation", "paper"] = "demo",
     seed: Seed = 0, features: Path | None = None,
 ) -> None:  # fmt: skip
     """Set findings into healthy phantom spines by six methods, and hold each against the truth.
 
-    Writes results.json and report.html, which grows as the protocol goes on; killed, the same
+    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
     command goes on where it was.
 
     Parameters
@@ -150,9 +140,9 @@ def lumbar(
         A ResNet-50 such as RadImageNet's, or an Inception v3, in safetensors, for the Fréchet
         distance; EfficientNet-Lite0 without it.
     """
+    from vesalius.experiments.lumbar.experiment import run_lumbar
+    from vesalius.experiments.lumbar.recipe import PRESETS
     from vesalius.networks.picture_features import features_from
-    from vesalius.protocols.lumbar.experiment import run_lumbar
-    from vesalius.protocols.lumbar.recipe import PRESETS
     from vesalius.report.lumbar_page import write_lumbar_report
 
     if features is not None:
@@ -170,7 +160,7 @@ def lumbar(
     console.print(f"report: {write_lumbar_report(out)}")
 
 
-@protocol.command
+@experiment.command
 def volumes(
     *, out: Path, preset: Literal["smallest", "demo", "study", "workstation"] = "demo",
     organ: Annotated[list[Literal["breast", "chest"]] | None, Parameter(negative="")] = None,
@@ -178,7 +168,7 @@ def volumes(
 ) -> None:  # fmt: skip
     """Learn phantom volumes whole, draw new ones, and pre-train segmenters on them.
 
-    Writes results.json and report.html, which grows as the protocol goes on; killed, the same
+    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
     command goes on where it was.
 
     Parameters
@@ -192,8 +182,8 @@ def volumes(
     seed: int
         Of the whole experiment.
     """
-    from vesalius.protocols.volumes.experiment import run_volumes
-    from vesalius.protocols.volumes.recipe import PRESETS
+    from vesalius.experiments.volumes.experiment import run_volumes
+    from vesalius.experiments.volumes.recipe import PRESETS
     from vesalius.report.volumes_page import write_volumes_report
 
     base = PRESETS[preset]
@@ -208,7 +198,7 @@ def volumes(
     console.print(f"report: {write_volumes_report(out)}")
 
 
-@protocol.command
+@experiment.command
 def robustness(
     *, out: Path, preset: Literal["smallest", "demo", "study", "workstation"] = "demo",
     data: Annotated[list[Literal["radiograph", "mri", "ct"]] | None, Parameter(negative="")] = None,
@@ -216,7 +206,7 @@ def robustness(
 ) -> None:  # fmt: skip
     """Train classifiers in three ways, attack them, and hold their maps against where disease is.
 
-    Writes results.json and report.html, which grows as the protocol goes on; killed, the same
+    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
     command goes on where it was.
 
     Parameters
@@ -230,8 +220,8 @@ def robustness(
     seed: int
         Of the whole experiment.
     """
-    from vesalius.protocols.robustness.experiment import run_robustness
-    from vesalius.protocols.robustness.recipe import PRESETS
+    from vesalius.experiments.robustness.experiment import run_robustness
+    from vesalius.experiments.robustness.recipe import PRESETS
     from vesalius.report.robustness_page import write_robustness_report
 
     base = PRESETS[preset]
@@ -249,13 +239,13 @@ def robustness(
     console.print(f"report: {write_robustness_report(out)}")
 
 
-@protocol.command
+@experiment.command
 def osteoarthritis(
     *, out: Path, preset: Literal["smallest", "demo", "study"] = "demo", seed: int = 0
 ) -> None:
     """Foresee knees in every way that is compared, and hold them against what became of them.
 
-    Writes results.json and report.html, which grows as the protocol goes on; killed, the same
+    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
     command goes on where it was.
 
     Parameters
@@ -267,8 +257,8 @@ def osteoarthritis(
     seed: int
         Of the whole experiment.
     """
-    from vesalius.protocols.osteoarthritis.experiment import run_osteoarthritis
-    from vesalius.protocols.osteoarthritis.recipe import PRESETS
+    from vesalius.experiments.osteoarthritis.experiment import run_osteoarthritis
+    from vesalius.experiments.osteoarthritis.recipe import PRESETS
     from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
 
     recipe = PRESETS[preset].changed(seed=seed)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter, validators
 
-from vesalius.cli.telling import bars, console
+from vesalius.api.console import bars, console
 from vesalius.scans.fault import Refused
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]

@@ -1,35 +1,28 @@
-"""`vesalius generate`, and balancing an attribute: draw what is missing."""
+"""`vesalius generate`, `balance` and `inpaint`: make what is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from cyclopts import Parameter
 
-from vesalius.cli.options import Count, Flag, Guidance, Seed, Steps, Tolerance, Tries
-from vesalius.cli.telling import bars, console, parse_ranges, print_faults
-from vesalius.evidence.control import control_figures
-from vesalius.scans.cohort import Cohort
-from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.fault import Fault, Refused
+from vesalius.api.console import console
+from vesalius.cli.options import Count, Flag, Guidance, Millimetres, Seed, Steps, Tolerance, Tries
+from vesalius.cli.terminal import parse_point, parse_ranges, print_faults
+from vesalius.scans.fault import Fault
 
 if TYPE_CHECKING:
-    from vesalius.methods.guided.closed_loop import Draw
-    from vesalius.methods.volumes.drawing import Sampler
-    from vesalius.training.requests import Request
-    from vesalius.training.run import Run
+    from vesalius.sampling.cohort import GeneratedCohort
 
-Ranges = Annotated[list[str], Parameter(negative="")]
+Attributes = Annotated[list[str] | None, Parameter(negative="")]
 
 
 def generate(
     run: Path,
     *,
     out: Path,
-    attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
+    attribute: Attributes = None,
     count: Count = 16,
     seed: Seed = 0,
     tolerance: Tolerance = 0.1,
@@ -39,12 +32,14 @@ def generate(
     sampler: Literal["ddpm", "ddim", "dpm_solver_2m", "heun"] | None = None,
     steps: Steps | None = None,
     segmenter: Path | None = None,
+    cohort: Path | None = None,
+    allow_copies: Flag = False,
 ) -> None:
-    """Draw scans: labelled ones of guided synthesis, or whole volumes without labels.
+    """Generate scans: labelled ones of guided synthesis, or whole volumes without labels.
 
     Guided synthesis needs attributes, whose ranges are filled evenly, and each case is measured
     again. Whole volumes come as they are, or are asked for the attributes their run was fitted on;
-    with a segmenter they are labelled and measured too, and drawn again where they miss.
+    with a segmenter they are labelled and measured too, and generated again where they miss.
 
     Parameters
     ----------
@@ -57,13 +52,13 @@ def generate(
     count: int
         How many cases.
     seed: int
-        The same seed gives the same cases, whatever else is drawn.
+        The same seed gives the same cases, whatever else is generated.
     tolerance: float
-        Largest relative error of a measured attribute; a miss is drawn again.
+        Largest relative error of a measured attribute; a miss is generated again.
     tries: int
-        Draws for one request before it is given up and listed.
+        Candidates for one request before it is given up and listed.
     extrapolate: bool
-        Allow requests outside what the run has seen.
+        Allow requests outside the training range.
     guidance: float
         Scale of classifier-free guidance; the run's own without it.
     sampler: str
@@ -71,140 +66,162 @@ def generate(
     steps: int
         Whole volumes: of the sampler; the run's own without it.
     segmenter: Path
-        Whole volumes: a run of vesalius fit segmenter, which labels what is drawn.
+        Whole volumes: a run of vesalius fit segmenter, which labels what is generated.
+    cohort: Path
+        The training cohort: a case that the audit calls a copy of one of its cases is generated
+        again.
+    allow_copies: bool
+        Keep such cases.
     """
-    from vesalius.methods import method_of
-    from vesalius.methods.guided.recipe import GuidedRecipe
-    from vesalius.training.requests import even_requests
-    from vesalius.training.run import Run
+    from vesalius.api.generating import generate as run_generate
 
-    CohortWriter.require_place(out, "synthetic", run, segmenter)
-    ranges = parse_ranges(attribute or [])
-    requests = even_requests(ranges, count, seed) if ranges else None
-    method = method_of(run).name
-    if method == "volumes":
-        _draw_volumes(
-            run, out, count, seed, requests, extrapolate, guidance, sampler, steps,
-            segmenter, tolerance, tries,
-        )  # fmt: skip
-    elif method == "guided":
-        if requests is None:
-            remedy = "add --attribute ventricle_volume_ml=20:160"
-            raise Refused("--attribute", "is missing", remedy)
-        opened = Run.open(run, GuidedRecipe)
-        _draw(opened, requests, out, seed, tolerance, tries, extrapolate, guidance)
-    else:
-        remedy = "point at a run of guided synthesis or of whole volumes"
-        raise Refused(run, f"is a run of {method}, which draws no scans of its own", remedy)
+    made = run_generate(
+        run, parse_ranges(attribute or []) or None, out=out, count=count, seed=seed,
+        tolerance=tolerance, tries=tries, extrapolate=extrapolate, guidance=guidance,
+        sampler=sampler, steps=steps, segmenter=segmenter, cohort=cohort,
+        allow_copies=allow_copies,
+    )  # fmt: skip
+    _report(made, "generated")
 
 
-def _draw_volumes(
-    folder: Path, out: Path, count: int, seed: int, requests: Sequence[Request] | None,
-    extrapolate: bool, guidance: float | None, sampler: Sampler | None, steps: int | None,
-    segmenter: Path | None, tolerance: float, tries: int,
-) -> None:  # fmt: skip
-    from vesalius.methods.segmentation.pipeline import TrainedSegmenter
-    from vesalius.methods.volumes.drawing import (
-        ClosedLoop,
-        Sampling,
-        generate_volumes,
-        sampling_of,
-    )
-    from vesalius.methods.volumes.recipe import VolumesRecipe
-    from vesalius.training.run import Run
+def balance(
+    folder: Path,
+    *,
+    run: Path,
+    out: Path,
+    attribute: Attributes = None,
+    count: Count | None = None,
+    seed: Seed = 0,
+    tolerance: Tolerance | None = None,
+    tries: Tries = 10,
+    extrapolate: Flag = False,
+    allow_copies: Flag = False,
+) -> None:
+    """Generate the labelled scans that a cohort lacks.
 
-    run = Run.open(folder, VolumesRecipe)
-    loop = ClosedLoop(TrainedSegmenter.open(segmenter), tolerance, tries) if segmenter else None
+    With a run of guided synthesis: those that bring the histogram of an attribute up to uniform.
+    With a run of pathology inpainting: findings set into healthy levels, until each pathology is
+    as frequent at every level as the most frequent one. A case that the audit calls a copy of a
+    training case is generated again.
+
+    Parameters
+    ----------
+    folder: Path
+        The cohort to be balanced, of the kind that the run was fitted on.
+    run: Path
+        Folder of a finished fit.
+    out: Path
+        Folder of the synthetic cases. An unfinished one is completed.
+    attribute: list[str]
+        Guided synthesis: one attribute with its range, such as ventricle_volume_ml=20:160.
+    count: int
+        How many. Guided synthesis picks them from those that are missing; findings go to the
+        emptiest cells first.
+    seed: int
+        The same seed gives the same cases.
+    tolerance: float
+        Largest error of what is measured: relative for an attribute (0.1 without it), in mm for a
+        finding (1 without it).
+    tries: int
+        Candidates for one request before it is given up and listed.
+    extrapolate: bool
+        Guided synthesis: allow requests outside the training range.
+    allow_copies: bool
+        Keep cases that the audit calls copies of training cases.
+    """
+    from vesalius.api.generating import balance as run_balance
+
     faults: list[Fault] = []
-    recipe = run.recipe
-    assert isinstance(recipe, VolumesRecipe)
-    own = sampling_of(recipe)
-    sampling = Sampling(
-        sampler or own.sampler, steps or own.steps, own.guidance if guidance is None else guidance
-    )
-    with bars() as progress:
-        made = generate_volumes(
-            run, out, count, seed, requests, sampling, extrapolate, loop,
-            progress=progress, faults=faults, inputs=[segmenter] if segmenter else [],
-        )  # fmt: skip
-    print_faults(faults, "requests were not met")
-    console.print(f"{out}: {len(made.cases)} synthetic volumes; audit them with vesalius audit")
+    made = run_balance(
+        run, folder, parse_ranges(attribute or []), out=out, count=count, seed=seed,
+        tolerance=tolerance, tries=tries, extrapolate=extrapolate, allow_copies=allow_copies,
+        faults=faults,
+    )  # fmt: skip
+    print_faults(faults)
+    _report(made, "generated")
 
 
-def balance_attribute(
-    folder: Path, run: Path, out: Path, attribute: Sequence[str], count: int | None, seed: int,
-    tolerance: float, tries: int, extrapolate: bool,
-) -> None:  # fmt: skip
-    """Fill up the histogram of an attribute by guided synthesis."""
-    from vesalius.methods.guided.recipe import GuidedRecipe
-    from vesalius.training.requests import balancing_requests, thinned
-    from vesalius.training.run import Run
+def inpaint(
+    run: Path,
+    scan: Path,
+    *,
+    out: Path,
+    pathology: str,
+    level: str,
+    severity: float | None = None,
+    size_mm: Millimetres | None = None,
+    at: str | None = None,
+    labels: Path | None = None,
+    count: Count = 4,
+    seed: Seed = 0,
+    tolerance: Tolerance = 1.0,
+    tries: Tries = 10,
+    guidance: Guidance | None = None,
+    method: str = "voxelwise_trained",
+    cohort: Path | None = None,
+    allow_copies: Flag = False,
+) -> None:
+    """Set a finding into a healthy scan: same patient, image and label edited, the rest untouched.
 
-    CohortWriter.require_place(out, "synthetic", run, folder)
-    ranges = parse_ranges(attribute)
-    if len(ranges) != 1:
-        raise Refused("attribute", f"{len(ranges)} were given", "balance one attribute at a time")
-    opened = Run.open(run, GuidedRecipe)
-    cohort = Cohort.open(folder)
-    cases = [case for case in cohort.cases if case.split in ("", "train")]
-    if not cases:
-        raise Refused(folder, "has no training case", "mark some as train in cases.csv")
-    with bars() as progress:
-        sound, faults = cohort.read_sound(cases, progress)
-    print_faults((*cohort.faults, *faults))
-    if not sound:
-        raise Refused(folder, "has no sound training case", "mend the cases")
-    for case, scan in sound:
-        opened.fingerprint.require_match(cohort, scan, case.name)
-    ((name, (low, high)),) = ranges.items()
-    present = cohort.values(name, [case for case, _ in sound])
-    requests = thinned(balancing_requests(present, name, low, high, seed), count, seed)
-    if not requests:
-        raise Refused(name, f"is uniform from {low:g} to {high:g} already", "choose another range")
-    console.print(f"{len(cases)} cases are there, {len(requests)} are missing for a uniform range")
-    _draw(opened, requests, out, seed, tolerance, tries, extrapolate, None, [folder])
+    Writes a cohort of the edited scans and before_after.png.
+
+    Parameters
+    ----------
+    run: Path
+        Folder of a finished fit of pathology inpainting.
+    scan: Path
+        A sagittal scan as NIfTI.
+    out: Path
+        Folder of the edited scans. An unfinished one is completed.
+    pathology: str
+        Such as herniation or stenosis.
+    level: str
+        Such as L4-L5.
+    severity: float
+        0 for the mildest of the training range to 1 for the worst; 0.5 without it.
+    size_mm: float
+        Instead of a severity: depth of the herniation, or diameter left of the canal.
+    at: str
+        Point of the finding as x,y,z in the scan's RAS millimetres; the usual place without it.
+    labels: Path
+        Its label map; the file of the same name in labelsTr beside imagesTr without it.
+    count: int
+        How many different edits.
+    seed: int
+        The same seed gives the same edits.
+    tolerance: float
+        Largest error of the measured size in mm; what misses it is generated again.
+    tries: int
+        Candidates for one edit before it is given up and listed.
+    guidance: float
+        Scale of classifier-free guidance; the run's own without it.
+    method: str
+        How it is inpainted; the others need a run fitted with --networks ordinary or concat.
+    cohort: Path
+        The training cohort: a finding that the audit calls a copy is generated again.
+    allow_copies: bool
+        Keep such edits.
+    """
+    from vesalius.api.generating import inpaint as run_inpaint
+
+    made = run_inpaint(
+        run, scan, pathology, level, out=out, severity=severity, size_mm=size_mm,
+        point_mm=parse_point(at), labels=labels, count=count, seed=seed, tolerance_mm=tolerance,
+        tries=tries, guidance=guidance, method=method, cohort=cohort, allow_copies=allow_copies,
+    )  # fmt: skip
+    _report(made, "edited")
+    console.print(f"picture: {out / 'before_after.png'}")
 
 
-def _print_control(draws: Sequence[Draw]) -> None:
-    """Requested against measured, of the first draws and of those that were kept."""
-    for name in dict.fromkeys(name for draw in draws for name in draw.requested):
-        for which, chosen in (
-            ("first draws", [d for d in draws if d.attempt == 0]),
-            ("kept", [d for d in draws if d.accepted]),
-        ):
-            if len({d.requested[name] for d in chosen}) < 3:
-                continue
-            asked, measured = (
-                np.array([getattr(d, what)[name] for d in chosen])
-                for what in ("requested", "measured")
-            )
-            found = control_figures(asked, measured, "mL" if name.endswith("ml") else "mm")
-            told = ", ".join(f"{key} {figure}" for key, figure in found.items())
-            console.print(f"{name}, {which} (n = {len(chosen)}): {told}")
-
-
-def _draw(
-    run: Run, requests: Sequence[Request], out: Path, seed: int, tolerance: float, tries: int,
-    extrapolate: bool, guidance: float | None, inputs: Sequence[Path] = (),
-) -> None:  # fmt: skip
-    from vesalius.methods.guided.closed_loop import generate as draw
-
-    with bars() as progress:
-        made = draw(
-            run,
-            requests,
-            out,
-            seed,
-            tolerance,
-            tries,
-            extrapolate,
-            guidance,
-            progress=progress,
-            inputs=inputs,
-        )
+def _report(made: GeneratedCohort, what: str) -> None:
+    """Faults, requested against measured, and how many draws it took."""
     print_faults(made.faults, "requests were not met")
-    _print_control(made.draws)
+    for name, figure in made.figures.items():
+        console.print(f"{name:<46} {figure}  (n = {figure.n})")
+    gate = ""
+    if made.gated:
+        gate = f", {made.copies_rejected} of them rejected as copies of training cases"
     console.print(
-        f"{out}: {len(made.cohort.cases)} synthetic cases; "
-        f"{made.acceptance:.0%} of {len(made.draws)} draws were within {tolerance:.0%}"
+        f"{made.cohort.folder}: {len(made.cohort.cases)} {what} cases, marked synthetic; "
+        f"{made.acceptance:.0%} of {len(made.draws)} draws accepted{gate}"
     )

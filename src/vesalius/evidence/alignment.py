@@ -1,14 +1,15 @@
-"""Likeness of volumes whatever their contrast, a shift or a mirror: a search for copies.
+"""Similarity of volumes whatever their contrast, a shift or a mirror: a search for copies.
 
 What all volumes of an organ share is taken away first, so that only what is a patient's own counts:
 brightness and contrast of every neighbourhood, the mean of the training volumes, and the directions
 in which they differ most, such as size. Then each volume is laid over every training volume at all
-small shifts and mirrored, by way of the Fourier transform, and the best cosine is kept.
+small shifts and mirrored, coarsely first, and the best cosine is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import torch
@@ -28,6 +29,9 @@ FLAT = 0.08
 
 SHARED = 0.15
 """Directions that are shared, as a share of the number of training volumes."""
+
+CANDIDATES = 12
+"""Training volumes that are nearest at half the resolution, compared at the full one."""
 
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (3,))
 
@@ -61,12 +65,13 @@ def shared_directions(rows: Tensor) -> Tensor:
 
 
 class AlignedSearch:
-    """Likeness to training volumes at the best shift and mirror.
+    """Similarity to training volumes at the best shift and mirror.
 
     With the mean m of the training volumes, the projection P that takes shared directions away, the
-    volume q moved by d, and r = P(training volume − m), it is the cosine of P(q_d − m) and r, for
-    all d at once from products of spectra. Only the inside counts, as a moved volume shows
-    something else at its border.
+    volume q moved by d, and r = P(training volume − m), it is the cosine of P(q_d − m) and r. Only
+    the inside counts, as a moved volume shows something else at its border. All shifts and mirrors
+    are compared at half the resolution, and those next to the best of the `CANDIDATES` nearest
+    training volumes at the full one; others are not told apart and get −1.
 
     Args:
         training: volumes `(D, H, W)` of one shape, as `detail` gives them.
@@ -75,58 +80,91 @@ class AlignedSearch:
     >>> chance = np.random.default_rng(0)
     >>> training = [chance.random((8, 8, 8)).astype(np.float32) for _ in range(5)]
     >>> moved = np.roll(training[2], (1, -2, 0), axis=(0, 1, 2))
-    >>> found = AlignedSearch(training, shift=2).likeness([moved])
+    >>> found = AlignedSearch(training, shift=2).similarity([moved])
     >>> int(found.argmax()), round(float(found[0, 2]), 3)
     (2, 1.0)
     """
 
     def __init__(self, training: Sequence[np.ndarray], shift: int = SHIFT) -> None:
         stack = torch.from_numpy(np.stack(training))
-        self.grid = tuple(stack.shape[1:])
-        mean, inside = stack.mean(dim=0, keepdim=True), torch.ones(1, *self.grid)
-        for axis, n in enumerate(self.grid, 1):
-            border = torch.arange(n).add(shift).remainder(n) < 2 * shift
-            if n > 4 * shift:
-                inside.index_fill_(axis, border.nonzero()[:, 0], 0.0)
-        mean = mean * inside
-        rows = (stack * inside - mean).flatten(1)
-        shared = shared_directions(rows)
-        own = functional.normalize(rows - (rows @ shared.T) @ shared, dim=1)
-        templates = torch.cat([own, shared]).reshape(-1, *self.grid)
-        self.count, self.power = len(own), (mean**2).sum()
-        self.offset = (mean * templates).sum(dim=(1, 2, 3))[:, None, None, None]
-        self.templates, self.mean, self.inside = (
-            _spectrum(v).conj() for v in (templates, mean, inside)
-        )
-        self.near = [
-            torch.cat([torch.arange(shift + 1), torch.arange(n - shift, n)]) for n in self.grid
+        self.count = len(stack)
+        self.fine = _Templates(stack, shift)
+        self.coarse = _Templates(_halved(stack), (shift + 1) // 2)
+
+    def similarity(
+        self, volumes: Sequence[np.ndarray], excluded: Sequence[Sequence[int]] = ()
+    ) -> np.ndarray:
+        """The best cosine of each volume with each training volume, `(M, N)`.
+
+        Args:
+            volumes: as `detail` gives them.
+            excluded: for each volume, training volumes that it is not compared with.
+        """
+        left_out = excluded or [()] * len(volumes)
+        pairs = zip(volumes, left_out, strict=True)
+        return np.stack([self._of(torch.from_numpy(one), out) for one, out in pairs])
+
+    def _of(self, volume: Tensor, excluded: Sequence[int]) -> np.ndarray:
+        coarse, fine = self.coarse, self.fine
+        mirrored = torch.stack([volume.flip([axis - 1 for axis in m]) for m in MIRRORS])
+        small = _halved(mirrored)
+        rough = torch.stack([coarse.cosines(coarse.moved(one, coarse.shifts)) for one in small])
+        rough[..., list(excluded)] = -1.0
+        nearest = rough.amax(dim=(0, 1)).topk(min(CANDIDATES, self.count)).indices.tolist()
+        best = np.full(self.count, -1.0, dtype=np.float32)
+        for one in nearest:
+            if one in excluded:
+                continue
+            mirror, place = divmod(int(rough[..., one].argmax()), len(coarse.shifts))
+            around = fine.around([2 * step for step in coarse.shifts[place]])
+            found = fine.cosines(fine.moved(mirrored[mirror], around), one)
+            best[one] = float(found.max())
+        return best
+
+
+class _Templates:
+    """Training volumes less what all share, of which the inside counts, at one resolution."""
+
+    def __init__(self, stack: Tensor, shift: int) -> None:
+        self.shift = shift
+        self.margins = [shift if side > 4 * shift else 0 for side in stack.shape[1:]]
+        rows = self._inside(stack).flatten(1)
+        self.mean = rows.mean(dim=0)
+        rows = rows - self.mean
+        self.shared = shared_directions(rows)
+        self.own = functional.normalize(rows - (rows @ self.shared.T) @ self.shared, dim=1)
+        steps = range(-shift, shift + 1)
+        self.shifts = [list(step) for step in product(steps, repeat=3)]
+
+    def around(self, centre: Sequence[int]) -> list[list[int]]:
+        """Shifts one voxel about another, as far as they are allowed."""
+        near = [
+            sorted({max(-self.shift, min(self.shift, at + step)) for step in (-1, 0, 1)})
+            for at in centre
+        ]
+        return [list(step) for step in product(*near)]
+
+    def moved(self, volume: Tensor, shifts: Sequence[Sequence[int]]) -> Tensor:
+        """The inside of a volume `(D, H, W)` at some shifts, less the mean, `(S, F)`."""
+        around = [self.shift - margin for margin in self.margins]
+        padding = [side for own in reversed(around) for side in (own, own)]
+        padded = functional.pad(volume[None, None], padding, mode="circular")[0, 0]
+        sides = [n - 2 * margin for n, margin in zip(volume.shape, self.margins, strict=True)]
+        every = padded.unfold(0, sides[0], 1).unfold(1, sides[1], 1).unfold(2, sides[2], 1)
+        at = torch.tensor(shifts) + self.shift
+        return every[at[:, 0], at[:, 1], at[:, 2]].flatten(1) - self.mean
+
+    def cosines(self, rows: Tensor, one: int | None = None) -> Tensor:
+        """Of rows `(S, F)` with all templates `(S, N)`, or with one `(S,)`."""
+        length = rows.square().sum(dim=1) - (rows @ self.shared.mT).square().sum(dim=1)
+        unit = rows / length.clamp(min=1e-6).sqrt()[:, None]
+        return unit @ (self.own.mT if one is None else self.own[one])
+
+    def _inside(self, stack: Tensor) -> Tensor:
+        return stack[
+            :, *(slice(m, n - m) for m, n in zip(self.margins, stack.shape[1:], strict=True))
         ]
 
-    def likeness(self, volumes: Sequence[np.ndarray]) -> np.ndarray:
-        """The best cosine of each volume with each training volume, `(M, N)`."""
-        rows = []
-        for volume in volumes:
-            best = torch.full((self.count,), -1.0)
-            for mirror in MIRRORS:
-                turned = torch.from_numpy(volume)[None].flip(mirror)
-                spectrum = _spectrum(turned)
-                overlap = self._moved(spectrum * self.templates) - self.offset
-                length = self._moved(_spectrum(turned**2) * self.inside) + self.power
-                length = length - 2 * self._moved(spectrum * self.mean)
-                length = length - (overlap[self.count :] ** 2).sum(dim=0, keepdim=True)
-                cosine = overlap[: self.count] / length.clamp(min=1e-6).sqrt()
-                best = torch.maximum(best, cosine.amax(dim=(1, 2, 3)))
-            rows.append(best.numpy())
-        return np.stack(rows)
 
-    def _moved(self, product: Tensor) -> Tensor:
-        """Inner products at all small shifts, from a product of spectra."""
-        found = torch.fft.irfftn(product, s=self.grid, dim=(1, 2, 3))
-        for axis, kept in enumerate(self.near, 1):
-            found = found.index_select(axis, kept)
-        return found
-
-
-def _spectrum(volumes: Tensor) -> Tensor:
-    spectrum: Tensor = torch.fft.rfftn(volumes, dim=(1, 2, 3))
-    return spectrum
+def _halved(volumes: Tensor) -> Tensor:
+    return functional.avg_pool3d(volumes[:, None], 2, ceil_mode=True)[:, 0]

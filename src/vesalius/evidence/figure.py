@@ -132,7 +132,7 @@ def student_mean(values: np.ndarray, unit: str) -> Figure:
 
 @dataclass
 class Results:
-    """What a protocol measured: figures by name, and what they were measured with."""
+    """What an experiment measured: figures by name, and what they were measured with."""
 
     protocol: str
     preset: str
@@ -152,8 +152,8 @@ class Results:
             "rests_on_phantoms": self.rests_on_phantoms,
             "figures": {name: asdict(figure) for name, figure in sound.items()},
             "notes": self.notes | {"undefined": sorted(set(self.figures) - set(sound))},
-            "versions": _versions(),
-            "machine": _machine(),
+            "versions": versions(),
+            "machine": machine(),
         }
         path = folder / "results.json"
         write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -166,7 +166,8 @@ class Results:
         return read_json(folder / "results.json", adapter, "run the command again", FORMAT)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of this package and of what its figures rest on."""
     found = {"vesalius": __version__, "python": platform.python_version()}
     for name in ("torch", "monai", "numpy", "scipy", "nibabel", "nilearn", "frd-score", "nnunetv2"):
         try:
@@ -176,7 +177,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
     import os
 
     return {"system": platform.platform(), "cores": os.cpu_count()}

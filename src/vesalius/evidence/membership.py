@@ -1,9 +1,9 @@
 """Membership inference: can an outsider tell from synthetic volumes who was trained on?
 
-The attack scores each real volume by its likeness to the nearest synthetic one. If training volumes
-score higher than held-out ones, the synthetic set gives away who was in the training set. After
-Chen et al. 2020, "GAN-Leaks: a taxonomy of membership inference attacks against generative models",
-the attack without access to the model.
+The attack scores each real volume by its similarity to the nearest synthetic one. If training
+volumes score higher than held-out ones, the synthetic set gives away who was in the training set.
+After Chen et al. 2020, "GAN-Leaks: a taxonomy of membership inference attacks against generative
+models", the attack without access to the model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def membership_auc(training: np.ndarray, held_out: np.ndarray) -> Figure:
     """AUC of the attack; 0.5 gives nobody away.
 
     Args:
-        training, held_out: likeness of real volumes to every synthetic one, `(N, M)` and `(H, M)`.
+        training, held_out: similarity of real volumes to every synthetic one, `(N, M)`, `(H, M)`.
 
     >>> chance = np.random.default_rng(0)
     >>> blind = membership_auc(chance.random((60, 20)), chance.random((60, 20)))

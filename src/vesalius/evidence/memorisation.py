@@ -8,8 +8,8 @@ ones by more than held-out cases ever do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class CopyAudit:
     """Nearest training case of every synthetic and every held-out real case.
 
     Attributes:
-        synthetic, held_out: likeness to the nearest training case, each `(N,)`, 1 being identical.
+        synthetic, held_out: similarity to the nearest training case, `(N,)`, 1 being identical.
         synthetic_lead, held_out_lead: by how much the nearest leads the next five, `(N,)`, on
             Fisher's z scale.
         nearest: number of that training case for each synthetic one.
@@ -45,7 +45,7 @@ class CopyAudit:
         return (self.synthetic > self.threshold) & (self.synthetic_lead > self.lead_threshold)
 
     def figures(self) -> dict[str, Figure]:
-        """Number and share of copies, likenesses and leads."""
+        """Number and share of copies, similarities and leads."""
         count = len(self.held_out)
         return {
             "copies": Figure(float(self.copies.sum()), "cases", len(self.synthetic)),
@@ -58,38 +58,20 @@ class CopyAudit:
             "lead_threshold": Figure(self.lead_threshold, "", count),
         }
 
-
-def audit_copies(
-    synthetic: Sequence[np.ndarray], held_out: Sequence[np.ndarray], training: Sequence[np.ndarray]
-) -> CopyAudit:
-    """Compare feature vectors by correlation.
-
-    Thresholds lie three SD above the mean of the held-out cases on Fisher's z scale, so that they
-    do not hang on the single nearest of them.
-
-    Args:
-        synthetic, held_out, training: one vector `(F,)` a case, such as `label_features`.
-
-    >>> chance = np.random.default_rng(0)
-    >>> training, others = chance.normal(size=(30, 500)), chance.normal(size=(10, 500))
-    >>> made = [training[3] + 0.1 * chance.normal(size=500), chance.normal(size=500)]
-    >>> made.append(training.mean(axis=0))  # like all of them, a copy of none
-    >>> audit = audit_copies(made, list(others), list(training))
-    >>> audit.copies.tolist(), int(audit.nearest[0])
-    ([True, False, False], 3)
-    """
-    reference = _unit(np.stack(training))
-    own, baseline = (_unit(np.stack(rows)) @ reference.T for rows in (synthetic, held_out))
-    return audit_likeness(own, baseline)
+    def points(self) -> dict[str, Any]:
+        """What a diagram of similarity against lead shows."""
+        names = ("synthetic", "held_out", "synthetic_lead", "held_out_lead")
+        lists = {name: getattr(self, name).round(4).tolist() for name in names}
+        return lists | {"threshold": self.threshold, "lead_threshold": self.lead_threshold}
 
 
-def audit_likeness(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
-    """Judge likenesses to every training case, `(M, N)` and `(H, N)`, 1 being identical.
+def audit_similarity(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
+    """Judge similarities to every training case, `(M, N)` and `(H, N)`, 1 being identical.
 
     >>> chance = np.random.default_rng(0)
     >>> held_out, made = chance.uniform(0, 0.3, (20, 50)), chance.uniform(0, 0.3, (3, 50))
     >>> made[1, 7] = 0.9
-    >>> audit_likeness(made, held_out).copies.tolist()
+    >>> audit_similarity(made, held_out).copies.tolist()
     [False, True, False]
     """
     own, own_lead, nearest = lead_and_nearest(synthetic)
@@ -100,11 +82,11 @@ def audit_likeness(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
     )  # fmt: skip
 
 
-def likeness_to_training(training: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+def centred_cosines(training: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """Cosines of vectors `(M, F)` with training vectors `(N, F)`, less the mean of these.
 
     >>> training = np.array([[1.0, 3.0], [1.0, -1.0]])
-    >>> likeness_to_training(training, np.array([[1.0, 9.0]]))[0].tolist()
+    >>> centred_cosines(training, np.array([[1.0, 9.0]]))[0].tolist()
     [[1.0, -1.0]]
     """
     mean = training.mean(axis=0)
@@ -112,45 +94,18 @@ def likeness_to_training(training: np.ndarray, *others: np.ndarray) -> list[np.n
     return [rows @ unit.T for rows in rest]
 
 
-def lead_and_nearest(likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of likenesses `(M, N)`: that to the nearest, by how much it leads, and which it is, `(M,)`.
+def lead_and_nearest(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of similarities `(M, N)`: that to the nearest, by how much it leads, and which it is, `(M,)`.
 
     The first two on Fisher's z scale; the lead is over the mean of the next `RUNNERS_UP`.
     """
-    z = -np.sort(-np.arctanh(np.clip(likeness, -0.999999, 0.999999)), axis=1)
-    return z[:, 0], z[:, 0] - z[:, 1 : 1 + RUNNERS_UP].mean(axis=1), likeness.argmax(axis=1)
+    z = -np.sort(-np.arctanh(np.clip(similarity, -0.999999, 0.999999)), axis=1)
+    return z[:, 0], z[:, 0] - z[:, 1 : 1 + RUNNERS_UP].mean(axis=1), similarity.argmax(axis=1)
 
 
 def _three_sd_above(values: np.ndarray) -> float:
-    spread = values.std(ddof=1) if len(values) > 1 else 0.0
-    return float(values.mean() + 3 * spread)
-
-
-def label_features(label_map: np.ndarray, labels: int) -> np.ndarray:
-    """One-hot voxels of every label but the background, averaged over 2×2×2, as a vector.
-
-    >>> label_features(np.ones((4, 4, 4), dtype=int), labels=2).tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    """
-    return np.concatenate(
-        [_halved((label_map == label).astype(np.float32)).ravel() for label in range(1, labels)]
-    )
-
-
-def image_features(image: np.ndarray) -> np.ndarray:
-    """An image `(D, H, W)` averaged over 2×2×2, which quiets its noise, as a vector."""
-    return _halved(image.astype(np.float32)).ravel()
-
-
-def _halved(voxels: np.ndarray) -> np.ndarray:
-    x, y, z = (n // 2 * 2 for n in voxels.shape)
-    blocks = voxels[:x, :y, :z].reshape(x // 2, 2, y // 2, 2, z // 2, 2)
-    averaged: np.ndarray = blocks.mean(axis=(1, 3, 5))
-    return averaged
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return _length_one(rows - rows.mean(axis=1, keepdims=True))
+    sd = values.std(ddof=1) if len(values) > 1 else 0.0
+    return float(values.mean() + 3 * sd)
 
 
 def _length_one(rows: np.ndarray) -> np.ndarray:

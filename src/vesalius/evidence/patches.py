@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
-from vesalius.scans.progress import Progress, followed, silent
-
-Place = tuple[int, int, int]
 
 SIDE = 64
 """Longest side that is looked at, in voxels; they are halved once more against noise."""
@@ -33,6 +31,8 @@ OWN = 0.05
 """Least mean square by which a patch differs from the mean one at its place, to tell anything."""
 NOISE = 0.01
 """Distance below which patches count as the same."""
+CANDIDATES, LIKELY_PLACES = 6, 96
+"""Training volumes and places that are looked at closely, after a first comparison of all."""
 PLACES = 3
 """Places at which one training volume must be near."""
 
@@ -43,70 +43,99 @@ class PatchSearch:
     A patch loses its mean, is divided by its spread, and loses the mean of the training patches at
     its place; d is one minus the cosine of two patches, the least over shifts. The log of d₂ / d₁,
     of the second nearest volume to the nearest, is credited to the nearest. Told is the mean of
-    the three highest credits of a volume.
+    the three highest credits of a volume. All places are compared at shifts of whole halved voxels,
+    and the likeliest with their nearest training volumes at all shifts.
 
     Args:
         training: volumes `(D, H, W)` of one shape, two or more.
-        shift: largest, in voxels.
 
     >>> chance = np.random.default_rng(0)
     >>> training = [chance.random((24, 24, 24)) for _ in range(5)]
     >>> pieced = chance.random((24, 24, 24)); pieced[:16, :16, :16] = training[2][:16, :16, :16]
-    >>> found = PatchSearch(training).likeness([pieced, chance.random((24, 24, 24))])
+    >>> found = PatchSearch(training).similarity([pieced, chance.random((24, 24, 24))])
     >>> int(found[0].argmax()), bool(found[0, 2] > 3 * found[1].max())
     (2, True)
     """
 
-    def __init__(self, training: Sequence[np.ndarray], shift: int = SHIFT) -> None:
+    def __init__(self, training: Sequence[np.ndarray]) -> None:
         if len(training) < 2:
             raise ValueError("the nearest volume needs a second nearest to be told from")
-        stack = torch.stack([_looked(volume) for volume in training])
-        steps = range(2 * shift + 1)
-        self.count, self.offsets = len(stack), [(x, y, z) for x, y, z in product(steps, repeat=3)]
-        padded = functional.pad(stack[:, None], (shift,) * 6, mode="replicate")[:, 0]
-        self.halved = {
-            first: _halved(padded[:, *(slice(begin, None) for begin in first)])
-            for first in product((0, 1), repeat=3)
-        }
-        self.middle = (shift, shift, shift)
-        starts = [range(0, side // 2 - PATCH + 1, STEP) for side in stack.shape[1:]]
-        self.places = [(x, y, z) for x, y, z in product(*starts)]
+        self.count = len(training)
+        padded = [_padded(one) for one in training]
+        unmoved = (SHIFT + 1) ** 3 // 2
+        whole = torch.stack([self._moved(one)[unmoved] for one in padded])
+        mean = whole.mean(dim=0)
+        telling = (whole - mean).square().mean(dim=(0, 2)) >= OWN
+        starts = [range(0, (n - 2 * SHIFT) // 2 - PATCH + 1, STEP) for n in padded[0].shape]
+        self.places = 2 * torch.tensor(list(product(*starts)))[telling]
+        self.telling, self.mean = telling, mean[telling]
+        own = functional.normalize(whole[:, telling] - self.mean, dim=2)
+        self.training = own.permute(1, 2, 0).to(torch.bfloat16).contiguous()
+        self.padded = torch.stack(padded).to(torch.float16)
 
-    def likeness(
-        self, volumes: Sequence[np.ndarray], told: str = "comparing patches",
-        progress: Progress = silent,
-    ) -> np.ndarray:  # fmt: skip
-        """Lead of each training volume in each volume, `(M, N)`; 0 where it is nowhere nearest."""
-        halved = _halved(torch.stack([_looked(volume) for volume in volumes]))
-        best = torch.zeros(PLACES, len(volumes), self.count)
-        for place in followed(self.places, told, len(self.places), progress):
-            training = self._training(place, self.middle)
-            mean = training.mean(dim=0)
-            if float((training - mean).square().mean()) < OWN:
-                continue
-            patches = _patches(halved, place) - mean
-            nearest = self._nearest(functional.normalize(patches, dim=1), place, mean)
-            told_here = patches.square().mean(dim=1) >= OWN
-            near = (1 - nearest).clamp(min=NOISE).topk(2, dim=1, largest=False)
-            lead = torch.log(near.values[:, 1] / near.values[:, 0]) * told_here
-            credit = torch.zeros_like(nearest).scatter_(1, near.indices[:, :1], lead[:, None])
-            best = torch.cat([best, credit[None]]).topk(PLACES, dim=0).values
-        leads: np.ndarray = best.mean(dim=0).numpy()
+    def similarity(
+        self, volumes: Sequence[np.ndarray], excluded: Sequence[Sequence[int]] = ()
+    ) -> np.ndarray:
+        """Lead of each training volume in each volume, `(M, N)`; 0 where it is nowhere nearest.
+
+        Args:
+            volumes: of the training volumes' shape.
+            excluded: for each volume, training volumes that it is not compared with.
+        """
+        left_out = excluded or [()] * len(volumes)
+        return np.stack([self._of(*pair) for pair in zip(volumes, left_out, strict=True)])
+
+    def _of(self, volume: np.ndarray, excluded: Sequence[int]) -> np.ndarray:
+        if not len(self.places):
+            return np.zeros(self.count, dtype=np.float32)
+        patches = self._moved(_padded(volume))[:, self.telling] - self.mean
+        own = patches[len(patches) // 2]
+        unit = functional.normalize(patches, dim=2).to(torch.bfloat16).transpose(0, 1)
+        cosine = torch.bmm(unit, self.training).amax(dim=1).float()
+        cosine[:, list(excluded)] = -1.0
+        near = (1 - cosine).clamp(min=NOISE).topk(min(CANDIDATES, self.count), largest=False)
+        lead = torch.log(near.values[:, 1] / near.values[:, 0])
+        lead[own.square().mean(dim=1) < OWN] = 0.0
+        likely = lead.topk(min(LIKELY_PLACES, len(lead))).indices
+        lead, nearest = self._lead(own[likely], likely, near.indices[likely])
+        credit = torch.zeros(len(likely) + PLACES, self.count)
+        credit[torch.arange(len(likely)), nearest] = lead
+        leads: np.ndarray = credit.topk(PLACES, dim=0).values.mean(dim=0).numpy()
         return leads
 
-    def _nearest(self, unit: Tensor, place: Place, mean: Tensor) -> Tensor:
-        """Cosine of each patch with each training volume's at its best shift, `(M, N)`."""
-        nearest = torch.full((len(unit), self.count), -1.0)
-        for offset in self.offsets:
-            theirs = functional.normalize(self._training(place, offset) - mean, dim=1)
-            nearest = torch.maximum(nearest, unit @ theirs.T)
-        return nearest
+    def _lead(self, own: Tensor, places: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        """By how much the nearest of the candidates `(P, K)` leads at each place, and which it is.
 
-    def _training(self, place: Place, offset: Place) -> Tensor:
-        """Patches of the training volumes, moved by an offset in voxels, `(N, F)`."""
-        first = (offset[0] % 2, offset[1] % 2, offset[2] % 2)
-        x, y, z = (at + whole // 2 for at, whole in zip(place, offset, strict=True))
-        return _patches(self.halved[first], (x, y, z))
+        Here the training volumes move: what they all gain by it is no lead of one of them.
+        """
+        side = 2 * PATCH + 2 * SHIFT
+        x, y, z = self.places[places].unbind(dim=1)
+        every = self.padded.unfold(1, side, 1).unfold(2, side, 1).unfold(3, side, 1)
+        around = every[candidates, x[:, None], y[:, None], z[:, None]].float()
+        pooled = functional.avg_pool3d(around.flatten(0, 1)[:, None], 2, stride=1)[:, 0]
+        for axis in range(1, 4):
+            pooled = pooled.unfold(axis, 2 * PATCH - 1, 1)
+        moved = pooled[..., ::2, ::2, ::2].reshape(*candidates.shape, -1, PATCH**3)
+        theirs = functional.normalize(
+            _standardised(moved) - self.mean[places][:, None, None], dim=3
+        )
+        cosine = (theirs @ functional.normalize(own, dim=1)[:, None, :, None]).amax(dim=(2, 3))
+        near = (1 - cosine).clamp(min=NOISE).topk(2, largest=False)
+        lead = torch.log(near.values[:, 1] / near.values[:, 0])
+        lead[own.square().mean(dim=1) < OWN] = 0.0
+        return lead, candidates.gather(1, near.indices[:, :1])[:, 0]
+
+    def _moved(self, padded: Tensor) -> Tensor:
+        """Patches at all places of a volume moved by even shifts, `(S, P, F)`."""
+        halved = functional.avg_pool3d(padded[None], 2)[0]
+        sides = [n - SHIFT for n in halved.shape]
+        rows = []
+        for x, y, z in product(range(SHIFT + 1), repeat=3):
+            moved = halved[x : x + sides[0], y : y + sides[1], z : z + sides[2]]
+            for axis in range(3):
+                moved = moved.unfold(axis, PATCH, STEP)
+            rows.append(moved.reshape(-1, PATCH**3))
+        return _standardised(torch.stack(rows))
 
 
 @dataclass(frozen=True)
@@ -123,6 +152,11 @@ class PatchAudit:
     held_out: np.ndarray
     nearest: np.ndarray
     threshold: float
+
+    def points(self) -> dict[str, Any]:
+        """The leads and their threshold."""
+        lists = {name: getattr(self, name).round(4).tolist() for name in ("synthetic", "held_out")}
+        return lists | {"threshold": self.threshold}
 
     @property
     def copies(self) -> np.ndarray:
@@ -164,12 +198,11 @@ def _looked(volume: np.ndarray) -> Tensor:
     return functional.adaptive_avg_pool3d(torch.from_numpy(scaled)[None], (d, h, w))[0]
 
 
-def _halved(volumes: Tensor) -> Tensor:
-    return functional.avg_pool3d(volumes[:, None], 2)[:, 0]
+def _padded(volume: np.ndarray) -> Tensor:
+    return functional.pad(_looked(volume)[None, None], (SHIFT,) * 6, mode="replicate")[0, 0]
 
 
-def _patches(halved: Tensor, place: Place) -> Tensor:
-    """The patch at a place of volumes `(N, D, H, W)`, at zero mean and unit spread, `(N, F)`."""
-    rows = halved[:, *(slice(at, at + PATCH) for at in place)].flatten(1)
-    rows = rows - rows.mean(dim=1, keepdim=True)
-    return rows / rows.square().mean(dim=1, keepdim=True).sqrt().clamp(min=TOLD)
+def _standardised(patches: Tensor) -> Tensor:
+    """Patches `(..., F)` at zero mean and unit spread."""
+    patches = patches - patches.mean(dim=-1, keepdim=True)
+    return patches / patches.square().mean(dim=-1, keepdim=True).sqrt().clamp(min=TOLD)

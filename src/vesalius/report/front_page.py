@@ -1,10 +1,10 @@
-"""Bring the figures and pictures of a finished protocol into the README and the documents.
+"""Bring the figures and pictures of a finished experiment into the README and the documents.
 
     python -m vesalius.report.front_page demo/ README.md docs/
 
-copies `results.json` to `docs/results/`, draws the picture of its protocol into `docs/pictures/`,
-and fills whichever page holds the two markers of its protocol and preset: no figure there is typed
-by hand.
+copies `results.json` to `docs/results/`, draws the picture of its experiment into `docs/pictures/`,
+and fills whichever page holds the two markers of its experiment and preset: no figure there is
+typed by hand.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from vesalius.report.audit_page import copies_table
 from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
@@ -33,17 +34,17 @@ STAGES = ("phantoms", "unseen_phantoms", "fit", "control", "balance", "strip", "
 
 
 def markers(results: dict[str, Any]) -> tuple[str, str]:
-    """Between which lines of a page the figures of a protocol stand.
+    """Between which lines of a page the figures of an experiment stand.
 
     >>> markers({"protocol": "lumbar", "preset": "demo"})[0]
     '<!-- lumbar demo figures: begin -->'
     """
-    name = f"{results['protocol']} {results['preset']} figures"
+    name = " ".join(part for part in (results["protocol"], results["preset"], "figures") if part)
     return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def ventricles_table(results: dict[str, Any]) -> str:
-    """The figures of the ventricles protocol as Markdown."""
+    """The figures of the ventricles experiment as Markdown."""
     figures = results["figures"]
     arms = [key.split("/")[1] for key in figures if key.startswith("utility/") and
             key.endswith("/dice") and "_minus_" not in key]  # fmt: skip
@@ -94,7 +95,7 @@ def ventricles_table(results: dict[str, Any]) -> str:
 
 
 def lumbar_table(results: dict[str, Any]) -> str:
-    """The figures of the lumbar protocol as Markdown."""
+    """The figures of the lumbar experiment as Markdown."""
     figures = results["figures"]
     count = figures["fidelity/herniation/floor/fid"]["n"]
     lines = [
@@ -146,11 +147,12 @@ def lumbar_table(results: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ventricles": ventricles_table, "lumbar": lumbar_table, "volumes": volumes_table,
     "robustness": robustness_table, "osteoarthritis": osteoarthritis_table,
+    "copies": copies_table,
 }  # fmt: skip
 
 
 def page_of(results: dict[str, Any], pages: Sequence[Path]) -> Path:
-    """The page that holds the markers of a protocol and preset.
+    """The page that holds the markers of an experiment and preset.
 
     >>> page_of({"protocol": "lumbar", "preset": "demo"}, [])
     Traceback (most recent call last):
@@ -164,7 +166,7 @@ def page_of(results: dict[str, Any], pages: Sequence[Path]) -> Path:
 
 
 def filled(page: str, results: dict[str, Any]) -> str:
-    """The text of a page with the figures of a protocol between its markers."""
+    """The text of a page with the figures of an experiment between its markers."""
     begin, end = markers(results)
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)

@@ -27,11 +27,11 @@ OUTLINED = ("herniation", "canal", "cauda_equina")
 
 
 def write_lumbar_report(folder: Path) -> Path:
-    """Write `report.html` into the folder of the protocol from what is there already."""
+    """Write `report.html` into the folder of the experiment from what is there already."""
     results = json_if_there(folder / "results.json")
     figures = results.get("figures", {})
     content: dict[str, Any] = {
-        "title": results.get("protocol", "in progress"), "phantoms": True,
+        "title": results.get("experiment", "in progress"), "phantoms": True,
         "finished": bool(results), "results": results, "figures": figures,
         "notes": results.get("notes", {}), "conclusions": _conclusions(figures),
         "methods": _by_method(figures, "fid"), "radiomics": _by_method(figures, "frd"),

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from vesalius.methods.progression.futures import Foreseer
+from vesalius.methods.progression.futures import Forecaster
 from vesalius.report.pictures import encoded
 from vesalius.report.rendering import rendered, shown
 from vesalius.report.sources import json_if_there
@@ -26,7 +26,7 @@ PATIENTS, SIDES = 6, ("medial", "lateral")
 
 
 def write_osteoarthritis_report(folder: Path) -> Path:
-    """Write `report.html` into the folder of the protocol from what is there already."""
+    """Write `report.html` into the folder of the experiment from what is there already."""
     results = json_if_there(folder / "results.json")
     figures = results.get("figures", {})
     content: dict[str, Any] = {
@@ -90,7 +90,7 @@ def conclusions(figures: dict[str, Any]) -> list[str]:
 
 
 def osteoarthritis_table(results: dict[str, Any]) -> str:
-    """The figures of the protocol as Markdown."""
+    """The figures of the experiment as Markdown."""
     figures, notes = results["figures"], results["notes"]
     lines = [
         "| | AUC, fast progression | sensitivity | specificity | joint space error (mm) "
@@ -133,8 +133,8 @@ def strip_picture(folder: Path) -> str:
     run = folder / "run"
     if not (run / "courses.safetensors").is_file() or not (folder / "test/cases.csv").is_file():
         return ""
-    foreseer = Foreseer.open(run)
-    visits = read_visits(folder / "test", foreseer.seen.shape[0])
+    forecaster = Forecaster.open(run)
+    visits = read_visits(folder / "test", forecaster.seen.shape[0])
     pairs = _fast(visits)[:PATIENTS]
     if not pairs:
         return ""
@@ -142,7 +142,7 @@ def strip_picture(folder: Path) -> str:
     horizon = float(visits.years[pairs[0][1]] - visits.years[pairs[0][0]])
     times = [horizon / 2, horizon]
     images = first.images.astype(np.float32)
-    found = foreseer.futures(images, foreseer.projected(images).styles, times, first.patients)
+    found = forecaster.futures(images, forecaster.projected(images).styles, times, first.patients)
     rows = [
         "now", "drawn now", *(f"{one:g} years, typical" for one in times),
         f"{horizon:g} years, one in ten", f"true, {horizon:g} years",

@@ -1,4 +1,4 @@
-"""`report.html`: one self-contained page about a proof or a protocol, as far as it has come."""
+"""`report.html`: one self-contained page about a proof or an experiment, as far as it has come."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from vesalius.evidence.copies import audit_rates
 from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
 from vesalius.report.sources import cohort_if_there, json_if_there, table_if_there
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.writing import write_text
+from vesalius.scans.writing import make_folder, write_text
 
 COLUMNS = 9
 
@@ -29,15 +30,15 @@ class Sources:
     attribute: str = "ventricle_volume_ml"
 
 
-def write_report(sources: Sources) -> Path:
-    """Write `report.html` into the folder from what is there already."""
+def write_report(sources: Sources, path: Path | None = None) -> Path:
+    """Write a page, `report.html` in the folder if no path is given, from what is there already."""
     content: dict[str, Any] = {"attribute": sources.attribute, "sections": []}
     results = json_if_there(sources.folder / "results.json")
     real, synthetic = cohort_if_there(sources.real), cohort_if_there(sources.synthetic)
     phantoms = [c for c in (real, synthetic) if c and c.description.origin == "phantom"]
     figures = results.get("figures", {})
     content |= {
-        "title": results.get("protocol", "in progress"),
+        "title": results.get("experiment", "in progress"),
         "phantoms": results.get("rests_on_phantoms", bool(phantoms)),
         "finished": bool(results),
         "results": results,
@@ -47,9 +48,11 @@ def write_report(sources: Sources) -> Path:
         "strata": _strata(figures),
         "guidance": _guidance(figures),
         "conclusions": _conclusions(figures),
+        "rates": audit_rates(),
     }
     content["pictures"] = _pictures(sources, real, synthetic, content["notes"])
-    path = sources.folder / "report.html"
+    path = path or sources.folder / "report.html"
+    make_folder(path.parent)
     write_text(path, rendered("page.html.j2", content))
     return path
 
@@ -120,8 +123,8 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
     if copies:
         count = int(copies["value"])
         said.append(
-            f"{count} of {copies['n']} synthetic cases are copies of a training case"
-            f"{'.' if count == 0 else ': do not release these.'}"
+            f"The audit calls {count} of {copies['n']} synthetic cases copies of a training case"
+            f"{'.' if count == 0 else ': do not release these.'} {audit_rates()}"
         )
     real, made = figures.get("diversity/real"), figures.get("diversity/synthetic")
     if real and made:
@@ -173,8 +176,9 @@ def _pictures(
             arms.setdefault(arm, []).append([float(true), float(predicted)])
         columns = {arm: (np.array(v)[:, 0], np.array(v)[:, 1]) for arm, v in arms.items()}
         found["errors"] = pictures.predicted_against_true(columns, "mL")
-    if "likeness_labels" in notes:
-        found["likeness"] = pictures.likeness(notes["likeness_labels"])
+    if "similarity" in notes:
+        similar = {way: own for way, own in notes["similarity"].items() if "lead_threshold" in own}
+        found["similarity"] = pictures.similarity_and_lead(similar)
     return found
 
 

@@ -206,17 +206,27 @@ def predicted_against_true(
     return encoded(canvas)
 
 
-def likeness(audit: Mapping[str, Any]) -> str:
-    """Nearest training case of each synthetic and each held-out real case; copies lie top right."""
-    canvas, ax = plot(5.2, 3.4)
-    for side, colour, name in (
-        ("held_out", REAL, "held-out real"), ("synthetic", SYNTHETIC, "synthetic"),
-    ):  # fmt: skip
-        ax.plot(audit[side], audit[f"{side}_lead"], "o", color=colour, markersize=3.5, label=name)
-    ax.axvline(audit["threshold"], color="black", linewidth=0.8, linestyle="--")
-    ax.axhline(audit["lead_threshold"], color="black", linewidth=0.8, linestyle="--")
-    ax.set(xlabel="correlation with the nearest training case", ylabel="lead over next five (z)")
-    ax.legend(frameon=False, fontsize=8)
+def similarity_and_lead(audits: Mapping[str, Mapping[str, Any]]) -> str:
+    """Similarity of each case to its nearest training case against how far that one leads.
+
+    One panel a way of comparing; copies lie top right.
+    """
+    canvas = Canvas(figsize=(3.4 * len(audits), 3.2), facecolor="white")
+    panels = canvas.subplots(1, len(audits), squeeze=False)[0]
+    for ax, (way, audit) in zip(panels, audits.items(), strict=True):
+        for side, colour, name in (
+            ("held_out", REAL, "held-out real"), ("synthetic", SYNTHETIC, "synthetic"),
+        ):  # fmt: skip
+            points = audit[side], audit[f"{side}_lead"]
+            ax.plot(*points, "o", color=colour, markersize=3.5, label=name)
+        ax.axvline(audit["threshold"], color="black", linewidth=0.8, linestyle="--")
+        ax.axhline(audit["lead_threshold"], color="black", linewidth=0.8, linestyle="--")
+        ax.set_title(way, fontsize=9)
+        ax.set_xlabel("cosine with the nearest training case", fontsize=8)
+        _tidy(ax)
+    panels[0].set_ylabel("lead over next five (z)", fontsize=8)
+    panels[-1].legend(frameon=False, fontsize=8)
+    canvas.tight_layout()
     return encoded(canvas)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from html import escape
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from vesalius.evidence.figure import Figure
 
 
 def rendered(template: str, content: Mapping[str, Any]) -> str:
@@ -29,6 +32,21 @@ def shown(figure: dict[str, Any] | None) -> str:
     interval = figure.get("ci95")
     bounds = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
     return f"{figure['value']:.3g}{spread}{bounds}"
+
+
+def figures_table(figures: Mapping[str, Figure]) -> str:
+    """Figures as a table in HTML, for a page or a notebook.
+
+    >>> "<td>6.23 mL [5.1, 7.4]</td><td>40</td>" in figures_table(
+    ...     {"error": Figure(6.234, "mL", 40, (5.1, 7.4))})
+    True
+    """
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(str(figure))}</td><td>{figure.n}</td></tr>"
+        for name, figure in figures.items()
+    )
+    head = "<tr><th>figure</th><th>value [95 % interval]</th><th>n</th></tr>"
+    return f"<table>{head}{rows}</table>"
 
 
 def figures_of(figures: dict[str, Any], strand: str) -> dict[str, Any]:

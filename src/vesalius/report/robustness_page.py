@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.saliency import saliency
 from vesalius.methods.classification.saliency import shown as shown_map
 from vesalius.report.pictures import encoded, plot
@@ -47,7 +47,7 @@ RIVALS = {
 
 
 def write_robustness_report(folder: Path) -> Path:
-    """Write `report.html` into the folder of the protocol from what is there already."""
+    """Write `report.html` into the folder of the experiment from what is there already."""
     results = json_if_there(folder / "results.json")
     figures, notes = results.get("figures", {}), results.get("notes", {})
     kinds = []
@@ -133,7 +133,7 @@ def unbeaten(figures: dict[str, Any]) -> list[str]:
 
 
 def robustness_table(results: dict[str, Any]) -> str:
-    """The figures of the protocol as Markdown."""
+    """The figures of the experiment as Markdown."""
     kinds = [name for name in results["notes"] if f"{name}/dual/auc" in results["figures"]]
     lines = []
     for data in kinds:
@@ -171,7 +171,7 @@ def maps_picture(folder: Path, notes: dict[str, Any]) -> str:
     if not notes or not all((run / "classifier.safetensors").is_file() for run in runs):
         return ""
     cohort = Cohort.open(folder / "test", labelled=False)
-    trained = [TrainedClassifier.open(run) for run in runs]
+    trained = [ClassificationPipeline.open(run) for run in runs]
     test = read_cohort(cohort, (), trained[0].run.fingerprint.shape[0])
     assert test.masks is not None
     picked = _examples(test, notes["headline"])

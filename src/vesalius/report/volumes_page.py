@@ -26,7 +26,7 @@ COLOURS = {"scratch": "#8a97a5", "synthetic": SYNTHETIC, "real": REAL}
 
 
 def write_volumes_report(folder: Path) -> Path:
-    """Write `report.html` into the folder of the protocol from what is there already."""
+    """Write `report.html` into the folder of the experiment from what is there already."""
     results = json_if_there(folder / "results.json")
     figures, notes = results.get("figures", {}), results.get("notes", {})
     found = [path.parent.name for path in sorted(folder.glob("*/real"))]
@@ -258,7 +258,7 @@ def _carries(figures: dict[str, Any], arm: str) -> bool:
 
 
 def volumes_table(results: dict[str, Any]) -> str:
-    """The figures of the protocol as Markdown."""
+    """The figures of the experiment as Markdown."""
     organs = list(results["notes"])
     organs = [organ for organ in organs if organ != "undefined"]
     every = {organ: figures_of(results["figures"], organ) for organ in organs}

@@ -72,6 +72,16 @@ DECLARED = (Attribute("ventricle_volume_ml", "volume_ml", ("lateral_ventricles",
 """Attributes known by name for every cohort that has the labels they need."""
 
 
+def unit_of(name: str) -> str:
+    """The unit in the name of an attribute, empty where there is none.
+
+    >>> unit_of("ventricle_volume_ml"), unit_of("herniation_mm_L4-L5"), unit_of("kl_grade")
+    ('mL', 'mm', '')
+    """
+    units = {"ml": "mL", "mm": "mm"}
+    return next((units[part] for part in name.split("_") if part in units), "")
+
+
 def spine_attributes(labels: Iterable[str]) -> tuple[Attribute, ...]:
     """`herniation_mm_<level>` and `canal_diameter_mm_<level>` of each labelled disc.
 

@@ -12,11 +12,12 @@ does, once for all of them. A new method is one folder under `methods/` or anywh
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -148,8 +149,18 @@ class Method(ABC, Generic[D]):
 
     @abstractmethod
     def open(self, run: Run[Any]) -> Any:
-        """The run as a pipeline, on the device that is there."""
+        """The run as a pipeline, on the device that is there; further settings by keywords."""
 
-    def load(self, folder: str | Path) -> Any:
+    def load(self, folder: str | Path, **how: Any) -> Any:
         """Open the run in a folder as a pipeline."""
-        return self.open(Run.open(folder, self.settings, self.measured))
+        return self.open(Run.open(folder, self.settings, self.measured), **how)
+
+
+def keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """What a method's function lets a user choose: its keywords, with their types."""
+    types = get_type_hints(function)
+    return {
+        name: one.replace(annotation=types[name])
+        for name, one in inspect.signature(function).parameters.items()
+        if one.kind is inspect.Parameter.KEYWORD_ONLY
+    }

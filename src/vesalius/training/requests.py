@@ -28,7 +28,7 @@ def even_requests(
     return [{name: float(values[i]) for name, values in columns.items()} for i in range(count)]
 
 
-def balancing_requests(
+def missing_values(
     present: np.ndarray, name: str, low: float, high: float, seed: int, bins: int = 7
 ) -> list[Request]:
     """Requests that fill the histogram of one attribute up to uniform.
@@ -36,7 +36,7 @@ def balancing_requests(
     Every bin between `low` and `high` is brought to the count of the fullest one.
 
     >>> present = np.array([22.0] * 10 + [45.0] * 4)
-    >>> asked = balancing_requests(present, "x_volume_ml", 20, 50, seed=0, bins=3)
+    >>> asked = missing_values(present, "x_volume_ml", 20, 50, seed=0, bins=3)
     >>> np.histogram([r["x_volume_ml"] for r in asked], [20, 30, 40, 50])[0].tolist()
     [0, 10, 6]
     """
@@ -49,16 +49,28 @@ def balancing_requests(
     return [{name: float(value)} for value in asked]
 
 
-def thinned(requests: Sequence[Request], count: int | None, seed: int) -> list[Request]:
+def subsample(requests: Sequence[Request], count: int | None, seed: int) -> list[Request]:
     """At most `count` of the requests, picked at random.
 
-    >>> thinned([{"a": 1.0}, {"a": 2.0}, {"a": 3.0}], None, seed=0)
+    >>> subsample([{"a": 1.0}, {"a": 2.0}, {"a": 3.0}], None, seed=0)
     [{'a': 1.0}, {'a': 2.0}, {'a': 3.0}]
     """
     if count is None or len(requests) <= count:
         return list(requests)
     picked = np.random.default_rng(seed).choice(len(requests), count, replace=False)
     return [requests[row] for row in sorted(picked)]
+
+
+def within(target: Mapping[str, float], measured: Mapping[str, float], tolerance: float) -> bool:
+    """Whether all that was measured is near its target, by a relative error at most `tolerance`.
+
+    >>> within({"x_volume_ml": 20.0}, {"x_volume_ml": 21.9, "y_volume_ml": 3.0}, 0.1)
+    True
+    """
+    return all(
+        abs(measured[name] - value) <= tolerance * max(value, 1e-6)
+        for name, value in target.items() if name in measured
+    )  # fmt: skip
 
 
 def require_within(requests: Sequence[Request], seen: Fingerprint, extrapolate: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.saliency import Method, saliency, shown
 from vesalius.networks.dual_norm import Path as NormPath
 from vesalius.networks.dual_norm import is_dual
@@ -27,7 +27,7 @@ WEIGHT = 0.6
 
 
 def images_at(
-    place: str | Path, trained: TrainedClassifier, progress: Progress = silent
+    place: str | Path, trained: ClassificationPipeline, progress: Progress = silent
 ) -> Classified:
     """Images as a run sees them, with their names; what they show need not be known.
 
@@ -76,8 +76,9 @@ def _image_at(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarra
 
 
 def explain(
-    trained: TrainedClassifier, given: Classified, out: str | Path, method: Method = "gradient",
-    path: NormPath = "adversarial", progress: Progress = silent, inputs: tuple[Path, ...] = (),
+    trained: ClassificationPipeline, given: Classified, out: str | Path,
+    method: Method = "gradient", path: NormPath = "adversarial", progress: Progress = silent,
+    inputs: tuple[Path, ...] = (),
 ) -> list[Path]:  # fmt: skip
     """Write an overlay of each label's map over each image; of volumes the map itself as NIfTI too.
 
@@ -148,7 +149,7 @@ def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return both
 
 
-def told_path(trained: TrainedClassifier, path: NormPath) -> str:
+def told_path(trained: ClassificationPipeline, path: NormPath) -> str:
     """What the maps explain, in words."""
     if not is_dual(trained.network):
         return "maps of the network that answers"

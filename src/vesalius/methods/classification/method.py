@@ -11,7 +11,7 @@ from torch import nn
 from vesalius.methods.classification.pipeline import (
     CALIBRATION,
     PART,
-    TrainedClassifier,
+    ClassificationPipeline,
     write_plain,
 )
 from vesalius.methods.classification.recipe import ClassificationRecipe
@@ -173,6 +173,6 @@ class Classification(Method[ClassificationData]):
             f"calibrated on {len(data.held_out)} held-out images",
         ]
 
-    def open(self, run: Run[Any]) -> TrainedClassifier:
+    def open(self, run: Run[Any]) -> ClassificationPipeline:
         """The network on its device, ready for images."""
-        return TrainedClassifier(run)
+        return ClassificationPipeline(run)

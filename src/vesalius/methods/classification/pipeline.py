@@ -31,7 +31,7 @@ class _Calibrated(BaseModel):
     slope_and_offset: list[tuple[FiniteFloat, FiniteFloat]]
 
 
-class TrainedClassifier:
+class ClassificationPipeline:
     """A classifier of a run, ready for images.
 
     Args:
@@ -56,7 +56,7 @@ class TrainedClassifier:
                 raise Refused(run.folder / f"{CALIBRATION}.json", fault, AGAIN)
 
     @classmethod
-    def open(cls, folder: str | Path) -> TrainedClassifier:
+    def open(cls, folder: str | Path) -> ClassificationPipeline:
         """Open a run and load its network."""
         return cls(Run.open(folder, ClassificationRecipe, ImagesFingerprint))
 
@@ -80,6 +80,10 @@ class TrainedClassifier:
         found: np.ndarray = predicted(self.network, images).numpy()
         return found
 
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities `(N, L)` of images `(N, C, ...)` in [0, 1]."""
+        return self.probabilities(images)
+
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Calibrated probabilities `(N, K)`."""
         found: np.ndarray = expit(self.pairs[:, 0] * self.logits(images) + self.pairs[:, 1])
@@ -99,7 +103,7 @@ def write_plain(network: nn.Module, images: np.ndarray, folder: Path) -> None:
 
 
 def write_probabilities(
-    trained: TrainedClassifier, images: np.ndarray, names: Sequence[str], out: Path
+    trained: ClassificationPipeline, images: np.ndarray, names: Sequence[str], out: Path
 ) -> Path:
     """Write a CSV of one row an image with the probability of each label."""
     make_folder(out.parent)

@@ -2,5 +2,5 @@
 
 After Ruschke et al. 2024 (arXiv 2411.01351), rebuilt and extended: `recipe` holds the settings,
 `model` the networks, `objectives` what each is fitted to, `method` what it reads and its parts,
-`drawing` one case from a seed, and `closed_loop` a cohort from requests.
+`pipeline` the loaded run, and `sampling` how it is asked again until a case is as requested.
 """

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.methods.guided.closed_loop import calibrate
-from vesalius.methods.guided.drawing import Painter
+from vesalius.methods.guided.calibrating import calibrate
 from vesalius.methods.guided.model import GuidedModel, condition_of
 from vesalius.methods.guided.objectives import (
     ImageAutoencoderObjective,
@@ -19,6 +18,7 @@ from vesalius.methods.guided.objectives import (
     LabelDenoiserObjective,
     LabelVaeObjective,
 )
+from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.networks.shape_space import ShapeSpace
 from vesalius.scans.case import LabelledScan
@@ -136,9 +136,9 @@ class Guided(Method[GuidedData]):
         kind = data.recipe.chosen_label_autoencoder(seen.cases)
         return [*seen.lines, f"label autoencoder: {kinds[kind]}", *seen.ranges]
 
-    def open(self, run: Run) -> Painter:
+    def open(self, run: Run, guidance: float | None = None) -> GuidedPipeline:
         """The networks on their device, ready to generate."""
-        return Painter(run)
+        return GuidedPipeline(run, guidance)
 
 
 class Losses(Settings):

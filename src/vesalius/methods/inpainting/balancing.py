@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vesalius.methods.inpainting.closed_loop import Order
-from vesalius.methods.inpainting.inpainter import (
+from vesalius.methods.inpainting.sampling import (
     LEAST_NARROWING_MM,
+    EditRequest,
     FindingRequest,
-    Inpainter,
+    edit_request,
 )
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
@@ -18,15 +19,18 @@ from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.landmarks import Landmark
 from vesalius.scans.progress import Progress, followed, silent
 
+if TYPE_CHECKING:
+    from vesalius.methods.inpainting.pipeline import InpaintingPipeline
+
 Cell = tuple[str, str]
 
 
-def balancing_orders(
-    cohort: Cohort, marks: Mapping[str, Sequence[Landmark]], inpainter: Inpainter,
+def missing_findings(
+    cohort: Cohort, marks: Mapping[str, Sequence[Landmark]], pipeline: InpaintingPipeline,
     count: int | None, seed: int, progress: Progress = silent,
     faults: list[Fault] | None = None,
-) -> list[Order]:  # fmt: skip
-    """Orders that fill each cell of pathology × level up to the fullest, from healthy levels.
+) -> list[EditRequest]:  # fmt: skip
+    """Requests that fill each cell of pathology × level up to the fullest, from healthy levels.
 
     Donors are the real cases that are no `val` or `test`; each cell takes them in turn by chance,
     sizes evenly over what was seen.
@@ -34,7 +38,7 @@ def balancing_orders(
     Args:
         cohort: to be balanced.
         marks: its landmarks by case.
-        inpainter: that will carry out the orders.
+        pipeline: that will carry out the requests.
         count: how many, the emptiest cells first; as many as are missing if `None`.
         seed: of the choice.
         faults: those of cases that cannot be donors are added.
@@ -42,17 +46,17 @@ def balancing_orders(
     chance = np.random.default_rng(seed)
     donors = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
     names = {case.name for case in donors}
-    seen = inpainter.seen
+    seen = pipeline.seen
     cells = {(p.name, level): 0 for p in seen.pathologies for level in seen.levels}
     for name, own in marks.items():
         for mark in own:
             if name in names and (mark.pathology, mark.level) in cells:
                 cells[mark.pathology, mark.level] += 1
     wanted = fill(cells, count)
-    free, wrong = _healthy_levels(cohort, donors, marks, inpainter, progress)
+    free, wrong = _healthy_levels(cohort, donors, marks, pipeline, progress)
     if faults is not None:
         faults += wrong
-    orders = []
+    requests = []
     for (pathology, level), number in wanted.items():
         able = [case for case in donors if level in free[case.name]]
         if not able or not number:
@@ -65,11 +69,11 @@ def balancing_orders(
             if pathology == "stenosis":
                 size = min(size, free[parent.name][level] - 1.5 * LEAST_NARROWING_MM)
             name = f"{parent.name}_{pathology}_{level}_{index:03d}"
-            orders.append(
-                Order(name, parent, FindingRequest(pathology, level, size),
+            requests.append(
+                edit_request(name, parent, FindingRequest(pathology, level, size),
                       int(chance.integers(2**31)), tuple(marks.get(parent.name, ())))
             )  # fmt: skip
-    return orders
+    return requests
 
 
 def fill(cells: Mapping[Cell, int], count: int | None) -> dict[Cell, int]:
@@ -95,27 +99,27 @@ def fill(cells: Mapping[Cell, int], count: int | None) -> dict[Cell, int]:
 
 def _healthy_levels(
     cohort: Cohort, donors: Sequence[Case], marks: Mapping[str, Sequence[Landmark]],
-    inpainter: Inpainter, progress: Progress,
+    pipeline: InpaintingPipeline, progress: Progress,
 ) -> tuple[dict[str, dict[str, float]], list[Fault]]:  # fmt: skip
     """For each donor its levels without a finding, with the canal's diameter; and first faults."""
     found: dict[str, dict[str, float]] = {}
     faults: list[Fault] = []
-    seen = inpainter.seen.pathologies[0]
+    seen = pipeline.seen.pathologies[0]
     for case in followed(donors, "looking for healthy levels", len(donors), progress):
         found[case.name] = {}
         try:
             scan = cohort.read(case)
-            inpainter.require_match(scan, case.name)
+            pipeline.require_match(scan, case.name)
         except Refused as refusal:
             faults.append(refusal.fault)
             continue
         told = {mark.level for mark in marks.get(case.name, ())}
-        for level in inpainter.seen.levels:
+        for level in pipeline.seen.levels:
             request = FindingRequest(seen.name, level, seen.size_at(0.9))
             try:
-                inpainter.require_healthy(scan, request, case.name)
+                pipeline.require_healthy(scan, request, case.name)
             except Refused:
                 continue
             if level not in told:
-                found[case.name][level] = inpainter.measured(scan, "stenosis", level)
+                found[case.name][level] = pipeline.measured(scan, "stenosis", level)
     return found, faults

@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.methods.inpainting.closed_loop import calibrate
-from vesalius.methods.inpainting.inpainter import Inpainter
+from vesalius.methods.inpainting.calibrating import calibrate
 from vesalius.methods.inpainting.marked_crops import (
     MarkedCrop,
     balanced_rows,
     marked_crops,
     measured_marks,
 )
+from vesalius.methods.inpainting.methods import METHODS
+from vesalius.methods.inpainting.methods import Method as SamplingMethod
 from vesalius.methods.inpainting.model import InpaintingModel
 from vesalius.methods.inpainting.objectives import InpaintingObjective
+from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import PRESETS, InpaintingRecipe, Network
 from vesalius.methods.inpainting.seen import NOTE, SeenPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
@@ -168,9 +170,13 @@ class Inpainting(Method[InpaintingData]):
             f"networks: {', '.join(data.recipe.networks)}",
         ]
 
-    def open(self, run: Run) -> Inpainter:
+    def open(
+        self, run: Run, method: SamplingMethod = "voxelwise_trained", guidance: float | None = None
+    ) -> InpaintingPipeline:
         """The networks on their device, ready to edit scans."""
-        return Inpainter(run)
+        if method not in METHODS:
+            raise Refused("--method", f"'{method}' is none", f"choose of {', '.join(METHODS)}")
+        return InpaintingPipeline(run, method, guidance=guidance)
 
 
 class _Networks:

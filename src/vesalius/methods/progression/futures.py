@@ -104,7 +104,7 @@ def _read_courses(path: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     return patients, {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
-class Foreseer:
+class Forecaster:
     """A run of progression, ready for pictures.
 
     Args:
@@ -140,7 +140,7 @@ class Foreseer:
         self.steering = Steering.of(self.courses, self.model.generator, self.model.reader)
 
     @classmethod
-    def open(cls, folder: str | Path) -> Foreseer:
+    def open(cls, folder: str | Path) -> Forecaster:
         """Open a run and load its networks."""
         return cls(Run.open(folder, ProgressionRecipe, VisitsFingerprint))
 

@@ -34,7 +34,7 @@ from vesalius.methods.progression.model import ProgressionModel, forecaster
 from vesalius.methods.progression.objectives import StyleObjective
 from vesalius.methods.progression.prognosis import (
     GRADES,
-    Prognosis,
+    ProgressionPipeline,
     both_sides,
     calibrate_risk,
     grades_known,
@@ -146,13 +146,13 @@ class Progression(Method[ProgressionData]):
             follow(run, model, data.training, data.held_out, progress)
         if data.grading is None:
             return
-        prognosis = Prognosis(run)
+        prognosis = ProgressionPipeline(run)
         ready = prepare_grader(
             both_sides(data.training, data.held_out), grades_known(data.training), data.grading,
-            lambda visits: prognosis.foreseer.redrawn(visits, progress),
+            lambda visits: prognosis.forecaster.redrawn(visits, progress),
         )  # fmt: skip
         fit(ready, run.folder / GRADES, progress)
-        calibrate_risk(Prognosis(run), data.held_out, progress)
+        calibrate_risk(ProgressionPipeline(run), data.held_out, progress)
 
     def card(self, data: ProgressionData, run: Run[Any]) -> list[str]:
         """Pictures, attributes, and how well the chosen neighbours predict held-out patients."""
@@ -165,9 +165,9 @@ class Progression(Method[ProgressionData]):
             f"{chosen.score_of_no_change:.3f} without change",
         ]
 
-    def open(self, run: Run[Any]) -> Prognosis:
+    def open(self, run: Run[Any]) -> ProgressionPipeline:
         """The networks on their device, ready for pictures."""
-        return Prognosis(run)
+        return ProgressionPipeline(run)
 
 
 class _Networks:

@@ -16,10 +16,10 @@ from scipy.special import expit, logit
 
 from vesalius.methods.classification.grading import RISE, grade_probabilities, graded, rise_risk
 from vesalius.methods.classification.method import Classification
-from vesalius.methods.classification.pipeline import TrainedClassifier
+from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.recipe import ClassificationRecipe
 from vesalius.methods.classification.training import FEWEST
-from vesalius.methods.progression.futures import Foreseer, Futures
+from vesalius.methods.progression.futures import Forecaster, Futures
 from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.scans.classified import TRAIN, VALIDATION
 from vesalius.scans.progress import Progress, silent
@@ -103,7 +103,7 @@ class _Calibrated(BaseModel):
     slope_and_offset: tuple[FiniteFloat, FiniteFloat]
 
 
-class Prognosis:
+class ProgressionPipeline:
     """A run with its classifier of grades, ready for pictures.
 
     Args:
@@ -112,24 +112,30 @@ class Prognosis:
 
     def __init__(self, run: Run[VisitsFingerprint]) -> None:
         grades = run.folder / GRADES
-        self.foreseer = Foreseer(run)
-        self.grader = TrainedClassifier.open(grades) if (grades / "recipe.json").is_file() else None
+        self.run, self.forecaster = run, Forecaster(run)
+        self.grader = (
+            ClassificationPipeline.open(grades) if (grades / "recipe.json").is_file() else None
+        )
         self.pair = run.noted(RISK, _Calibrated).slope_and_offset if run.has_note(RISK) else None
 
     @classmethod
-    def open(cls, folder: str | Path) -> Prognosis:
+    def open(cls, folder: str | Path) -> ProgressionPipeline:
         """Open a run and load its networks."""
         return cls(Run.open(folder, ProgressionRecipe, VisitsFingerprint))
+
+    def __call__(self, images: np.ndarray, years: Sequence[float]) -> Foreseen:
+        """Predict later pictures, grades and risk of pictures `(N, C, S, S)` in [0, 1]."""
+        return self.of(images, years)
 
     def of(
         self, images: np.ndarray, years: Sequence[float], owners: Sequence[str] = (),
         neighbours: int | None = None, progress: Progress = silent,
     ) -> Foreseen:  # fmt: skip
-        """Foresee what becomes of pictures `(N, C, S, S)` in [0, 1], see `Foreseer.futures`."""
+        """Foresee what becomes of pictures `(N, C, S, S)` in [0, 1], see `Forecaster.futures`."""
         given = images.astype(np.float32)
-        styles = self.foreseer.projected(given, progress).styles
+        styles = self.forecaster.projected(given, progress).styles
         grade = self.graded if self.grader else None
-        futures = self.foreseer.futures(given, styles, years, owners, neighbours, grade)
+        futures = self.forecaster.futures(given, styles, years, owners, neighbours, grade)
         if self.grader is None:
             none = np.full((len(given), len(years)), np.nan)
             return Foreseen(futures, none[:, :0], none)
@@ -150,7 +156,7 @@ class Prognosis:
         return found
 
 
-def calibrate_risk(prognosis: Prognosis, held_out: Visits, progress: Progress) -> None:
+def calibrate_risk(prognosis: ProgressionPipeline, held_out: Visits, progress: Progress) -> None:
     """Fit two numbers on held-out patients whose grades are known at both ends."""
     rows = [(own[0], own[-1]) for own in held_out.followed()]
     grades = held_out.attributes[GRADE]
@@ -164,7 +170,7 @@ def calibrate_risk(prognosis: Prognosis, held_out: Visits, progress: Progress) -
     column = np.searchsorted(found.futures.years, ahead)
     raw = found.risk[np.arange(len(rows)), column]
     pair = platt(_odds(raw), rose.astype(np.float32))
-    prognosis.foreseer.run.note(
+    prognosis.forecaster.run.note(
         RISK, {"held_out_patients": len(rows), "rose": int(rose.sum()), "slope_and_offset": pair}
     )
 

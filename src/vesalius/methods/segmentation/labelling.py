@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vesalius.methods.segmentation.pipeline import TrainedSegmenter
+from vesalius.methods.segmentation.pipeline import SegmentationPipeline
 from vesalius.scans.attributes import volume_ml
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
@@ -20,7 +20,7 @@ from vesalius.scans.progress import Progress, followed, silent
 
 
 def segment_scans(
-    trained: TrainedSegmenter, scans: Sequence[GivenScan], out: str | Path,
+    trained: SegmentationPipeline, scans: Sequence[GivenScan], out: str | Path,
     progress: Progress = silent, inputs: tuple[Path, ...] = (),
 ) -> Segmented:  # fmt: skip
     """Write a label map for each scan, and `volumes.csv` with the mL of every label.

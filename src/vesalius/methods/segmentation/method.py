@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from vesalius.methods.pretraining.pipeline import pretrained_segmenter
-from vesalius.methods.segmentation.pipeline import PART, TrainedSegmenter
+from vesalius.methods.segmentation.pipeline import PART, SegmentationPipeline
 from vesalius.methods.segmentation.recipe import SegmentationRecipe
 from vesalius.methods.segmentation.training import PRESETS, SegmentationObjective, TrainingScans
 from vesalius.networks.segmenter import Segmenter
@@ -133,9 +133,9 @@ class Segmentation(Method[SegmentationData]):
             ),
         ]
 
-    def open(self, run: Run) -> TrainedSegmenter:
+    def open(self, run: Run) -> SegmentationPipeline:
         """The network on its device, ready to segment scans."""
-        return TrainedSegmenter(run)
+        return SegmentationPipeline(run)
 
 
 def label_dice(found: Volume, truth: Volume, labels: dict[str, int]) -> dict[str, float]:

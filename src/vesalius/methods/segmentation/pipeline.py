@@ -16,7 +16,7 @@ from vesalius.training.run import AGAIN, Run
 PART = "segmenter"
 
 
-class TrainedSegmenter:
+class SegmentationPipeline:
     """A segmenter of a run, ready for scans of any geometry.
 
     Args:
@@ -43,9 +43,13 @@ class TrainedSegmenter:
         return self.run.name
 
     @classmethod
-    def open(cls, folder: str | Path) -> TrainedSegmenter:
+    def open(cls, folder: str | Path) -> SegmentationPipeline:
         """Open a run and load its network."""
         return cls(Run.open(folder, SegmentationRecipe))
+
+    def __call__(self, scan: Scan) -> Volume:
+        """The label map of a scan in its own geometry."""
+        return self.segment(scan)
 
     def segment(self, scan: Scan) -> Volume:
         """The label map of a scan in its own geometry."""

@@ -11,11 +11,11 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from vesalius.methods.volumes.drawing import VolumePainter
 from vesalius.methods.volumes.grain import FILE as GRAIN_FILE
 from vesalius.methods.volumes.grain import Grain, neighbour_axes
 from vesalius.methods.volumes.model import VolumesModel
 from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
+from vesalius.methods.volumes.pipeline import Sampling, VolumesPipeline
 from vesalius.methods.volumes.recipe import PRESETS, VolumesRecipe
 from vesalius.methods.volumes.reconstruction import Reconstruction, reconstruct
 from vesalius.networks.picture_features import (
@@ -153,9 +153,9 @@ class Volumes(Method[VolumesData]):
             *seen.ranges,
         ]
 
-    def open(self, run: Run) -> VolumePainter:
+    def open(self, run: Run, sampling: Sampling | None = None) -> VolumesPipeline:
         """The networks on their device, ready to generate."""
-        return VolumePainter(run)
+        return VolumesPipeline(run, sampling)
 
 
 class _Networks:

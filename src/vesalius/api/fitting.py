@@ -1,0 +1,113 @@
+"""Fit a method to a cohort, and load the run that a fit left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vesalius.api.console import bars
+from vesalius.methods import method as method_named
+from vesalius.methods import method_of
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.progress import Progress
+from vesalius.training.fit import Prepared
+from vesalius.training.fit import fit as fit_prepared
+from vesalius.training.fit import prepare as prepare_fit
+from vesalius.training.method import Reading, keywords
+from vesalius.training.run import Run, require_place
+
+
+def plan(
+    method: str, cohort: str | Path | Cohort, *, out: str | Path | None = None,
+    reading: Reading | None = None, **options: Any,
+) -> Prepared:  # fmt: skip
+    """Read a cohort and plan a fit; nothing is written.
+
+    Args:
+        method: its name, such as `guided`.
+        cohort: what is learnt from.
+        out: folder that the run shall be written to, checked beforehand.
+        reading: who is told of progress, and where the faults of cases that are left out go.
+        options: the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
+            lists them.
+
+    Returns:
+        What was read, with `.plan.lines()`: memory and time of the fit.
+
+    Raises:
+        Refused: for data that cannot be learnt from, or a plan that does not fit this machine.
+    """
+    own = method_named(method)
+    source = cohort.folder if isinstance(cohort, Cohort) else cohort
+    if out is not None:
+        require_place(out, source, *(one for one in options.values() if isinstance(one, Path)))
+    inputs = {name: options.pop(name) for name in keywords(own.read) if name in options}
+    recipe = own.recipe(**options)
+    given = cohort if isinstance(cohort, Cohort) else Path(cohort)
+    return prepare_fit(own, given, recipe, reading, **inputs)
+
+
+def fit(
+    method: str, cohort: str | Path | Cohort, out: str | Path, *,
+    progress: Progress | None = None, **options: Any,
+) -> Run[Any]:  # fmt: skip
+    """Fit a method to a cohort. Killed at any point, the same call goes on where it was.
+
+    Args:
+        method: its name: `guided`, `inpainting`, `volumes`, `segmentation`, `classification`,
+            `progression`, `pretraining`, or that of a registered one.
+        cohort: what is learnt from.
+        out: folder of the run.
+        progress: told after each case and step; bars if `None`.
+        options: the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
+            lists them.
+
+    Returns:
+        The run, which `load` opens.
+
+    Raises:
+        Refused: for data that cannot be learnt from, a folder of another run, a plan that does
+            not fit this machine, or a loss that is not finite.
+
+    >>> fit("alchemy", "my-scans", "runs/gold")
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: alchemy: is no method; choose one of guided, ...
+    """
+    with bars(progress) as report:
+        return fit_prepared(plan(method, cohort, out=out, reading=Reading(report), **options), out,
+                            report)  # fmt: skip
+
+
+def load(run: str | Path | Run[Any], **how: Any) -> Any:
+    """Load a run as a pipeline, whatever method it was fitted for.
+
+    Args:
+        run: folder of a finished fit, or the run itself.
+        how: settings of the pipeline, such as `guidance`.
+
+    Returns:
+        A callable pipeline on the device that is there. One of guided synthesis, whole volumes or
+        inpainting returns a case with `.image`, `.label_map`, `.measured`, `.provenance` and
+        `.save(path)`.
+
+    Raises:
+        Refused: if the folder holds no run, or one that is damaged or of an unknown method.
+
+    >>> load("no-such-folder")
+    Traceback (most recent call last):
+    vesalius.scans.fault.Refused: no-such-folder: holds no recipe.json; point at a folder made ...
+    """
+    folder = run.folder if isinstance(run, Run) else run
+    return method_of(folder).load(folder, **how)
+
+
+def run_folder(model: Any) -> Path:
+    """The folder of a run, of a pipeline's run, or as it is given."""
+    if isinstance(model, str | Path):
+        return Path(model)
+    return (model if isinstance(model, Run) else model.run).folder
+
+
+def loaded(model: Any, **how: Any) -> Any:
+    """A pipeline as it is, or the one in a folder."""
+    return load(model, **how) if isinstance(model, str | Path | Run) else model

@@ -1,0 +1,121 @@
+"""`vesalius segment`, `classify`, `explain` and `forecast`: use what was fitted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from vesalius.api.console import console
+from vesalius.cli.options import Steps
+from vesalius.cli.terminal import parse_numbers, print_faults
+
+
+def segment(run: Path, scans: Path, *, out: Path) -> None:
+    """Label scans with a segmenter: label maps in their own geometry, and a table of volumes in mL.
+
+    Parameters
+    ----------
+    run: Path
+        A run of vesalius fit segmenter.
+    scans: Path
+        A NIfTI file, a folder of them, or a cohort.
+    out: Path
+        Folder of the label maps and of volumes.csv.
+    """
+    from vesalius.api.using import segment as run_segment
+
+    made = run_segment(run, scans, out=out)
+    print_faults(made.faults)
+    console.print(f"{out}: {made.count} label maps; volumes in {made.table}")
+
+
+def classify(run: Path, images: Path, *, out: Path) -> None:
+    """Report what images show: a CSV of calibrated probabilities, one row an image.
+
+    Parameters
+    ----------
+    run: Path
+        A run of vesalius fit classifier.
+    images: Path
+        A picture, a folder of them, or any layout that a classifier is fitted to.
+    out: Path
+        The CSV.
+    """
+    from vesalius.api.using import classify as run_classify
+
+    found = run_classify(run, images, out=out)
+    print_faults(found.faults)
+    console.print(f"{out}: probabilities of {', '.join(found.labels)} in {len(found)} images")
+
+
+def explain(
+    run: Path,
+    images: Path,
+    *,
+    out: Path,
+    method: Literal[
+        "gradient", "blurred_gradient", "smoothgrad", "integrated_gradients", "gradcam"
+    ] = "gradient",
+    path: Literal["adversarial", "clean"] = "adversarial",
+) -> None:
+    """Show which part of an image an answer depends on: a map of each label over each image.
+
+    Files are named by image, label and probability in per cent.
+
+    Parameters
+    ----------
+    run: Path
+        A run of vesalius fit classifier.
+    images: Path
+        A picture, a folder of them, or any layout that a classifier is fitted to.
+    out: Path
+        Folder of the overlays.
+    method: str
+        Way of making maps.
+    path: str
+        Of a dual classifier: maps of the adversarial path read better; the clean one answers.
+    """
+    from vesalius.api.using import explain as run_explain
+
+    found = run_explain(run, images, out=out, method=method, path=path)
+    print_faults(found.images.faults)
+    console.print(f"{out}: {len(found.files)} overlays; {found.caption}")
+
+
+def forecast(
+    run: Path,
+    images: Path,
+    *,
+    out: Path,
+    years: str = "1,2,4,8",
+    left: bool = False,
+    neighbours: Steps | None = None,
+) -> None:
+    """Predict later pictures: one for each time with what changes, an animation, readings, risk.
+
+    Parameters
+    ----------
+    run: Path
+        A run of vesalius fit progression.
+    images: Path
+        One picture (PNG, JPEG, DICOM, flat NIfTI), or visits, of which each subject's first is
+        taken.
+    out: Path
+        Folder of the files.
+    years: str
+        From the picture on.
+    left: bool
+        A single picture shows a left side.
+    neighbours: int
+        Patients whose trajectory is followed; the run's own choice without it.
+    """
+    from vesalius.api.using import forecast as run_forecast
+
+    times = parse_numbers(years, "years")
+    found = run_forecast(run, images, out=out, years=times, left=left, neighbours=neighbours)
+    print_faults(found.visits.faults)
+    for name, own in list(found.risks.items())[:5]:
+        shown = ", ".join(f"{100 * one:.0f} %" for one in own) or "not graded"
+        console.print(f"{name}: risk of fast progression {shown}")
+    shown = ", ".join(f"{ahead:g}" for ahead in times)
+    console.print(f"{out}: {len(found.visits)} forecasts for {shown} years")

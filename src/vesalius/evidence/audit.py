@@ -1,0 +1,177 @@
+"""The audit before release: is anything in a synthetic cohort copied from those it was made from?
+
+Beside the search for copies stands the attack that guesses who was in the training set.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vesalius.evidence.alignment import AlignedSearch
+from vesalius.evidence.copies import (
+    FEWEST_HELD_OUT,
+    JUDGES,
+    CopySearch,
+    Embed,
+    Match,
+    Pair,
+    training_cases,
+)
+from vesalius.evidence.figure import Figure, Results, bootstrapped
+from vesalius.evidence.membership import membership_auc
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+from vesalius.scans.output import output_folder
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.split import require_disjoint
+from vesalius.scans.writing import write_text
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A synthetic case that should not be released, and the training case that it copies."""
+
+    case: str
+    copy_of: Match
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Synthetic cases held against training cases: figures, what to withhold, notes."""
+
+    figures: dict[str, Figure]
+    withheld: tuple[Withheld, ...]
+    notes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The verdict: figures, and the cases to withhold."""
+
+    results: Results
+    withheld: tuple[Withheld, ...]
+
+
+def audit(
+    real: Cohort, synthetic: Cohort, held_out: Cohort | None, out: str | Path,
+    progress: Progress = silent, embed: Embed | None = None,
+    inputs: Sequence[str | Path | None] = (),
+) -> Audited:  # fmt: skip
+    """Search for copies and write `results.json` and `withhold.csv`.
+
+    Args:
+        real: what the synthetic cohort was made from; its cases of split `train` or of none.
+        synthetic: to be audited.
+        held_out: real patients whom nothing was fitted on; those of split `val` and `test` in
+            `real` if `None`.
+        out: folder.
+        progress: told after each step and case.
+        embed: what a pre-trained network sees in a scan, which is compared as well.
+        inputs: beside the cohorts, what must not be touched.
+
+    Raises:
+        Refused: for too few held-out or training cases, or subjects that stand on both sides.
+    """
+    training = training_cases(real)
+    made = [c for c in synthetic.cases if c.synthetic] or list(synthetic.cases)
+    unseen = list(held_out.cases) if held_out else list(real.of_split("val", "test"))
+    other = held_out or real
+    if len(unseen) < FEWEST_HELD_OUT:
+        fault = f"holds {len(unseen)} held-out cases, and {FEWEST_HELD_OUT} is the least"
+        remedy = "name unseen scans of the same kind with --holdout"
+        raise Refused(other.folder, fault, remedy)
+    require_disjoint(training, unseen)
+    with output_folder(
+        out, {"command": "audit"}, (real.folder, synthetic.folder, other.folder, *inputs)
+    ) as folder:
+        labelled = all(case.label_map is not None for case in (*training, *unseen, *made))
+        pairs = [(other, case) for case in unseen]
+        search = CopySearch(real, training, pairs, labelled, embed, progress)
+        compared = compare(search, [(synthetic, case) for case in made], progress)
+        phantom = real.description.origin == "phantom"
+        results = Results("audit", "", 0, phantom, compared.figures, compared.notes)
+        results.write(folder)
+        write_text(folder / "withhold.csv", _table(compared.withheld))
+        return Audited(results, compared.withheld)
+
+
+def compare(
+    search: CopySearch, made: Sequence[Pair], progress: Progress = silent
+) -> Compared:  # fmt: skip
+    """Hold synthetic cases against training cases.
+
+    A case whose provenance names a training case as its parent was edited from it; it is compared
+    with those of other patients.
+
+    Args:
+        search: of the training cases.
+        made: synthetic cases with their cohort.
+        progress: told after each case.
+    """
+    features = search.read(made, "synthetic", progress)
+    rows: dict[str, list[np.ndarray]] = {}
+    edited = 0
+    pairs = zip(features, made, strict=True)
+    for own, (_, case) in followed(pairs, "comparing synthetic cases", len(made), progress):
+        excluded = search.excluded(str(case.provenance().get("parent") or ""))
+        edited += bool(excluded)
+        for way, row in search.similarities(own, excluded).items():
+            rows.setdefault(way, []).append(row)
+    judged = search.judged({way: np.stack(own) for way, own in rows.items()})
+    matches = [search.first_match(judged, row) for row in range(len(made))]
+    withheld = tuple(
+        Withheld(case.name, match)
+        for (_, case), match in zip(made, matches, strict=True) if match
+    )  # fmt: skip
+    figures = {
+        f"memorisation/{way}/{name}": figure
+        for way, judgement in judged.items() for name, figure in judgement.figures().items()
+    }  # fmt: skip
+    if "held_out" in search.details:
+        attack = AlignedSearch([own["image"] for own in features])
+        figures["memorisation/membership_auc"] = membership_auc(
+            *(attack.similarity(search.details[side]) for side in ("training", "held_out"))
+        )
+    figures["memorisation/copies"] = Figure(float(len(withheld)), "cases", len(made))
+    figures["memorisation/edited"] = Figure(float(edited), "cases", len(made))
+    figures["memorisation/false_alarms"] = false_alarms(search.baseline)
+    notes = {
+        "withhold": [one.case for one in withheld], "audited_against": {
+            "training_cases": len(search.training),
+            "real_cases": len(next(iter(search.baseline.values()))),
+        },
+        "similarity": {way: found.points() for way, found in judged.items()},
+    }  # fmt: skip
+    return Compared(figures, withheld, notes)
+
+
+def false_alarms(baseline: dict[str, np.ndarray]) -> Figure:
+    """Share of real cases called copies when the other half of them is what judges.
+
+    Args:
+        baseline: similarities `(H, N)` of real cases to training cases, by the way of comparing.
+    """
+    count = len(next(iter(baseline.values())))
+    alarms = np.zeros(count, dtype=bool)
+    for way, rows in baseline.items():
+        for half in (0, 1):
+            alarms[half::2] |= JUDGES[way](rows[half::2], rows[1 - half :: 2]).copies
+    return bootstrapped([alarms.astype(float)], np.mean, "")
+
+
+def _table(withheld: Sequence[Withheld]) -> str:
+    stream = StringIO()
+    rows = csv.writer(stream, lineterminator="\n")
+    rows.writerow(["case", "training_case", "found_by", "similarity"])
+    rows.writerows(
+        [one.case, one.copy_of.case, one.copy_of.found_by, f"{one.copy_of.similarity:.4f}"]
+        for one in withheld
+    )
+    return stream.getvalue()

@@ -1,0 +1,252 @@
+"""The search for copies of training cases, the same for an audit, a proof and a sampler's gate.
+
+A case is compared with every training case in several ways, and each similarity is judged by how
+like training cases real people are whom nothing was fitted on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from vesalius.evidence.alignment import AlignedSearch, detail
+from vesalius.evidence.memorisation import CopyAudit, audit_similarity, centred_cosines
+from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches
+from vesalius.scans.case import Case, LabelledScan, Scan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Refused
+from vesalius.scans.grid import fit_grid, whole_grid
+from vesalius.scans.progress import Progress, followed, silent
+
+Pair = tuple[Cohort, Case]
+Embed = Callable[[Scan], np.ndarray]
+"""What a network sees in a scan, as a vector `(F,)`."""
+
+Judge = Callable[[np.ndarray, np.ndarray], CopyAudit | PatchAudit]
+JUDGES: dict[str, Judge] = {
+    "image": audit_similarity, "labels": audit_similarity, "patches": audit_patches,
+    "embedding": audit_similarity,
+}  # fmt: skip
+
+FEWEST_HELD_OUT = 12
+SAMPLED = 40
+"""Training cases that the common grid is laid around, and at most stand in for held-out ones."""
+
+
+def training_cases(real: Cohort) -> list[Case]:
+    """The real cases of split `train` or of none."""
+    return [c for c in real.cases if not c.synthetic and c.split not in ("val", "test")]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A training case that a case copies.
+
+    Attributes:
+        case: name of the training case.
+        found_by: `image`, `labels`, `patches` or `embedding`, the first that found it.
+        similarity: cosine at the best place; for patches the lead of the training case.
+    """
+
+    case: str
+    found_by: str
+    similarity: float
+
+
+class CopySearch:
+    """Training cases, kept in the form in which others are compared with them.
+
+    The first channel of each case is brought to one grid, about the middle of its labels, or of
+    its field of view where some case has none. `image` compares whole volumes, `labels` whole
+    label maps, `patches` pieces near the same place, `embedding` what a network sees.
+
+    Args:
+        real: cohort of the training cases.
+        training: its cases that something was fitted on.
+        held_out: real cases that nothing was fitted on, with their cohorts. Where they are fewer
+            than 12, some training cases stand in, compared with the other patients.
+        labelled: whether label maps are there and compared.
+        embed: adds `embedding`.
+        progress: told after each case.
+
+    Raises:
+        Refused: for fewer than two training cases.
+    """
+
+    def __init__(
+        self, real: Cohort, training: Sequence[Case], held_out: Sequence[Pair], labelled: bool,
+        embed: Embed | None = None, progress: Progress = silent,
+    ) -> None:  # fmt: skip
+        if len(training) < 2:
+            remedy = "check its splits, and that it is the right cohort"
+            raise Refused(real.folder, f"has {len(training)} training cases", remedy)
+        self.training, self.labelled, self._embed = tuple(training), labelled, embed
+        sample = training[:SAMPLED]
+        if labelled:
+            scans = [real.read(case) for case in sample]
+            self.grid = fit_grid(scans, multiple=4)
+            self._levels = _label_levels([self.grid.place(scan) for scan in scans])
+        else:
+            self.grid = whole_grid([real.read_images(case) for case in sample])
+        own = self.read([(real, case) for case in training], "training", progress)
+        self._searches = _Searches(own)
+        self.details = {"training": [one["image"] for one in own]}
+        if len(held_out) >= FEWEST_HELD_OUT:
+            unseen = self.read(held_out, "held-out", progress)
+            self.details["held_out"] = [one["image"] for one in unseen]
+            rest = self._searches
+        else:
+            subjects = list(dict.fromkeys(case.subject for case in training))
+            aside = set(subjects[:: max(2, len(subjects) // SAMPLED)][:SAMPLED])
+            apart = [case.subject in aside for case in training]
+            unseen = [one for one, out in zip(own, apart, strict=True) if out]
+            rest = _Searches([one for one, out in zip(own, apart, strict=True) if not out])
+        listed = followed(unseen, "comparing real cases", len(unseen), progress)
+        rows = [rest.similarities(one) for one in listed]
+        self.baseline = {way: np.stack([row[way] for row in rows]) for way in rows[0]}
+
+    @classmethod
+    def of(
+        cls, real: Cohort, labelled: bool, progress: Progress = silent
+    ) -> CopySearch:  # fmt: skip
+        """A search among the training cases of a cohort, judged by its cases of val and test."""
+        training = training_cases(real)
+        held_out = [(real, case) for case in real.of_split("val", "test") if not case.synthetic]
+        return cls(real, training, held_out, labelled, progress=progress)
+
+    def read(
+        self, pairs: Sequence[Pair], what: str, progress: Progress = silent
+    ) -> list[dict[str, np.ndarray]]:
+        """What is compared of many cases."""
+        listed = followed(pairs, f"reading {what} cases", len(pairs), progress)
+        if self.labelled:
+            return [self.features(cohort.read(case)) for cohort, case in listed]
+        return [self.features(cohort.read_images(case)) for cohort, case in listed]
+
+    def features(self, scan: Scan) -> dict[str, np.ndarray]:
+        """What is compared of a scan, by the way of comparing."""
+        if self.labelled:
+            assert isinstance(scan, LabelledScan)
+            placed = self.grid.place(scan)
+            volume = placed.channels[0].voxels
+            painted = self._levels[placed.label_map.voxels]
+            found = {"image": detail(volume), "labels": detail(painted), "patches": volume}
+        else:
+            volume = self.grid.place_whole(scan).channels[0].voxels
+            found = {"image": detail(volume), "patches": volume}
+        if self._embed is not None:
+            found["embedding"] = self._embed(scan)
+        return found
+
+    def similarities(
+        self, features: Mapping[str, np.ndarray], excluded: Sequence[int] = ()
+    ) -> dict[str, np.ndarray]:
+        """Similarity to each training case `(N,)` by each way; those excluded are passed over."""
+        return self._searches.similarities(features, excluded)
+
+    def judged(self, rows: Mapping[str, np.ndarray]) -> dict[str, CopyAudit | PatchAudit]:
+        """Similarities `(M, N)` judged by those of held-out people, by each way."""
+        return {way: JUDGES[way](own, self.baseline[way]) for way, own in rows.items()}
+
+    def match(self, scan: Scan, parent: str = "") -> Match | None:
+        """The training case that a scan copies, if it does.
+
+        Args:
+            scan: in the space and with the labels of the cohort.
+            parent: case that the scan was made from, with which it is not compared.
+        """
+        similar = self.similarities(self.features(scan), self.excluded(parent))
+        return self.first_match(self.judged({way: row[None] for way, row in similar.items()}), 0)
+
+    def first_match(
+        self, judged: Mapping[str, CopyAudit | PatchAudit], row: int
+    ) -> Match | None:  # fmt: skip
+        """What the first way that calls a case a copy has found."""
+        for way, found in judged.items():
+            if found.copies[row]:
+                source = self.training[int(found.nearest[row])].name
+                return Match(source, way, float(found.synthetic[row]))
+        return None
+
+    def excluded(self, parent: str) -> list[int]:
+        """Training cases of the subject that a case was made from, by the name of one of them."""
+        own = next((row for row, case in enumerate(self.training) if case.name == parent), None)
+        return [] if own is None else self._of_subject(own)
+
+    def _of_subject(self, row: int) -> list[int]:
+        subject = self.training[row].subject
+        return [at for at, case in enumerate(self.training) if case.subject == subject]
+
+
+class _Searches:
+    """The ways of comparing with some cases."""
+
+    def __init__(self, cases: Sequence[Mapping[str, np.ndarray]]) -> None:
+        if len(cases) < 2:
+            raise Refused("audit", "has too few training cases", "add some, or held-out ones")
+        self._aligned = {
+            way: AlignedSearch([one[way] for one in cases])
+            for way in ("image", "labels") if way in cases[0]
+        }  # fmt: skip
+        self._patches = PatchSearch([one["patches"] for one in cases])
+        embedded = "embedding" in cases[0]
+        self._embedded = np.stack([one["embedding"] for one in cases]) if embedded else None
+
+    def similarities(
+        self, features: Mapping[str, np.ndarray], excluded: Sequence[int] = ()
+    ) -> dict[str, np.ndarray]:
+        found = {
+            way: search.similarity([features[way]], [excluded])[0]
+            for way, search in self._aligned.items()
+        }
+        found["patches"] = self._patches.similarity([features["patches"]], [excluded])[0]
+        if self._embedded is not None:
+            found["embedding"] = centred_cosines(self._embedded, features["embedding"][None])[0][0]
+            found["embedding"][list(excluded)] = -1.0
+        return found
+
+
+@cache
+def published_rates() -> dict[str, float]:
+    """Shares of planted copies that the search finds, by kind, and of other patients called copies.
+
+    Of phantoms, as `benchmarks/copies.py` measured them.
+
+    >>> 0 <= published_rates()["copies/others/called_copies"] <= 1
+    True
+    """
+    content = json.loads((Path(__file__).parent / "copies.json").read_text(encoding="utf-8"))
+    return {name: float(value) for name, value in content.items()}
+
+
+def audit_rates() -> str:
+    """The rates beside which a verdict is shown, as a sentence."""
+    rates = published_rates()
+    whole = [v for k, v in rates.items() if k.endswith("detected") and "piece_" not in k]
+    pieces = [v for k, v in rates.items() if k.startswith("copies/piece_")]
+    return (
+        f"On phantoms the audit finds {min(whole):.0%} to {max(whole):.0%} of planted copies, by "
+        f"how they were changed, {min(pieces):.0%} to {max(pieces):.0%} of planted pieces, and "
+        f"calls {rates['copies/others/called_copies']:.1%} of other patients copies."
+    )
+
+
+def _label_levels(placed: Sequence[LabelledScan]) -> np.ndarray:
+    """Mean intensity of each label over scans, by its number, so that label maps can be compared.
+
+    Intensities are standardised in each scan, so that all of them count alike.
+    """
+    highest = max(int(scan.label_map.voxels.max()) for scan in placed)
+    total, count = np.zeros(highest + 256), np.zeros(highest + 256)
+    for scan in placed:
+        image, labels = scan.channels[0].voxels, scan.label_map.voxels.ravel()
+        standard = (image - image.mean()) / max(float(image.std()), 1e-9)
+        total += np.bincount(labels, standard.ravel(), len(total))
+        count += np.bincount(labels, minlength=len(count))
+    levels: np.ndarray = (total / np.maximum(count, 1)).astype(np.float32)
+    return levels

@@ -1,0 +1,257 @@
+"""The experiment of pathology inpainting: six methods, counterfactual truth, and what it is for.
+
+The comparison by Fréchet distance on crops around the disc follows Hansen et al. 2024 (arXiv
+2406.02477); the truth of every edit, its cost and its use for a classifier are added.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
+from vesalius.experiments.lumbar.edits import make_edits
+from vesalius.experiments.lumbar.fidelity import edit_figures
+from vesalius.experiments.lumbar.recipe import LumbarRecipe
+from vesalius.experiments.lumbar.utility import ceiling_cohort, site_findings, utility_figures
+from vesalius.experiments.stages import Stages
+from vesalius.methods.inpainting.balancing import missing_findings
+from vesalius.methods.inpainting.method import Inpainting
+from vesalius.methods.inpainting.pipeline import InpaintingPipeline
+from vesalius.methods.inpainting.recipe import InpaintingRecipe
+from vesalius.methods.inpainting.sampling import FindingRequest, InpaintingSampler, edit_request
+from vesalius.phantoms.cohorts.organs import write_spines
+from vesalius.phantoms.cohorts.writing import case_seeds
+from vesalius.phantoms.spine.anatomy import LEVELS
+from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding, draw_finding
+from vesalius.sampling.cohort import sample_cohort
+from vesalius.sampling.rejection import Draw, sample_case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.landmarks import read_landmarks
+from vesalius.scans.progress import Progress, silent
+from vesalius.scans.writing import write_text
+from vesalius.training.fit import fit, prepare
+from vesalius.training.method import Reading
+from vesalius.training.run import Run
+
+HEALTHY = "healthy"
+
+
+def run_lumbar(
+    out: str | Path,
+    recipe: LumbarRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the experiment, or go on with one that was killed, and write `results.json`.
+
+    Args:
+        out: folder; `real/`, `unseen/`, `reference/`, `site/`, `run-<seed>/`, `edits-<seed>/`,
+            `balanced/`, `ceiling/` and `classifiers/` appear in it.
+        recipe: settings.
+        progress: told after each case and step.
+        finished: called after each stage.
+    """
+    stages = Stages(out, recipe.digest, finished)
+    folder = stages.folder
+
+    def phantoms() -> None:
+        write_spines(
+            folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm, recipe.prevalence,
+            split="train", workers=recipe.workers, progress=progress,
+        )  # fmt: skip
+
+    def unseen() -> None:
+        for name, findings in _twins(recipe).items():
+            write_spines(
+                folder / "unseen" / name, recipe.patients, recipe.seed + 1, recipe.spacing_mm,
+                findings=findings, split="test", workers=recipe.workers, progress=progress,
+            )  # fmt: skip
+        write_spines(
+            folder / "reference", 2 * recipe.patients, recipe.seed + 2,
+            recipe.spacing_mm, findings=_reference_findings(recipe), split="test",
+            workers=recipe.workers, progress=progress,
+        )  # fmt: skip
+
+    def other_site() -> None:
+        write_spines(
+            folder / "site", recipe.site_cases, recipe.seed + 3, recipe.spacing_mm,
+            findings=site_findings(recipe), split="train", workers=recipe.workers,
+            progress=progress,
+        )  # fmt: skip
+
+    stages.run("phantoms", phantoms)
+    stages.run("unseen phantoms", unseen)
+    real = Cohort.open(folder / "real")
+    twins = {name: Cohort.open(folder / "unseen" / name) for name in (HEALTHY, *PATHOLOGIES)}
+    for seed in recipe.seeds:
+        settings = recipe.inpainting.changed(seed=seed)
+
+        def fitting(seed: int = seed, settings: InpaintingRecipe = settings) -> None:
+            prepared = prepare(Inpainting(), real, settings, Reading(progress))
+            fit(prepared, folder / f"run-{seed}", progress)
+
+        def editing(seed: int = seed) -> None:
+            run = Run.open(folder / f"run-{seed}", InpaintingRecipe)
+            make_edits(run, twins, folder / f"edits-{seed}", recipe, seed, progress)
+
+        stages.run(f"fit {seed}", fitting)
+        stages.run(f"edits {seed}", editing)
+    run = Run.open(folder / f"run-{recipe.seeds[0]}", InpaintingRecipe)
+
+    def control() -> None:
+        _write_draws(_control(run, twins[HEALTHY], recipe, progress), folder / "control.csv")
+
+    def balance() -> None:
+        marks, _ = read_landmarks(site.folder, {case.name: case for case in site.cases})
+        pipeline = InpaintingPipeline(run)
+        requests = missing_findings(
+            site, marks, pipeline, recipe.balance_cases, recipe.seed, progress
+        )  # fmt: skip
+        names = pipeline.attribute_names
+        sampler = InpaintingSampler(pipeline, site, names, recipe.tolerance_mm)
+        sample_cohort(
+            sampler, requests, folder / "balanced", recipe.tries, progress=progress,
+            inputs=[site.folder],
+        )  # fmt: skip
+
+    stages.run("control", control)
+    stages.run("other site", other_site)
+    site = Cohort.open(folder / "site")
+    stages.run("balance", balance)
+    balanced = Cohort.open(folder / "balanced")
+    stages.run("ceiling", lambda: ceiling_cohort(balanced, folder / "ceiling", recipe, progress))
+    figures: dict[str, Figure] = {}
+
+    def fidelity() -> None:
+        found = edit_figures(folder, Cohort.open(folder / "reference"), recipe, progress)
+        figures.update(found)
+
+    def utility() -> None:
+        tests = [*twins.values(), Cohort.open(folder / "reference")]
+        figures.update(
+            utility_figures(
+                site, balanced, Cohort.open(folder / "ceiling"), tests, folder / "classifiers",
+                recipe, progress,
+            )
+        )  # fmt: skip
+
+    for name, work in (("fidelity", fidelity), ("utility", utility)):
+        before = len(figures)
+        stages.run(name, work)
+        if len(figures) == before:  # done before the experiment was killed: measure again
+            work()
+    figures |= _control_figures(folder / "control.csv")
+    for name, seconds in stages.seconds.items():
+        figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
+    notes: dict[str, Any] = {
+        "run": run.name, "seeds": list(recipe.seeds), "calls": recipe.inpainting.calls,
+        "balanced_cases": len(balanced.cases), "reference_patients": recipe.patients,
+        "site_patients": recipe.site_cases, "site_findings": recipe.site_findings,
+        "classifier_seeds": list(recipe.classifier_seeds), "features": Path(recipe.features).name,
+        "training_steps": recipe.inpainting.fit.steps,
+    }  # fmt: skip
+    results = Results("lumbar", recipe.preset, recipe.seed, True, figures, notes)
+    results.write(folder)
+    return results
+
+
+def _twins(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
+    """Findings of the unseen patients: none, and for each pathology one at one level."""
+    chance = np.random.default_rng([recipe.seed, 11])
+    found: dict[str, list[list[Finding]]] = {HEALTHY: [[] for _ in range(recipe.patients)]}
+    for pathology in PATHOLOGIES:
+        found[pathology] = [
+            [draw_finding(pathology, LEVELS[index % len(LEVELS)], chance)]
+            for index in range(recipe.patients)
+        ]
+    return found
+
+
+def _reference_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
+    """Two halves of as many patients as are edited, each with one finding of each pathology."""
+    chance = np.random.default_rng([recipe.seed, 12])
+    cases = []
+    for _ in range(2 * recipe.patients):
+        levels = chance.permutation(LEVELS)[: len(PATHOLOGIES)]
+        pairs = zip(PATHOLOGIES, levels, strict=True)
+        cases.append([draw_finding(kind, str(level), chance) for kind, level in pairs])
+    return cases
+
+
+def _control(
+    run: Run, healthy: Cohort, recipe: LumbarRecipe, progress: Progress
+) -> list[Draw]:  # fmt: skip
+    """Every attempt at findings of evenly rising severity in unseen healthy patients."""
+    pipeline = InpaintingPipeline(run)
+    seeds = case_seeds(recipe.seed + 7, recipe.control_cases)
+    draws: list[Draw] = []
+    for index in range(recipe.control_cases):
+        pathology = PATHOLOGIES[index % len(PATHOLOGIES)]
+        case = healthy.cases[index % len(healthy.cases)]
+        scan = healthy.read(case)
+        severity = (index + 0.5) / recipe.control_cases
+        level = LEVELS[(3 * index + index // len(LEVELS)) % len(LEVELS)]
+        size = pipeline.seen.pathology(pathology).size_at(severity)
+        if pathology == "stenosis":
+            size = min(size, pipeline.measured(scan, pathology, level) - 1.5)
+        finding = FindingRequest(pathology, level, size)
+        request = edit_request(f"control_{index:03d}", case, finding, seeds[index])
+        sampler = InpaintingSampler(pipeline, {case.name: scan}, [], recipe.tolerance_mm)
+        draws += sample_case(sampler, request, recipe.tries).draws
+        progress("requesting sizes", index + 1, recipe.control_cases)
+    return draws
+
+
+def _write_draws(draws: Sequence[Draw], path: Path) -> None:
+    lines = ["case,attempt,pathology,level,requested_mm,measured_mm,accepted"]
+    lines += [
+        f"{draw.case},{draw.attempt},{draw.requested['pathology']},{draw.requested['level']},"
+        f"{draw.requested['size_mm']:.4g},{next(iter(draw.measured.values())):.4g},"
+        f"{int(draw.accepted)}"
+        for draw in draws
+    ]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _control_figures(path: Path) -> dict[str, Figure]:
+    """Size asked for against size measured: of first draws, and of those that were kept."""
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    found: dict[str, Figure] = {}
+    for pathology in PATHOLOGIES:
+        own = [row for row in rows if row["pathology"] == pathology]
+        for which, chosen in (
+            ("", [row for row in own if row["accepted"] == "1"]),
+            ("first_draw/", [row for row in own if row["attempt"] == "0"]),
+        ):
+            if len(chosen) < 3:
+                continue
+            asked, measured = (
+                np.array([float(row[name]) for row in chosen])
+                for name in ("requested_mm", "measured_mm")
+            )
+            head = f"request/{pathology}/{which}"
+            found[f"{head}mae_mm"] = mean_figure(np.abs(asked - measured), "mm")
+            found[f"{head}spearman"] = bootstrapped([asked, measured], _spearman, "")
+        cases = sorted({row["case"] for row in own})
+        met = np.array(
+            [sum(float(r["accepted"]) for r in own if r["case"] == case) for case in cases]
+        )
+        draws = np.array([float(sum(r["case"] == case for r in own)) for case in cases])
+        found[f"request/{pathology}/met"] = bootstrapped([met], np.mean, "")
+        found[f"request/{pathology}/acceptance"] = bootstrapped([met, draws], _share, "")
+    return found
+
+
+def _share(met: np.ndarray, draws: np.ndarray) -> float:
+    return float(met.sum() / draws.sum())
+
+
+def _spearman(asked: np.ndarray, measured: np.ndarray) -> float:
+    return float(stats.spearmanr(asked, measured).statistic)

@@ -1,0 +1,215 @@
+"""Figures of the lumbar edits: how near to real findings, what was kept, what it cost."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vesalius.evidence.fidelity import (
+    frechet_radiomics_distance,
+    radiomics_available,
+    radiomics_features,
+)
+from vesalius.evidence.figure import Figure, jackknifed, mean_figure
+from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.experiments.lumbar.edits import BESIDES, LONG, marks_of
+from vesalius.experiments.lumbar.recipe import LumbarRecipe
+from vesalius.networks.picture_features import features_from, lite0_features
+from vesalius.phantoms.spine.findings import PATHOLOGIES
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.crop import Crop, cut, voxel_of
+from vesalius.scans.progress import Progress, followed
+from vesalius.scans.volume import Volume
+from vesalius.training.run import Run
+
+PICTURE_MM = 48.0
+
+
+def edit_figures(
+    folder: Path, reference: Cohort, recipe: LumbarRecipe,
+    progress: Progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """Fidelity, context, seam, anatomy and cost of every method, over all seeds."""
+    found: dict[str, Figure] = {}
+    names = [*recipe.methods, *([LONG] if recipe.long_repaint_calls else [])]
+    tables = {seed: _read(folder / f"edits-{seed}" / "edits.csv") for seed in recipe.seeds}
+    for name in names:
+        own = [row for table in tables.values() for row in table if row["method"] == name]
+        for head, column, unit in (
+            (f"context/{name}/mae", "context_mae", "units"),
+            (f"context/{name}/mae_before_blending", "context_mae_before_blending", "units"),
+            (f"seam/{name}", "seam", ""),
+            (f"cost/{name}/network_calls", "network_calls", ""),
+            (f"cost/{name}/seconds", "seconds", "s"),
+        ):
+            found[head] = mean_figure(_by_patient(own, column), unit)
+        for pathology in PATHOLOGIES:
+            some = [row for row in own if row["pathology"] == pathology]
+            head = f"anatomy/{pathology}/{name}"
+            for column, unit in (("dice", ""), ("canal_dice", ""), ("spared_mae", "units"),
+                                 ("size_error_mm", "mm")):  # fmt: skip
+                found[f"{head}/{column}"] = mean_figure(_by_patient(some, column), unit)
+    found |= _fidelity(folder, reference, recipe, names, progress)
+    return found
+
+
+def _fidelity(
+    folder: Path, reference: Cohort, recipe: LumbarRecipe, names: Sequence[str], progress: Progress
+) -> dict[str, Figure]:
+    seen_by = features_from(Path(recipe.features)) if recipe.features else lite0_features()
+    extract = seen_by.pooled
+    halves = reference_crops(reference, Path(folder / f"run-{recipe.seeds[0]}"), recipe)
+    stored = {
+        (name, seed): np.load(folder / f"edits-{seed}" / f"{name}.npz")
+        for name in (*names, *BESIDES)
+        for seed in (recipe.seeds[:1] if name in (*BESIDES, LONG) else recipe.seeds)
+    }
+    found: dict[str, Figure] = {}
+    work = [(p, name) for p in PATHOLOGIES for name in (*names, *BESIDES)]
+    pictures = {p: [_pictures(half[p]) for half in halves] for p in PATHOLOGIES}
+    seen = {p: [features(half, extract) for half in pictures[p]] for p in PATHOLOGIES}
+    made: dict[tuple[str, str], np.ndarray] = {}
+    for pathology, name in followed(work, "measuring fidelity", len(work), progress):
+        count = edited_patients(name, recipe)
+        first = PATHOLOGIES.index(pathology) * count
+        span = slice(first, first + count)
+        own = [features(_stored_pictures(s, span), extract)
+               for (n, _), s in stored.items() if n == name]  # fmt: skip
+        made[pathology, name] = np.stack(own, axis=1)
+        found[f"fidelity/{pathology}/{name}/fid"] = _over_seeds(
+            seen[pathology][0], made[pathology, name]
+        )
+    for pathology in PATHOLOGIES:
+        floor = jackknifed(seen[pathology], frechet_distance, "FID")
+        found[f"fidelity/{pathology}/floor/fid"] = floor
+        for voxelwise in (n for n in names if n.startswith("voxelwise")):
+            for rival in (n for n in names if not n.startswith("voxelwise")):
+                other = made[pathology, rival]
+                same = made[pathology, voxelwise][: len(other), : other.shape[1]]
+                pair = np.concatenate([same, other], axis=1)
+                found[f"fidelity/{pathology}/{voxelwise}_minus_{rival}/fid"] = jackknifed(
+                    [seen[pathology][0], pair], _difference, "FID"
+                )
+    if recipe.radiomics_cases and not radiomics_available():
+        found |= _radiomics(stored, halves, recipe, names, progress)
+    return found
+
+
+def edited_patients(method: str, recipe: LumbarRecipe) -> int:
+    """How many patients a method edited for each pathology."""
+    if method == LONG:
+        return min(recipe.long_repaint_patients, recipe.patients)
+    return recipe.patients
+
+
+def _over_seeds(reference: np.ndarray, rows: np.ndarray) -> Figure:
+    """Mean distance over seeds, `rows` `(N, seeds, F)`; its SD is that between seeds."""
+
+    def mean_distance(real: np.ndarray, drawn: np.ndarray) -> float:
+        return float(np.mean([frechet_distance(real, drawn[:, s]) for s in range(drawn.shape[1])]))
+
+    figure = jackknifed([reference, rows], mean_distance, "FID")
+    each = [frechet_distance(reference, rows[:, s]) for s in range(rows.shape[1])]
+    spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
+    return Figure(figure.value, figure.unit, figure.n, figure.ci95, spread)
+
+
+def _difference(real: np.ndarray, both: np.ndarray) -> float:
+    half = both.shape[1] // 2
+    distances = [frechet_distance(real, both[:, s]) for s in range(both.shape[1])]
+    return float(np.mean(distances[:half]) - np.mean(distances[half:]))
+
+
+def _radiomics(
+    stored: Mapping[tuple[str, int], Mapping[str, np.ndarray]],
+    halves: Sequence[Mapping[str, list[Crop]]], recipe: LumbarRecipe, names: Sequence[str],
+    progress: Progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """Fréchet radiomics distance inside the labelled tissue of the crops, of the first seed."""
+    found: dict[str, Figure] = {}
+    count = min(recipe.radiomics_cases, recipe.patients)
+    sets = ("reference", "floor", *(name for name in names if name != LONG))
+    work = [(p, name) for p in PATHOLOGIES for name in sets]
+    real: dict[str, np.ndarray] = {}
+    for pathology, name in followed(work, "measuring radiomics", len(work), progress):
+        if name in ("reference", "floor"):
+            crops = halves[name == "floor"][pathology][:count]
+            cases = [(c.scan.channels[0], c.scan.label_map) for c in crops]
+        else:
+            own = stored[name, recipe.seeds[0]]
+            first = PATHOLOGIES.index(pathology) * recipe.patients
+            affine = np.diag([*own["spacing"], 1.0])
+            cases = [
+                (Volume(own["images"][row], affine), Volume(own["labels"][row], affine))
+                for row in range(first, first + count)
+            ]
+        rows = radiomics_features(cases)
+        if name == "reference":
+            real[pathology] = rows
+        else:
+            found[f"fidelity/{pathology}/{name}/frd"] = jackknifed(
+                [real[pathology], rows], frechet_radiomics_distance, "FRD"
+            )
+    return found
+
+
+def reference_crops(
+    reference: Cohort, run_folder: Path, recipe: LumbarRecipe
+) -> tuple[dict[str, list[Crop]], dict[str, list[Crop]]]:
+    """Crops around real findings, by pathology, in two halves of different patients."""
+    grid = Run.open(run_folder, type(recipe.inpainting)).fingerprint.grid
+    marks = marks_of(reference)
+    halves: tuple[dict[str, list[Crop]], ...] = ({}, {})
+    for index, case in enumerate(reference.cases):
+        scan = reference.read(case)
+        for mark in marks[case.name]:
+            crop = cut(scan, voxel_of(scan, mark.point_mm), grid)
+            halves[index % 2].setdefault(mark.pathology, []).append(crop)
+    kept = [{p: crops[: recipe.patients] for p, crops in half.items()} for half in halves]
+    return kept[0], kept[1]
+
+
+def _pictures(crops: Sequence[Crop]) -> list[np.ndarray]:
+    return [
+        _picture(c.scan.channels[0].voxels, round(float(c.landmark[0])),
+                 c.scan.label_map.spacing_mm)
+        for c in crops
+    ]  # fmt: skip
+
+
+def _stored_pictures(stored: Mapping[str, np.ndarray], span: slice) -> list[np.ndarray]:
+    _, y, z = (float(x) for x in stored["spacing"])
+    images, slices = stored["images"][span], stored["slices"][span]
+    return [
+        _picture(image, int(s), (0.0, y, z)) for image, s in zip(images, slices, strict=True)
+    ]  # fmt: skip
+
+
+def _picture(
+    image: np.ndarray, sheet: int, spacing_mm: tuple[float, float, float]
+) -> np.ndarray:  # fmt: skip
+    """The slice through the landmark, `PICTURE_MM` wide around it, head up, in about [0, 1]."""
+    low, high = np.percentile(image, [0.5, 99.5])
+    plane = image[min(max(sheet, 0), len(image) - 1)]
+    half = [round(PICTURE_MM / 2 / size) for size in spacing_mm[1:]]
+    box = tuple(
+        slice(max(0, n // 2 - h), n // 2 + h) for n, h in zip(plane.shape, half, strict=True)
+    )
+    return np.flipud(np.clip((plane[box] - low) / max(high - low, 1e-6), 0, 1).T).copy()
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _by_patient(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
+    """One value a patient: the mean over its pathologies and seeds."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        values.setdefault(row["patient"], []).append(float(row[name]))
+    means = [np.nanmean(own) for own in values.values() if np.isfinite(own).any()]
+    return np.array(means)

@@ -1,0 +1,201 @@
+"""What inpainted cases are for: a classifier with them, without them, and with the truth.
+
+The classifier is trained where findings are rare: at another site, whose patients the run has never
+seen. Such a site has the run, but not the scans that it was fitted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from vesalius.evidence.figure import Figure, bootstrapped
+from vesalius.experiments.lumbar.recipe import LumbarRecipe
+from vesalius.methods.classification.crops import (
+    LabelledCrops,
+    classify,
+    fit_classifier,
+)
+from vesalius.phantoms.cohorts.organs import write_spines
+from vesalius.phantoms.cohorts.writing import case_seeds
+from vesalius.phantoms.spine.anatomy import LEVELS
+from vesalius.phantoms.spine.findings import PATHOLOGIES, SIZES_MM, Finding, draw_finding
+from vesalius.scans.case import Case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.crop import cut
+from vesalius.scans.grid import Grid
+from vesalius.scans.landmarks import read_landmarks
+from vesalius.scans.progress import Progress, followed
+from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
+from vesalius.scans.writing import make_folder
+
+ARMS = ("real", "augmented", "ceiling")
+CROP = (8, 40, 40)
+
+
+def site_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
+    """Findings of the other site's patients: few, at most one a patient, at levels in turn."""
+    chance = np.random.default_rng([recipe.seed, 14])
+    ill = chance.permutation(recipe.site_cases)[: len(PATHOLOGIES) * recipe.site_findings]
+    found: list[list[Finding]] = [[] for _ in range(recipe.site_cases)]
+    for index, patient in enumerate(ill):
+        pathology = PATHOLOGIES[index % len(PATHOLOGIES)]
+        level = LEVELS[(index // len(PATHOLOGIES)) % len(LEVELS)]
+        found[int(patient)] = [draw_finding(pathology, level, chance)]
+    return found
+
+
+def ceiling_cohort(
+    balanced: Cohort, out: Path, recipe: LumbarRecipe, progress: Progress
+) -> None:  # fmt: skip
+    """For every inpainted case the phantom that truly has the finding: same donor, same size."""
+    seeds, known = case_seeds(recipe.seed + 3, recipe.site_cases), site_findings(recipe)
+    chance = np.random.default_rng([recipe.seed, 13])
+    donors, findings = [], []
+    for case in balanced.cases:
+        asked = case.provenance()["request"]
+        donor = int(str(case.provenance()["parent"]).removeprefix("spine_"))
+        draw = draw_finding(asked["pathology"], asked["level"], chance)
+        low, high = sorted(SIZES_MM[asked["pathology"]])
+        size = float(np.clip(asked["size_mm"], low, high))
+        own = Finding(draw.pathology, draw.level, size, draw.side_mm, draw.drift_mm,
+                      draw.width_mm, draw.front)  # fmt: skip
+        donors.append(seeds[donor])
+        findings.append([*known[donor], own])
+    write_spines(
+        out, len(donors), recipe.seed, recipe.spacing_mm, findings=findings, seeds=donors,
+        split="train", workers=recipe.workers, progress=progress,
+    )  # fmt: skip
+
+
+def utility_figures(
+    site: Cohort, balanced: Cohort, ceiling: Cohort, tests: Sequence[Cohort], folder: Path,
+    recipe: LumbarRecipe, progress: Progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """AUC of each arm on unseen patients, for each pathology and their mean; paired differences.
+
+    Each arm is trained once for each seed, and its AUC is the mean over them. Intervals are over
+    patients, all crops of a patient together.
+    """
+    own, _ = labelled_crops(site, site.cases, None, progress)
+    made, _ = labelled_crops(balanced, balanced.cases, _edited_levels(balanced), progress)
+    true, _ = labelled_crops(ceiling, ceiling.cases, _paired_levels(balanced, ceiling), progress)
+    sets = {"real": own, "augmented": own.joined(made), "ceiling": own.joined(true)}
+    parts = [labelled_crops(test, test.cases, None, progress) for test in tests]
+    test = parts[0][0]
+    for more, _ in parts[1:]:
+        test = test.joined(more)
+    patients = np.concatenate([who for _, who in parts])
+    scores: dict[str, list[np.ndarray]] = {arm: [] for arm in ARMS}
+    for arm in ARMS:
+        for seed in recipe.classifier_seeds:
+            part = f"{arm}_classifier_{seed}"
+            network = fit_classifier(
+                sets[arm], recipe.classifier, seed, make_folder(folder / arm), progress, part
+            )
+            scores[arm].append(classify(network, test.images))
+    return _figures(scores, test.targets, patients)
+
+
+def labelled_crops(
+    cohort: Cohort, cases: Sequence[Case], only: dict[str, str] | None, progress: Progress
+) -> tuple[LabelledCrops, np.ndarray]:
+    """Crops at every level, or at one level a case, with what `landmarks.csv` says of them.
+
+    Returns:
+        crops, and the subject of each.
+    """
+    labels = cohort.description.labels
+    canal = [labels[name] for name in CANAL if name in labels]
+    marks, _ = (
+        read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+        if (cohort.folder / "landmarks.csv").exists()
+        else ({}, [])
+    )
+    images, targets, subjects = [], [], []
+    for case in followed(cases, "cutting crops for the classifier", len(cases), progress):
+        scan = cohort.read(case)
+        spacing = scan.label_map.oriented("RAS").spacing_mm
+        affine = tuple(tuple(float(x) for x in row) for row in np.diag([*spacing, 1.0]))
+        grid = Grid(CROP, spacing, affine)
+        low, high = np.percentile(scan.channels[0].voxels, [0.5, 99.5])
+        for level in levels_of(labels):
+            if only is not None and only.get(case.name) != level:
+                continue
+            place = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, "herniation")
+            if place is None:
+                continue
+            crop = cut(scan, place, grid).scan.channels[0].voxels
+            images.append(((crop - low) / (high - low)).astype(np.float16))
+            found = {m.pathology for m in marks.get(case.name, ()) if m.level == level}
+            targets.append([float(name in found) for name in PATHOLOGIES])
+            subjects.append(case.subject)
+    crops = LabelledCrops(np.stack(images), np.array(targets), PATHOLOGIES)
+    return crops, np.array(subjects)
+
+
+def _edited_levels(balanced: Cohort) -> dict[str, str]:
+    return {case.name: case.provenance()["request"]["level"] for case in balanced.cases}
+
+
+def _paired_levels(balanced: Cohort, ceiling: Cohort) -> dict[str, str]:
+    """Levels of the ceiling's cases, which stand in the order of the inpainted ones."""
+    levels = list(_edited_levels(balanced).values())
+    return {case.name: level for case, level in zip(ceiling.cases, levels, strict=True)}
+
+
+def _figures(
+    scores: dict[str, list[np.ndarray]], targets: np.ndarray, patients: np.ndarray
+) -> dict[str, Figure]:
+    """Resampled by patient: the columns that are drawn are numbers of patients."""
+    names, place = np.unique(patients, return_inverse=True)
+    members = [np.flatnonzero(place == index) for index in range(len(names))]
+
+    def rows_of(drawn: np.ndarray) -> np.ndarray:
+        return np.concatenate([members[int(index)] for index in drawn])
+
+    everyone = np.arange(len(names)).astype(float)
+    found: dict[str, Figure] = {}
+    columns = {name: [k] for k, name in enumerate(PATHOLOGIES)} | {
+        "": list(range(len(PATHOLOGIES)))
+    }
+    for arm in ARMS:
+        for name, chosen in columns.items():
+
+            def auc(drawn: np.ndarray, arm: str = arm, chosen: list[int] = chosen) -> float:
+                rows = rows_of(drawn)
+                own = [_auc(each[rows], targets[rows], chosen) for each in scores[arm]]
+                return float(np.mean(own))
+
+            head = f"utility/{arm}/{name}/auc" if name else f"utility/{arm}/auc"
+            found[head] = bootstrapped([everyone], auc, "")
+    for first, second in (("augmented", "real"), ("ceiling", "real"), ("ceiling", "augmented")):
+
+        def difference(drawn: np.ndarray, a: str = first, b: str = second) -> float:
+            rows, chosen = rows_of(drawn), list(range(len(PATHOLOGIES)))
+            pairs = zip(scores[a], scores[b], strict=True)
+            gaps = [
+                _auc(one[rows], targets[rows], chosen) - _auc(other[rows], targets[rows], chosen)
+                for one, other in pairs
+            ]
+            return float(np.mean(gaps))
+
+        found[f"utility/{first}_minus_{second}/auc"] = bootstrapped([everyone], difference, "")
+    return found
+
+
+def _auc(scores: np.ndarray, targets: np.ndarray, columns: Sequence[int]) -> float:
+    """Mean over pathologies of the area under the ROC curve: the Mann-Whitney statistic."""
+    areas = []
+    for column in columns:
+        ill = targets[:, column] > 0
+        positives, negatives = int(ill.sum()), int((~ill).sum())
+        if not positives or not negatives:
+            return float("nan")
+        ranks = stats.rankdata(scores[:, column])
+        above = ranks[ill].sum() - positives * (positives + 1) / 2
+        areas.append(above / (positives * negatives))
+    return float(np.mean(areas))

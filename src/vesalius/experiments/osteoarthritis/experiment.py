@@ -1,0 +1,297 @@
+"""The experiment of progression, from phantoms to table.
+
+After Han et al. 2021 (arXiv 2111.11439, "Predicting osteoarthritis progression in radiographs via
+unsupervised representation learning"); the controls that tell what carries a gain are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+
+from vesalius.evidence.discrimination import auc_difference, auc_figure
+from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.experiments.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
+from vesalius.experiments.osteoarthritis.future import future_figures, space_errors
+from vesalius.experiments.osteoarthritis.methods import Foretold, Methods
+from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
+from vesalius.experiments.osteoarthritis.risk import risk_figures
+from vesalius.experiments.stages import Stages
+from vesalius.experiments.strands import Measured, Work, run_strands
+from vesalius.methods.classification.method import Classification
+from vesalius.methods.classification.pipeline import ClassificationPipeline
+from vesalius.methods.classification.recipe import ClassificationRecipe
+from vesalius.methods.progression.futures import Forecaster
+from vesalius.methods.progression.method import Progression
+from vesalius.methods.progression.prognosis import (
+    GRADES,
+    HIGHEST,
+    ProgressionPipeline,
+    prepare_grader,
+)
+from vesalius.methods.progression.projection import (
+    Projected,
+    draw_styles,
+    project,
+)
+from vesalius.methods.progression.reader import read_attributes
+from vesalius.methods.progression.recipe import PUBLISHED_PROJECTION
+from vesalius.networks.picture_features import lite0_features
+from vesalius.phantoms.cohorts.visits import write_knees
+from vesalius.scans.classified import Classified
+from vesalius.scans.progress import Progress, silent
+from vesalius.scans.visit_layouts import read_visits
+from vesalius.scans.visits import Visits
+from vesalius.training.fit import fit, plan_fit
+from vesalius.training.method import Reading
+
+DRAWN = 500
+"""Pictures of each set for the Fréchet distance, at most."""
+
+
+def run_osteoarthritis(
+    out: str | Path,
+    recipe: OsteoarthritisRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the experiment, or go on with one that was killed, and write `results.json`.
+
+    Args:
+        out: folder; cohorts `followed/`, `graded/`, `test/`, the run `run/` with its classifier of
+            grades, and `end-to-end/` appear in it.
+        recipe: settings.
+        progress: told after each case and step.
+        finished: called after each stage.
+    """
+    stages = Stages(out, recipe.digest)
+    works = _Experiment(stages.folder, recipe, progress).stages
+    results = Results("osteoarthritis", recipe.preset, recipe.seed, True, {}, {})
+    return run_strands(stages, results, {"": works}, finished)
+
+
+class _Experiment:
+    """Stages that write files, each with what was measured of it."""
+
+    def __init__(self, folder: Path, recipe: OsteoarthritisRecipe, progress: Progress) -> None:
+        self.folder, self.recipe, self.progress = folder, recipe, progress
+        self.names = recipe.progression.attributes
+        every: dict[str, Callable[[], dict[str, Figure]]] = {
+            "phantoms": self._phantoms,
+            "progression": self._progression,
+            "grading": self._grading,
+            "end to end": self._end_to_end,
+            "generator": self._generator_figures,
+            "projection": self._projection_figures,
+            "prognoses": self._prognoses,
+        }
+        self.stages: Mapping[str, Work] = {
+            stage: partial(self._do, work) for stage, work in every.items()
+        }
+
+    def _do(self, work: Callable[[], dict[str, Figure]]) -> Measured:
+        notes: dict[str, Any] = {
+            "horizon_years": self.recipe.horizon, "outcomes": self.recipe.outcomes,
+            "followed": self.recipe.followed,
+            "critic": self.recipe.progression.generator.critic,
+        }  # fmt: skip
+        return work(), notes
+
+    def _phantoms(self) -> dict[str, Figure]:
+        recipe = self.recipe
+        ends = (recipe.visits[0], recipe.visits[-1])
+        for name, count, seed, years in (
+            ("followed", recipe.followed, recipe.seed, recipe.visits),
+            ("graded", recipe.graded, recipe.seed + 1000, recipe.visits),
+            ("test", recipe.test, recipe.seed + 2000, ends),
+        ):
+            write_knees(
+                self.folder / name, count, seed, recipe.progression.side, years,
+                workers=recipe.workers, progress=self.progress,
+            )  # fmt: skip
+        return {}
+
+    def _visits(self, name: str) -> Visits:
+        return read_visits(self.folder / name, self.recipe.progression.side, self.progress)
+
+    @cached_property
+    def _parts(self) -> tuple[Visits, Visits]:
+        """Followed patients to learn from, and those held out."""
+        own = self.recipe.progression
+        return self._visits("followed").split_by_patient(own.held_out, own.seed)
+
+    def _progression(self) -> dict[str, Figure]:
+        method = Progression()
+        data = method.read(self._visits("followed"), self.recipe.progression, Reading())
+        ready = plan_fit(method, replace(data, grading=None))  # graded by other patients, later
+        fit(ready, self.folder / "run", self.progress)
+        return {}
+
+    def _grading(self) -> dict[str, Figure]:
+        recipe = ClassificationRecipe(
+            preset=self.recipe.preset, seed=self.recipe.seed, classifier=self.recipe.grading
+        )
+        forecaster = Forecaster.open(self.folder / "run")
+        ready = prepare_grader(
+            self._visits("graded"), HIGHEST, recipe,
+            lambda visits: forecaster.redrawn(visits, self.progress),
+        )  # fmt: skip
+        fit(ready, self.folder / "run" / GRADES, self.progress)
+        return {}
+
+    def _end_to_end(self) -> dict[str, Figure]:
+        """A classifier of outcomes that goes on from what grades have taught it."""
+        first, last = ends_of(self._parts[0])
+        told = outcomes_of(first, last, np.zeros((len(first), 0)))
+        chosen = range(min(self.recipe.outcomes, len(first)))
+        images = Classified(
+            first.images, told.fast.astype(np.float32)[:, None], ("fast_progression",),
+            first.names, first.patients, ("",) * len(first), origin=first.origin,
+        ).taken(chosen)  # fmt: skip
+        own = self.recipe.end_to_end
+        recipe = ClassificationRecipe(
+            preset=self.recipe.preset, seed=self.recipe.seed, held_out=0.25, classifier=own
+        )
+        method = Classification()
+        grader = ClassificationPipeline.open(self.folder / "run" / GRADES)
+        begun = grader.begun(outputs=1, seed=self.recipe.seed)
+        data = method.read(images, recipe, Reading())
+        ready = plan_fit(method, replace(data, first=begun))
+        fit(ready, self.folder / "end-to-end", self.progress)
+        positives = np.array([float(told.fast[row]) for row in chosen])
+        return {"outcomes/fast": mean_figure(positives, "")}
+
+    @cached_property
+    def _prognosis(self) -> ProgressionPipeline:
+        return ProgressionPipeline.open(self.folder / "run")
+
+    def _generator_figures(self) -> dict[str, Figure]:
+        """How near drawn pictures are to real ones, and whether joint spaces spread as theirs."""
+        forecaster = self._prognosis.forecaster
+        real, unseen = self._parts[0], self._visits("test")
+        count = min(DRAWN, len(real), len(unseen))
+        generator = forecaster.model.generator
+        luck = torch.Generator().manual_seed(1)
+        noise = torch.randn(count, generator.mapping.noise, generator=luck)
+        with torch.no_grad():
+            styles = generator.mapping(noise.to(generator.mapping.mean.device)).cpu().numpy()
+        drawn = draw_styles(generator, styles, chance=luck)
+        extract = lite0_features().pooled
+        chance = np.random.default_rng(0)
+        seen, apart = (
+            features(list(one.images[chance.permutation(len(one))[:count], 0].astype(float)),
+                     extract)
+            for one in (real, unseen)
+        )  # fmt: skip
+        own = features(list(drawn[:, 0].astype(float)), extract)
+        found = {
+            "generator/fid": Figure(frechet_distance(apart, own), "", count),
+            "generator/fid_floor": Figure(frechet_distance(apart, seen), "", count),
+        }
+        spread = read_attributes(forecaster.model.meter, drawn).std(axis=0)
+        true = read_attributes(forecaster.model.meter, real.images).std(axis=0)
+        for name, one, two in zip(self.names, spread, true, strict=True):
+            found[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
+            found[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
+        return found
+
+    def _projection_figures(self) -> dict[str, Figure]:
+        """Error, time, and what is left of joint spaces after each way of projecting."""
+        forecaster, (test, last) = self._prognosis.forecaster, ends_of(self._visits("test"))
+        few = range(min(self.recipe.optimised, len(test)))
+        some, later = test.taken(few), last.taken(few)
+        steps = PUBLISHED_PROJECTION.changed(steps=self.recipe.optimisation_steps)
+
+        def optimised() -> Projected:
+            return project(some.images, forecaster.model.generator, forecaster.likeness, steps)
+
+        found: dict[str, Figure] = {}
+        true = joint_spaces(some, self.names)
+        ranked: dict[str, np.ndarray] = {}
+        for way, work in (
+            ("encoder", lambda: forecaster.projected(some.images)), ("optimisation", optimised)
+        ):  # fmt: skip
+            begun = perf_counter()
+            projected = work()
+            seconds = (perf_counter() - begun) / len(some)
+            drawn = draw_styles(forecaster.model.generator, projected.styles)
+            read = read_attributes(forecaster.model.meter, drawn)
+            found[f"projection/{way}/seconds"] = Figure(seconds, "s", len(some))
+            found[f"projection/{way}/lpips_or_l2"] = mean_figure(projected.pixels, "")
+            found[f"projection/{way}/difference"] = mean_figure(projected.difference, "")
+            found[f"projection/{way}/joint_space_mae_mm"] = mean_figure(
+                np.abs(read - true).mean(axis=1), "mm"
+            )
+            own = outcomes_of(some, later, projected.styles)
+            ranked[way] = _column(self._methods.every["extrapolation"](own).score)
+            found[f"projection/{way}/risk_auc"] = auc_figure(
+                ranked[way], own.targets, resamples=self.recipe.resamples
+            )
+        found["projection/encoder_minus_optimisation/risk_auc"] = auc_difference(
+            ranked["encoder"], ranked["optimisation"], own.targets, resamples=self.recipe.resamples
+        )
+        return found
+
+    def _outcomes(self, name: str, visits: Visits) -> Outcomes:
+        first, last = ends_of(visits)
+        kept = self.folder / f"styles-{name}.safetensors"
+        if not kept.is_file():
+            styles = self._prognosis.forecaster.projected(first.images, self.progress).styles
+            save_file({"styles": np.ascontiguousarray(styles)}, kept)
+        return outcomes_of(first, last, load_file(kept)["styles"])
+
+    @cached_property
+    def _methods(self) -> Methods:
+        first, _ = ends_of(self._parts[0])
+        end_to_end = ClassificationPipeline.open(self.folder / "end-to-end")
+        return Methods(self._prognosis, first, end_to_end, self.recipe.seed)
+
+    def _prognoses(self) -> dict[str, Figure]:
+        """What every method says of unseen patients, and what became of them."""
+        _, held_out = self._parts
+        test = self._outcomes("test", self._visits("test"))
+        held = self._outcomes("held-out", held_out)
+        methods = self._methods
+        told: dict[str, Foretold] = {name: tell(test) for name, tell in methods.every.items()}
+        points = {name: tell(held).score for name, tell in methods.every.items()}
+        scores = {name: one.score for name, one in told.items() if one.score is not None}
+        found = risk_figures(
+            scores, {n: s for n, s in points.items() if s is not None}, test.fast, held.fast,
+            self.recipe.resamples,
+        )  # fmt: skip
+        against = {
+            name: space_errors(told[name].readings, test, self.names)  # type: ignore[arg-type]
+            for name in ("no_change", "mean_difference")
+        }
+        for name, one in told.items():
+            found |= future_figures(name, one, test, self.names, against)
+        for count in self.recipe.progression.neighbours:
+            if count > len(methods.training):
+                continue
+            own = methods.along(test, methods.fates(test, count))
+            found[f"neighbours/{count}/auc"] = auc_figure(
+                _column(own.score), test.targets, resamples=self.recipe.resamples
+            )
+            found |= {
+                key.replace(f"future/{count}/", f"neighbours/{count}/"): figure
+                for key, figure in future_figures(
+                    str(count), replace(own, pictures=None), test, self.names, {}
+                ).items()
+            }
+        found["risk/fast"] = mean_figure(test.fast.astype(float), "")
+        return found
+
+
+def _column(score: np.ndarray | None) -> np.ndarray:
+    """A score as that of the one label there is, `(P, 1)`."""
+    assert score is not None
+    return score[:, None]

@@ -1,0 +1,90 @@
+"""Foretold pictures against the true ones: joint space, likeness in the joint, identity."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from skimage.metrics import structural_similarity
+
+from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.experiments.osteoarthritis.cohort import Outcomes, joint_spaces
+from vesalius.experiments.osteoarthritis.methods import Foretold
+
+JOINT = (0.36, 0.62)
+"""Rows of the joint, as shares of the picture's height."""
+BAND = (1.0, 6.0)
+"""Widths in pixels between which identity is looked for: bone, not exposure."""
+
+
+def space_errors(readings: np.ndarray, own: Outcomes, names: tuple[str, ...]) -> np.ndarray:
+    """Absolute error of each patient's joint spaces in mm, the mean of both sides, `(P,)`."""
+    gap = np.abs(readings - joint_spaces(own.last, names))
+    each: np.ndarray = gap.mean(axis=1)
+    return each
+
+
+def future_figures(
+    method: str, told: Foretold, own: Outcomes, names: tuple[str, ...],
+    against: dict[str, np.ndarray],
+) -> dict[str, Figure]:  # fmt: skip
+    """Error, likeness and identity of one method.
+
+    Args:
+        method: its name.
+        told: what it says.
+        own: patients.
+        names: of the joint spaces.
+        against: errors of other methods by name, `(P,)`; the difference to each is told.
+    """
+    found: dict[str, Figure] = {}
+    if told.readings is not None:
+        errors = space_errors(told.readings, own, names)
+        found[f"future/{method}/joint_space_mae_mm"] = mean_figure(errors, "mm")
+        for other, theirs in against.items():
+            if other != method:
+                found[f"future/{method}_minus_{other}/joint_space_mae_mm"] = bootstrapped(
+                    [errors - theirs], np.mean, "mm"
+                )
+    if told.pictures is not None:
+        true = own.last.images[:, 0].astype(float)
+        found[f"future/{method}/ssim"] = mean_figure(ssim_in_joint(told.pictures[:, 0], true), "")
+        found[f"future/{method}/identity_rank1"] = mean_figure(
+            recognised(told.pictures[:, 0], true), ""
+        )
+    return found
+
+
+def ssim_in_joint(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Structural similarity in the rows of the joint of pictures `(P, S, S)`, `(P,)`."""
+    rows = slice(*(round(share * first.shape[1]) for share in JOINT))
+    window = min(7, (rows.stop - rows.start) // 2 * 2 - 1)
+    return np.array([
+        structural_similarity(a[rows].astype(float), b[rows], data_range=1.0, win_size=window)
+        for a, b in zip(first, second, strict=True)
+    ])  # fmt: skip
+
+
+def recognised(foretold: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Whether each foretold picture is nearest to the true one of its own patient, `(P,)`.
+
+    By correlation of detail, all patients being candidates.
+
+    >>> pictures = np.random.default_rng(0).random((5, 16, 16))
+    >>> recognised(pictures, pictures).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    one, two = _detail(foretold), _detail(true)
+    nearest = (one @ two.T).argmax(axis=1)
+    found: np.ndarray = (nearest == np.arange(len(true))).astype(float)
+    return found
+
+
+def _detail(pictures: np.ndarray) -> np.ndarray:
+    fine, coarse = (
+        np.stack([ndimage.gaussian_filter(one, width) for one in pictures.astype(float)])
+        for width in BAND
+    )
+    flat = (fine - coarse).reshape(len(pictures), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    scaled: np.ndarray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    return scaled

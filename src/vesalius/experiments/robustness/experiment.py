@@ -1,0 +1,227 @@
+"""The experiment of classifiers that can be read, for one kind of data after the other.
+
+After Han et al. 2021 ("Advancing diagnostic performance and clinical usability of neural networks
+via adversarial training and dual batch normalization"); honest routing, masks that are known and
+what maps must beat are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+
+from vesalius.evidence.discrimination import auc_figure, mean_auc
+from vesalius.evidence.figure import Figure, Results
+from vesalius.experiments.robustness.discrimination import Trained, discrimination_figures
+from vesalius.experiments.robustness.pointing import pointing_figures, readable_path
+from vesalius.experiments.robustness.recipe import ARMS, Data, RobustnessRecipe
+from vesalius.experiments.robustness.routing import (
+    honest_scores,
+    published_scores,
+    strongest_scores,
+)
+from vesalius.experiments.stages import Stages
+from vesalius.experiments.strands import Measured, Work, run_strands
+from vesalius.methods.classification.method import Classification, ClassificationData
+from vesalius.methods.classification.pipeline import ClassificationPipeline
+from vesalius.methods.classification.recipe import ClassificationRecipe
+from vesalius.methods.classification.training import Training, first_stage, untrained
+from vesalius.phantoms.cohorts.findings import write_findings
+from vesalius.scans.classified import Classified
+from vesalius.scans.classified_layouts import read_cohort
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.writing import make_folder, write_text
+from vesalius.training.fit import fit, plan_fit
+from vesalius.training.method import Reading
+
+ROUTINGS = {"published": published_scores, "honest": honest_scores}
+CURVE = ("training", "routing", "epsilon", "auc")
+
+
+def run_robustness(
+    out: str | Path,
+    recipe: RobustnessRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the experiment, or go on with one that was killed, and write `results.json`.
+
+    Args:
+        out: folder; for each kind of data `real/`, `test/`, `external/`, one run an arm and seed,
+            and `curve.csv` appear in a folder of its name.
+        recipe: settings.
+        progress: told after each case and step.
+        finished: called after each stage.
+    """
+    alike = recipe.changed(data=())  # a folder may be given other data later
+    stages = Stages(out, alike.digest)
+    strands: dict[str, Mapping[str, Work]] = {
+        data: _DataExperiment(stages.folder / data, data, recipe, progress).stages
+        for data in recipe.data
+    }
+    results = Results("robustness", recipe.preset, recipe.seed, True, {}, {})
+    return run_strands(stages, results, strands, finished, costs)
+
+
+def costs(data: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
+    """What the other trainings took, as a multiple of the standard one over as many steps.
+
+    >>> costs("ct", {"standard": 2.0, "dual": 9.0})
+    {'dual/cost': Figure(value=4.5, unit='times', n=1, ci95=None, sd=None)}
+    """
+    if "standard" not in seconds:
+        return {}
+    return {
+        f"{arm}/cost": Figure(seconds[arm] / seconds["standard"], "times", 1)
+        for arm in ARMS[1:]
+        if arm in seconds
+    }
+
+
+class _DataExperiment:
+    """One kind of data: stages that write files, each with what was measured of it."""
+
+    def __init__(
+        self, folder: Path, data: Data, recipe: RobustnessRecipe, progress: Progress
+    ) -> None:
+        self.folder, self.data, self.recipe, self.progress = folder, data, recipe, progress
+        self.own = recipe.of(data)
+        work: dict[str, Callable[[], dict[str, Figure] | Measured]] = {
+            "phantoms": self._phantoms, "first stage": self._first,
+            **{arm: partial(self._fit, arm) for arm in ARMS},
+            "discrimination": self._discrimination, "robustness": self._robustness,
+            "saliency": self._saliency,
+        }  # fmt: skip
+        self.stages = {stage: partial(self._do, one) for stage, one in work.items()}
+        self._read: dict[str, Classified] = {}
+
+    def _do(self, work: Callable[[], dict[str, Figure] | Measured]) -> Measured:
+        """Work through a stage; what it was done with is told beside its figures."""
+        done = work()
+        figures, notes = done if isinstance(done, tuple) else (done, {})
+        return figures, notes | {
+            "headline": list(self.own.headline), "cases": self.own.cases,
+            "seeds": self.recipe.seeds, "primary_epsilon": self.recipe.primary,
+            "labels": list(self._images("test").labels),
+        }  # fmt: skip
+
+    def _phantoms(self) -> dict[str, Figure]:
+        recipe, own = self.recipe, self.own
+        for name, count, seed, scanner in (
+            ("real", own.cases, recipe.seed, "home"),
+            ("test", own.test_cases or recipe.test_cases, recipe.seed + 1000, "home"),
+            ("external", recipe.external_cases, recipe.seed + 2000, "other"),
+        ):
+            write_findings(
+                own.kind, self.folder / name, count, seed, own.side,
+                "home" if scanner == "home" else "other", workers=recipe.workers,
+                progress=self.progress,
+            )  # fmt: skip
+        return {}
+
+    def _images(self, name: str) -> Classified:
+        if name not in self._read:
+            cohort = Cohort.open(self.folder / name, labelled=False)
+            self._read[name] = read_cohort(cohort, (), self.own.side, self.progress)
+        return self._read[name]
+
+    def _data(self, arm: Training, seed: int) -> ClassificationData:
+        recipe = ClassificationRecipe(
+            preset=self.recipe.preset, seed=self.recipe.seed + seed,
+            classifier=self.recipe.training(self.data, arm),
+        )  # fmt: skip
+        return Classification().read(self._images("real"), recipe, Reading())
+
+    def _first(self) -> dict[str, Figure]:
+        """The fit that all arms of a seed begin with."""
+        for seed in range(self.recipe.seeds):
+            path = self._begun(seed)
+            if not path.is_file():
+                data = self._data("standard", seed)
+                network = first_stage(
+                    data.training, data.held_out, data.recipe.classifier, data.recipe.seed,
+                    make_folder(path.parent), self.progress,
+                )  # fmt: skip
+                state = network.state_dict()
+                save_file({name: value.contiguous() for name, value in state.items()}, path)
+        return {}
+
+    def _begun(self, seed: int) -> Path:
+        return self.folder / "begun" / f"{seed}" / "classifier.safetensors"
+
+    def _fit(self, arm: Training) -> dict[str, Figure]:
+        for seed in range(self.recipe.seeds):
+            data = self._data(arm, seed)
+            seen = data.fingerprint
+            network = untrained(
+                data.recipe.classifier, seen.channels, len(seen.labels), len(seen.shape)
+            )
+            network.load_state_dict(load_file(self._begun(seed)))
+            ready = plan_fit(Classification(), replace(data, first=network))
+            fit(ready, self._run(arm, seed), self.progress)
+        return {}
+
+    def _run(self, arm: Training, seed: int) -> Path:
+        return self.folder / "runs" / f"{arm}-{seed}"
+
+    @property
+    def _arms(self) -> Trained:
+        seeds = range(self.recipe.seeds)
+        return {
+            arm: [ClassificationPipeline.open(self._run(arm, s)) for s in seeds] for arm in ARMS
+        }
+
+    def _discrimination(self) -> dict[str, Figure]:
+        return discrimination_figures(
+            self._arms, self._images("test"), self._images("external"), self.recipe.resamples
+        )
+
+    def _robustness(self) -> dict[str, Figure]:
+        """The curve over the size of the change, and the worst at the primary one."""
+        recipe = self.recipe
+        test = self._images("test")
+        images = test.taken(range(min(recipe.attacked_cases, len(test))))
+        found: dict[str, Figure] = {}
+        lines: list[tuple[str, ...]] = [CURVE]
+        sizes = np.linspace(0, recipe.largest, recipe.epsilons)
+        told = f"attacking {self.data}"
+        for arm, trained in self._arms.items():
+            for epsilon in followed(sizes, f"{told}, {arm}", len(sizes), self.progress):
+                attack = recipe.classifier.attack.changed(
+                    epsilon=float(epsilon), steps=recipe.attack_steps
+                )
+                for routing, scores in ROUTINGS.items():
+                    if routing == "published" and arm != "dual":
+                        continue  # of one path: both are the same
+                    looked_at = trained[: recipe.curve_seeds]
+                    every = np.stack([scores(one.network, images, attack) for one in looked_at])
+                    area = mean_auc(every, images.targets)
+                    lines.append((arm, routing, f"{epsilon:.4g}", f"{area:.5f}"))
+            at = recipe.classifier.attack.changed(epsilon=recipe.primary, steps=recipe.attack_steps)
+            strong = at.changed(steps=recipe.strong_steps, restarts=recipe.strong_restarts)
+            for name, scores, attack in (
+                ("robust_auc_published", published_scores, at),
+                ("robust_auc_honest", strongest_scores, strong),
+            ):
+                every = np.stack([scores(one.network, images, attack) for one in trained])
+                figure = auc_figure(every, images.targets, resamples=recipe.resamples)
+                found[f"{arm}/{name}"] = figure
+        self._write_curve(lines)
+        return found
+
+    def _write_curve(self, lines: list[tuple[str, ...]]) -> None:
+        write_text(self.folder / "curve.csv", "\n".join(",".join(line) for line in lines) + "\n")
+
+    def _saliency(self) -> Measured:
+        arms, headline = self._arms, self.own.headline
+        path = readable_path(arms["dual"], self._data("dual", 0).held_out, headline)
+        figures = pointing_figures(
+            arms, self._images("real"), self._images("test"), headline, path
+        )  # fmt: skip
+        return figures, {"map_path": path}

@@ -1,0 +1,140 @@
+"""Do maps show where the disease is? Each training's, and what any of them must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import nn
+
+from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.evidence.localisation import (
+    pixel_precision,
+    pointing_game,
+    rank_likeness,
+    share_inside,
+)
+from vesalius.experiments.robustness.discrimination import Trained
+from vesalius.methods.classification.pipeline import ClassificationPipeline
+from vesalius.methods.classification.saliency import METHODS, Method, randomised, saliency
+from vesalius.networks.dual_norm import Path
+from vesalius.scans.classified import Classified
+
+MEASURES = {
+    "pointing_game": pointing_game, "saliency_in_mask": share_inside,
+    "pixel_precision": pixel_precision,
+}  # fmt: skip
+Rows = dict[str, dict[str, np.ndarray]]
+"""Of each measure and label, one value for each image that shows it."""
+
+
+def readable_path(
+    trained: Sequence[ClassificationPipeline], held_out: Classified, headline: Sequence[str]
+) -> Path:
+    """The path of dual networks whose maps lie more inside the masks of held-out images.
+
+    Which one does differs: of radiographs the adversarial path, of small volumes the clean one.
+    """
+
+    def inside(path: Path) -> float:
+        rows = _averaged([_measured(one.network, held_out, path) for one in trained])
+        shares = rows["saliency_in_mask"]
+        told = [shares[name] for name in headline if name in shares]
+        return float(np.concatenate(told).mean()) if told else 0.0
+
+    return "clean" if inside("clean") > inside("adversarial") else "adversarial"
+
+
+def pointing_figures(
+    arms: Trained, training: Classified, test: Classified, headline: Sequence[str], path: Path
+) -> dict[str, Figure]:
+    """Pointing game, share inside the mask and average precision of every training's maps.
+
+    Maps are input gradients; a network with two paths is looked at through both, and told through
+    one of them. Beside them what they must beat: the mean mask of the training images, which
+    ignores the image, and other methods on the standard network; and how much of a map is left
+    when weights are drawn anew.
+
+    Args:
+        arms: trainings of each seed.
+        training: for the mean masks.
+        test: unseen images with masks.
+        headline: labels that are told together.
+        path: through which dual networks are told, see `readable_path`.
+    """
+    assert test.masks is not None and training.masks is not None
+    found: dict[str, Figure] = {}
+    paths: tuple[Path, ...] = ("clean", "adversarial")
+    each: dict[str, list[Rows]] = {
+        f"dual_{own}": [_measured(one.network, test, own) for one in arms["dual"]] for own in paths
+    }
+    every = {
+        arm: [_measured(one.network, test, "clean") for one in trained]
+        for arm, trained in arms.items() if arm != "dual"
+    } | {"dual": each[f"dual_{path}"]} | each  # fmt: skip
+    for method in METHODS[1:]:
+        every[f"standard_{method}"] = [
+            _measured(arms["standard"][0].network, test, "clean", method)
+        ]
+    shown = training.targets == 1
+    means = [training.masks[shown[:, k], k].mean(axis=0) for k in range(len(test.labels))]
+    every["mean_mask"] = [
+        _rows(test, lambda images, column: np.stack([means[column]] * len(images)))
+    ]
+    pooled = {arm: _averaged(rows) for arm, rows in every.items() if rows}
+    for arm, rows in pooled.items():
+        for measure, labels in rows.items():
+            told = np.concatenate([labels[name] for name in headline if name in labels])
+            found[f"{arm}/{measure}"] = mean_figure(told, "")
+            for label, values in labels.items():
+                found[f"{arm}/{measure}/{label}"] = mean_figure(values, "")
+    for measure in MEASURES:
+        gaps = np.concatenate([
+            pooled["dual"][measure][name] - pooled["standard"][measure][name]
+            for name in headline if name in pooled["dual"][measure]
+        ])  # fmt: skip
+        found[f"dual_minus_standard/{measure}"] = bootstrapped([gaps], np.mean, "")
+    return found | _sanity(arms, test, path)
+
+
+def _measured(
+    network: nn.Module, test: Classified, path: Path, method: Method = "gradient"
+) -> Rows:
+    return _rows(test, lambda images, column: saliency(network, images, column, method, path))
+
+
+def _rows(test: Classified, draw: Callable[[np.ndarray, int], np.ndarray]) -> Rows:
+    """Every measure of the maps that are drawn of the images which show a label."""
+    assert test.masks is not None
+    rows: Rows = {measure: {} for measure in MEASURES}
+    for column, label in enumerate(test.labels):
+        chosen = np.flatnonzero(test.masks[:, column].reshape(len(test), -1).any(axis=1))
+        if not len(chosen):
+            continue
+        maps, masks = draw(test.images[chosen], column), test.masks[chosen, column]
+        for measure, function in MEASURES.items():
+            rows[measure][label] = function(maps, masks)
+    return rows
+
+
+def _averaged(seeds: Sequence[Rows]) -> Rows:
+    """The mean over trainings, image by image."""
+    return {
+        measure: {
+            label: np.mean([one[measure][label] for one in seeds], axis=0) for label in labels
+        }
+        for measure, labels in seeds[0].items()
+    }
+
+
+def _sanity(arms: Trained, test: Classified, path: Path) -> dict[str, Figure]:
+    """Rank correlation of maps with those of the same network with fresh weights."""
+    found = {}
+    images = test.images[: min(50, len(test))]
+    for arm, trained in arms.items():
+        network = trained[0].network
+        own, fresh = (
+            saliency(n, images, 0, path=path) for n in (network, randomised(network, seed=0))
+        )
+        found[f"{arm}/randomised_likeness"] = mean_figure(rank_likeness(own, fresh), "")
+    return found

@@ -1,0 +1,75 @@
+"""Stages of an experiment: each is done once, timed, and skipped when a killed run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from vesalius.scans.fault import Refused
+from vesalius.scans.formats.json_file import read_json, write_json
+from vesalius.scans.output import hold
+from vesalius.scans.writing import make_folder
+
+FORMAT = 1
+
+
+class _Before(BaseModel):
+    """What an earlier process left."""
+
+    settings: str
+    seconds: dict[str, float] = Field(default_factory=dict)
+    done: list[str] = Field(default_factory=list)
+
+
+class Stages:
+    """Keeps `stages.json`: the settings of the experiment, and the seconds each stage took.
+
+    Args:
+        folder: of the experiment.
+        settings: digest of all settings; a folder of other settings is refused.
+        finished: called after each stage with its name.
+
+    >>> import tempfile; folder = Path(tempfile.mkdtemp())
+    >>> Stages(folder, "abc").run("greet", lambda: print("hello"))
+    hello
+    >>> Stages(folder, "abc").run("greet", lambda: print("hello"))
+    """
+
+    def __init__(
+        self, folder: str | Path, settings: str, finished: Callable[[str], None] = lambda name: None
+    ) -> None:
+        self.folder = make_folder(folder)
+        self._file = self.folder / "stages.json"
+        if not self._file.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
+            fault = "holds files of something else"
+            raise Refused(self.folder, fault, "choose a new or empty folder")
+        hold(self.folder)
+        self._finished = finished
+        before = _Before(settings=settings)
+        if self._file.exists():
+            before = read_json(self._file, _Before, "choose a new folder", FORMAT)
+            if before.settings != settings:
+                fault = "holds an experiment with other settings"
+                raise Refused(self.folder, fault, "choose a new folder")
+        self._settings = settings
+        self.seconds = dict(before.seconds)
+        self._done = list(before.done)
+        self._write()
+
+    def run(self, name: str, work: Callable[[], object]) -> None:
+        """Do the work of a stage unless it was done. Time spent before a kill is not counted."""
+        if name in self._done:
+            return
+        start = time.monotonic()
+        work()
+        self.seconds[name] = time.monotonic() - start
+        self._done.append(name)
+        self._write()
+        self._finished(name)
+
+    def _write(self) -> None:
+        content = {"settings": self._settings, "seconds": self.seconds, "done": self._done}
+        write_json(self._file, content, FORMAT)

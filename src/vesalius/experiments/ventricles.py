@@ -1,0 +1,265 @@
+"""The experiment of guided synthesis: can drawn scans mend a cohort that lacks large ventricles?
+
+The arms and the test on unseen patients with enlarged ventricles follow Ruschke et al. 2024
+(arXiv 2411.01351); the control of resampled real cases and the audits are added.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vesalius.evidence.control import control_figures
+from vesalius.evidence.copies import CopySearch
+from vesalius.evidence.figure import Figure, Results, bootstrapped
+from vesalius.experiments.prove import ProveRecipe, prove
+from vesalius.experiments.stages import Stages
+from vesalius.methods.guided import recipe as guided
+from vesalius.methods.guided.method import Guided
+from vesalius.methods.guided.pipeline import GuidedPipeline
+from vesalius.methods.guided.sampling import GuidedSampler
+from vesalius.methods.segmentation import training as segmentation
+from vesalius.phantoms.brain import ATTRIBUTE
+from vesalius.phantoms.cohorts.organs import write_brains
+from vesalius.sampling.cohort import sample_cohort
+from vesalius.sampling.rejection import Draw, case_requests, first_draws
+from vesalius.scans.cohort import Cohort, update_table
+from vesalius.scans.cohort_writer import CohortWriter
+from vesalius.scans.progress import Progress, silent
+from vesalius.scans.split import split_by_subject
+from vesalius.scans.writing import write_text
+from vesalius.training.fit import fit, prepare
+from vesalius.training.method import Reading
+from vesalius.training.recipe import Settings
+from vesalius.training.requests import even_requests, missing_values, subsample
+from vesalius.training.run import Run
+from vesalius.training.seeds import seed_for
+
+STRIP_ML = (20.0, 40.0, 80.0, 160.0)
+TRIES = 20
+
+
+class VentriclesRecipe(Settings):
+    """Settings of the whole experiment.
+
+    Attributes:
+        cases: phantoms in the skewed cohort, a tenth of them held out of every fit.
+        test_cases: unseen phantoms with ventricles of `test_range_ml`.
+        wanted_ml: range over which the cohort is balanced.
+        control_cases: requests, evenly over the range, for requested against measured.
+        synthetic_cases: drawn to balance the cohort.
+        guidance_scales: compared by control without rejection.
+        workers: processes that draw phantoms.
+    """
+
+    preset: str = "demo"
+    seed: int = 0
+    cases: int = 180
+    test_cases: int = 40
+    test_range_ml: tuple[float, float] = (60.0, 160.0)
+    wanted_ml: tuple[float, float] = (20.0, 160.0)
+    spacing_mm: float = 3.0
+    control_cases: int = 64
+    synthetic_cases: int = 160
+    guidance_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 5.0)
+    workers: int = 2
+    synthesis: guided.GuidedRecipe = guided.PRESETS["demo"]
+    segmenter: segmentation.SegmenterRecipe = segmentation.PRESETS["demo"]
+
+
+PRESETS = {
+    "smallest": VentriclesRecipe(
+        preset="smallest", cases=12, test_cases=3, spacing_mm=8.0, control_cases=4,
+        synthetic_cases=4, guidance_scales=(1.0,), workers=1, wanted_ml=(15.0, 40.0),
+        synthesis=guided.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
+    ),
+    "demo": VentriclesRecipe(),
+    "workstation": VentriclesRecipe(
+        preset="workstation", cases=1000, spacing_mm=2.0, synthetic_cases=1000, test_cases=100,
+        workers=16, synthesis=guided.PRESETS["workstation"],
+        segmenter=segmentation.PRESETS["workstation"],
+    ),
+    "paper": VentriclesRecipe(
+        preset="paper", cases=10_000, spacing_mm=1.0, synthetic_cases=1000, test_cases=42,
+        workers=16, synthesis=guided.PRESETS["paper"], segmenter=segmentation.PRESETS["paper"],
+    ),
+}  # fmt: skip
+
+
+def run_ventricles(
+    out: str | Path,
+    recipe: VentriclesRecipe,
+    progress: Progress = silent,
+    finished: Callable[[str], None] = lambda name: None,
+) -> Results:
+    """Run the experiment, or go on with one that was killed, and write `results.json`.
+
+    Args:
+        out: folder; `real/`, `unseen/`, `run/`, `control/`, `balanced/`, `strip/` and `proof/`
+            appear in it.
+        recipe: settings.
+        progress: told after each case and step.
+        finished: called after each stage, for whoever wants to look early.
+    """
+    stages = Stages(out, recipe.digest, finished)
+    folder = stages.folder
+    low, high = recipe.wanted_ml
+
+    def phantoms() -> None:
+        cohort = write_brains(
+            folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm,
+            workers=recipe.workers, progress=progress,
+        )  # fmt: skip
+        shares = {"train": 0.9, "val": 0.1}
+        write_split(cohort, shares, recipe.seed)
+
+    def unseen() -> None:
+        write_brains(
+            folder / "unseen", recipe.test_cases, recipe.seed + 1, recipe.spacing_mm,
+            recipe.test_range_ml, split="test", workers=recipe.workers, progress=progress,
+        )  # fmt: skip
+
+    stages.run("phantoms", phantoms)
+    stages.run("unseen phantoms", unseen)
+    real, test = Cohort.open(folder / "real"), Cohort.open(folder / "unseen")
+
+    def fitting() -> None:
+        prepared = prepare(Guided(), real, recipe.synthesis, Reading(progress))
+        fit(prepared, folder / "run", progress)
+
+    stages.run("fit", fitting)
+    run = Run.open(folder / "run", guided.GuidedRecipe)
+    asked = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
+
+    def control() -> None:
+        first = case_requests(run, asked, recipe.seed)
+        for scale in recipe.guidance_scales:
+            pipeline = GuidedPipeline(run, scale, calibrated=False)
+            draws = first_draws(GuidedSampler(pipeline), first, progress)
+            write_draws(draws, folder / f"control_guidance_{scale:g}.csv")
+        sampler = GuidedSampler(GuidedPipeline(run))
+        write_draws(first_draws(sampler, first, progress), folder / "control_once.csv")
+        made = sample_cohort(sampler, first, folder / "control", TRIES, progress=progress)
+        write_draws(made.draws, folder / "control.csv")
+
+    def balance() -> None:
+        present = real.values(ATTRIBUTE, real.of_split("train"))
+        wanted = missing_values(present, ATTRIBUTE, low, high, recipe.seed)
+        wanted = subsample(wanted, recipe.synthetic_cases, recipe.seed)
+        gate = CopySearch.of(real, labelled=True, progress=progress)
+        made = sample_cohort(
+            GuidedSampler(GuidedPipeline(run)), case_requests(run, wanted, recipe.seed + 1),
+            folder / "balanced", TRIES, gate, progress=progress,
+        )  # fmt: skip
+        write_draws(made.draws, folder / "balanced.csv")
+
+    def strip() -> None:
+        one_seed(run, folder / "strip", [ml for ml in STRIP_ML if low <= ml <= high], recipe.seed)
+
+    stages.run("control", control)
+    stages.run("balance", balance)
+    stages.run("strip", strip)
+    proof = ProveRecipe(
+        preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed, segmenter=recipe.segmenter
+    )
+    proven: list[Results] = []
+
+    def proving() -> None:
+        balanced = Cohort.open(folder / "balanced")
+        proven.append(prove(real, balanced, test, folder / "proof", proof, progress, finished))
+
+    stages.run("proof", proving)
+    figures: dict[str, Figure] = {}
+    figures |= _control_figures(folder, recipe)
+    if not proven:
+        proving()
+    figures |= proven[0].figures
+    seen = run.fingerprint.attribute(ATTRIBUTE)
+    notes: dict[str, Any] = proven[0].notes | {
+        "seen_ml": [seen.low, seen.high],
+        "extrapolated": [ml for ml in recipe.wanted_ml if not seen.holds(ml)],
+        "label_autoencoder": recipe.synthesis.chosen_label_autoencoder(run.fingerprint.cases),
+        "run": run.name,
+    }
+    for name, seconds in stages.seconds.items():
+        figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
+    results = Results("ventricles", recipe.preset, recipe.seed, True, figures, notes)
+    results.write(folder)
+    return results
+
+
+def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:
+    """Write a split by subject into `cases.csv` of a cohort."""
+    placed = split_by_subject(cohort.cases, shares, seed)
+    update_table(cohort, {"split": {case.name: case.split for case in placed}})
+    return Cohort(cohort.folder, cohort.description, placed, cohort.faults)
+
+
+def one_seed(run: Run, out: Path, volumes_ml: Sequence[float], seed: int) -> None:
+    """The same patient at several volumes: one noise for labels and one for the image."""
+    pipeline = GuidedPipeline(run)
+    made = {"command": "one seed", "run": run.name, "seed": seed}
+    with CohortWriter(out, run.fingerprint.description, [ATTRIBUTE], made) as writer:
+        for ml in volumes_ml:
+            label_map = pipeline.label_map([ml], seed_for(seed, "strip"))
+            scan = pipeline.image(label_map, seed_for(seed, "strip image"))
+            attribute = run.fingerprint.attribute(ATTRIBUTE).attribute
+            measured = {ATTRIBUTE: attribute.of(label_map, run.fingerprint.labels)}
+            writer.add(
+                f"strip_{ml:03.0f}", scan, f"strip-{seed}", measured,
+                provenance={"synthetic": True, "run": run.name, "seed": seed,
+                            "request": {ATTRIBUTE: ml}, "measured": measured, "parent": None},
+            )  # fmt: skip
+        writer.finish()
+
+
+def write_draws(draws: Sequence[Draw], path: Path) -> None:
+    """Every draw with its request, its measurement and whether it was taken."""
+    lines = ["case,attempt,attribute,requested,measured,accepted,copy"]
+    for draw in draws:
+        for name, asked in draw.requested.items():
+            row = asdict(draw)
+            measured = draw.measured[name]
+            lines.append(
+                f"{row['case']},{row['attempt']},{name},{asked:.6g},{measured:.6g},"
+                f"{int(draw.accepted)},{int(draw.copy)}"
+            )
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_draws(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Requested, measured and whether accepted, each `(N,)`, of every draw."""
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return (
+        np.array([float(row["requested"]) for row in rows]),
+        np.array([float(row["measured"]) for row in rows]),
+        np.array([row["accepted"] == "1" for row in rows]),
+    )
+
+
+def _control_figures(folder: Path, recipe: VentriclesRecipe) -> dict[str, Figure]:
+    """Control after the loop, at the first draw, and uncalibrated at each scale of guidance."""
+    asked, measured, accepted = read_draws(folder / "control.csv")
+    found = {
+        f"control/{k}": v
+        for k, v in control_figures(asked[accepted], measured[accepted], "mL").items()
+    }
+    found["control/acceptance"] = bootstrapped([accepted.astype(float)], np.mean, "")
+    with (folder / "balanced.csv").open(newline="") as stream:
+        copies = np.array([float(row["copy"]) for row in csv.DictReader(stream)])
+    found["control/copies_rejected"] = bootstrapped([copies], np.mean, "")
+    found["control/met"] = Figure(
+        float(accepted.sum()) / recipe.control_cases, "", recipe.control_cases
+    )
+    for name in ("once", *(f"guidance_{scale:g}" for scale in recipe.guidance_scales)):
+        asked, measured, met = read_draws(folder / f"control_{name}.csv")
+        own = control_figures(asked, measured, "mL")
+        found |= {f"control/{name}/{k}": v for k, v in own.items()}
+        found[f"control/{name}/acceptance"] = bootstrapped([met.astype(float)], np.mean, "")
+    return found

@@ -1,0 +1,222 @@
+"""Does pre-training on drawn volumes teach? The arms, their controls, and paired seeds."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.evidence.figure import Figure, student_mean
+from vesalius.experiments.volumes.recipe import (
+    MAIN_ARMS,
+    Arm,
+    OrganRecipe,
+    VolumesExperimentRecipe,
+)
+from vesalius.methods.pretraining.method import seen_images
+from vesalius.methods.pretraining.training import pretrain
+from vesalius.methods.segmentation.training import TrainingScans, fit_segmenter
+from vesalius.networks.segmenter import Segmenter
+from vesalius.phantoms.deformation import smooth_noise
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.progress import Progress
+from vesalius.scans.writing import make_folder, write_text
+from vesalius.training.device import fabric_for
+
+COLUMNS = ("fraction", "arm", "seed", "case", "dice")
+
+
+class Teaching:
+    """Pre-trainings and fine-tunings of one organ, each done once.
+
+    For a seed and a fraction all arms see the same labelled cases, in the same order, for the same
+    number of steps; only what the network begins from differs, and for the arm `longer` the number
+    of steps, to which those of pre-training are added.
+
+    Args:
+        folder: of the organ.
+        recipe: of the experiment.
+        organ: what differs between organs.
+        real: cohort whose label maps are used, the labelled cases first.
+        synthetic: drawn volumes.
+        test: unseen labelled cases.
+        progress: told after each step.
+    """
+
+    def __init__(
+        self, folder: Path, recipe: VolumesExperimentRecipe, organ: OrganRecipe, real: Cohort,
+        synthetic: Cohort, test: Cohort, progress: Progress,
+    ) -> None:  # fmt: skip
+        self.folder, self.recipe, self.organ = make_folder(folder / "teaching"), recipe, organ
+        self.real, self.synthetic, self.test, self.progress = real, synthetic, test, progress
+        self.labels = real.description.labels
+        self.table = self.folder / "dice.csv"
+        self._begun: dict[Arm, Segmenter | None] = {}
+
+    def run(self) -> None:
+        """Fine-tune every arm at every fraction, and write `dice.csv`."""
+        labelled = self._scans(self.real, self.recipe.labelled_cases)
+        test = self._scans(self.test, self.recipe.test_cases)
+        done = {(row["fraction"], row["arm"], row["seed"]) for row in read_dice(self.table)}
+        for fraction in self.recipe.fractions:
+            primary = fraction == self.recipe.primary
+            for seed in range(self.recipe.primary_seeds if primary else self.recipe.seeds):
+                chance = np.random.default_rng([self.recipe.seed, seed])
+                rows = chance.permutation(len(labelled))[: self.recipe.labelled(fraction)]
+                controlled = primary and seed < self.recipe.control_seeds
+                for arm in (*MAIN_ARMS, *(self.recipe.controls if controlled else ())):
+                    if (f"{fraction:g}", arm, str(seed)) not in done:
+                        network = self._fine_tuned(arm, labelled.subset(rows.tolist()), seed)
+                        self._keep(fraction, arm, seed, self._scores(network, test))
+
+    def _fine_tuned(self, arm: Arm, scans: TrainingScans, seed: int) -> Segmenter:
+        """One training of one arm."""
+        recipe = self.recipe.segmenter.changed(mirror=self.organ.mirror)
+        if arm == "longer":
+            steps = recipe.fit.steps + self.longer_by
+            recipe = recipe.changed(fit=recipe.fit.changed(steps=steps))
+        part = f"{arm}_{len(scans)}_{seed}"
+        begun = self.begun(arm)
+        return fit_segmenter(scans, recipe, seed, part, self.folder, self.progress, begun)
+
+    @property
+    def longer_by(self) -> int:
+        """Fine-tuning steps in which as many voxels pass the network as in the pre-training."""
+        recipe, tuned = self.recipe.pretraining, self.recipe.segmenter.fit
+        one = self.test.read_images(self.test.cases[0])
+        sides = seen_images([one], self.organ.working_mm).shape[2:]
+        crop = [min(recipe.crop or side, side) for side in sides]
+        views = 2 * recipe.fit.batch_size * recipe.fit.steps
+        return round(views * math.prod(crop) / (tuned.batch_size * math.prod(sides)))
+
+    def begun(self, arm: Arm) -> Segmenter | None:
+        """The network that an arm begins from, pre-trained once."""
+        if arm in ("scratch", "longer"):
+            return None
+        if arm not in self._begun:
+            recipe = self.recipe.pretraining.changed(seed=self.recipe.seed)
+            part = f"pretraining_{arm}"
+            self._begun[arm] = pretrain(
+                self._volumes(arm), recipe, part, self.folder, self.progress
+            )
+        return self._begun[arm]
+
+    def _volumes(self, arm: Arm) -> Tensor:
+        """What an arm is pre-trained on, as many volumes for each."""
+        count = self.recipe.synthetic_cases
+        cohort = self.real if arm == "real" else self.synthetic
+        scans = [cohort.read_images(case) for case in cohort.cases[:count]]
+        images = seen_images(scans, self.organ.working_mm, self.progress)
+        if arm == "scrambled":
+            return scrambled(images, self.recipe.seed)
+        return noise_like(images, self.recipe.seed) if arm == "noise" else images
+
+    def _scans(self, cohort: Cohort, count: int) -> TrainingScans:
+        scans = [cohort.read(case) for case in cohort.cases[:count]]
+        return TrainingScans(scans, list(self.labels.values()), self.organ.working_mm)
+
+    @torch.no_grad()
+    def _scores(self, network: Segmenter, test: TrainingScans) -> list[float]:
+        """Mean Dice over the target labels of each test case, on the segmenter's own grid."""
+        fabric = fabric_for("bf16-mixed")
+        network.to(fabric.device).eval()
+        numbers = test.label_numbers.tolist()
+        places = [numbers.index(self.labels[name]) for name in self.organ.targets]
+        scores = []
+        for image, truth in zip(test.images, test.labels, strict=True):
+            with fabric.autocast():
+                found = network(image[None].to(fabric.device))[0].argmax(dim=0).cpu()
+            own = [_dice(found == place, truth == place) for place in places]
+            scores.append(float(np.mean(own)))
+        return scores
+
+    def _keep(self, fraction: float, arm: Arm, seed: int, scores: Sequence[float]) -> None:
+        """Add the scores of one training to the table, all of them or none."""
+        known = self.table.read_text() if self.table.is_file() else ",".join(COLUMNS) + "\n"
+        rows = [
+            f"{fraction:g},{arm},{seed},{case.name},{score:.5f}"
+            for case, score in zip(self.test.cases, scores, strict=False)
+        ]
+        write_text(self.table, known + "\n".join(rows) + "\n")
+
+
+def teaching_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, Figure]:
+    """Dice of each arm at each fraction, and paired gains at the primary one.
+
+    The unit of every interval is a training: its labelled cases, its initial weights and its order
+    differ from those of the next, and its Dice is the mean over the test cases.
+    """
+    means: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for row in read_dice(table):
+        own = means.setdefault((row["fraction"], row["arm"]), {})
+        own.setdefault(int(row["seed"]), []).append(float(row["dice"]))
+    found: dict[str, Figure] = {}
+    for (fraction, arm), seeds in means.items():
+        values = np.array([np.mean(seeds[seed]) for seed in sorted(seeds)])
+        found[f"pretraining/{fraction}/{arm}/dice"] = student_mean(values, "Dice")
+    primary = f"{recipe.primary:g}"
+
+    def gain(arm: str, over: str) -> Figure:
+        ours, theirs = means[primary, arm], means[primary, over]
+        both = sorted(ours.keys() & theirs.keys())
+        gaps = [float(np.mean(ours[seed]) - np.mean(theirs[seed])) for seed in both]
+        return student_mean(np.array(gaps), "Dice")
+
+    arms = {arm for fraction, arm in means if fraction == primary}
+    if "synthetic" in arms and "scratch" in arms:
+        found["pretraining/primary/dice_gain"] = gain("synthetic", "scratch")
+    for arm in sorted(arms - {"scratch", "synthetic"}):
+        found[f"pretraining/primary/{arm}_gain"] = gain(arm, "scratch")
+        found[f"pretraining/primary/synthetic_minus_{arm}"] = gain("synthetic", arm)
+    return found
+
+
+def read_dice(table: Path) -> list[dict[str, str]]:
+    """Rows of `dice.csv`, none if there is no such file."""
+    if not table.is_file():
+        return []
+    with table.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def scrambled(images: Tensor, seed: int) -> Tensor:
+    """Volumes `(N, C, D, H, W)` whose eight octants have changed places: tissue without anatomy.
+
+    >>> image = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
+    >>> sorted(scrambled(image, 1).flatten().tolist()) == list(range(8))
+    True
+    """
+    chance = torch.Generator().manual_seed(seed)
+    sides = [side // 2 * 2 for side in images.shape[2:]]
+    out = images.clone()
+    halves = [(slice(0, side // 2), slice(side // 2, side)) for side in sides]
+    octants = [(a, b, c) for a in halves[0] for b in halves[1] for c in halves[2]]
+    for row, image in enumerate(images):
+        order = torch.randperm(8, generator=chance).tolist()
+        for here, there in enumerate(order):
+            out[row][:, *octants[here]] = image[:, *octants[there]]
+    return out
+
+
+def noise_like(images: Tensor, seed: int) -> Tensor:
+    """Smooth noise with the histogram of each volume: its values without any shape of it."""
+    chance = torch.Generator().manual_seed(seed)
+    out = torch.empty_like(images)
+    for row, image in enumerate(images):
+        for channel, voxels in enumerate(image):
+            noise = smooth_noise(tuple(voxels.shape), 6.0, 1.0, chance, channels=1)[0]
+            order = noise.flatten().argsort()
+            ranked = torch.empty_like(voxels).flatten()
+            ranked[order] = voxels.flatten().sort().values
+            out[row, channel] = ranked.reshape(voxels.shape)
+    return out
+
+
+def _dice(found: Tensor, truth: Tensor) -> float:
+    both = int(found.sum() + truth.sum())
+    return 2 * int((found & truth).sum()) / both if both else 1.0

@@ -1,0 +1,53 @@
+"""Balancing: which values of an attribute a cohort lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.progress import Progress
+from vesalius.training.requests import Request, missing_values, subsample
+
+if TYPE_CHECKING:
+    from vesalius.methods.guided.pipeline import GuidedPipeline
+
+
+def missing_targets(
+    pipeline: GuidedPipeline, cohort: Cohort, ranges: Mapping[str, tuple[float, float]],
+    count: int | None, seed: int, progress: Progress, faults: list[Fault],
+) -> list[Request]:  # fmt: skip
+    """Targets that bring the histogram of one attribute of the training cases up to uniform.
+
+    Args:
+        pipeline: that shall generate them.
+        cohort: to be balanced.
+        ranges: one attribute with its range.
+        count: how many, picked at random; all that are missing if `None`.
+        seed: of the choice.
+        progress: told after each case.
+        faults: those of cases that are left out are added.
+
+    Raises:
+        Refused: for another cohort than the run was fitted on, or one that lacks nothing.
+    """
+    if not ranges:
+        raise Refused("--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160")
+    if len(ranges) != 1:
+        raise Refused("attribute", f"{len(ranges)} were given", "balance one attribute at a time")
+    cases = [case for case in cohort.cases if case.split in ("", "train")]
+    if not cases:
+        raise Refused(cohort.folder, "has no training case", "mark some as train in cases.csv")
+    sound, wrong = cohort.read_sound(cases, progress)
+    faults += [*cohort.faults, *wrong]
+    if not sound:
+        raise Refused(cohort.folder, "has no sound training case", "mend the cases")
+    for case, scan in sound:
+        pipeline.fingerprint.require_match(cohort, scan, case.name)
+    ((name, (low, high)),) = ranges.items()
+    present = cohort.values(name, [case for case, _ in sound])
+    targets = subsample(missing_values(present, name, low, high, seed), count, seed)
+    if not targets:
+        raise Refused(name, f"is uniform from {low:g} to {high:g} already", "choose another range")
+    return targets

@@ -1,0 +1,58 @@
+"""How a fitted run is calibrated: request against measurement, and the noise texture of images."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from vesalius.methods.guided.calibration import Calibration, label_grain, matching_scale
+from vesalius.methods.guided.pipeline import GuidedPipeline
+from vesalius.methods.guided.sampling import GuidedSampler
+from vesalius.sampling.rejection import case_requests, first_draws
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.training.requests import even_requests
+from vesalius.training.run import Run
+
+
+def calibrate(
+    run: Run, scans: Sequence[LabelledScan], count: int = 40, progress: Progress = silent
+) -> None:
+    """Generate over the range of each attribute, measure, and write `calibration.json` of the run.
+
+    Args:
+        run: with all its weights.
+        scans: some of those it was fitted on, for the noise texture of their images.
+        count: label maps for each attribute.
+        progress: told after each.
+    """
+    pipeline = GuidedPipeline(run, calibrated=False)
+    curves = {}
+    for seen in run.fingerprint.attributes:
+        low = max(seen.low, 0.02 * seen.high)
+        targets = even_requests({seen.name: (low, seen.high)}, count, 0)
+        draws = first_draws(GuidedSampler(pipeline), case_requests(run, targets, 1), progress)
+        pairs = [(d.requested[seen.name], d.measured[seen.name]) for d in draws]
+        requested, measured = np.array(pairs).T
+        curves[seen.name] = (requested, measured)
+    grains = []
+    for index, scan in enumerate(followed(scans, "matching noise texture", len(scans), progress)):
+        placed = run.fingerprint.grid.place(scan)
+        pictures = [
+            placed.channels[0],
+            *(pipeline.image(placed.label_map, index, scale).channels[0] for scale in (0.0, 1.0)),
+        ]
+        labels = placed.label_map.voxels
+        grains.append(
+            [
+                [label_grain(image.oriented("RAS").voxels, labels, number) for image in pictures]
+                for number in run.fingerprint.label_numbers
+            ]
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a label that is thin in every case
+        medians = np.nanmedian(grains, axis=0)
+    scales = tuple(matching_scale(*(float(value) for value in row)) for row in medians)
+    run.note("calibration", Calibration.of(curves, scales).model_dump())

@@ -1,0 +1,198 @@
+"""A loaded run of guided synthesis: label maps for attributes, and images for label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.diffusion.guidance import guided
+from vesalius.diffusion.samplers import ddim, dpm_solver_2m
+from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
+from vesalius.evidence.copies import CopySearch
+from vesalius.methods.guided.balancing import missing_targets
+from vesalius.methods.guided.calibration import Calibration
+from vesalius.methods.guided.model import PARTS, GuidedModel, condition_of
+from vesalius.methods.guided.recipe import GuidedRecipe
+from vesalius.methods.guided.sampling import GuidedSampler
+from vesalius.networks.spade import one_hot
+from vesalius.sampling.case import GeneratedCase
+from vesalius.sampling.rejection import Balancing, case_requests, sample_one
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.progress import Progress
+from vesalius.scans.volume import Volume
+from vesalius.training.device import fabric_for
+from vesalius.training.requests import require_within
+from vesalius.training.run import Run
+
+
+def _calibration(run: Run) -> Calibration | None:
+    """The run's calibration, once it has one."""
+    return run.noted("calibration", Calibration) if run.has_note("calibration") else None
+
+
+class GuidedPipeline:
+    """Generates labelled scans with the networks of a run, one case at a time.
+
+    A case is computed alone, so it depends neither on the others, nor on their order or the place.
+    Called, it generates one whose measured attributes are as requested:
+
+        case = model(ventricle_volume_ml=90, seed=1)
+        case.save("out/case.nii.gz")
+
+    Args:
+        run: a finished run of guided synthesis.
+        guidance: scale of classifier-free guidance; the recipe's if `None`. The calibration of
+            attributes holds for the recipe's scale alone and is left out at any other.
+        calibrated: use the calibration of the run.
+    """
+
+    def __init__(self, run: Run, guidance: float | None = None, calibrated: bool = True) -> None:
+        recipe = run.recipe
+        assert isinstance(recipe, GuidedRecipe)
+        self.run, self.recipe, self.fingerprint = run, recipe, run.fingerprint
+        self.model = GuidedModel(recipe, run.fingerprint)
+        for part in PARTS:
+            run.load(part, self.model.part(part))
+        self.fabric = fabric_for("bf16-mixed")
+        self.model.to(self.fabric.device)
+        self.guidance = recipe.guidance if guidance is None else guidance
+        self.calibration = _calibration(run) if calibrated else None
+        if self.calibration and self.guidance != recipe.guidance:
+            self.calibration = self.calibration.changed(curves={})
+
+    @classmethod
+    def open(cls, folder: str | Path, guidance: float | None = None) -> GuidedPipeline:
+        """Open a run and load its networks."""
+        return cls(Run.open(folder, GuidedRecipe), guidance)
+
+    def __call__(
+        self, *, seed: int = 0, tolerance: float = 0.1, tries: int = 10, extrapolate: bool = False,
+        gate: CopySearch | None = None, **target: float,
+    ) -> GeneratedCase:  # fmt: skip
+        """Generate one case with these attributes.
+
+        Args:
+            seed: of the case.
+            tolerance: largest relative error of a measured attribute.
+            tries: label maps that are generated before the request is given up.
+            extrapolate: allow values outside the training range.
+            gate: training cases that it may not be a copy of.
+            target: attribute values in their own units; those left out are drawn from the normal
+                range of the run.
+
+        Raises:
+            Refused: for an unknown attribute, a value outside the training range, or if no try
+                was within tolerance.
+        """
+        require_within([target], self.fingerprint, extrapolate)
+        return sample_one(GuidedSampler(self, tolerance), target, seed, tries, gate)
+
+    def sampler(
+        self, requested: Sequence[str] = (), tolerance: float = 0.1,
+        guidance: float | None = None,
+    ) -> GuidedSampler:  # fmt: skip
+        """What cohorts are generated with.
+
+        Args:
+            requested: attributes that requests name.
+            tolerance: largest relative error of a measured attribute.
+            guidance: scale of guidance; this pipeline's own if `None`.
+
+        Raises:
+            Refused: where no attribute is requested.
+        """
+        if not requested:
+            raise Refused("--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160")
+        other = self if guidance is None else GuidedPipeline(self.run, guidance)
+        return GuidedSampler(other, tolerance)
+
+    def balancing(
+        self, cohort: Cohort, ranges: Mapping[str, tuple[float, float]], count: int | None,
+        seed: int, tolerance: float | None, extrapolate: bool, progress: Progress,
+        faults: list[Fault],
+    ) -> Balancing:  # fmt: skip
+        """What brings the histogram of one attribute up to uniform."""
+        targets = missing_targets(self, cohort, ranges, count, seed, progress, faults)
+        require_within(targets, self.fingerprint, extrapolate)
+        sampler = GuidedSampler(self, 0.1 if tolerance is None else tolerance)
+        return Balancing(sampler, case_requests(self.run, targets, seed))
+
+    @torch.no_grad()
+    def label_map(self, wanted: list[float], seed: int) -> Volume:
+        """A label map asked to have these attributes, in the order and the units of the run's."""
+        schedule = self.model.schedule
+        shape = self.model.label_autoencoder.code_shape
+        attributes = self.fingerprint.attributes
+        if self.calibration is not None:
+            wanted = [
+                self.calibration.condition(seen.name, value)
+                for seen, value in zip(attributes, wanted, strict=True)
+            ]
+        condition = condition_of([wanted], attributes).to(self.fabric.device)
+        guided_denoiser = guided(
+            self.model.label_denoiser, condition, torch.zeros_like(condition), self.guidance
+        )
+        start = torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed))
+        start = start.to(self.fabric.device)
+        if schedule.name == "linear_flow":
+            code = ddim(guided_denoiser, start, even_levels(self.recipe.label_steps), schedule)
+        else:
+            levels = even_log_snr_levels(schedule, self.recipe.label_steps, 0.995, 0.02)
+            code = dpm_solver_2m(guided_denoiser, start, levels, schedule)
+        denoiser = self.model.label_denoiser
+        code = code * denoiser.code_scale + denoiser.code_mean
+        scores = self.model.label_autoencoder.decode(code)
+        numbers = self.fingerprint.label_numbers[scores.argmax(dim=1)[0].cpu().numpy()]
+        kind = np.uint8 if numbers.max() < 256 else np.int16
+        return self.fingerprint.grid.volume(numbers.astype(kind))
+
+    def image(self, label_map: Volume, seed: int, noise_scale: float | None = None) -> LabelledScan:
+        """An image for a label map of the run's grid.
+
+        Args:
+            label_map: as `label_map` gives it.
+            seed: of contrast, texture and noise.
+            noise_scale: factor on the decoder's spread of each voxel; the calibrated one if
+                `None`, and 0 for the decoder's mean.
+        """
+        numbers = np.searchsorted(self.fingerprint.label_numbers, label_map.oriented("RAS").voxels)
+        indices = torch.from_numpy(numbers.astype(np.int64))[None]
+        rng = torch.Generator().manual_seed(seed)
+        code, maps = self.image_code(indices, rng)
+        with torch.no_grad(), self.fabric.autocast():
+            mean, sd = self.model.image_autoencoder.decode(code, maps)
+        noise = torch.randn(mean.shape, generator=rng).to(mean.device)
+        image = mean + self._noise_scale(indices, noise_scale).to(mean.device) * sd * noise
+        voxels = self.fingerprint.unscaled(image[0].float().cpu().numpy()).astype(np.float32)
+        grid = self.fingerprint.grid
+        return LabelledScan(tuple(grid.volume(channel) for channel in voxels), label_map)
+
+    def _noise_scale(self, indices: Tensor, scale: float | None) -> Tensor:
+        """The factor on the decoder's spread at each voxel `(1, 1, D, H, W)`, or one for all."""
+        if scale is None and self.calibration and self.calibration.noise_scales:
+            return torch.tensor(self.calibration.noise_scales)[indices][:, None]
+        return torch.tensor(1.0 if scale is None else scale)
+
+    @torch.no_grad()
+    def image_code(self, indices: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """An image code for label indices `(1, D, H, W)`, and the labels one-hot."""
+        denoiser, schedule = self.model.image_denoiser, self.model.schedule
+        maps = one_hot(indices.to(self.fabric.device), len(self.fingerprint.labels))
+        coarse = [side // self.model.image_autoencoder.coarseness for side in maps.shape[2:]]
+        start = torch.randn(1, self.recipe.image_code_channels, *coarse, generator=rng)
+        start = start.to(self.fabric.device)
+        with self.fabric.autocast():
+            features = denoiser.network.read_labels(maps)
+            if schedule.name == "linear_flow":
+                levels = even_levels(self.recipe.image_steps)
+                code = ddim(lambda x, t: denoiser(x, t, features), start, levels, schedule)
+            else:
+                levels = even_log_snr_levels(schedule, self.recipe.image_steps, 0.995, 0.02)
+                code = dpm_solver_2m(lambda x, t: denoiser(x, t, features), start, levels, schedule)
+        return code * denoiser.code_scale + denoiser.code_mean, maps

@@ -1,0 +1,64 @@
+"""Candidates of guided synthesis: label maps are measured, and one that fits gets an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vesalius.sampling.rejection import Candidate, CaseRequest, Finished, Sampler
+from vesalius.scans.fault import Refused
+from vesalius.scans.volume import Volume
+from vesalius.training.requests import within
+from vesalius.training.seeds import seed_for
+
+if TYPE_CHECKING:
+    from vesalius.methods.guided.pipeline import GuidedPipeline
+
+
+class GuidedSampler(Sampler[CaseRequest]):
+    """Tries label maps for a request, and makes the image of one that is accepted.
+
+    Args:
+        pipeline: of a run.
+        tolerance: largest relative error of a measured attribute.
+    """
+
+    title = "guided synthesis"
+
+    def __init__(self, pipeline: GuidedPipeline, tolerance: float = 0.1) -> None:
+        if not 0 < tolerance < 1:
+            raise Refused("tolerance", "must lie between 0 and 1", "choose another")
+        self.pipeline, self.tolerance = pipeline, tolerance
+        self.run = pipeline.run
+        self.description = pipeline.fingerprint.description
+        self.attributes = [seen.name for seen in pipeline.fingerprint.attributes]
+        self.settings = {"tolerance": tolerance, "guidance": pipeline.guidance}
+
+    def candidates(self, request: CaseRequest) -> Iterator[Candidate]:
+        """Label maps from one seed after another; attributes left open vary as in the cohort."""
+        fingerprint = self.pipeline.fingerprint
+        for attempt in count():
+            seed = seed_for(request.seed, "labels", attempt)
+            rng = np.random.default_rng(seed)
+            normal = [
+                float(max(0.0, seen.mean + seen.sd * rng.standard_normal()) ** 2)
+                for seen in fingerprint.attributes
+            ]
+            values = dict(zip(self.attributes, normal, strict=True)) | dict(request.target)
+            label_map = self.pipeline.label_map(list(values.values()), seed)
+            measured = {
+                seen.name: seen.attribute.of(label_map, fingerprint.labels)
+                for seen in fingerprint.attributes
+            }
+            met = within(request.target, measured, self.tolerance)
+            yield Candidate(measured, met, partial(self._finished, label_map, measured, request))
+
+    def _finished(
+        self, label_map: Volume, measured: dict[str, float], request: CaseRequest
+    ) -> Finished:
+        scan = self.pipeline.image(label_map, seed_for(request.seed, "image"))
+        return Finished(scan, measured, {})

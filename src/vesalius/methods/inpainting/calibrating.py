@@ -1,0 +1,56 @@
+"""How a fitted run is calibrated: findings of all sizes are set in and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vesalius.methods.inpainting.calibration import SizeCalibration
+from vesalius.methods.inpainting.methods import NETWORK_OF, Method
+from vesalius.methods.inpainting.pipeline import InpaintingPipeline
+from vesalius.methods.inpainting.recipe import InpaintingRecipe
+from vesalius.methods.inpainting.sampling import FindingRequest
+from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.fault import Refused
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.training.run import Run
+
+CALIBRATED_SEVERITIES = (0.2, 0.8)
+CALIBRATED_GUIDANCE = (1.5, 2.5, 4.0)
+
+
+def calibrate(
+    run: Run, sample: Sequence[tuple[Case, LabelledScan]], progress: Progress = silent
+) -> None:
+    """Set findings of all sizes into healthy training cases, measure, and keep the curves."""
+    recipe = run.recipe
+    assert isinstance(recipe, InpaintingRecipe)
+    method: Method = "voxelwise_trained" if "voxelwise" in recipe.networks else "voxelwise_free"
+    if NETWORK_OF[method] not in recipe.networks:
+        run.note("calibration", SizeCalibration().model_dump())
+        return
+    pipelines = {
+        scale: InpaintingPipeline(run, method, guidance=scale, calibrated=False)
+        for scale in CALIBRATED_GUIDANCE
+    }
+    pairs: dict[tuple[str, float], list[tuple[tuple[float, float], tuple[float, float]]]] = {}
+    seen = next(iter(pipelines.values())).seen
+    work = [
+        (pathology, scale, row, scan)
+        for pathology in seen.pathologies
+        for scale in pipelines
+        for row, (_, scan) in enumerate(sample)
+    ]
+    for known, scale, row, scan in followed(work, "calibrating sizes", len(work), progress):
+        pipeline, level = pipelines[scale], seen.levels[row % len(seen.levels)]
+        pair = []
+        for severity in CALIBRATED_SEVERITIES:
+            request = FindingRequest(known.name, level, known.size_at(severity))
+            try:
+                pipeline.require_possible(scan, request, "")
+            except Refused:
+                continue
+            result = pipeline.edit(scan, request, row).scan
+            pair.append((request.size_mm, pipeline.measured(result, known.name, level)))
+        if len(pair) == 2:
+            pairs.setdefault((known.name, scale), []).append((pair[0], pair[1]))
+    run.note("calibration", SizeCalibration.of(pairs).model_dump())

@@ -1,0 +1,260 @@
+"""A loaded run of pathology inpainting: what a scan can take, and one edit of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.evidence.copies import CopySearch
+from vesalius.methods.inpainting.balancing import missing_findings
+from vesalius.methods.inpainting.calibration import SizeCalibration
+from vesalius.methods.inpainting.editing import EditMap, edit_map, edited
+from vesalius.methods.inpainting.latent import latent_of
+from vesalius.methods.inpainting.methods import NETWORK_OF, Method, draw
+from vesalius.methods.inpainting.model import InpaintingModel
+from vesalius.methods.inpainting.recipe import InpaintingRecipe
+from vesalius.methods.inpainting.sampling import (
+    LEAST_NARROWING_MM,
+    FindingRequest,
+    InpaintingSampler,
+    edit_request,
+)
+from vesalius.sampling.case import GeneratedCase
+from vesalius.sampling.rejection import Balancing, require_met, sample_case
+from vesalius.scans.attributes import spine_attributes
+from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.crop import Crop, cut, voxel_of
+from vesalius.scans.description import Description
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.landmarks import read_landmarks
+from vesalius.scans.progress import Progress
+from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel
+from vesalius.training.device import fabric_for
+from vesalius.training.run import Run
+
+LEAST_HERNIATION_MM = 2.0
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit, not yet measured: the edited scan, its crop and map, the latent as generated."""
+
+    scan: LabelledScan
+    crop: Crop
+    edit: EditMap
+    latent: Tensor
+    network_calls: int
+
+
+class InpaintingPipeline:
+    """A finished run, ready to set findings into scans.
+
+    Called, it edits one scan until the finding measures as requested:
+
+        case = model(scan, "herniation", "L4-L5", size_mm=7, seed=1)
+
+    Args:
+        run: of `fit_inpainting`.
+        method: of drawing.
+        calls: network calls of a draw, the recipe's if `None`.
+        guidance: scale of guidance; what calibration found if `None`.
+        calibrated: correct requests by what the run was seen to do.
+    """
+
+    def __init__(
+        self, run: Run, method: Method = "voxelwise_trained", calls: int | None = None,
+        guidance: float | None = None, calibrated: bool = True,
+    ) -> None:  # fmt: skip
+        assert isinstance(run.recipe, InpaintingRecipe)
+        self.recipe: InpaintingRecipe = run.recipe
+        self.run, self.method, self.calls = run, method, calls
+        self.guidance = guidance
+        if NETWORK_OF[method] not in self.recipe.networks:
+            fault = f"needs the {NETWORK_OF[method]} network, which this run has not"
+            raise Refused(method, fault, "fit a run with it")
+        self.fabric = fabric_for(self.recipe.fit.precision)
+        self.model = InpaintingModel.load(run).to(self.fabric.device)
+        self.seen, self.fingerprint = self.model.seen, run.fingerprint
+        self.calibration = SizeCalibration.read(run.folder) if calibrated else SizeCalibration()
+        self.labels = self.fingerprint.labels
+
+    def __call__(
+        self, scan: LabelledScan, pathology: str, level: str, size_mm: float, *, seed: int = 0,
+        point_mm: tuple[float, float, float] | None = None, tolerance_mm: float = 1.0,
+        tries: int = 10, gate: CopySearch | None = None,
+    ) -> GeneratedCase:  # fmt: skip
+        """Set one finding into a healthy scan.
+
+        Args:
+            scan: with label map; it is left as it is.
+            pathology: such as `herniation`.
+            level: such as `L4-L5`.
+            size_mm: depth of a herniation, or diameter left of the canal.
+            seed: of the case.
+            point_mm: of the finding in RAS millimetres; the usual place if `None`.
+            tolerance_mm: largest error of the measured size.
+            tries: edits before the request is given up.
+            gate: training cases that it may not be a copy of.
+
+        Raises:
+            Refused: for a finding that the scan cannot take, or if no try was within tolerance.
+        """
+        finding = FindingRequest(pathology, level, size_mm, point_mm)
+        donor = Case("scan", (), None, "scan")
+        request = edit_request(f"edited_{seed}", donor, finding, seed)
+        sampler = InpaintingSampler(self, {donor.name: scan}, self.attribute_names, tolerance_mm)
+        return require_met(request, sample_case(sampler, request, tries, gate))
+
+    def balancing(
+        self, cohort: Cohort, ranges: Mapping[str, tuple[float, float]], count: int | None,
+        seed: int, tolerance: float | None, extrapolate: bool, progress: Progress,
+        faults: list[Fault],
+    ) -> Balancing:  # fmt: skip
+        """Findings that make each pathology as frequent at each level as the most frequent one."""
+        if ranges:
+            fault = "is for runs of guided synthesis; this one sets findings"
+            raise Refused("--attribute", fault, "leave it out")
+        self.require_same(cohort)
+        marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+        faults += [*cohort.faults, *wrong]
+        requests = missing_findings(cohort, marks, self, count, seed, progress, faults)
+        if not requests:
+            fault = "lacks nothing, or has no healthy level"
+            raise Refused(cohort.folder, fault, "ask for more with -n")
+        tolerance_mm = 1.0 if tolerance is None else tolerance
+        sampler = InpaintingSampler(self, cohort, self.attribute_names, tolerance_mm)
+        return Balancing(sampler, requests)
+
+    def require_same(self, cohort: Cohort) -> None:
+        """Refuse a cohort of other labels or channels than the run's."""
+        where = cohort.folder / "dataset.json"
+        if cohort.description.labels != self.labels:
+            raise Refused(where, "has other labels than the run", "fit a run on this cohort")
+        if cohort.description.channels != self.fingerprint.channels:
+            raise Refused(where, "has other channels than the run", "fit a run on this cohort")
+
+    def measured(self, scan: LabelledScan, pathology: str, level: str) -> float:
+        """Size in mm of a pathology at a level of a scan, on its label map."""
+        name = PATHOLOGIES[pathology].attribute(level)
+        return self._description.attribute(name).of(scan.label_map, self.labels)
+
+    @property
+    def _description(self) -> Description:
+        return Description(self.fingerprint.channels, self.labels)
+
+    def require_possible(self, scan: LabelledScan, request: FindingRequest, case: str) -> None:
+        """Refuse a finding that this scan cannot take, with the reason."""
+        seen = self.seen.pathology(request.pathology)
+        self.seen.require_level(request.level)
+        if not seen.low - 0.5 <= request.size_mm <= seen.high + 0.5:
+            fault = f"{request.size_mm:.3g} mm is outside what the run has seen"
+            remedy = f"ask for {seen.low:.3g} to {seen.high:.3g} mm"
+            raise Refused(request.pathology, fault, remedy)
+        self.require_match(scan, case)
+        canal = self.require_healthy(scan, request, case)
+        if request.pathology == "stenosis" and canal - request.size_mm < LEAST_NARROWING_MM:
+            fault = f"has a canal of {canal:.1f} mm at {request.level}"
+            raise Refused(case, fault, f"ask for less than {canal - LEAST_NARROWING_MM:.1f} mm")
+        voxel = self.landmark(scan, request)
+        shape = np.array(scan.label_map.oriented("RAS").shape)
+        if (voxel < 0).any() or (voxel > shape - 1).any():
+            point = ", ".join(f"{x:g}" for x in request.point_mm or ())
+            raise Refused(case, f"does not hold the point {point} mm", "choose one inside it")
+        if request.point_mm is not None:
+            usual = self.landmark(scan, FindingRequest(request.pathology, request.level, 0.0))
+            size = np.array(scan.label_map.oriented("RAS").spacing_mm)
+            apart = float(np.linalg.norm((voxel - usual) * size))
+            if apart > 20:
+                fault = f"lies {apart:.0f} mm from the disc {request.level}"
+                raise Refused("--at", fault, "choose a point at the disc's back edge or the canal")
+
+    def guidance_for(self, pathology: str) -> float:
+        """The scale that was asked for, else the calibrated one, else the recipe's."""
+        if self.guidance is not None:
+            return self.guidance
+        return self.calibration.guidance.get(pathology, self.recipe.guidance)
+
+    def require_healthy(
+        self, scan: LabelledScan, request: FindingRequest, case: str
+    ) -> float:  # fmt: skip
+        """Refuse a level that is not shown or is diseased; the diameter of its canal in mm."""
+        disc = self.labels[f"disc_{request.level}"]
+        if not (scan.label_map.voxels == disc).any():
+            raise Refused(case, f"shows no disc {request.level}", "choose a level that it shows")
+        if "herniation" in self.labels:
+            depth = self.measured(scan, "herniation", request.level)
+            if depth >= LEAST_HERNIATION_MM:
+                fault = f"has a herniation of {depth:.1f} mm at {request.level} already"
+                raise Refused(case, fault, "choose a healthy level")
+        canal = self.measured(scan, "stenosis", request.level)
+        if canal <= 0:
+            raise Refused(case, f"shows no canal at {request.level}", "choose another level")
+        if "stenosis" in self.seen_names and canal <= self.seen.pathology("stenosis").size_at(0.1):
+            fault = f"has a canal of only {canal:.1f} mm at {request.level} already"
+            raise Refused(case, fault, "choose a healthy level")
+        return canal
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """What is measured on every edited scan."""
+        return [attribute.name for attribute in spine_attributes(self.labels)]
+
+    @property
+    def seen_names(self) -> set[str]:
+        """Pathologies that the run knows."""
+        return {seen.name for seen in self.seen.pathologies}
+
+    def landmark(self, scan: LabelledScan, request: FindingRequest) -> np.ndarray:
+        """The voxel of the RAS-oriented scan where the finding goes."""
+        if request.point_mm is not None:
+            return voxel_of(scan, request.point_mm)
+        canal = [self.labels[name] for name in CANAL if name in self.labels]
+        disc = self.labels[f"disc_{request.level}"]
+        voxel = landmark_voxel(scan.label_map, disc, canal, request.pathology)
+        if voxel is None:
+            raise Refused(request.level, "has no disc beside a canal", "choose another level")
+        return voxel
+
+    def edit(self, scan: LabelledScan, request: FindingRequest, seed: int) -> Edit:
+        """One edit without measuring."""
+        seen = self.seen.pathology(request.pathology)
+        crop = cut(scan, self.landmark(scan, request), self.fingerprint.grid)
+        severity = seen.severity_of(request.size_mm)
+        edit = edit_map(self.recipe.noise_map, crop, self.fingerprint.spacing_mm, severity)
+        source = latent_of([crop], self.fingerprint, self.model.kinds)
+        size = self.calibration.condition(request.pathology, request.size_mm)
+        told = torch.tensor(
+            [self.seen.condition(request.pathology, request.level, {request.pathology: size})]
+        )
+        scale = self.guidance_for(request.pathology)
+        drawn, calls = draw(
+            self.model, self.method, source, edit.latent, told, seed, self.calls, scale
+        )  # fmt: skip
+        result = edited(scan, crop, drawn, edit.blend, self.fingerprint, self.model.kinds, seed)
+        return Edit(result, crop, edit, drawn, calls)
+
+    def require_match(self, scan: LabelledScan, case: str) -> None:
+        """Refuse a scan of other channels, voxels or intensities than the run's."""
+        if len(scan.channels) != len(self.fingerprint.channels):
+            fault = f"has {len(scan.channels)} channels, the run {len(self.fingerprint.channels)}"
+            raise Refused(case, fault, "fit a run on such scans")
+        here = np.array(scan.label_map.oriented("RAS").spacing_mm)
+        there = np.array(self.fingerprint.spacing_mm)
+        if ((here / there > 1.6) | (there / here > 1.6)).any():
+            shown = " × ".join(f"{x:.3g}" for x in here)
+            fault = f"has voxels of {shown} mm"
+            wanted = " × ".join(f"{x:.3g}" for x in there)
+            raise Refused(case, fault, f"fit a run on such scans; this one was on {wanted} mm")
+        for name, image, low, high in zip(
+            self.fingerprint.channels, scan.channels, self.fingerprint.intensity_low,
+            self.fingerprint.intensity_high, strict=True,
+        ):  # fmt: skip
+            bottom, top = np.percentile(image.voxels, [0.5, 99.5])
+            if not 0.4 <= (top - bottom) / max(high - low, 1e-6) <= 2.5:
+                fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
+                raise Refused(case, fault, "rescale it, or fit a run on such scans")

@@ -1,0 +1,174 @@
+"""A loaded run of whole volumes: codes by diffusion, then the decoder tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.diffusion.guidance import guided
+from vesalius.diffusion.samplers import SAMPLERS, ddpm
+from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
+from vesalius.evidence.copies import CopySearch
+from vesalius.methods.volumes.grain import Grain
+from vesalius.methods.volumes.model import PARTS, VolumesModel
+from vesalius.methods.volumes.recipe import VolumesRecipe
+from vesalius.methods.volumes.sampling import Labeller, VolumesSampler
+from vesalius.sampling.case import GeneratedCase
+from vesalius.sampling.rejection import sample_one
+from vesalius.scans.case import Scan
+from vesalius.training.device import fabric_for
+from vesalius.training.requests import Request, require_within
+from vesalius.training.run import Run
+from vesalius.training.seeds import seed_for
+
+Solver = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How codes are drawn.
+
+    Attributes:
+        sampler: `ddpm` draws ancestrally, the others follow the flow.
+        steps: of it.
+        guidance: scale of classifier-free guidance.
+    """
+
+    sampler: Solver
+    steps: int
+    guidance: float
+
+
+class VolumesPipeline:
+    """Generates volumes with the networks of a run, one case at a time.
+
+    A case is computed alone, so it depends neither on the others, nor on their order or the place.
+    Called, it generates one: `model(seed=1).save("out/case.nii.gz")`.
+
+    Args:
+        run: a finished run of whole volumes.
+        sampling: how; the recipe's way if `None`.
+    """
+
+    def __init__(self, run: Run, sampling: Sampling | None = None) -> None:
+        recipe = run.recipe
+        assert isinstance(recipe, VolumesRecipe)
+        self.run, self.fingerprint = run, run.fingerprint
+        self.sampling = sampling or sampling_of(recipe)
+        self.model = VolumesModel(recipe, run.fingerprint)
+        self.fabric = fabric_for("bf16-mixed")
+        for part in PARTS:
+            run.load(part, self.model.part(part))
+            self.model.part(part).to(self.fabric.device).eval()
+        self.grain = Grain.of_run(run)
+        self._code = (recipe.code_channels, *self.model.code_shape)
+
+    def __call__(
+        self, *, seed: int = 0, segmenter: Labeller | None = None, tolerance: float = 0.1,
+        tries: int = 10, extrapolate: bool = False, gate: CopySearch | None = None,
+        **target: float,
+    ) -> GeneratedCase:  # fmt: skip
+        """Generate one volume, with these attributes if any are named.
+
+        Args:
+            seed: of the case.
+            segmenter: puts labels on it, on which attributes are measured.
+            tolerance: largest relative error of a measured attribute.
+            tries: volumes that are generated before the request is given up.
+            extrapolate: allow values outside the training range.
+            gate: training cases that it may not be a copy of.
+            target: attribute values in their own units.
+
+        Raises:
+            Refused: for an unknown attribute, a value outside the training range, or if no try
+                was within tolerance.
+        """
+        require_within([target], self.fingerprint, extrapolate)
+        sampler = VolumesSampler(self, sorted(target), segmenter, tolerance)
+        return sample_one(sampler, target, seed, tries, gate)
+
+    def sampler(
+        self, requested: Sequence[str] = (), tolerance: float = 0.1,
+        guidance: float | None = None, sampler: Solver | None = None, steps: int | None = None,
+        segmenter: Labeller | None = None,
+    ) -> VolumesSampler:  # fmt: skip
+        """What cohorts are generated with.
+
+        Args:
+            requested: attributes that requests name.
+            tolerance: largest relative error of an attribute that the segmenter measures.
+            guidance: scale of guidance; this pipeline's own if `None`, as with the next two.
+            sampler: `ddpm` is ancestral, the others are fast.
+            steps: of the sampler.
+            segmenter: puts labels on volumes.
+        """
+        own, other = self.sampling, copy(self)
+        other.sampling = Sampling(
+            sampler or own.sampler, steps or own.steps,
+            own.guidance if guidance is None else guidance,
+        )  # fmt: skip
+        return VolumesSampler(other, sorted(requested), segmenter, tolerance)
+
+    @torch.no_grad()
+    def volume(self, seed: int, request: Request | None = None) -> Scan:
+        """A volume in the space and the units of the cohort, asked to have these attributes."""
+        image = self._decoded(self.code(seed, request), seed)
+        voxels = self.fingerprint.unscaled(image[0].cpu().numpy()).astype(np.float32)
+        return Scan(tuple(self.fingerprint.grid.volume(channel) for channel in voxels))
+
+    @torch.no_grad()
+    def reconstructed(self, scaled: np.ndarray, seed: int = 0) -> np.ndarray:
+        """The first channel `(D, H, W)` of a scan as it comes back from the autoencoder, in [0, 1].
+
+        Args:
+            scaled: `(D, H, W)` or `(C, D, H, W)` in the grid of the run and on its scale.
+            seed: of the grain.
+        """
+        image = torch.from_numpy(np.reshape(scaled, (1, -1, *scaled.shape[-3:])))
+        with self.fabric.autocast():
+            code = self.model.autoencoder.encode(image.to(self.fabric.device))
+        back: np.ndarray = self._decoded(code, seed)[0, 0].cpu().numpy()
+        return back.clip(0, 1)
+
+    def _decoded(self, code: Tensor, seed: int) -> Tensor:
+        """The image of a code with its grain, on the scale of the networks."""
+        with self.fabric.autocast():
+            image = self.model.autoencoder.decode_in_tiles(code).float()
+        if self.grain is None:
+            return image
+        rng = torch.Generator().manual_seed(seed_for(seed, "noise texture"))
+        return self.grain.put_back(image, rng)
+
+    @torch.no_grad()
+    def code(self, seed: int, request: Request | None = None) -> Tensor:
+        """A code `(1, K, D, H, W)` before quantisation."""
+        schedule, how = self.model.schedule, self.sampling
+        condition = self.model.condition([dict(request or {})]).to(self.fabric.device)
+        guided_denoiser = guided(
+            self.model.denoiser, condition, torch.zeros_like(condition),
+            how.guidance if request else 1.0,
+        )  # fmt: skip
+        rng = torch.Generator().manual_seed(seed)
+
+        def noise(like: Tensor) -> Tensor:
+            return torch.randn(like.shape, generator=rng).to(like.device)
+
+        start = noise(torch.empty(1, *self._code, device=self.fabric.device))
+        with self.fabric.autocast():
+            if how.sampler == "ddpm":
+                code = ddpm(guided_denoiser, start, even_levels(how.steps), schedule, noise)
+            else:
+                levels = even_log_snr_levels(schedule, how.steps, 0.995, 0.02)
+                code = SAMPLERS[how.sampler](guided_denoiser, start, levels, schedule)
+        return self.model.denoiser.unscaled(code.float())
+
+
+def sampling_of(recipe: VolumesRecipe) -> Sampling:
+    """The recipe's own way to draw."""
+    return Sampling(recipe.sampler, recipe.sampler_steps, recipe.guidance)

@@ -1,0 +1,1 @@
+"""Rejection sampling: ask, generate, measure, audit, accept or try again; once for all methods."""

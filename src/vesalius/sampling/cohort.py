@@ -1,0 +1,184 @@
+"""A cohort by rejection: every request in turn, each whole on disk before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from vesalius.evidence.control import control_figures
+from vesalius.evidence.copies import CopySearch
+from vesalius.evidence.figure import Figure, bootstrapped
+from vesalius.sampling.rejection import CaseRequest, Draw, Sampler, missed, sample_case
+from vesalius.scans.attributes import unit_of
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
+from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.landmarks import append_landmarks, sort_landmarks
+from vesalius.scans.output import Made
+from vesalius.scans.progress import Progress, followed, silent
+from vesalius.training.device import fabric_for
+
+
+@dataclass(frozen=True)
+class GeneratedCohort:
+    """What a generation wrote, every draw it took, and the requests that were never met."""
+
+    cohort: Cohort
+    draws: tuple[Draw, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def acceptance(self) -> float:
+        """Share of all draws that were accepted."""
+        return float(np.mean([draw.accepted for draw in self.draws]))
+
+    @property
+    def copies_rejected(self) -> int:
+        """Draws that the copy gate has sent back."""
+        return sum(draw.copy for draw in self.draws)
+
+    @property
+    def gated(self) -> bool:
+        """Whether copies of training cases were rejected."""
+        return any(case.provenance().get("copy_gate") for case in self.cohort.cases[:1])
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Requested against measured: of first draws, and of those that were kept.
+
+        Names are `<attribute>/first_draws/<figure>` and `<attribute>/kept/<figure>`; and there are
+        `acceptance`, and `copies_rejected` as a share of all draws.
+        """
+        found: dict[str, Figure] = {}
+        for name in dict.fromkeys(name for draw in self.draws for name in draw.measured):
+            for which, chosen in (
+                ("first_draws", [d for d in self.draws if d.attempt == 0]),
+                ("kept", [d for d in self.draws if d.accepted]),
+            ):
+                pairs = [(d.target(name), d.measured[name]) for d in chosen if name in d.measured]
+                pairs = [pair for pair in pairs if pair[0] is not None]
+                if len({requested for requested, _ in pairs}) < 3:
+                    continue
+                requested, measured = np.array(pairs, dtype=float).T
+                own = control_figures(requested, measured, unit_of(name))
+                found |= {f"{name}/{which}/{key}": figure for key, figure in own.items()}
+        accepted, copies = (
+            np.array([getattr(draw, what) for draw in self.draws], dtype=float)
+            for what in ("accepted", "copy")
+        )
+        found["acceptance"] = bootstrapped([accepted], np.mean, "")
+        found["copies_rejected"] = bootstrapped([copies], np.mean, "")
+        return found
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        counts = {
+            "cases": len(self.cohort.cases), "requests not met": len(self.faults),
+            "draws": len(self.draws), "accepted": f"{self.acceptance:.0%}",
+            "rejected as copies": self.copies_rejected, "folder": self.cohort.folder,
+        }  # fmt: skip
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in counts.items()
+        )
+        return f"<table>{rows}</table>"
+
+
+def sample_cohort(
+    sampler: Sampler[Any],
+    requests: Sequence[CaseRequest],
+    out: str | Path,
+    tries: int = 10,
+    gate: CopySearch | None = None,
+    made: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+    inputs: Sequence[Path] = (),
+) -> GeneratedCohort:
+    """Generate a case for each request and write them as a cohort.
+
+    A request that fails is listed, and the others are written. All processes that one launcher has
+    started share the requests.
+
+    Args:
+        sampler: of a method.
+        requests: what is wanted.
+        out: folder of the cohort; one that a killed process left is completed.
+        tries: candidates before a request is given up and listed.
+        gate: training cases that nothing may be a copy of; see `CopySearch`.
+        made: further settings that must be the same when a killed process is gone on with.
+        progress: told after each case.
+        inputs: beside the run, folders that must not be touched.
+
+    Raises:
+        Refused: before any work, for a folder of other content or of other requests; and if no
+            request was met.
+    """
+    if not requests:
+        raise Refused("requests", "there are none", "ask for at least one case")
+    if tries < 1:
+        raise Refused("tries", f"{tries} are none", "allow at least 1")
+    settings: Made = {
+        "run": sampler.run.name, **(made or {}), **sampler.settings, "tries": tries,
+        "copy_gate": gate is not None,
+    }  # fmt: skip
+    fabric = fabric_for()
+    with fabric.rank_zero_first():
+        writer = CohortWriter(
+            out, sampler.description, sampler.attributes, settings, [sampler.run.folder, *inputs]
+        )
+    for request in requests:
+        writer.require_same_case(request.name, **request.identity)
+    mine = requests[fabric.global_rank :: fabric.world_size]
+    draws: list[Draw] = []
+    faults: list[Fault] = []
+    for request in followed(mine, "generating cases", len(mine), progress):
+        if request.name in writer.done:
+            draws += _remembered(writer.folder, request.name)
+            continue
+        try:
+            outcome = sample_case(sampler, request, tries, gate)
+        except Refused as refusal:
+            faults.append(refusal.fault)
+            continue
+        draws += outcome.draws
+        if outcome.case is None:
+            faults.append(missed(request, outcome))
+            continue
+        case = outcome.case
+        if case.landmarks:
+            append_landmarks(writer.folder, case.name, case.landmarks)
+        writer.add(
+            case.name, case.scan, request.subject, case.attributes, request.visit, request.split,
+            case.provenance, case.dtype,
+        )  # fmt: skip
+    fabric.barrier()
+    if not writer.written():
+        first = f" ({faults[0]})" if faults else ""
+        remedy = "fit longer, or ask within the range that the run was fitted on"
+        raise Refused(out, f"no request was met{first}", remedy)
+    sort_landmarks(writer.folder)
+    return GeneratedCohort(writer.finish(), tuple(draws), tuple(faults))
+
+
+class _Kept(BaseModel):
+    """What the provenance of a synthetic case says of its draws."""
+
+    request: dict[str, Any]
+    measured: dict[str, float]
+    missed: list[dict[str, float]]
+    copies_rejected: list[int] = []
+
+
+def _remembered(folder: Path, name: str) -> list[Draw]:
+    """The draws of a case that an earlier process wrote, from its provenance."""
+    kept = read_json(folder / "provenance" / f"{name}.json", _Kept, "choose a new folder")
+    tried = [*kept.missed, kept.measured]
+    return [
+        Draw(name, i, kept.request, measured, i == len(kept.missed), i in kept.copies_rejected)
+        for i, measured in enumerate(tried)
+    ]

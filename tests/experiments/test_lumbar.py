@@ -1,0 +1,46 @@
+"""The lumbar experiment at its smallest: every named figure, and a second run that only reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from vesalius.experiments.lumbar.experiment import run_lumbar
+from vesalius.experiments.lumbar.recipe import PRESETS
+from vesalius.methods.inpainting.methods import METHODS
+from vesalius.report.lumbar_page import write_lumbar_report
+from vesalius.scans.fault import Refused
+
+
+def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
+    recipe = PRESETS["smallest"].changed(radiomics_cases=3)
+    stages: list[str] = []
+    results = run_lumbar(tmp_path / "out", recipe, finished=stages.append)
+    written = json.loads((tmp_path / "out" / "results.json").read_text())["figures"]
+    for pathology in ("herniation", "stenosis"):
+        for method in METHODS:
+            assert f"fidelity/{pathology}/{method}/fid" in written
+            assert f"fidelity/{pathology}/{method}/frd" in written
+            assert f"anatomy/{pathology}/{method}/dice" in written
+        assert f"fidelity/{pathology}/floor/fid" in written
+    for method in METHODS:
+        for name in (f"context/{method}/mae", f"seam/{method}", f"cost/{method}/network_calls",
+                     f"cost/{method}/seconds"):  # fmt: skip
+            assert name in written
+        assert written[f"context/{method}/mae"]["value"] == 0
+    for arm in ("real", "augmented", "ceiling"):
+        assert 0 <= written[f"utility/{arm}/auc"]["value"] <= 1
+    assert "fidelity" in stages and results.rests_on_phantoms
+    page = write_lumbar_report(tmp_path / "out").read_text()
+    assert "rests on phantoms" in page and page.count("<img") >= 4
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+
+    again: list[str] = []
+    second = run_lumbar(tmp_path / "out", recipe, finished=again.append)
+    assert not again
+    assert {k: f for k, f in second.figures.items() if k in written} == results.figures
+    with pytest.raises(Refused, match="other settings"):
+        run_lumbar(tmp_path / "out", recipe.changed(seed=9))

@@ -1,0 +1,97 @@
+"""The robustness experiment at its smallest: every figure, and a second run that only reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from vesalius.experiments.robustness.experiment import run_robustness
+from vesalius.experiments.robustness.recipe import ARMS, PRESETS
+from vesalius.experiments.robustness.routing import (
+    honest_scores,
+    published_scores,
+    strongest_scores,
+)
+from vesalius.networks.dual_norm import doubled, through
+from vesalius.report.robustness_page import robustness_table, write_robustness_report
+from vesalius.report.sources import table_if_there
+from vesalius.scans.classified import Classified
+from vesalius.training.attacks import Attack
+
+
+def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
+    recipe = PRESETS["smallest"]
+    stages: list[str] = []
+    results = run_robustness(tmp_path / "out", recipe, finished=stages.append)
+    written = json.loads((tmp_path / "out" / "results.json").read_text())
+    named = [f"{arm}/{name}" for arm in ARMS for name in (
+        "auc", "external_auc", "robust_auc_published", "robust_auc_honest", "pointing_game",
+        "saliency_in_mask", "calibration_error", "auc/nodule", "randomised_likeness",
+    )]  # fmt: skip
+    named += ["dual_minus_standard/auc", "dual_minus_standard/external_auc", "dual/cost",
+              "mean_mask/pixel_precision", "standard_smoothgrad/pointing_game",
+              "dual_clean/saliency_in_mask",
+              "dual_adversarial/pointing_game", "seconds/dual"]  # fmt: skip
+    for name in named:
+        assert f"radiograph/{name}" in written["figures"], name
+    curve = table_if_there(tmp_path / "out" / "radiograph" / "curve.csv")
+    assert len(curve) == (len(ARMS) + 1) * recipe.epsilons  # dual both ways
+    page = write_robustness_report(tmp_path / "out").read_text()
+    assert "rests on phantoms" in page and page.count("<img") == 2
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert "robust AUC, honest routing" in robustness_table(written)
+    again: list[str] = []
+    second = run_robustness(tmp_path / "out", recipe, finished=again.append)
+    assert not again and second.figures == results.figures
+    both = run_robustness(
+        tmp_path / "out", recipe.changed(data=("radiograph", "ct")),
+        finished=again.append,
+    )  # fmt: skip
+    assert all(stage.startswith("ct") for stage in again)
+    assert "ct/dual/pointing_game" in both.figures
+
+
+class _Two(nn.Module):
+    """The clean path looks at the first voxel, the adversarial one at the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pick = nn.Conv1d(1, 2, 1, bias=False)
+        self.norm = nn.BatchNorm1d(2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.norm(self.pick(images.flatten(2)))
+        return maps[:, 0, :1] + maps[:, 1, 1:]
+
+
+def test_each_routing_attacks_the_path_it_is_about() -> None:
+    network = doubled(_Two()).eval()
+    for path, channel in (("clean", 0), ("adversarial", 1)):
+        norm = getattr(network.norm, path)
+        with torch.no_grad():
+            norm.weight.zero_()
+            norm.weight[channel] = 10.0
+    with torch.no_grad():
+        network.pick.weight.fill_(1.0)
+    chance = np.random.default_rng(0)
+    targets = (np.arange(40) % 2).astype(np.float32)[:, None]
+    images = 0.45 + 0.1 * targets[..., None] * np.ones((1, 1, 2)) + 0.01 * chance.random((40, 1, 2))
+    names = tuple(map(str, range(40)))
+    data = Classified(images.astype(np.float32), targets, ("x",), names, names, ("",) * 40)
+    attack = Attack(epsilon=0.2, steps=5)
+    with torch.no_grad():
+        given = torch.from_numpy(data.images)
+        clean = network(given).numpy()
+        with through(network, "adversarial"):
+            adversarial = network(given).numpy()
+    for scores, before in (
+        (published_scores, adversarial), (honest_scores, clean), (strongest_scores, clean)
+    ):  # fmt: skip
+        after = scores(network, data, attack)
+        moved = (after - before) * (1 - 2 * targets)
+        assert np.allclose(moved, 10 * 0.2, atol=0.05), scores.__name__

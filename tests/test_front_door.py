@@ -1,0 +1,112 @@
+"""The front door in Python: the notebook example, on phantoms and on somebody else's cohort."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vesalius as vs
+from tests.conftest import blobs
+from vesalius.cli import main
+from vesalius.phantoms.cohorts.organs import write_brains
+
+OVERHEAD_S = 0.3
+
+
+def phantoms(folder: Path) -> tuple[Path, str, dict[str, tuple[float, float]]]:
+    """Phantom brains, unseen ones, and what is missing among them."""
+    write_brains(folder / "my-scans", 18, 3, 8.0)
+    write_brains(folder / "unseen", 12, 4, 8.0, split="test")
+    return folder, "ventricle_volume_ml", {"ventricle_volume_ml": (15.0, 40.0)}
+
+
+def theirs(folder: Path) -> tuple[Path, str, dict[str, tuple[float, float]]]:
+    """An nnU-Net folder without cases.csv: oblique LPS affines, 4 mm slices, labels of its own."""
+    blobs(folder / "my-scans", 16, "LPS", 15.0, (2.0, 2.0, 4.0))
+    blobs(folder / "unseen", 12, "LPS", 15.0, (2.0, 2.0, 4.0), seed=1)
+    return folder, "tumour_volume_ml", {"tumour_volume_ml": (0.6, 6.0)}
+
+
+@pytest.mark.parametrize("made_by", [phantoms, theirs])
+def test_the_notebook_example_runs_from_cohort_to_proof(made_by, tmp_path: Path) -> None:
+    folder, attribute, ranges = made_by(tmp_path)
+    cohort = vs.Cohort.open(folder / "my-scans")
+    run = vs.fit(
+        "guided", cohort, out=folder / "run", preset="smallest", seed=0, attribute=[attribute]
+    )
+    model = vs.load(run)
+    middle = float(np.mean(ranges[attribute]))
+    case = model(**{attribute: middle}, seed=1, tolerance=0.5, tries=40)
+    assert case.measured[attribute] == pytest.approx(middle, rel=0.5)
+    assert case.provenance["request"] == {attribute: middle} and case.provenance["synthetic"]
+    real = cohort.read(cohort.cases[0])
+    assert case.image.orientation == real.channels[0].orientation
+    assert case.image.same_geometry(case.label_map)
+    assert attribute in case._repr_html_()
+    case.save(folder / "out/case.nii.gz")
+    names = sorted(path.name for path in (folder / "out").iterdir())
+    assert names == ["case.json", "case.nii.gz", "case_labels.nii.gz"]
+
+    made = vs.balance(
+        model, cohort, ranges, out=folder / "more", count=3, tolerance=0.5, tries=40
+    )
+    assert made.gated and 1 <= len(made.cohort.cases) <= 3
+    assert made.figures["acceptance"].n == len(made.draws) and "draws" in made._repr_html_()
+
+    verdict = vs.audit(cohort, made, holdout=folder / "unseen")
+    assert "memorisation/copies" in verdict.figures and "withhold" in verdict._repr_html_()
+    assert "similarity" in verdict.report(folder / "audit/report.html").read_text()
+
+    proof = vs.prove(
+        cohort, made, test=folder / "unseen", out=folder / "proof", attribute=attribute,
+        preset="smallest",
+    )  # fmt: skip
+    page = proof.report(folder / "page/report.html")
+    assert "Does it help?" in page.read_text()
+    assert "utility/real/dice" in proof.figures and "real" in proof._repr_html_()
+
+
+def test_what_the_command_writes_is_what_the_function_writes(tmp_path: Path, small_run) -> None:
+    words = ["generate", str(small_run.folder), "--attribute", "ventricle_volume_ml=20:30", "-n",
+             "2", "--tolerance", "0.5", "--tries", "30", "--out", str(tmp_path / "command")]  # fmt: skip
+    main(words)
+    ranges = {"ventricle_volume_ml": (20.0, 30.0)}
+    vs.generate(
+        small_run.folder, ranges, count=2, tolerance=0.5, tries=30, out=tmp_path / "function"
+    )
+    for path in sorted((tmp_path / "command").rglob("*.nii.gz")):
+        other = tmp_path / "function" / path.relative_to(tmp_path / "command")
+        assert path.read_bytes() == other.read_bytes()
+
+
+def test_a_setting_of_another_method_is_refused(small_run, tmp_path: Path) -> None:
+    ranges = {"ventricle_volume_ml": (20.0, 30.0)}
+    with pytest.raises(vs.Refused, match="--steps: is no setting of this run's method"):
+        vs.generate(small_run, ranges, out=tmp_path / "out", steps=3)
+    with pytest.raises(vs.Refused, match="is a run of guided"):
+        vs.inpaint(small_run, tmp_path / "x.nii.gz", "herniation", "L4-L5", out=tmp_path / "out")
+
+
+def test_the_import_is_quick_and_loads_no_torch() -> None:
+    program = (
+        "import sys, time; begun = time.perf_counter(); import vesalius;"
+        "print(time.perf_counter() - begun, 'torch' in sys.modules, len(vesalius.__all__))"
+    )
+    took = []
+    for _ in range(3):
+        out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                             check=True).stdout.split()  # fmt: skip
+        assert out[1] == "False" and int(out[2]) > 12
+        took.append(float(out[0]))
+    assert min(took) < OVERHEAD_S
+
+
+def test_every_name_of_the_front_door_is_there_and_documented() -> None:
+    for name in vs.__all__:
+        assert getattr(vs, name).__doc__, name
+    with pytest.raises(AttributeError, match="alchemy"):
+        vs.alchemy  # noqa: B018

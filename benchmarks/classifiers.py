@@ -17,7 +17,7 @@ from cyclopts import App
 
 from vesalius.methods.classification.training import PRESETS, Training, TrainingObjective
 from vesalius.networks.classifier import Depth, residual_classifier
-from vesalius.networks.dual_norm import doubled
+from vesalius.networks.dual_norm import to_dual_bn
 from vesalius.scans.classified import Classified
 
 app = App(help=__doc__)
@@ -40,7 +40,7 @@ def forward(
 ) -> None:
     """A clean forward pass of the doubled network against the plain one."""
     plain = residual_classifier(1, 5, 2, depth, width, "fine").eval()
-    dual = doubled(plain).eval()
+    dual = to_dual_bn(plain).eval()
     images = torch.rand(batch, 1, side, side)
     with torch.no_grad():
         found = alternating({"plain": lambda: plain(images), "dual": lambda: dual(images)}, rounds)
@@ -57,17 +57,17 @@ def step(*, side: int = 64, rounds: int = 10) -> None:
     """A step of adversarial and of dual training against a standard one, at the demo's size."""
     recipe = PRESETS["demo"]
     batch = recipe.second.batch_size
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     names = tuple(map(str, range(batch)))
     images = Classified(
-        chance.random((batch, 1, side, side)).astype(np.float16),
-        (chance.random((batch, 5)) < 0.3).astype(np.float32), tuple("abcde"), names, names,
+        rng.random((batch, 1, side, side)).astype(np.float16),
+        (rng.random((batch, 5)) < 0.3).astype(np.float32), tuple("abcde"), names, names,
         ("",) * batch,
     )  # fmt: skip
 
     def stepper(training: Training) -> Callable[[], object]:
         network = residual_classifier(1, 5, 2, recipe.depth, recipe.width, recipe.stem)
-        network = doubled(network) if training == "dual" else network
+        network = to_dual_bn(network) if training == "dual" else network
         objective = TrainingObjective(network, images, images, recipe, training).train()
         rows = torch.arange(batch)
 

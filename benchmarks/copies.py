@@ -121,9 +121,9 @@ class Measured:
 
     def called(self, scans: Sequence[LabelledScan]) -> list[str]:
         """The training case that each is called a copy of, or nothing."""
-        begun = time.perf_counter()
+        started = time.perf_counter()
         found = [self.search.match(scan) for scan in scans]
-        self.seconds += time.perf_counter() - begun
+        self.seconds += time.perf_counter() - started
         self.cases += len(scans)
         return [match.case if match else "" for match in found]
 

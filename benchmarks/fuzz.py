@@ -31,10 +31,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fuzz_entrances import ENTRANCES, Broken, Entrance, Told
+from benchmarks.fuzz_entrances import ENTRANCES, Broken, Entrance, Reported
 from vesalius.evidence.agreement import share
 from vesalius.evidence.figure import Figure, Results
-from vesalius.scans.fault import LONGEST_MESSAGE, Refused
+from vesalius.scans.input_error import LONGEST_MESSAGE, InputError
 from vesalius.scans.writing import append_line
 
 SECONDS, MORE_BYTES, PATIENCE = 5.0, 1e9, 20
@@ -151,8 +151,8 @@ def _one(
     with watch.over(out, place if entrance.writes_input else out) as heard, _quiet(), _patience():
         try:
             problem = _problem_of(entrance.enter(place, out, rng), kept)
-        except Refused as refusal:
-            problem = _problem_of(Told([refusal.fault]), None)
+        except InputError as refusal:
+            problem = _problem_of(Reported([refusal.fault]), None)
         except TooSlow:
             problem = f"took more than {PATIENCE} s"
         except Broken as broken:
@@ -172,11 +172,11 @@ def _one(
     return Violation(entrance.name, number, problem, where) if problem else None
 
 
-def _problem_of(told: Told, kept: int | None) -> str:
+def _problem_of(reported: Reported, kept: int | None) -> str:
     """What is wrong with how faults are told, or with what was kept beside them."""
-    if kept is not None and told.sound is not None and told.sound < kept:
-        return f"kept {told.sound} of {kept} sound cases"
-    for fault in told.faults:
+    if kept is not None and reported.sound is not None and reported.sound < kept:
+        return f"kept {reported.sound} of {kept} sound cases"
+    for fault in reported.faults:
         line = str(fault)
         if len(line) > LONGEST_MESSAGE or not line.isprintable() or ";" not in line:
             return f"tells a fault of {len(line)} characters: {line[:120]!r}"

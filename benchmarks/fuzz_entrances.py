@@ -58,7 +58,7 @@ from vesalius.scans.check import check_cohort
 from vesalius.scans.classified_layouts import read_classified
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.output import output_folder
 from vesalius.scans.pictures import read_picture, standard
@@ -72,10 +72,10 @@ WHICH = ".which"
 
 
 @dataclass(frozen=True)
-class Told:
+class Reported:
     """What an entrance listed, and how many cases it found sound, if it counts them."""
 
-    faults: Sequence[Fault] = ()
+    faults: Sequence[InputProblem] = ()
     sound: int | None = None
 
 
@@ -102,7 +102,7 @@ class Entrance:
     share: float
     prepare: Callable[[Path, Path], None]
     damage: Callable[[Path, Rng], int | None]
-    enter: Callable[[Path, Path, Rng], Told]
+    enter: Callable[[Path, Path, Rng], Reported]
     writes_input: bool = False
 
 
@@ -142,26 +142,26 @@ def _nifti_mutated(content: bytes, rng: Rng) -> bytes:
     return gzip.compress(bytes(raw), 1)
 
 
-def _checked(place: Path, out: Path, rng: Rng) -> Told:
+def _checked(place: Path, out: Path, rng: Rng) -> Reported:
     found = check_cohort(Cohort.open(place))
-    return Told(found.faults, len(found.sound))
+    return Reported(found.faults, len(found.sound))
 
 
-def _landmarks(place: Path, out: Path, rng: Rng) -> Told:
+def _landmarks(place: Path, out: Path, rng: Rng) -> Reported:
     cohort = Cohort.open(place)
-    return Told(read_landmarks(place, {case.name: case for case in cohort.cases})[1])
+    return Reported(read_landmarks(place, {case.name: case for case in cohort.cases})[1])
 
 
 def _provenances(kept: Path, place: Path) -> None:
     """Volumes as they were drawn, whose provenance also tells what guided synthesis tells."""
     shutil.copytree(kept / "generated", place, dirs_exist_ok=True)
     for path in (place / "provenance").iterdir():
-        told = json.loads(path.read_text())
+        reported = json.loads(path.read_text())
         more = {"request": {"a_ml": 1.0}, "measured": {"a_ml": 1.1}, "missed": [{"a_ml": 9.0}]}
-        path.write_text(json.dumps(told | more))
+        path.write_text(json.dumps(reported | more))
 
 
-def _provenance(place: Path, out: Path, rng: Rng) -> Told:
+def _provenance(place: Path, out: Path, rng: Rng) -> Reported:
     cohort = Cohort.open(place, labelled=False)
     for case in cohort.cases:
         case.provenance()
@@ -170,7 +170,7 @@ def _provenance(place: Path, out: Path, rng: Rng) -> Told:
     with CohortWriter(place, cohort.description, (), made) as writer:
         for case in cohort.cases:
             writer.require_same_case(case.name, synthetic=True)
-    return Told(cohort.faults)
+    return Reported(cohort.faults)
 
 
 # ------------------------------------------------------------------------------------ pictures
@@ -183,7 +183,7 @@ def _pictures(kept: Path, place: Path) -> None:
     Image.fromarray(grey.astype(np.float32)).save(place / "real.tif")
 
 
-def _read_pictures(place: Path, out: Path, rng: Rng) -> Told:
+def _read_pictures(place: Path, out: Path, rng: Rng) -> Reported:
     faults, sound = [], 0
     for path in sorted(place.glob("*.*")):
         if path.name == WHICH:
@@ -192,9 +192,9 @@ def _read_pictures(place: Path, out: Path, rng: Rng) -> Told:
             if not np.isfinite(standard(read_picture(path), 32)).all():
                 raise Broken(f"{path.name} gives NaN")
             sound += 1
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
-    return Told(faults, sound)
+    return Reported(faults, sound)
 
 
 def _dicom(kept: Path, place: Path) -> None:
@@ -268,11 +268,11 @@ def _archive_promising(path: Path, name: str, rng: Rng) -> None:
         archive.writestr(f"{name}.npy", header.getvalue() + zeros)
 
 
-def _classified(place: Path, out: Path, rng: Rng) -> Told:
+def _classified(place: Path, out: Path, rng: Rng) -> Reported:
     found = read_classified(place / "set.npz" if (place / "set.npz").exists() else place, side=16)
     if not np.isfinite(found.images).all():
         raise Broken("gives NaN images")
-    return Told(found.faults)
+    return Reported(found.faults)
 
 
 def _tables(layout: str) -> Callable[[Path, Path], None]:
@@ -323,8 +323,8 @@ def _crops(kept: Path, place: Path) -> None:
     (place / "kls.csv").write_text("\n".join(rows) + "\n")
 
 
-def _visits(place: Path, out: Path, rng: Rng) -> Told:
-    return Told(read_visits(place, 16).faults)
+def _visits(place: Path, out: Path, rng: Rng) -> Reported:
+    return Reported(read_visits(place, 16).faults)
 
 
 # ----------------------------------------------------------------------------------------- runs
@@ -344,7 +344,7 @@ def _runs(kept: Path, place: Path) -> None:
         shutil.copytree(kept / method, place / method)
 
 
-def _opened(place: Path, out: Path, rng: Rng) -> Told:
+def _opened(place: Path, out: Path, rng: Rng) -> Reported:
     """Open the run that was damaged, as the command that uses it does."""
     which = (place / WHICH).read_text()
     folder = place / which
@@ -366,7 +366,7 @@ def _opened(place: Path, out: Path, rng: Rng) -> Told:
             ClassificationPipeline.open(folder)
         case _:
             ProgressionPipeline.open(folder)
-    return Told()
+    return Reported()
 
 
 def _calibration(place: Path, rng: Rng) -> int | None:
@@ -460,20 +460,20 @@ def _state_damage(place: Path, rng: Rng) -> int | None:
     return None
 
 
-def _resumed(place: Path, out: Path, rng: Rng) -> Told:
+def _resumed(place: Path, out: Path, rng: Rng) -> Reported:
     state, optimizer = _toy(place / "state" / "toy.safetensors")
     step = state.resume(optimizer)
     if not 0 <= step <= 10:
         raise Broken(f"goes on at step {step} of 10")
     state.objective(torch.ones(2, 4)).sum().backward()
     optimizer.step()
-    return Told()
+    return Reported()
 
 
-def _logged(place: Path, out: Path, rng: Rng) -> Told:
+def _logged(place: Path, out: Path, rng: Rng) -> Reported:
     _copy(place / "log.csv", out)
     Log(out / "log.csv", "toy", 3).add(4, 0.5, None)
-    return Told()
+    return Reported()
 
 
 # ------------------------------------------------------------------------- results and studies
@@ -488,23 +488,23 @@ def _results(kept: Path, place: Path) -> None:
     (place / "scores.csv").write_text("arm,case,dice\nreal,a,0.5\nboth,b,0.7\n")
 
 
-def _read_results(place: Path, out: Path, rng: Rng) -> Told:
+def _read_results(place: Path, out: Path, rng: Rng) -> Reported:
     Results.read(place)
     json_if_there(place / "results.json")
     table_if_there(place / "scores.csv")
-    return Told()
+    return Reported()
 
 
-def _read_stages(place: Path, out: Path, rng: Rng) -> Told:
+def _read_stages(place: Path, out: Path, rng: Rng) -> Reported:
     _copy(place / "stages.json", out)
     Stages(out, "abc").run("one", lambda: None)
-    return Told()
+    return Reported()
 
 
-def _read_made(place: Path, out: Path, rng: Rng) -> Told:
+def _read_made(place: Path, out: Path, rng: Rng) -> Reported:
     shutil.copytree(place / "made", out / "made")
     with output_folder(out / "made", {"command": "segment", "run": "ab12"}):
-        return Told()
+        return Reported()
 
 
 def _designs(kept: Path, place: Path) -> None:
@@ -550,23 +550,23 @@ def _yaml_mutated(content: bytes, rng: Rng) -> bytes:
     return json_mutated(json.dumps(yaml.safe_load(content)).encode(), rng)
 
 
-def _read_design(place: Path, out: Path, rng: Rng) -> Told:
+def _read_design(place: Path, out: Path, rng: Rng) -> Reported:
     for path in sorted(place.glob("*.yaml")):
         read_design(path)
-    return Told()
+    return Reported()
 
 
-def _study(place: Path, out: Path, rng: Rng) -> Told:
+def _study(place: Path, out: Path, rng: Rng) -> Reported:
     study = Study.open(place)
-    for reader in range(study.readers):
-        for step in study.steps(reader):
+    for evaluator in range(study.readers):
+        for step in study.steps(evaluator):
             for one in study.shown(step):
                 study.content(one)
     study.key()
     study.tokens()
     study.design()
     readings_of(study, [])
-    return Told()
+    return Reported()
 
 
 def _study_damage(place: Path, rng: Rng) -> int | None:
@@ -596,11 +596,16 @@ def _saved(kept: Path, place: Path) -> None:
         }
         for step in range(4)
     ]
-    told = {"study": study.identity, "reader": 2, "token": study.tokens()[1], "answers": answers}
-    (place / "answers.json").write_text(json.dumps(told))
+    reported = {
+        "study": study.identity,
+        "reader": 2,
+        "token": study.tokens()[1],
+        "answers": answers,
+    }
+    (place / "answers.json").write_text(json.dumps(reported))
 
 
-def _collected(place: Path, out: Path, rng: Rng) -> Told:
+def _collected(place: Path, out: Path, rng: Rng) -> Reported:
     study = Study.open(place / "study")
     store = Store(f"sqlite:///{out / 'answers.sqlite'}", study.identity)
     try:
@@ -609,10 +614,10 @@ def _collected(place: Path, out: Path, rng: Rng) -> Told:
         raw_table(readings_of(study, store.every()), names).encode()
     finally:
         store.engine.dispose()
-    return Told()
+    return Reported()
 
 
-def _database(place: Path, out: Path, rng: Rng) -> Told:
+def _database(place: Path, out: Path, rng: Rng) -> Reported:
     study = Study.open(place)
     _copy(place / "private/answers.sqlite", out)
     store = None
@@ -622,7 +627,7 @@ def _database(place: Path, out: Path, rng: Rng) -> Told:
     finally:
         if store:
             store.engine.dispose()
-    return Told()
+    return Reported()
 
 
 # -------------------------------------------------------------------------- commands and HTTP
@@ -662,7 +667,7 @@ def _commands(kept: Path, place: Path) -> None:
         shutil.copytree(kept / name, place / name)
 
 
-def _typed(place: Path, out: Path, rng: Rng) -> Told:
+def _typed(place: Path, out: Path, rng: Rng) -> Reported:
     """A command of words that may be wrong; one that goes through by chance is not meant to run."""
 
     def word() -> str:
@@ -714,7 +719,7 @@ def _typed(place: Path, out: Path, rng: Rng) -> Told:
                 raise Broken(f"ends with 1: {said.getvalue()[-150:]} {words}") from None
             if end.code == 2 and len(said.getvalue()) > 320:
                 raise Broken(f"says {len(said.getvalue())} characters {words}") from None
-    return Told()
+    return Reported()
 
 
 _client: dict[str, Any] = {}
@@ -729,7 +734,7 @@ def _http(kept: Path, place: Path) -> None:
     _client["study"] = study
 
 
-def _requested(place: Path, out: Path, rng: Rng) -> Told:
+def _requested(place: Path, out: Path, rng: Rng) -> Reported:
     study: Study = _client["study"]
     secrets = [*study.tokens(), *(one.case for one in study.key())]
     token = study.tokens()[int(rng.integers(0, 2))]
@@ -770,16 +775,16 @@ def _requested(place: Path, out: Path, rng: Rng) -> Told:
     try:
         found = _client["client"].request(method, path, content=body, headers=head)
     except (ValueError, UnicodeError):
-        return Told()  # the client itself refuses such an address
+        return Reported()  # the client itself refuses such an address
     except Exception as error:
         if type(error).__module__.startswith("httpx"):
-            return Told()
+            return Reported()
         raise
     if found.status_code >= 500:
         raise Broken(f"{method} {path[:60]} gives {found.status_code}")
     if any(secret in found.text for secret in secrets):
         raise Broken(f"{method} {path[:60]} gives away what is private")
-    return Told()
+    return Reported()
 
 
 ENTRANCES: tuple[Entrance, ...] = (

@@ -63,9 +63,9 @@ def _answer(folder: Path) -> None:
 
     study = Study.open(folder)
     store, rng = Store.at(study), np.random.default_rng(0)
-    asked = study.outline.questions
+    requested = study.outline.questions
     for step in range(3):
-        said = {one.name: int(rng.integers(one.low, one.high + 1)) for one in asked}
+        said = {one.name: int(rng.integers(one.low, one.high + 1)) for one in requested}
         store.add(Answer(0, step, "sitting-1", f"key-{step:04d}", said, 2.0, now()))
     store.engine.dispose()
 

@@ -255,9 +255,9 @@ def two_writers(stage: Stage, rng: Random, commands: Sequence[Command]) -> Count
         said = first[1].read_text() + second[1].read_text()
         found.tried += 1
         reference = stage.work / "reference" / command.name
-        told = "is being written to by process" in said
+        reported = "is being written to by process" in said
         late = codes == [0, 0]  # one was done before the other began, which had nothing left to do
-        if not late and (codes != [0, 2] or not told):
+        if not late and (codes != [0, 2] or not reported):
             found.violations.append(f"{command.name}: codes {codes}: {said[-300:]}")
         elif reference.is_dir() and (problem := _differences(contents(out), contents(reference))):
             found.violations.append(f"{command.name}: {problem}")
@@ -397,9 +397,11 @@ def campaign(kills: int, seed: int, work: Path, only: tuple[str, ...] = ()) -> d
     for name, part in parts.items():
         if only and name not in only:
             continue
-        for told, count in part().items():
-            found[told] = count
-            print(f"{told}: {count.tried} tried, {len(count.violations)} violations", flush=True)
+        for reported, count in part().items():
+            found[reported] = count
+            print(
+                f"{reported}: {count.tried} tried, {len(count.violations)} violations", flush=True
+            )
             for violation in count.violations:
                 print(f"  {violation}", flush=True)
     return found

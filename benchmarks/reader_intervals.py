@@ -43,7 +43,7 @@ class Size:
     studies: int = 200
 
     @property
-    def ill(self) -> np.ndarray:
+    def positive(self) -> np.ndarray:
         """Which cases are, `(N,)`."""
         return np.repeat([0.0, 1.0], self.cases // 2)
 
@@ -53,9 +53,9 @@ SIZES = (Size(6, 80), Size(2, 40), Size(4, 30, (2.0, 3.0)), Size(12, 200))
 
 def decisions(size: Size) -> Counter[str]:
     """How often intervals of studies of diagnosis hold the truth, by figure."""
-    chance, held = np.random.default_rng(0), Counter[str]()
-    everyone = Crowd.drawn(chance, EVERYONE, *size.skills)
-    both = Crowd.drawn(chance, MANY, *size.skills).scores(chance, np.tile([0.0, 1.0], MANY * 25))
+    rng, held = np.random.default_rng(0), Counter[str]()
+    everyone = Crowd.generated(rng, EVERYONE, *size.skills)
+    both = Crowd.generated(rng, MANY, *size.skills).scores(rng, np.tile([0.0, 1.0], MANY * 25))
     known = {}
     for name, means in (
         ("sensitivity", everyone.sensitivity().mean(axis=1)),
@@ -66,12 +66,12 @@ def decisions(size: Size) -> Counter[str]:
         known[f"aided_minus_unaided/{name}"] = means[1] - means[0]
     known |= {f"agreement/{one}/icc": _icc(both[row]) for row, one in enumerate(CONDITIONS)}
     for _ in range(size.studies):
-        crowd = Crowd.drawn(chance, size.readers, *size.skills)
-        scores = crowd.scores(chance, size.ill)
+        crowd = Crowd.generated(rng, size.readers, *size.skills)
+        scores = crowd.scores(rng, size.positive)
         readings = [
-            _reading(reader, case, "yes" if size.ill[case] else "no", bool(aided),
-                     decided(scores[aided, reader, case]))
-            for aided in range(2) for reader in range(size.readers) for case in range(size.cases)
+            _reading(evaluator, case, "yes" if size.positive[case] else "no", bool(aided),
+                     decided(scores[aided, evaluator, case]))
+            for aided in range(2) for evaluator in range(size.readers) for case in range(size.cases)
         ]  # fmt: skip
         own = {"reader_1/unaided/sensitivity": crowd.sensitivity()[0, 0],
                "reader_1/aided/specificity": crowd.specificity()[1, 0],
@@ -84,9 +84,9 @@ def decisions(size: Size) -> Counter[str]:
 
 def ratings(size: Size) -> Counter[str]:
     """The same of studies of realism."""
-    chance, held = np.random.default_rng(0), Counter[str]()
-    worth = np.where(size.ill == 1, SYNTHETIC, REAL)
-    many = Raters.drawn(chance, MANY).ratings(chance, np.tile([REAL, SYNTHETIC], MANY * 25))
+    rng, held = np.random.default_rng(0), Counter[str]()
+    worth = np.where(size.positive == 1, SYNTHETIC, REAL)
+    many = Raters.generated(rng, MANY).ratings(rng, np.tile([REAL, SYNTHETIC], MANY * 25))
     means = many[:, ::2].mean(), many[:, 1::2].mean()
     known = {
         "real/appearance": means[0], "synthetic/appearance": means[1],
@@ -95,25 +95,25 @@ def ratings(size: Size) -> Counter[str]:
         "origin/specificity": (many[:, ::2] > 3).mean(),
     }  # fmt: skip
     for _ in range(size.studies):
-        raters = Raters.drawn(chance, size.readers)
-        rated = raters.ratings(chance, worth)
+        raters = Raters.generated(rng, size.readers)
+        rated = raters.ratings(rng, worth)
         readings = [
-            _reading(reader, case, "synthetic" if size.ill[case] else "real", False,
-                     {"origin": "real" if rated[reader, case] > 3 else "synthetic",
-                      "appearance": int(rated[reader, case])})
-            for reader in range(size.readers) for case in range(size.cases)
+            _reading(evaluator, case, "synthetic" if size.positive[case] else "real", False,
+                     {"origin": "real" if rated[evaluator, case] > 3 else "synthetic",
+                      "appearance": int(rated[evaluator, case])})
+            for evaluator in range(size.readers) for case in range(size.cases)
         ]  # fmt: skip
-        own = alpha(raters.ratings(chance, np.tile([REAL, SYNTHETIC], 2000)), "ordinal")
+        own = alpha(raters.ratings(rng, np.tile([REAL, SYNTHETIC], 2000)), "ordinal")
         _count(held, known | {"agreement/appearance/alpha": own},
                realism_figures(readings, range(size.readers)))  # fmt: skip
     return held
 
 
 def _reading(
-    reader: int, case: int, truth: str, aided: bool, content: Mapping[str, Any]
+    evaluator: int, case: int, truth: str, aided: bool, content: Mapping[str, Any]
 ) -> Reading:
     return Reading(
-        reader, case, f"case {case}", truth, "main", 1 + aided, aided, (), dict(content), 1.0, 0
+        evaluator, case, f"case {case}", truth, "main", 1 + aided, aided, (), dict(content), 1.0, 0
     )
 
 

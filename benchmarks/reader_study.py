@@ -29,7 +29,7 @@ import numpy as np
 
 from vesalius.readers.answers.store import Store
 from vesalius.readers.design import SaliencyDesign
-from vesalius.readers.items import Drawn, Item, Shown
+from vesalius.readers.items import Generated, Item, Shown
 from vesalius.readers.niivue import FILE
 from vesalius.readers.orders import order_of
 from vesalius.readers.questions import questions_of
@@ -66,10 +66,10 @@ def study_of_maps(folder: Path, items: int, readers: int) -> Study:
         methods={name: Path(name) for name in METHODS},
     )  # fmt: skip
     shown = tuple(Shown(PIXEL, ".png", "map", name) for name in METHODS)
-    drawn = Drawn(tuple(Item(f"case {n}", "", shown, "") for n in range(items)), ())
-    orders = [order_of(items, 0, 0, len(METHODS), 0, reader) for reader in range(readers)]
+    generated = Generated(tuple(Item(f"case {n}", "", shown, "") for n in range(items)), ())
+    orders = [order_of(items, 0, 0, len(METHODS), 0, evaluator) for evaluator in range(readers)]
     (folder / FILE).write_text("")
-    return write_study(folder, design, drawn, orders, {
+    return write_study(folder, design, generated, orders, {
         "design": "saliency", "title": "Load", "language": "en", "windows": (), "span": (0, 1),
         "questions": questions_of(design), "washout_days": 0.0,
     })  # fmt: skip
@@ -77,22 +77,22 @@ def study_of_maps(folder: Path, items: int, readers: int) -> Study:
 
 def killed(study: Study, kills: int, seed: int = 0, database: str | None = None) -> Heard:
     """Let all readers of a study answer it while the server is killed again and again."""
-    chance, port, heard = Random(seed), _free_port(), Heard()
+    rng, port, heard = Random(seed), _free_port(), Heard()
     server = _started(study, port, database)
     readers = [
-        threading.Thread(target=_read, args=(study, reader, port, heard), daemon=True)
-        for reader in range(study.readers)
+        threading.Thread(target=_read, args=(study, evaluator, port, heard), daemon=True)
+        for evaluator in range(study.readers)
     ]
-    for reader in readers:
-        reader.start()
+    for evaluator in readers:
+        evaluator.start()
     for _ in range(kills):
-        time.sleep(chance.uniform(0.05, 0.6))
-        heard.met += any(reader.is_alive() for reader in readers)
+        time.sleep(rng.uniform(0.05, 0.6))
+        heard.met += any(evaluator.is_alive() for evaluator in readers)
         server.send_signal(signal.SIGKILL)
         server.wait()
         server = _started(study, port, database)
-    for reader in readers:
-        reader.join()
+    for evaluator in readers:
+        evaluator.join()
     server.terminate()
     server.wait()
     return heard
@@ -106,20 +106,20 @@ def lost(heard: Heard, store: Store) -> list[str]:
     return [key for key, content in heard.acknowledged.items() if kept.get(key) != [content]]
 
 
-def _read(study: Study, reader: int, port: int, heard: Heard) -> None:
+def _read(study: Study, evaluator: int, port: int, heard: Heard) -> None:
     """Answer every case; what is not acknowledged is sent again."""
-    chance, client = Random(reader), httpx.Client(
+    rng, client = Random(evaluator), httpx.Client(
         base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False,
-        headers={"Authorization": f"Bearer {study.tokens()[reader]}"},
+        headers={"Authorization": f"Bearer {study.tokens()[evaluator]}"},
     )  # fmt: skip
-    for step in range(len(study.steps(reader))):
-        content = {"usefulness_1": chance.randint(0, 5), "usefulness_2": chance.randint(0, 5),
-                   "comment": f"reader {reader}, case {step}"}  # fmt: skip
+    for step in range(len(study.steps(evaluator))):
+        content = {"usefulness_1": rng.randint(0, 5), "usefulness_2": rng.randint(0, 5),
+                   "comment": f"reader {evaluator}, case {step}"}  # fmt: skip
         key = secrets.token_hex(16)
         sent = {"key": key, "sitting": "sitting-1", "seconds": 1.0, "content": content}
         tries = 0
         while True:
-            begun = time.perf_counter()
+            started = time.perf_counter()
             try:
                 answer = client.post(f"/api/steps/{step}", json=sent)
             except httpx.TransportError:
@@ -133,11 +133,11 @@ def _read(study: Study, reader: int, port: int, heard: Heard) -> None:
             heard.acknowledged[key] = content
             heard.repeated += tries
             if not tries:
-                heard.seconds.append(time.perf_counter() - begun)
+                heard.seconds.append(time.perf_counter() - started)
 
 
 def _started(study: Study, port: int, database: str | None) -> subprocess.Popen[bytes]:
-    told = json.dumps([str(study.folder), port, database])
+    reported = json.dumps([str(study.folder), port, database])
     code = (
         "import json, sys; from vesalius.readers.study import Study; "
         "from vesalius.readers.answers.store import Store; "
@@ -146,7 +146,7 @@ def _started(study: Study, port: int, database: str | None) -> subprocess.Popen[
         "study = Study.open(folder); "
         "serve(study, Store.at(study, database), '127.0.0.1', port, None, None, False)"
     )
-    server = subprocess.Popen([sys.executable, "-c", code, told])
+    server = subprocess.Popen([sys.executable, "-c", code, reported])
     while server.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

@@ -46,16 +46,14 @@ class ForMonai(nn.Module):
         return self.denoiser(x, level, self.denoiser.network.read_labels(self.maps))
 
 
-def through_monai(pipeline: GuidedPipeline, indices: Tensor, chance: torch.Generator) -> Tensor:
+def through_monai(pipeline: GuidedPipeline, indices: Tensor, rng: torch.Generator) -> Tensor:
     """Image codes of all label maps `(N, D, H, W)` at once by 1,000 ancestral steps."""
     maps = one_hot(indices, len(pipeline.fingerprint.labels))
     scheduler = DDPMScheduler(
         num_train_timesteps=STEPS, schedule="cosine", prediction_type="sample", clip_sample=False
     )
     coarse = [side // pipeline.model.image_autoencoder.coarseness for side in maps.shape[2:]]
-    start = torch.randn(
-        len(indices), pipeline.recipe.image_code_channels, *coarse, generator=chance
-    )
+    start = torch.randn(len(indices), pipeline.recipe.image_code_channels, *coarse, generator=rng)
     with torch.no_grad(), pipeline.fabric.autocast():
         code = DiffusionInferer(scheduler).sample(
             start, ForMonai(pipeline, maps), scheduler, verbose=False
@@ -75,15 +73,15 @@ def main(run: Path, cohort: Path, *, cases: int = 16, seed: int = 0) -> None:
     used = placed[:cases]
     found = [np.searchsorted(numbers, scan.label_map.voxels).astype(np.int64) for scan in used]
     indices = torch.from_numpy(np.stack(found))
-    chance = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     begin = time.perf_counter()
-    theirs = through_monai(pipeline, indices, chance)
+    theirs = through_monai(pipeline, indices, rng)
     middle = time.perf_counter()
-    ours = torch.cat([pipeline.image_code(one[None], chance)[0] for one in indices])
+    ours = torch.cat([pipeline.image_code(one[None], rng)[0] for one in indices])
     seconds = {"MONAI": middle - begin, "Vesalius": time.perf_counter() - middle}
-    drawn = {
+    generated = {
         name: [
-            (decoded(pipeline, code[None], one[None], scan, chance), scan.label_map)
+            (decoded(pipeline, code[None], one[None], scan, rng), scan.label_map)
             for code, one, scan in zip(codes, indices, used, strict=True)
         ]
         for name, codes in (("MONAI", theirs), ("Vesalius", ours))
@@ -91,7 +89,7 @@ def main(run: Path, cohort: Path, *, cases: int = 16, seed: int = 0) -> None:
     features = radiomics_features(truth)
     first, second = features[:cases], features[cases:]
     print(f"floor, real against real: {frechet_radiomics_distance(first, second):.1f}")
-    for name, pairs in drawn.items():
+    for name, pairs in generated.items():
         distance = frechet_radiomics_distance(second, radiomics_features(pairs))
         print(f"{name}: {seconds[name] / cases:.2f} s a case, Fréchet distance {distance:.1f}")
     print(f"ratio: {seconds['MONAI'] / seconds['Vesalius']:.0f} times faster (n = {cases})")
@@ -102,13 +100,13 @@ def decoded(
     code: Tensor,
     indices: Tensor,
     scan: LabelledScan,
-    chance: torch.Generator,
+    rng: torch.Generator,
 ) -> Volume:
     """The image of a code, drawn from the decoder's distribution."""
     maps = one_hot(indices, len(pipeline.fingerprint.labels))
     with torch.no_grad(), pipeline.fabric.autocast():
-        mean, spread = pipeline.model.image_autoencoder.decode(code, maps)
-    voxels = (mean + spread * torch.randn(mean.shape, generator=chance))[0].float().numpy()
+        mean, std = pipeline.model.image_autoencoder.decode(code, maps)
+    voxels = (mean + std * torch.randn(mean.shape, generator=rng))[0].float().numpy()
     return Volume(pipeline.fingerprint.unscaled(voxels)[0], scan.label_map.affine)
 
 

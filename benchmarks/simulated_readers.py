@@ -31,16 +31,16 @@ class Crowd:
     threshold: np.ndarray
 
     @classmethod
-    def drawn(cls, chance: np.random.Generator, readers: int, *skills: float) -> Crowd:
+    def generated(cls, rng: np.random.Generator, readers: int, *skills: float) -> Crowd:
         """Readers out of a population of mean `skills`, one for each condition."""
-        own = 0.2 * chance.standard_normal(readers)
-        under = 0.1 * chance.standard_normal((len(skills), readers))
-        return cls(np.array(skills)[:, None] + own + under, 0.1 * chance.standard_normal(readers))
+        own = 0.2 * rng.standard_normal(readers)
+        under = 0.1 * rng.standard_normal((len(skills), readers))
+        return cls(np.array(skills)[:, None] + own + under, 0.1 * rng.standard_normal(readers))
 
-    def scores(self, chance: np.random.Generator, ill: np.ndarray) -> np.ndarray:
+    def scores(self, rng: np.random.Generator, positive: np.ndarray) -> np.ndarray:
         """Confidences of cases `(N,)`, negative for well: `(T, R, N)` of −5 to −1 and 1 to 5."""
-        seen = self._middle(ill) + CASE * chance.standard_normal(len(ill))
-        seen = seen + LOOK * chance.standard_normal(seen.shape)
+        seen = self._middle(positive) + CASE * rng.standard_normal(len(positive))
+        seen = seen + LOOK * rng.standard_normal(seen.shape)
         sure = 1 + np.minimum(np.abs(seen) // STEP, SUREST - 1)
         return np.where(seen > 0, sure, -sure)
 
@@ -60,22 +60,22 @@ class Crowd:
             norm.cdf((edges - self._middle(np.array([side]))) / np.hypot(CASE, LOOK))
             for side in (0.0, 1.0)
         ]
-        well, ill = (np.diff(one, axis=-1) for one in below)
-        found: np.ndarray = (ill * (below[0][..., :-1] + well / 2)).sum(axis=-1)
+        negative, positive = (np.diff(one, axis=-1) for one in below)
+        found: np.ndarray = (positive * (below[0][..., :-1] + negative / 2)).sum(axis=-1)
         return found
 
     def decision_alpha(self, condition: int) -> float:
         """Krippendorff's alpha of these readers' decisions on all cases there could be."""
         ranks = (np.arange(EVERYONE) + 0.5) / EVERYONE
-        ill = np.repeat([0.0, 1.0], EVERYONE)
-        seen = self._middle(ill)[condition] + CASE * np.tile(norm.ppf(ranks), 2)
+        positive = np.repeat([0.0, 1.0], EVERYONE)
+        seen = self._middle(positive)[condition] + CASE * np.tile(norm.ppf(ranks), 2)
         yes = norm.cdf(seen / LOOK)
         pairs = combinations(range(len(yes)), 2)
         apart = np.mean([np.mean(yes[i] + yes[j] - 2 * yes[i] * yes[j]) for i, j in pairs])
         return float(1 - apart / (2 * yes.mean() * (1 - yes.mean())))
 
-    def _middle(self, ill: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.skill[:, :, None] * (ill - 0.5) - self.threshold[:, None]
+    def _middle(self, positive: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self.skill[:, :, None] * (positive - 0.5) - self.threshold[:, None]
         return found
 
 
@@ -86,15 +86,15 @@ class Raters:
     mild: np.ndarray
 
     @classmethod
-    def drawn(cls, chance: np.random.Generator, readers: int) -> Raters:
+    def generated(cls, rng: np.random.Generator, readers: int) -> Raters:
         """Readers out of a population."""
-        return cls(0.4 * chance.standard_normal(readers))
+        return cls(0.4 * rng.standard_normal(readers))
 
-    def ratings(self, chance: np.random.Generator, worth: np.ndarray) -> np.ndarray:
+    def ratings(self, rng: np.random.Generator, worth: np.ndarray) -> np.ndarray:
         """Of cases `(N,)` of some mean worth: `(R, N)`."""
-        own = worth + 0.8 * chance.standard_normal(len(worth))
+        own = worth + 0.8 * rng.standard_normal(len(worth))
         seen = own + self.mild[:, None]
-        seen = seen + 0.7 * chance.standard_normal(seen.shape)
+        seen = seen + 0.7 * rng.standard_normal(seen.shape)
         return np.clip(np.round(seen), 1, 5)
 
 

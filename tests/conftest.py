@@ -67,7 +67,7 @@ def blobs(
     """Somebody else's cohort: an organ and a tumour of varied size, in any axis order and tilt."""
     labels = {"background": 0, "organ": 3, "tumour": 7}
     writer = CohortWriter(folder, Description(("CT",), labels))
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     angle = np.deg2rad(tilt_degrees)
     turn = np.array(
         [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
@@ -77,17 +77,17 @@ def blobs(
     affine[:3, 3] = (-40, 12, 300)
     x, y, z = np.meshgrid(*[np.arange(n) for n in (28, 24, 20)], indexing="ij")
     for index in range(count):
-        middle = np.array([14, 12, 10]) + chance.normal(0, 0.7, 3)
+        middle = np.array([14, 12, 10]) + rng.normal(0, 0.7, 3)
         distance = np.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2 + (z - middle[2]) ** 2)
         label_map = np.where(distance < 8, 3, 0)
         label_map[distance < 2 + 3 * index / count] = 7
         image = -1000 + 1040 * (label_map == 3) + 1080 * (label_map == 7)
-        image = image + chance.normal(0, 10, image.shape)
+        image = image + rng.normal(0, 10, image.shape)
         scan = LabelledScan(
             (Volume(image.astype(np.float32), affine).oriented(orientation),),
             Volume(label_map.astype(np.uint8), affine).oriented(orientation),
         )
-        writer.add(f"abdomen{seed or ''}_{index:02d}", scan, subject=f"patient{seed}-{index}", attributes={})
+        writer.add(f"abdomen{seed or ''}_{index:02d}", scan, f"patient{seed}-{index}", {})
     cohort = writer.finish()
     (folder / "cases.csv").unlink()
     return Cohort.open(cohort.folder)
@@ -103,9 +103,9 @@ def save(path: Path, voxels: np.ndarray, affine: np.ndarray | None = None) -> Pa
 @pytest.fixture(scope="session")
 def small_cohort(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Three cases of the smallest run."""
-    asked = even_requests({"ventricle_volume_ml": (20.0, 30.0)}, 3, 0)
+    requested = even_requests({"ventricle_volume_ml": (20.0, 30.0)}, 3, 0)
     folder = tmp_path_factory.mktemp("synthetic") / "cohort"
-    return generate(small_run, asked, out=folder, tolerance=0.5, tries=30).cohort
+    return generate(small_run, requested, out=folder, tolerance=0.5, tries=30).cohort
 
 
 @pytest.fixture(scope="session")

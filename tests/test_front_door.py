@@ -51,9 +51,7 @@ def test_the_notebook_example_runs_from_cohort_to_proof(made_by, tmp_path: Path)
     names = sorted(path.name for path in (folder / "out").iterdir())
     assert names == ["case.json", "case.nii.gz", "case_labels.nii.gz"]
 
-    made = vs.balance(
-        model, cohort, ranges, out=folder / "more", count=3, tolerance=0.5, tries=40
-    )
+    made = vs.balance(model, cohort, ranges, out=folder / "more", count=3, tolerance=0.5, tries=40)
     assert made.gated and 1 <= len(made.cohort.cases) <= 3
     assert made.figures["acceptance"].n == len(made.draws) and "draws" in made._repr_html_()
 
@@ -71,9 +69,9 @@ def test_the_notebook_example_runs_from_cohort_to_proof(made_by, tmp_path: Path)
 
 
 def test_what_the_command_writes_is_what_the_function_writes(tmp_path: Path, small_run) -> None:
-    words = ["generate", str(small_run.folder), "--attribute", "ventricle_volume_ml=20:30", "-n",
-             "2", "--tolerance", "0.5", "--tries", "30", "--out", str(tmp_path / "command")]  # fmt: skip
-    main(words)
+    requested = ["--attribute", "ventricle_volume_ml=20:30", "-n", "2", "--tolerance", "0.5"]
+    words = ["generate", str(small_run.folder), *requested, "--tries", "30"]
+    main([*words, "--out", str(tmp_path / "command")])
     ranges = {"ventricle_volume_ml": (20.0, 30.0)}
     vs.generate(
         small_run.folder, ranges, count=2, tolerance=0.5, tries=30, out=tmp_path / "function"
@@ -85,9 +83,9 @@ def test_what_the_command_writes_is_what_the_function_writes(tmp_path: Path, sma
 
 def test_a_setting_of_another_method_is_refused(small_run, tmp_path: Path) -> None:
     ranges = {"ventricle_volume_ml": (20.0, 30.0)}
-    with pytest.raises(vs.Refused, match="--steps: is no setting of this run's method"):
+    with pytest.raises(vs.InputError, match="--steps: is no setting of this run's method"):
         vs.generate(small_run, ranges, out=tmp_path / "out", steps=3)
-    with pytest.raises(vs.Refused, match="is a run of guided"):
+    with pytest.raises(vs.InputError, match="is a run of guided"):
         vs.inpaint(small_run, tmp_path / "x.nii.gz", "herniation", "L4-L5", out=tmp_path / "out")
 
 

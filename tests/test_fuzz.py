@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks import fuzz
-from benchmarks.fuzz_entrances import ENTRANCES, Entrance, Told
-from vesalius.scans.fault import Fault, Refused
+from benchmarks.fuzz_entrances import ENTRANCES, Entrance, Reported
+from vesalius.scans.input_error import InputError, InputProblem
 
 KEPT = Path(__file__).parent / "kept/form-1"
 OWN_INPUT = ("command_line", "http")
@@ -32,9 +32,9 @@ def test_sound_input_is_let_in_at_every_entrance(entrance: Entrance, tmp_path: P
     which = tmp_path / "damaged/.which"
     if which.exists():
         shutil.copyfile(which, place / ".which")
-    told = entrance.enter(place, out, rng)
-    assert list(told.faults) == []
-    assert kept is None or (told.sound or 0) > kept
+    reported = entrance.enter(place, out, rng)
+    assert list(reported.faults) == []
+    assert kept is None or (reported.sound or 0) > kept
 
 
 def test_damaged_input_is_refused_or_listed(tmp_path: Path) -> None:
@@ -58,40 +58,40 @@ def _entering(enter: object) -> Entrance:
     return replace(stages, enter=enter)  # type: ignore[arg-type]
 
 
-def _raise(*_: object) -> Told:
+def _raise(*_: object) -> Reported:
     raise KeyError("channels")
 
 
-def _write(place: Path, out: Path, rng: object) -> Told:
+def _write(place: Path, out: Path, rng: object) -> Reported:
     (place.parent / "elsewhere.txt").write_text("x")
-    return Told()
+    return Reported()
 
 
-def _refuse(*_: object) -> Told:
-    raise Refused("scan", "is damaged", "copy it again")
+def _refuse(*_: object) -> Reported:
+    raise InputError("scan", "is damaged", "copy it again")
 
 
-def _tell(*_: object) -> Told:
-    return Told([Fault("scan", "is damaged", "copy it again")], sound=2)
+def _report(*_: object) -> Reported:
+    return Reported([InputProblem("scan", "is damaged", "copy it again")], sound=2)
 
 
-def _unpickle(*_: object) -> Told:
+def _unpickle(*_: object) -> Reported:
     import pickle
 
     pickle.loads(pickle.dumps(Path("x")))
-    return Told()
+    return Reported()
 
 
-def _take(*_: object) -> Told:
+def _take(*_: object) -> Reported:
     assert np.ones(2 * 10**8).sum() > 0
-    return Told()
+    return Reported()
 
 
 @pytest.mark.parametrize(
     ("enter", "what"),
     [
         (_raise, "KeyError"), (_write, "writes"), (_unpickle, "pickle.find_class"),
-        (_take, "GB"), (_refuse, None), (_tell, None),
+        (_take, "GB"), (_refuse, None), (_report, None),
     ],
 )  # fmt: skip
 def test_the_campaign_sees_what_breaks_the_contract(

@@ -26,7 +26,7 @@ from vesalius.readers.results.readings import readings_of
 from vesalius.readers.study import Study
 from vesalius.scans.check import check_cohort
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.training.run import Run
 
@@ -124,5 +124,5 @@ def test_a_run_of_a_later_version_and_one_that_was_edited_are_refused(tmp_path: 
         ({"seed": 5}, "was changed since it was written"),
     ):
         path.write_text(json.dumps(whole | change))
-        with pytest.raises(Refused, match=match):
+        with pytest.raises(InputError, match=match):
             method_of(tmp_path / "run")

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from vesalius.methods import register
     from vesalius.scans.case import Case
     from vesalius.scans.cohort import Cohort
-    from vesalius.scans.fault import Refused
+    from vesalius.scans.input_error import InputError
     from vesalius.scans.volume import Volume
 
 __version__ = "0.1.0"
 
 _PLACES = {
-    "Case": "scans.case", "Cohort": "scans.cohort", "Refused": "scans.fault",
+    "Case": "scans.case", "Cohort": "scans.cohort", "InputError": "scans.input_error",
     "Volume": "scans.volume", "fit": "api.fitting", "load": "api.fitting", "plan": "api.fitting",
     "balance": "api.generating", "generate": "api.generating", "inpaint": "api.generating",
     "audit": "api.proving", "prove": "api.proving", "classify": "api.using",
@@ -41,7 +41,7 @@ _PLACES = {
 }  # fmt: skip
 
 __all__ = [
-    "Case", "Cohort", "Refused", "Volume", "audit", "balance", "classify", "explain", "fit",
+    "Case", "Cohort", "InputError", "Volume", "audit", "balance", "classify", "explain", "fit",
     "forecast", "generate", "inpaint", "load", "plan", "prove", "register", "segment",
 ]  # fmt: skip
 

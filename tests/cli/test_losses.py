@@ -20,7 +20,7 @@ from vesalius.experiments.stages import Stages
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder, require_apart, sole_writer
 from vesalius.training.run import Run
 
@@ -178,7 +178,7 @@ def test_a_fit_writes_neither_into_its_cohort_nor_into_other_files(
     assert "files that are no run" in refused(capsys, *words, tmp_path / "project")
     assert (tmp_path / "project/state/thesis.txt").read_text() == "mine"
     recipe = Run.open(KEPT / "volumes", VolumesRecipe)
-    with pytest.raises(Refused, match="holds run"):
+    with pytest.raises(InputError, match="holds run"):
         Run.create(KEPT / "volumes", recipe.recipe.changed(seed=5), recipe.fingerprint)
 
 
@@ -187,9 +187,9 @@ def test_links_lead_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "scans")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for out in ("link", "link/made", "scans/imagesTr/../made", "."):
-        with pytest.raises(Refused, match="the input"):
+        with pytest.raises(InputError, match="the input"):
             require_apart(tmp_path / out, tmp_path / "scans")
-    with pytest.raises(Refused, match="links to themselves"):
+    with pytest.raises(InputError, match="links to themselves"):
         require_apart(tmp_path / "loop", tmp_path / "scans")
     require_apart(tmp_path / "scans-of-others", tmp_path / "scans", None)
 
@@ -206,7 +206,7 @@ def test_a_folder_has_one_writer_and_the_dead_give_it_up(tmp_path: Path) -> None
     holder = spawn.Process(target=_hold, args=(str(tmp_path), ready))
     holder.start()
     assert ready.wait(60)
-    with pytest.raises(Refused, match=f"written to by process {holder.pid} on"):
+    with pytest.raises(InputError, match=f"written to by process {holder.pid} on"):
         with sole_writer(tmp_path):
             pass
     assert holder.pid
@@ -229,7 +229,7 @@ def test_of_processes_that_one_launcher_started_the_first_holds_the_folder(
             monkeypatch.setenv("RANK", rank)
             with contextlib.ExitStack() as stack:
                 if not free:
-                    stack.enter_context(pytest.raises(Refused, match="being written to"))
+                    stack.enter_context(pytest.raises(InputError, match="being written to"))
                 stack.enter_context(sole_writer(tmp_path, shared))
 
 
@@ -261,7 +261,7 @@ def test_a_row_that_a_kill_cut_short_is_written_again(tmp_path: Path) -> None:
 def test_what_stands_in_a_folder_without_a_description_is_not_mixed_with(tmp_path: Path) -> None:
     (tmp_path / "imagesTr").mkdir()
     (tmp_path / "imagesTr/mine_0000.nii.gz").write_bytes(b"mine")
-    with pytest.raises(Refused, match=r"holds imagesTr, but no dataset\.json"):
+    with pytest.raises(InputError, match=r"holds imagesTr, but no dataset\.json"):
         CohortWriter(tmp_path, Cohort.open(KEPT / "brains").description)
 
 
@@ -276,11 +276,11 @@ def test_another_description_or_making_is_refused(tmp_path: Path) -> None:
         (replace(description, labels={"background": 0, "liver": 1}), "of other labels"),
         (replace(description, origin=""), "holds phantoms"),
     ):
-        with pytest.raises(Refused, match=match):
+        with pytest.raises(InputError, match=match):
             CohortWriter(tmp_path, other, made={"command": "generate", "seed": 1})
-    with pytest.raises(Refused, match="made with seed 1, not 2"):
+    with pytest.raises(InputError, match="made with seed 1, not 2"):
         CohortWriter(tmp_path, description, made={"command": "generate", "seed": 2})
-    with pytest.raises(Refused, match="is the input"):
+    with pytest.raises(InputError, match="is the input"):
         CohortWriter(tmp_path, description, inputs=[tmp_path])
 
 
@@ -289,10 +289,10 @@ def test_an_output_folder_goes_on_with_its_own_making_alone(tmp_path: Path) -> N
     for _ in range(2):
         with output_folder(out, {"command": "explain", "run": "ab"}, (tmp_path / "run",)) as folder:
             (folder / "a.png").write_bytes(b"x")
-    with pytest.raises(Refused, match="made with run ab, not cd"):
+    with pytest.raises(InputError, match="made with run ab, not cd"):
         with output_folder(out, {"command": "explain", "run": "cd"}):
             pass
-    with pytest.raises(Refused, match="lies inside the input"):
+    with pytest.raises(InputError, match="lies inside the input"):
         with output_folder(out, {"command": "explain", "run": "ab"}, (tmp_path,)):
             pass
 
@@ -303,7 +303,7 @@ def test_a_run_killed_between_its_first_two_files_goes_on(tmp_path: Path) -> Non
     (tmp_path / "run/fingerprint.json").unlink()
     Run.create(tmp_path / "run", kept.recipe, kept.fingerprint).release()
     (tmp_path / "run/fingerprint.json").unlink()
-    with pytest.raises(Refused, match="another recipe"):
+    with pytest.raises(InputError, match="another recipe"):
         Run.create(tmp_path / "run", kept.recipe.changed(seed=9), kept.fingerprint)
 
 
@@ -311,7 +311,7 @@ def test_audits_results_and_experiments_write_over_nothing(
     real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = bytes_of(real)
-    with pytest.raises(Refused, match="files of something else"):
+    with pytest.raises(InputError, match="files of something else"):
         Stages(real, "abc")
     main(["cohort", "split", str(real), "--train", "0.5", "--val", "0.25", "--test", "0.25"])
     said = refused(capsys, "prove", real, KEPT / "brains", "--out", real / "proof", "--test", real)

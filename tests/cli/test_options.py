@@ -12,8 +12,8 @@ from rich.console import Console
 from vesalius.cli import main, terminal
 from vesalius.methods.guided.recipe import PRESETS
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.table import read_table
+from vesalius.scans.input_error import InputError, InputProblem
 
 
 class Stopped(Exception):
@@ -76,9 +76,9 @@ def test_a_share_below_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_recipe_is_checked_however_it_is_changed() -> None:
-    with pytest.raises(Refused, match="spacing_mm"):
+    with pytest.raises(InputError, match="spacing_mm"):
         PRESETS["demo"].model_copy(update={"spacing_mm": -1.0})
-    with pytest.raises(Refused, match="no_such"):
+    with pytest.raises(InputError, match="no_such"):
         PRESETS["demo"].model_copy(update={"no_such": 1})
 
 
@@ -96,7 +96,7 @@ def test_faults_are_plain_lines_where_no_terminal_is_and_lie_in_a_table(
     out = io.StringIO()
     monkeypatch.setattr(terminal, "console", Console(file=out, width=40, highlight=False))
     name = "a/long/path/" * 8 + "case_0001_[x].nii.gz"
-    faults = [Fault(f"{number}/{name}", "holds NaN", "replace them") for number in range(12)]
+    faults = [InputProblem(f"{number}/{name}", "holds NaN", "replace them") for number in range(12)]
     terminal.print_faults(faults)
     lines = out.getvalue().splitlines()
     assert lines[:12] == [f"{one.file}: holds NaN; replace them" for one in faults]
@@ -109,7 +109,7 @@ def test_faults_are_plain_lines_where_no_terminal_is_and_lie_in_a_table(
 def test_a_table_of_somebody_elses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "console", Console(file=io.StringIO(), highlight=False))
     Path("faults.csv").write_text("date,what\n1912,quake\n")
-    terminal.print_faults([Fault("x", "is odd", "mend it")])
+    terminal.print_faults([InputProblem("x", "is odd", "mend it")])
     assert Path("faults.csv").read_text() == "date,what\n1912,quake\n"
     assert [row["file"] for row in read_table(Path("faults-1.csv"))] == ["x"]
 

@@ -70,11 +70,11 @@ def test_second_order_needs_fewer_steps_for_the_same_error(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["cosine", "linear_beta"])
 def test_ancestral_sampling_has_the_mean_and_spread_of_the_data(name: str) -> None:
-    schedule, chance = SCHEDULES[name], torch.Generator().manual_seed(0)
-    noise = torch.randn(20_000, 1, generator=chance)
+    schedule, rng = SCHEDULES[name], torch.Generator().manual_seed(0)
+    noise = torch.randn(20_000, 1, generator=rng)
     out = ddpm(
         exact(schedule), noise, even_levels(300, 0.999), schedule,
-        lambda x: torch.randn(x.shape, generator=chance),
+        lambda x: torch.randn(x.shape, generator=rng),
     )  # fmt: skip
     assert float(out.mean()) == pytest.approx(MEAN, abs=0.02)
     assert float(out.std()) == pytest.approx(SPREAD, abs=0.02)

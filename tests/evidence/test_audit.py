@@ -19,8 +19,8 @@ from vesalius.methods.pretraining.training import PRESETS as PRETRAININGS
 from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import no_progress
 from vesalius.training.fit import fit, prepare
 
 GRID = (32, 32, 32)
@@ -59,7 +59,7 @@ def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
     assert stopped.value.code == 3
     held, whole = Cohort.open(tmp_path / "held"), Cohort.open(tmp_path / "made")
     pairs = [(held, case) for case in held.cases]
-    proof, notes = comparison_figures(real, whole, real.cases, whole.cases, pairs, 0, silent)
+    proof, notes = comparison_figures(real, whole, real.cases, whole.cases, pairs, 0, no_progress)
     for name in [name for name in figures if name.startswith("memorisation/")]:
         assert proof[name].value == pytest.approx(figures[name]["value"], abs=1e-6)
     assert notes["copies"] == ["made_1", "made_3"]
@@ -74,5 +74,5 @@ def test_a_cohort_with_a_copy_is_told_which(tmp_path: Path) -> None:
     assert seen["memorisation/embedding/copies"].n == 4
     assert seen["memorisation/embedding/held_out_lead"].n == 14
     few = Cohort.open(tmp_path / "other")
-    with pytest.raises(Refused, match="12 is the least"):
+    with pytest.raises(InputError, match="12 is the least"):
         audit(real, bare, few, tmp_path / "none")

@@ -18,8 +18,8 @@ PLANTED = 3
 
 
 def _noised(image: np.ndarray, share: float = 0.1) -> np.ndarray:
-    spread = share * np.ptp(np.percentile(image, [1, 99]))
-    return image + np.random.default_rng(0).normal(0, spread, image.shape)
+    std = share * np.ptp(np.percentile(image, [1, 99]))
+    return image + np.random.default_rng(0).normal(0, std, image.shape)
 
 
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -35,12 +35,12 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def breasts() -> tuple[Volumes, Volumes, Volumes]:
     """Training, held-out and further patients."""
 
-    def drawn(first: int, count: int) -> Volumes:
+    def generated(first: int, count: int) -> Volumes:
         return [
             draw_breast(first + row, (32, 32, 32)).scan.channels[0].voxels for row in range(count)
         ]
 
-    return drawn(0, 80), drawn(1000, 40), drawn(2000, 40)
+    return generated(0, 80), generated(1000, 40), generated(2000, 40)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +93,8 @@ def test_at_most_one_in_twenty_other_patients_is_called_a_copy(
 def test_copies_give_the_training_set_away(
     search: tuple[AlignedSearch, np.ndarray], breasts: tuple[Volumes, Volumes, Volumes]
 ) -> None:
-    chance = np.random.default_rng(0)
-    blind = membership_auc(chance.random((40, 10)), chance.random((40, 10)))
+    rng = np.random.default_rng(0)
+    blind = membership_auc(rng.random((40, 10)), rng.random((40, 10)))
     assert blind.ci95 is not None and blind.ci95[0] < 0.5 < blind.ci95[1]
-    told = search[0].similarity([detail(image) for image in breasts[0][:12]])
-    assert membership_auc(told, search[1]).value > 0.95
+    reported = search[0].similarity([detail(image) for image in breasts[0][:12]])
+    assert membership_auc(reported, search[1]).value > 0.95

@@ -8,16 +8,16 @@ from sklearn.metrics import roc_auc_score
 from vesalius.evidence.discrimination import auc, auc_difference, auc_figure, mean_auc, resampled
 
 
-def _drawn(images: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    chance = np.random.default_rng(3)
-    targets = (chance.random((images, 2)) < 0.4).astype(float)
+def _generated(images: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    targets = (rng.random((images, 2)) < 0.4).astype(float)
     targets[::7, 1] = np.nan
-    scores = np.round(np.nan_to_num(targets) + chance.normal(size=(images, 2)), 1)  # with ties
+    scores = np.round(np.nan_to_num(targets) + rng.normal(size=(images, 2)), 1)  # with ties
     return scores, targets
 
 
 def test_the_area_is_that_of_an_independent_implementation() -> None:
-    scores, targets = _drawn()
+    scores, targets = _generated()
     for column in range(2):
         known = ~np.isnan(targets[:, column])
         expected = roc_auc_score(targets[known, column], scores[known, column])
@@ -26,16 +26,16 @@ def test_the_area_is_that_of_an_independent_implementation() -> None:
 
 
 def test_a_resample_has_the_area_of_the_images_that_were_drawn() -> None:
-    scores, targets = _drawn()
-    chance = np.random.default_rng(0)
-    rows = chance.integers(len(scores), size=(20, len(scores)))
+    scores, targets = _generated()
+    rng = np.random.default_rng(0)
+    rows = rng.integers(len(scores), size=(20, len(scores)))
     counts = np.stack([np.bincount(r, minlength=len(scores)) for r in rows]).astype(np.float32)
     expected = [mean_auc(scores[r], targets[r]) for r in rows]
     assert np.allclose(resampled(scores, targets, counts), expected, atol=1e-5)
 
 
 def test_intervals_hold_the_value_and_those_of_a_difference_are_paired() -> None:
-    scores, targets = _drawn(200)
+    scores, targets = _generated(200)
     figure = auc_figure(scores, targets, resamples=2000)
     assert figure.ci95 is not None and figure.ci95[0] < figure.value < figure.ci95[1]
     nearly = scores + 0.01 * np.random.default_rng(1).normal(size=scores.shape)

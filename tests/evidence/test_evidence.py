@@ -21,22 +21,20 @@ from vesalius.scans.volume import Volume
 
 
 def test_the_interval_of_a_mean_covers_it_at_about_the_nominal_rate() -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     covered = 0
     for _ in range(100):
-        figure = mean_figure(chance.normal(5, 2, 40), "mL")
+        figure = mean_figure(rng.normal(5, 2, 40), "mL")
         assert figure.ci95 is not None
         covered += figure.ci95[0] <= 5 <= figure.ci95[1]
     assert covered >= 88
 
 
 def test_paired_differences_are_sharper_than_unpaired_ones() -> None:
-    chance = np.random.default_rng(1)
-    hard = chance.exponential(10, 40)
+    rng = np.random.default_rng(1)
+    hard = rng.exponential(10, 40)
     first = [CaseScore(str(i), 0.9, 0.0, h) for i, h in enumerate(hard)]
-    second = [
-        CaseScore(str(i), 0.9, 0.0, h + 1 + 0.2 * chance.normal()) for i, h in enumerate(hard)
-    ]
+    second = [CaseScore(str(i), 0.9, 0.0, h + 1 + 0.2 * rng.normal()) for i, h in enumerate(hard)]
     figure = paired_difference(first, second, "mL")["volume_mae_ml"]
     assert figure.value == pytest.approx(-1, abs=0.1)
     assert figure.ci95 is not None and figure.ci95[1] < -0.8
@@ -45,8 +43,8 @@ def test_paired_differences_are_sharper_than_unpaired_ones() -> None:
 
 
 def test_identical_images_are_less_diverse_than_different_ones() -> None:
-    chance = np.random.default_rng(0)
-    images = chance.random((6, 24, 24, 24)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    images = rng.random((6, 24, 24, 24)).astype(np.float32)
     alike = np.repeat(images[:1], 6, axis=0) + 0.01 * images
     assert pair_similarity(alike, 6).value > pair_similarity(images, 6).value + 0.5
 
@@ -55,9 +53,9 @@ def test_identical_images_are_less_diverse_than_different_ones() -> None:
 def test_radiomics_distance_rises_above_its_floor_when_images_change(brains: Cohort) -> None:
     scans = [brains.read(case) for case in brains.cases]
     real = [(scan.channels[0], scan.label_map) for scan in scans]
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     noisy = [
-        (Volume(v.voxels + chance.normal(0, 150, v.shape).astype(np.float32), v.affine), label)
+        (Volume(v.voxels + rng.normal(0, 150, v.shape).astype(np.float32), v.affine), label)
         for v, label in real
     ]
     first, second = radiomics_features(real), radiomics_features(noisy)

@@ -17,33 +17,33 @@ from vesalius.evidence.frechet import features, frechet_distance
 from vesalius.evidence.inpainting import context_error, dice, seam
 from vesalius.networks.inception import InceptionV3
 from vesalius.networks.picture_features import features_from, lite0_features
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 
 
 @pytest.mark.parametrize("count", [12, 200])
 def test_the_distance_is_that_of_monai(count: int) -> None:
-    chance = np.random.default_rng(0)
-    a, b = chance.normal(size=(count, 15)), 0.4 + 1.3 * chance.normal(size=(count + 5, 15))
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(count, 15)), 0.4 + 1.3 * rng.normal(size=(count + 5, 15))
     expected = float(get_fid_score(torch.tensor(b), torch.tensor(a)))
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_jackknife_covers_at_its_rate() -> None:
-    chance = np.random.default_rng(2)
+    rng = np.random.default_rng(2)
     hits = 0
     for _ in range(200):
-        figure = jackknifed([chance.normal(size=100)], lambda x: float(np.mean(x)), "")
+        figure = jackknifed([rng.normal(size=100)], lambda x: float(np.mean(x)), "")
         assert figure.ci95 is not None
         hits += figure.ci95[0] < 0 < figure.ci95[1]
     assert 0.88 < hits / 200 < 0.99
 
 
 def test_lite0_tells_noise_from_shapes() -> None:
-    chance = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     y, x = np.mgrid[:38, :38]
-    discs = [np.hypot(y - 19, x - 19 - chance.normal()) < 9 + chance.normal() for _ in range(24)]
-    noise = [chance.random((38, 38)) for _ in range(12)]
+    discs = [np.hypot(y - 19, x - 19 - rng.normal()) < 9 + rng.normal() for _ in range(24)]
+    noise = [rng.random((38, 38)) for _ in range(12)]
     extract = lite0_features().pooled
     first = features([d.astype(float) for d in discs[:12]], extract)
     second = features([d.astype(float) for d in discs[12:]], extract)
@@ -97,7 +97,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     save_file({"conv1.weight": torch.zeros(3)}, tmp_path / "odd.safetensors")
     (tmp_path / "text.safetensors").write_text("no weights")
     for name in ("odd", "text", "missing"):
-        with pytest.raises(Refused):
+        with pytest.raises(InputError):
             features_from(tmp_path / f"{name}.safetensors")
 
 

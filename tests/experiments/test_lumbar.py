@@ -12,7 +12,7 @@ from vesalius.experiments.lumbar.experiment import run_lumbar
 from vesalius.experiments.lumbar.recipe import PRESETS
 from vesalius.methods.inpainting.methods import METHODS
 from vesalius.report.lumbar_page import write_lumbar_report
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
 def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
@@ -42,5 +42,5 @@ def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     second = run_lumbar(tmp_path / "out", recipe, finished=again.append)
     assert not again
     assert {k: f for k, f in second.figures.items() if k in written} == results.figures
-    with pytest.raises(Refused, match="other settings"):
+    with pytest.raises(InputError, match="other settings"):
         run_lumbar(tmp_path / "out", recipe.changed(seed=9))

@@ -62,10 +62,10 @@ def test_decisions_are_taken_at_the_point_of_held_out_patients() -> None:
 
 
 def test_identity_is_recognised_under_noise_and_not_among_strangers() -> None:
-    chance = np.random.default_rng(0)
-    true = chance.random((20, 24, 24))
-    assert recognised(true + 0.2 * chance.standard_normal(true.shape), true).mean() > 0.9
-    assert recognised(chance.random(true.shape), true).mean() < 0.3
+    rng = np.random.default_rng(0)
+    true = rng.random((20, 24, 24))
+    assert recognised(true + 0.2 * rng.standard_normal(true.shape), true).mean() > 0.9
+    assert recognised(rng.random(true.shape), true).mean() < 0.3
 
 
 def test_likeness_in_the_joint_looks_at_the_joint_alone() -> None:

@@ -13,11 +13,11 @@ from torch import nn
 from vesalius.experiments.robustness.experiment import run_robustness
 from vesalius.experiments.robustness.recipe import ARMS, PRESETS
 from vesalius.experiments.robustness.routing import (
-    honest_scores,
+    clean_path_scores,
     published_scores,
     strongest_scores,
 )
-from vesalius.networks.dual_norm import doubled, through
+from vesalius.networks.dual_norm import route, to_dual_bn
 from vesalius.report.robustness_page import robustness_table, write_robustness_report
 from vesalius.report.sources import table_if_there
 from vesalius.scans.classified import Classified
@@ -70,7 +70,7 @@ class _Two(nn.Module):
 
 
 def test_each_routing_attacks_the_path_it_is_about() -> None:
-    network = doubled(_Two()).eval()
+    network = to_dual_bn(_Two()).eval()
     for path, channel in (("clean", 0), ("adversarial", 1)):
         norm = getattr(network.norm, path)
         with torch.no_grad():
@@ -78,19 +78,19 @@ def test_each_routing_attacks_the_path_it_is_about() -> None:
             norm.weight[channel] = 10.0
     with torch.no_grad():
         network.pick.weight.fill_(1.0)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     targets = (np.arange(40) % 2).astype(np.float32)[:, None]
-    images = 0.45 + 0.1 * targets[..., None] * np.ones((1, 1, 2)) + 0.01 * chance.random((40, 1, 2))
+    images = 0.45 + 0.1 * targets[..., None] * np.ones((1, 1, 2)) + 0.01 * rng.random((40, 1, 2))
     names = tuple(map(str, range(40)))
     data = Classified(images.astype(np.float32), targets, ("x",), names, names, ("",) * 40)
     attack = Attack(epsilon=0.2, steps=5)
     with torch.no_grad():
         given = torch.from_numpy(data.images)
         clean = network(given).numpy()
-        with through(network, "adversarial"):
+        with route(network, "adversarial"):
             adversarial = network(given).numpy()
     for scores, before in (
-        (published_scores, adversarial), (honest_scores, clean), (strongest_scores, clean)
+        (published_scores, adversarial), (clean_path_scores, clean), (strongest_scores, clean)
     ):  # fmt: skip
         after = scores(network, data, attack)
         moved = (after - before) * (1 - 2 * targets)

@@ -15,7 +15,7 @@ import pytest
 from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.methods.segmentation.training import PRESETS
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 PROMISED = [
     "control/slope", "control/r2", "control/mae_ml", "control/acceptance",
@@ -69,8 +69,8 @@ def test_a_patient_on_both_sides_is_refused_before_any_training(
     brains: Cohort, small_cohort: Cohort, tmp_path: Path
 ) -> None:
     recipe = ProveRecipe(segmenter=PRESETS["smallest"])
-    with pytest.raises(Refused, match="stands in training and in the test set"):
+    with pytest.raises(InputError, match="stands in training and in the test set"):
         prove(brains, small_cohort, brains, tmp_path / "out", recipe)
-    with pytest.raises(Refused, match="is synthetic and cannot be tested on"):
+    with pytest.raises(InputError, match="is synthetic and cannot be tested on"):
         prove(brains, small_cohort, small_cohort, tmp_path / "out", recipe)
     assert not (tmp_path / "out").exists()

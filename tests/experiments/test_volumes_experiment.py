@@ -12,9 +12,9 @@ import torch
 
 from vesalius.experiments.volumes.experiment import run_volumes
 from vesalius.experiments.volumes.recipe import CONTROLS, PRESETS, VolumesExperimentRecipe
-from vesalius.experiments.volumes.teaching import COLUMNS, noise_like, scrambled, teaching_figures
+from vesalius.experiments.volumes.transfer import COLUMNS, noise_like, scrambled, transfer_figures
 from vesalius.report.volumes_page import volumes_table, write_volumes_report
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
 def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
@@ -50,21 +50,21 @@ def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     assert all(stage.startswith("chest") for stage in again)
     assert both.figures["breast/fidelity/fid"] == results.figures["breast/fidelity/fid"]
     assert {name.replace("breast/", "chest/") for name in results.figures} <= both.figures.keys()
-    with pytest.raises(Refused, match="other settings"):
+    with pytest.raises(InputError, match="other settings"):
         run_volumes(tmp_path / "out", recipe.changed(seed=9))
 
 
 def test_gains_are_paired_by_seed(tmp_path: Path) -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     lines = [",".join(COLUMNS)]
     for seed in range(12):
-        luck = chance.normal(0, 0.2)
+        luck = rng.normal(0, 0.2)
         for arm, mean in (("scratch", 0.6), ("synthetic", 0.63), ("noise", 0.6)):
             for case in range(4):
-                dice = mean + luck + chance.normal(0, 0.005)
+                dice = mean + luck + rng.normal(0, 0.005)
                 lines.append(f"0.05,{arm},{seed},case_{case},{dice}")
     (tmp_path / "dice.csv").write_text("\n".join(lines) + "\n")
-    found = teaching_figures(tmp_path / "dice.csv", VolumesExperimentRecipe())
+    found = transfer_figures(tmp_path / "dice.csv", VolumesExperimentRecipe())
     gain = found["pretraining/primary/dice_gain"]
     assert gain.n == 12 and gain.ci95 is not None
     assert gain.ci95[0] < 0.03 < gain.ci95[1] and gain.ci95[1] - gain.ci95[0] < 0.01

@@ -13,7 +13,7 @@ from vesalius.methods.classification.crops import (
     classify,
     fit_classifier,
 )
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.training.recipe import FitRecipe
 
 RECIPE = ClassifierRecipe(
@@ -25,9 +25,9 @@ RECIPE = ClassifierRecipe(
 
 def crops(count: int, seed: int) -> LabelledCrops:
     """Noise with a bright spot for the first pathology, a dark one for the second; both rare."""
-    chance = np.random.default_rng(seed)
-    images = 0.5 + 0.05 * chance.standard_normal((count, 4, 16, 16)).astype(np.float32)
-    targets = (chance.random((count, 2)) < 0.15).astype(float)
+    rng = np.random.default_rng(seed)
+    images = 0.5 + 0.05 * rng.standard_normal((count, 4, 16, 16)).astype(np.float32)
+    targets = (rng.random((count, 2)) < 0.15).astype(float)
     targets[0], targets[1] = (1, 0), (0, 1)
     images[targets[:, 0] > 0, :, 4:8, 4:8] += 0.5
     images[targets[:, 1] > 0, :, 9:13, 9:13] -= 0.5
@@ -39,13 +39,13 @@ def test_rare_findings_are_learnt(tmp_path: Path) -> None:
     unseen = crops(80, 1)
     scores = classify(network, unseen.images)
     for column in range(2):
-        ill = unseen.targets[:, column] > 0
-        assert scores[ill, column].mean() > scores[~ill, column].mean() + 0.3
+        positive = unseen.targets[:, column] > 0
+        assert scores[positive, column].mean() > scores[~positive, column].mean() + 0.3
 
 
 def test_sets_without_a_pathology_are_refused(tmp_path: Path) -> None:
     empty = crops(20, 0)
-    with pytest.raises(Refused, match="stenosis"):
+    with pytest.raises(InputError, match="stenosis"):
         fit_classifier(
             LabelledCrops(empty.images, empty.targets * [1, 0], empty.names), RECIPE, 0, tmp_path
         )

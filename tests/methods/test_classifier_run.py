@@ -15,9 +15,9 @@ from vesalius.methods.classification.pipeline import ClassificationPipeline, wri
 from vesalius.methods.classification.recipe import ClassificationRecipe
 from vesalius.methods.classification.training import PRESETS, Training, TrainingObjective
 from vesalius.networks.classifier import residual_classifier
-from vesalius.networks.dual_norm import through
+from vesalius.networks.dual_norm import route
 from vesalius.scans.classified import Classified
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.training.attacks import Attack
 from vesalius.training.fit import fit, prepare
 from vesalius.training.recipe import FitRecipe
@@ -25,8 +25,8 @@ from vesalius.training.recipe import FitRecipe
 
 def _images(count: int = 40, dimensions: int = 2, side: int = 16) -> Classified:
     """Bright squares to be told from none."""
-    chance = np.random.default_rng(0)
-    images = 0.3 * chance.random((count, 1, *[side] * dimensions))
+    rng = np.random.default_rng(0)
+    images = 0.3 * rng.random((count, 1, *[side] * dimensions))
     targets = (np.arange(count) % 2).astype(np.float32)[:, None]
     images[targets[:, 0] == 1, :, 4:10, 4:10] += 0.4
     names = tuple(f"image_{row}" for row in range(count))
@@ -87,10 +87,10 @@ def test_a_killed_fit_of_two_paths_ends_with_the_same_weights(
 def test_the_dual_loss_is_the_mean_of_both_paths_and_attacks_leave_no_trace() -> None:
     images = _images(8, dimensions=3, side=12)
     recipe = PRESETS["smallest"].changed(attack=Attack(epsilon=0.0, steps=1), shift=0)
-    from vesalius.networks.dual_norm import doubled
+    from vesalius.networks.dual_norm import to_dual_bn
 
     torch.manual_seed(0)
-    network = doubled(residual_classifier(1, 1, 3, depth=10, width=4, stem="fine"))
+    network = to_dual_bn(residual_classifier(1, 1, 3, depth=10, width=4, stem="fine"))
     rows = torch.arange(8)
 
     def loss(training: Training) -> float:
@@ -102,17 +102,17 @@ def test_the_dual_loss_is_the_mean_of_both_paths_and_attacks_leave_no_trace() ->
     assert network.training and all(weight.requires_grad for weight in network.parameters())
     counted = network.state_dict()["bn1.adversarial.num_batches_tracked"]
     assert counted == 2  # one batch each of two trainings; none of the attack
-    with through(network, "adversarial"):
+    with route(network, "adversarial"):
         assert not torch.equal(network.state_dict()["bn1.clean.running_mean"], torch.zeros(4))
 
 
 def test_what_cannot_be_learnt_is_refused(tmp_path: Path) -> None:
     images = _images(24)
-    with pytest.raises(Refused, match="add some: 16 is the least"):
+    with pytest.raises(InputError, match="add some: 16 is the least"):
         prepare(Classification(), images.taken(range(16)), _recipe("dual"))
     images.targets[:] = 0
-    with pytest.raises(Refused, match="square: is learnt from 0 images with it"):
+    with pytest.raises(InputError, match="square: is learnt from 0 images with it"):
         prepare(Classification(), images, _recipe("dual"))
     run = fit(prepare(Classification(), _images(), _recipe("standard")), tmp_path / "run")
-    with pytest.raises(Refused, match="bring them to the shape of the run"):
+    with pytest.raises(InputError, match="bring them to the shape of the run"):
         ClassificationPipeline(run).logits(np.zeros((1, 1, 8, 8)))

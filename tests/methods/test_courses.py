@@ -5,48 +5,52 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vesalius.methods.progression.courses import Baseline, Courses, along, courses_of
 from vesalius.methods.progression.neighbours import METRICS, MetricName, metric_of, nearest
+from vesalius.methods.progression.trajectories import Baseline, Trajectories, along, trajectories_of
 
 
 def _patients(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Styles of many directions of which the product of two decides the drift."""
-    chance = np.random.default_rng(seed)
-    styles = chance.standard_normal((count, 10)) * np.array([1, 1, *[2.5] * 8])
-    drift = np.zeros((count, 10))
-    drift[:, 9] = styles[:, 0] * np.maximum(styles[:, 1], 0)
-    return styles, drift
+    rng = np.random.default_rng(seed)
+    styles = rng.standard_normal((count, 10)) * np.array([1, 1, *[2.5] * 8])
+    annual_change = np.zeros((count, 10))
+    annual_change[:, 9] = styles[:, 0] * np.maximum(styles[:, 1], 0)
+    return styles, annual_change
 
 
-def _courses(count: int, seed: int) -> Courses:
-    styles, drift = _patients(count, seed)
-    chance = np.random.default_rng(seed + 1)
-    noisy, foretold = (drift[:, 9:] + s * chance.standard_normal((count, 1)) for s in (0.1, 0.2))
-    baseline = Baseline(styles, foretold)
+def _trajectories(count: int, seed: int) -> Trajectories:
+    styles, annual_change = _patients(count, seed)
+    rng = np.random.default_rng(seed + 1)
+    noisy, predicted = (
+        annual_change[:, 9:] + s * rng.standard_normal((count, 1)) for s in (0.1, 0.2)
+    )
+    baseline = Baseline(styles, predicted)
     seen = np.stack([noisy.min(axis=0), noisy.max(axis=0)])
-    return Courses(tuple(map(str, range(count))), baseline, drift, noisy, np.full(count, 4.0), seen)
+    return Trajectories(
+        tuple(map(str, range(count))), baseline, annual_change, noisy, np.full(count, 4.0), seen
+    )
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_neighbours_are_the_nearest_and_never_oneself(name: MetricName) -> None:
-    courses = _courses(40, 0)
-    metric = metric_of(name, courses)
-    found = nearest(metric, courses, courses.baseline, 3, courses.patients)
+    trajectories = _trajectories(40, 0)
+    metric = metric_of(name, trajectories)
+    found = nearest(metric, trajectories, trajectories.baseline, 3, trajectories.patients)
     assert found.shape == (40, 3)
     assert not (found == np.arange(40)[:, None]).any()
-    alone = nearest(metric, courses, courses.baseline, 1)
+    alone = nearest(metric, trajectories, trajectories.baseline, 1)
     assert alone[:, 0].tolist() == list(range(40))
 
 
 def test_those_of_whom_alike_is_foretold_share_a_fate() -> None:
-    courses, asked = _courses(400, 0), _courses(200, 7)
+    trajectories, requested = _trajectories(400, 0), _trajectories(200, 7)
     error = {}
     for name in METRICS:
-        rows = nearest(metric_of(name, courses), courses, asked.baseline, 10)
-        found = along(asked.baseline.styles, 1.0, courses, rows).mean(axis=1)
-        gap = found - asked.baseline.styles - asked.drift
+        rows = nearest(metric_of(name, trajectories), trajectories, requested.baseline, 10)
+        found = along(requested.baseline.styles, 1.0, trajectories, rows).mean(axis=1)
+        gap = found - requested.baseline.styles - requested.annual_change
         error[name] = float(np.abs(gap[:, 9]).mean())
-    nothing = float(np.abs(asked.drift[:, 9]).mean())
+    nothing = float(np.abs(requested.annual_change[:, 9]).mean())
     assert error["foretold"] < 0.85 * min(error["published"], error["spread"], nothing)
 
 
@@ -55,8 +59,10 @@ def test_visits_at_any_years_give_the_same_drift_a_year() -> None:
     styles = np.outer(years, [0.5, -1.0])
     rows = {"a": np.array([0, 1, 2]), "b": np.array([3, 4]), "c": np.array([3])}
     for all_visits in (False, True):
-        found = courses_of(rows, list("aaabb"), years, styles, styles[:, :1], styles, all_visits)
+        found = trajectories_of(
+            rows, list("aaabb"), years, styles, styles[:, :1], styles, all_visits
+        )
         assert found.patients == ("a", "b") and found.years.tolist() == [8.0, 4.0]
-        assert np.allclose(found.drift, [[0.5, -1.0]] * 2)
+        assert np.allclose(found.annual_change, [[0.5, -1.0]] * 2)
         one, two = (along(np.zeros((1, 2)), 3.0, found, np.array([[k]])) for k in (0, 1))
         assert np.allclose(one, two) and np.allclose(one, [[1.5, -3.0]])

@@ -16,8 +16,8 @@ from vesalius.methods.classification.saliency import METHODS, randomised, salien
 from vesalius.methods.classification.training import PRESETS
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.scans.classified_layouts import read_classified
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.nifti import read_nifti
+from vesalius.scans.input_error import InputError
 from vesalius.scans.pictures import read_picture
 from vesalius.training.fit import fit, prepare
 
@@ -60,7 +60,7 @@ def test_what_images_show_need_not_be_known(
     assert np.array_equal(
         images_at(tmp_path / "cohort", trained).images, images_at(folder, trained).images
     )
-    with pytest.raises(Refused, match="no column of 0 and 1"):
+    with pytest.raises(InputError, match="no column of 0 and 1"):
         read_classified(tmp_path / "cohort")
 
 

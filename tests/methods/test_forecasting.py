@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from vesalius.methods.progression.choosing import ranked_probability_score
+from vesalius.methods.progression.evaluator import AttributeEvaluator, EvaluatorObjective
 from vesalius.methods.progression.forecasting import (
     completed,
     folds_of,
     followed_by,
-    foretell,
-    foretold_of,
+    predict_changes,
+    predicted_of,
 )
 from vesalius.methods.progression.method import Progression
-from vesalius.methods.progression.reader import AttributeReader, ReaderObjective
-from vesalius.methods.progression.recipe import PRESETS, ProgressionRecipe, ReaderRecipe
+from vesalius.methods.progression.recipe import PRESETS, EvaluatorRecipe, ProgressionRecipe
 from vesalius.scans.visits import Visits
 from vesalius.training import fit as training
 
@@ -35,10 +35,10 @@ def _visits() -> Visits:
     )  # fmt: skip
 
 
-def _constant(value: float) -> AttributeReader:
+def _constant(value: float) -> AttributeEvaluator:
     """A network that tells the same of every picture."""
-    network = AttributeReader(1, ("x",), ReaderRecipe(width=4))
-    network.spread.zero_()
+    network = AttributeEvaluator(1, ("x",), EvaluatorRecipe(width=4))
+    network.std.zero_()
     network.mean.copy_(torch.tensor([value]))
     return network
 
@@ -60,21 +60,21 @@ def test_patients_are_told_by_the_network_that_has_not_seen_them() -> None:
     networks = [_constant(0.0), _constant(1.0), _constant(2.0)]
     folds = folds_of(visits.patients, 3)
     assert set(folds.values()) == {0, 1, 2}
-    told = foretold_of(networks, visits, folds)[:, 0]
-    assert told.tolist() == [folds[patient] for patient in visits.patients]
+    reported = predicted_of(networks, visits, folds)[:, 0]
+    assert reported.tolist() == [folds[patient] for patient in visits.patients]
 
 
 def test_patients_who_never_came_again_do_not_shift_the_folds_of_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Those who teach a forecaster are never told by it, whoever else is in the cohort."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     subjects = tuple(f"s{number:02d}" for number in range(40) for _ in range(2 - number % 3 // 2))
     visit = [subjects[:row].count(one) for row, one in enumerate(subjects)]
-    space = chance.uniform(3, 6, len(subjects))
+    space = rng.uniform(3, 6, len(subjects))
     space[5::7] = np.nan
     visits = Visits(
-        chance.random((len(subjects), 1, 16, 16)), tuple(f"v{n}" for n in range(len(subjects))),
+        rng.random((len(subjects), 1, 16, 16)), tuple(f"v{n}" for n in range(len(subjects))),
         subjects, 4.0 * np.array(visit), np.zeros(len(subjects), bool),
         dict.fromkeys(ProgressionRecipe().attributes, space), ("",) * len(subjects), subjects,
     )  # fmt: skip
@@ -82,7 +82,7 @@ def test_patients_who_never_came_again_do_not_shift_the_folds_of_others(
     inner = training.fit_network
 
     def spied(objective: Any, cases: int, recipe: Any, seed: int, part: str, *rest: Any) -> None:
-        if isinstance(objective, ReaderObjective):
+        if isinstance(objective, EvaluatorObjective):
             pictures = {image.tobytes() for image in objective.images}
             taught[part] = {
                 subject for image, subject in zip(visits.images, subjects, strict=True)
@@ -103,12 +103,12 @@ def test_patients_who_never_came_again_do_not_shift_the_folds_of_others(
 
 def test_the_mean_of_all_tells_others() -> None:
     visits, networks = _visits(), (_constant(0.0), _constant(1.0))
-    assert (foretell(networks, visits.images) == 0.5).all()
+    assert (predict_changes(networks, visits.images) == 0.5).all()
 
 
 def test_the_score_is_least_where_fates_are_as_likely_as_they_are_many() -> None:
-    chance = np.random.default_rng(0)
-    truth = (chance.random((2000, 1)) < 0.25).astype(float)
+    rng = np.random.default_rng(0)
+    truth = (rng.random((2000, 1)) < 0.25).astype(float)
     scores = {
         share: ranked_probability_score(
             np.repeat((np.arange(20) < 20 * share).astype(float)[None, :, None], 2000, axis=0),

@@ -13,35 +13,37 @@ from vesalius.api.generating import generate
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.training.fit import fit, prepare
 from vesalius.training.method import Reading
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
-ASKED = {"ventricle_volume_ml": (20.0, 35.0)}
+REQUESTED = {"ventricle_volume_ml": (20.0, 35.0)}
 
 
 def test_what_is_kept_was_measured_and_lies_within_tolerance(
     small_run: Run, tmp_path: Path
 ) -> None:
-    made = generate(small_run, even_requests(ASKED, 4, 0), out=tmp_path / "out", tries=30)
+    made = generate(small_run, even_requests(REQUESTED, 4, 0), out=tmp_path / "out", tries=30)
     for case in made.cohort.cases:
-        told = case.provenance()
+        reported = case.provenance()
         counted = made.cohort.description.attribute("ventricle_volume_ml").of(
             made.cohort.read(case).label_map, made.cohort.description.labels
         )
-        asked = told["request"]["ventricle_volume_ml"]
-        assert abs(counted - asked) <= 0.1 * asked
-        assert told["measured"]["ventricle_volume_ml"] == pytest.approx(counted)
-        assert told["run"] == small_run.name and told["tries"] >= 1 and told["synthetic"]
+        requested = reported["request"]["ventricle_volume_ml"]
+        assert abs(counted - requested) <= 0.1 * requested
+        assert reported["measured"]["ventricle_volume_ml"] == pytest.approx(counted)
+        assert (
+            reported["run"] == small_run.name and reported["tries"] >= 1 and reported["synthetic"]
+        )
         assert case.split == "train"
     kept = sum(draw.accepted for draw in made.draws)
     assert kept == len(made.cohort.cases) == 4 - len(made.faults)
 
 
 def test_a_case_does_not_depend_on_what_else_is_drawn(small_run: Run, tmp_path: Path) -> None:
-    requests = even_requests(ASKED, 4, 0)
+    requests = even_requests(REQUESTED, 4, 0)
     whole = generate(small_run, requests, out=tmp_path / "whole", tries=30).cohort
     generate(small_run, requests[:2], out=tmp_path / "part", tries=30)
     resumed = generate(small_run, requests, out=tmp_path / "part", tries=30).cohort
@@ -52,16 +54,16 @@ def test_a_case_does_not_depend_on_what_else_is_drawn(small_run: Run, tmp_path: 
 
 def test_requests_outside_what_the_run_has_seen_are_refused(small_run: Run, tmp_path: Path) -> None:
     far = [{"ventricle_volume_ml": 500.0}]
-    with pytest.raises(Refused, match="outside what the run has seen"):
+    with pytest.raises(InputError, match="outside what the run has seen"):
         generate(small_run, far, out=tmp_path / "out")
-    with pytest.raises(Refused, match="is no attribute of this run"):
+    with pytest.raises(InputError, match="is no attribute of this run"):
         generate(small_run, [{"canal_diameter_mm": 9.0}], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_cohort_of_another_kind_is_refused(small_run: Run, tmp_path: Path) -> None:
     other = blobs(tmp_path / "other", 3)
-    with pytest.raises(Refused, match="other labels"):
+    with pytest.raises(InputError, match="other labels"):
         small_run.fingerprint.require_match(other, other.read(other.cases[0]), "abdomen_00")
 
 
@@ -72,7 +74,7 @@ def test_another_intensity_range_is_refused(small_run: Run, brains: Cohort) -> N
     image = scan.channels[0]
     dark = replace(scan, channels=(type(image)(image.voxels / 50, image.affine),))
     small_run.fingerprint.require_match(brains, scan, "sound")
-    with pytest.raises(Refused, match="reaches from"):
+    with pytest.raises(InputError, match="reaches from"):
         small_run.fingerprint.require_match(brains, dark, "dark")
 
 
@@ -86,7 +88,7 @@ def test_a_run_needs_nothing_but_its_folder_and_holds_no_pickle(small_run: Run) 
 
 def test_another_recipe_is_not_written_over_a_run(small_run: Run, brains: Cohort) -> None:
     other = PRESETS["smallest"].changed(seed=5)
-    with pytest.raises(Refused, match="another recipe or from another cohort"):
+    with pytest.raises(InputError, match="another recipe or from another cohort"):
         fit(prepare(Guided(), brains, other), small_run.folder)
 
 
@@ -95,8 +97,8 @@ def test_damaged_weights_are_refused(small_run: Run, tmp_path: Path) -> None:
 
     shutil.copytree(small_run.folder, tmp_path / "run")
     (tmp_path / "run/image_denoiser.safetensors").write_bytes(b"\x08broken")
-    with pytest.raises(Refused, match="is a damaged safetensors file"):
-        generate(tmp_path / "run", even_requests(ASKED, 1, 0), out=tmp_path / "o")
+    with pytest.raises(InputError, match="is a damaged safetensors file"):
+        generate(tmp_path / "run", even_requests(REQUESTED, 1, 0), out=tmp_path / "o")
 
 
 @pytest.mark.parametrize(
@@ -111,11 +113,11 @@ def test_the_chain_runs_on_a_cohort_that_is_not_ours(
     run = fit(prepare(Guided(), cohort, recipe, Reading(faults=faults)), tmp_path / "run")
     assert not faults
     seen = run.fingerprint.attribute("tumour_volume_ml")
-    asked = even_requests({"tumour_volume_ml": (seen.low + 1, seen.high)}, 3, 0)
+    requested = even_requests({"tumour_volume_ml": (seen.low + 1, seen.high)}, 3, 0)
     tolerance = 0.5 if kind == "shape_space" else 0.99
     try:
-        made = generate(run, asked, out=tmp_path / "made", tolerance=tolerance, tries=40).cohort
-    except Refused as refusal:
+        made = generate(run, requested, out=tmp_path / "made", tolerance=tolerance, tries=40).cohort
+    except InputError as refusal:
         # A VAE of two steps draws label maps, but none of a wanted size.
         assert kind == "vae" and "no request was met" in str(refusal)
         return
@@ -136,9 +138,9 @@ def test_too_few_cases_and_attributes_that_do_not_vary_are_refused(
 ) -> None:
     few = blobs(tmp_path / "few", 4)
     recipe = PRESETS["smallest"].changed(attributes=("organ_volume_ml",))
-    with pytest.raises(Refused, match="has 4 sound training cases"):
+    with pytest.raises(InputError, match="has 4 sound training cases"):
         prepare(Guided(), few, recipe)
-    with pytest.raises(Refused, match="is no attribute of labels"):
+    with pytest.raises(InputError, match="is no attribute of labels"):
         prepare(Guided(), brains, recipe)
 
 
@@ -185,7 +187,9 @@ def test_two_processes_share_a_fit_and_a_generation(
     attribute = "ventricle_volume_ml=20:35"
     shared("generate", str(small_run.folder), "--out", str(tmp_path / "shared"), "-n", "4",
            "--attribute", attribute, "--tries", "30")  # fmt: skip
-    alone = generate(small_run, even_requests(ASKED, 4, 0), out=tmp_path / "alone", tries=30).cohort
+    alone = generate(
+        small_run, even_requests(REQUESTED, 4, 0), out=tmp_path / "alone", tries=30
+    ).cohort
     together = Cohort.open(tmp_path / "shared")
     assert [c.name for c in together.cases] == [c.name for c in alone.cases]
     for a, b in zip(alone.cases, together.cases, strict=True):

@@ -24,15 +24,15 @@ from vesalius.methods.inpainting.sampling import (
     InpaintingSampler,
     edit_request,
 )
-from vesalius.phantoms.spine.drawing import LABELS, draw_spine
 from vesalius.phantoms.spine.findings import Finding
+from vesalius.phantoms.spine.phantom import LABELS, draw_spine
 from vesalius.sampling.cohort import GeneratedCohort, sample_cohort
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.crop import cut
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark, append_landmarks, read_landmarks
 from vesalius.scans.volume import Volume
 from vesalius.training.fit import fit, prepare
@@ -114,14 +114,14 @@ def test_a_finer_scan_keeps_its_detail_where_nothing_was_drawn(
 
 def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: InpaintingPipeline) -> None:
     """Latent, blend and label editing on their own: with the true crop drawn, the scan is true."""
-    ill = draw_spine(79, SPACING, [Finding("herniation", "L3-L4", 8.0)])
-    well = draw_spine(79, SPACING, []).scan
+    positive = draw_spine(79, SPACING, [Finding("herniation", "L3-L4", 8.0)])
+    negative = draw_spine(79, SPACING, []).scan
     print_ = inpainter.fingerprint
-    place = inpainter.landmark(well, REQUEST)
-    crop, true = cut(well, place, print_.grid), cut(ill.scan, place, print_.grid)
+    place = inpainter.landmark(negative, REQUEST)
+    crop, true = cut(negative, place, print_.grid), cut(positive.scan, place, print_.grid)
     kinds = LabelKinds(LABELS)
     blend = np.ones(print_.shape)
-    made = edited(well, crop, latent_of([true], print_, kinds), blend, print_, kinds)
+    made = edited(negative, crop, latent_of([true], print_, kinds), blend, print_, kinds)
     after = cut(made, place, print_.grid).scan
     assert np.abs(after.channels[0].voxels - true.scan.channels[0].voxels).max() <= 1
     shown = [
@@ -130,7 +130,7 @@ def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: Inpaintin
     ]
     assert (shown[0] == shown[1]).mean() > 0.98  # all but specks
     measured = inpainter.measured(made, "herniation", "L3-L4")
-    assert measured == pytest.approx(ill.attributes["herniation_mm_L3-L4"], abs=1.5)
+    assert measured == pytest.approx(positive.attributes["herniation_mm_L3-L4"], abs=1.5)
 
 
 def test_the_blend_is_as_wide_as_asked_for(
@@ -202,26 +202,26 @@ def test_requests_that_miss_are_listed_and_nothing_else_is_lost(
 def test_impossible_findings_are_refused_with_the_reason(
     inpainter: InpaintingPipeline, healthy: LabelledScan, request_: FindingRequest, reason: str
 ) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(InputError, match=reason):
         inpainter.require_possible(healthy, request_, "scan")
 
 
 @pytest.mark.parametrize("pathology", ["herniation", "stenosis"])
 def test_a_diseased_level_is_refused(inpainter: InpaintingPipeline, pathology: str) -> None:
     size = {"herniation": 8.0, "stenosis": 4.5}[pathology]
-    ill = draw_spine(80, SPACING, [Finding(pathology, "L3-L4", size)]).scan
-    with pytest.raises(Refused, match="already"):
-        inpainter.require_possible(ill, REQUEST, "scan")
+    positive = draw_spine(80, SPACING, [Finding(pathology, "L3-L4", size)]).scan
+    with pytest.raises(InputError, match="already"):
+        inpainter.require_possible(positive, REQUEST, "scan")
 
 
 def test_other_scans_are_refused(inpainter: InpaintingPipeline, healthy: LabelledScan) -> None:
     coarse = draw_spine(77, (8.0, 5.0, 5.0), []).scan
-    with pytest.raises(Refused, match="voxels of"):
+    with pytest.raises(InputError, match="voxels of"):
         inpainter.require_possible(coarse, REQUEST, "scan")
     loud = LabelledScan(
         (Volume(100 * healthy.channels[0].voxels, healthy.channels[0].affine),), healthy.label_map
     )
-    with pytest.raises(Refused, match="reaches from"):
+    with pytest.raises(InputError, match="reaches from"):
         inpainter.require_possible(loud, REQUEST, "scan")
 
 
@@ -238,8 +238,8 @@ def test_balancing_fills_every_cell_from_healthy_levels(
     for order in wanted:
         cell = (order.finding.pathology, order.finding.level)
         counts[cell] = counts.get(cell, 0) + 1
-        ill = {m.level for m in marks.get(order.parent, [])}
-        assert order.finding.level not in ill
+        positive = {m.level for m in marks.get(order.parent, [])}
+        assert order.finding.level not in positive
         assert list(order.known) == marks.get(order.parent, [])
     assert len({order.name for order in wanted}) == len(wanted)
     assert set(counts.values()) == {fullest} and len(counts) == 10
@@ -253,7 +253,7 @@ def test_another_request_does_not_reuse_a_folder(
 ) -> None:
     parent = Case("donor", (Path("donor.nii.gz"),), None, "patient-1")
     edited_cohort(inpainter, healthy, requests(parent), tmp_path)
-    with pytest.raises(Refused, match="of another request"):
+    with pytest.raises(InputError, match="of another request"):
         edited_cohort(inpainter, healthy, requests(parent, 7.0), tmp_path)
 
 
@@ -273,13 +273,13 @@ def test_a_cohort_without_what_is_needed_is_refused(spines: Cohort, tmp_path: Pa
     scan = LabelledScan((Volume(np.random.rand(4, 4, 4), np.eye(4)),),
                         Volume(np.ones((4, 4, 4), np.uint8), np.eye(4)))  # fmt: skip
     writer.add("a", scan, "a", {})
-    with pytest.raises(Refused, match="disc_<level>"):
+    with pytest.raises(InputError, match="disc_<level>"):
         prepare(Inpainting(), writer.finish(), recipe)
     few = recipe.changed(fewest=999)
-    with pytest.raises(Refused, match="too few findings"):
+    with pytest.raises(InputError, match="too few findings"):
         prepare(Inpainting(), spines, few)
     odd = recipe.changed(crop_mm=(32.0, 20.0, 40.0))
-    with pytest.raises(Refused, match="no context"):
+    with pytest.raises(InputError, match="no context"):
         prepare(Inpainting(), spines, odd)
 
 
@@ -292,7 +292,7 @@ def test_wrong_rows_of_landmarks_are_listed(tmp_path: Path) -> None:
     found, faults = read_landmarks(tmp_path, {"a": None})
     assert len(found["a"]) == 1 and len(faults) == 2
     (tmp_path / "landmarks.csv").write_text("case,level\n")
-    with pytest.raises(Refused, match="has no column named pathology"):
+    with pytest.raises(InputError, match="has no column named pathology"):
         read_landmarks(tmp_path, {"a": None})
 
 
@@ -310,7 +310,7 @@ def test_an_interrupted_fit_goes_on_with_the_next_network(
 
 
 def test_networks_with_context_begin_as_the_trunk(inpainting_run: Run) -> None:
-    from vesalius.methods.inpainting.hints import HINTS
+    from vesalius.methods.inpainting.conditioning import CONDITIONING_MAPS
     from vesalius.methods.inpainting.model import InpaintingModel
 
     model = InpaintingModel.load(inpainting_run)
@@ -320,8 +320,8 @@ def test_networks_with_context_begin_as_the_trunk(inpainting_run: Run) -> None:
     channels, *grid = model.latent_shape
     x, level = torch.randn(1, channels, *grid), torch.rand(1, 1, *grid)
     condition = torch.rand(1, model.seen.condition_length)
-    hints = torch.rand(1, HINTS * len(model.seen.pathologies), *grid)
+    conditioning = torch.rand(1, CONDITIONING_MAPS * len(model.seen.pathologies), *grid)
     with torch.no_grad():
-        plain = trunk(x, level, level, condition, hints)
-        beside = concat(x, level, level, condition, hints, torch.randn_like(x))
+        plain = trunk(x, level, level, condition, conditioning)
+        beside = concat(x, level, level, condition, conditioning, torch.randn_like(x))
     assert torch.allclose(plain, beside, atol=1e-6)

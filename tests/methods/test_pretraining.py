@@ -27,8 +27,8 @@ from vesalius.methods.segmentation.recipe import SegmentationRecipe
 from vesalius.methods.segmentation.training import PRESETS as SEGMENTERS
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.nifti import read_nifti
+from vesalius.scans.input_error import InputError
 from vesalius.training.fit import fit, prepare
 from vesalius.training.recipe import FitRecipe
 
@@ -41,13 +41,13 @@ def test_a_rescaled_network_gives_the_same_maps() -> None:
             if weight.ndim == 5:
                 weight.mul_(3.0)
     lengths = [w.norm() for n, w in fresh.network.named_parameters() if "conv1.conv" in n]
-    begun = Segmenter(1, 3, (4, 8, 8)).eval()
-    begun.load_state_dict(fresh.state_dict())
-    begun.begin_from(trained)
+    started = Segmenter(1, 3, (4, 8, 8)).eval()
+    started.load_state_dict(fresh.state_dict())
+    started.begin_from(trained)
     x = torch.randn(1, 1, 8, 8, 8)
     with torch.no_grad():
-        assert torch.allclose(begun.features(x)[0], trained.features(x)[0], atol=1e-3)
-    after = [w.norm() for n, w in begun.network.named_parameters() if "conv1.conv" in n]
+        assert torch.allclose(started.features(x)[0], trained.features(x)[0], atol=1e-3)
+    after = [w.norm() for n, w in started.network.named_parameters() if "conv1.conv" in n]
     assert torch.allclose(torch.stack(lengths), torch.stack(after))
     with pytest.raises(ValueError, match="other layers"):
         Segmenter(1, 3, (4, 4, 4)).begin_from(trained)
@@ -55,8 +55,8 @@ def test_a_rescaled_network_gives_the_same_maps() -> None:
 
 def test_the_pretext_is_learnt_and_a_crop_knows_where_it_lay() -> None:
     x = coordinates((12, 12, 12))
-    chance = torch.Generator().manual_seed(0)
-    part = cropped(x, 6, chance)
+    rng = torch.Generator().manual_seed(0)
+    part = cropped(x, 6, rng)
     assert part.shape == (3, 6, 6, 6)
     assert torch.allclose(part[0, 1, 0, 0] - part[0, 0, 0, 0], torch.tensor(2 / 11), atol=1e-5)
     images = torch.stack([torch.sin(3 * x + i).sum(0, keepdim=True) for i in range(6)])
@@ -69,7 +69,7 @@ def test_the_pretext_is_learnt_and_a_crop_knows_where_it_lay() -> None:
     optimizer = torch.optim.Adam(objective.parameters(), 5e-3)
     losses = []
     for _ in range(90):
-        loss = objective(torch.arange(4), chance)
+        loss = objective(torch.arange(4), rng)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -83,12 +83,12 @@ def test_pretrain_fit_segment_from_unlabelled_volumes_to_label_maps(tmp_path: Pa
     shutil.copytree(cohort.folder, tmp_path / "bare")
     shutil.rmtree(tmp_path / "bare/labelsTr")
     bare = Cohort.open(tmp_path / "bare", labelled=False)
-    begun = fit(prepare(Pretraining(), bare, PRESETS["smallest"]), tmp_path / "begun")
-    _, recipe, _ = pretrained_segmenter(begun.folder)
+    started = fit(prepare(Pretraining(), bare, PRESETS["smallest"]), tmp_path / "begun")
+    _, recipe, _ = pretrained_segmenter(started.folder)
     assert recipe.spacing_mm == (3.0, 4.0, 5.0)
     own = SegmentationRecipe(preset="smallest", segmenter=SEGMENTERS["smallest"])
-    ready = prepare(Segmentation(), cohort, own, pretrained=begun.folder)
-    assert ready.data.recipe.pretrained == begun.name and ready.data.recipe.segmenter.filters == (
+    ready = prepare(Segmentation(), cohort, own, pretrained=started.folder)
+    assert ready.data.recipe.pretrained == started.name and ready.data.recipe.segmenter.filters == (
         4,
         8,
         8,
@@ -103,10 +103,10 @@ def test_pretrain_fit_segment_from_unlabelled_volumes_to_label_maps(tmp_path: Pa
     assert set(np.unique(found.voxels)) <= {0, 3, 7}
     one, _ = scans_at(bare.folder / "imagesTr/abdomen_00_0000.nii.gz")
     assert [scan.name for scan in one] == ["abdomen_00_0000"]
-    with pytest.raises(Refused, match="holds no scan"):
+    with pytest.raises(InputError, match="holds no scan"):
         scans_at(tmp_path / "nowhere")
 
 
 def test_too_few_volumes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="2 sound cases"):
+    with pytest.raises(InputError, match="2 sound cases"):
         prepare(Pretraining(), blobs(tmp_path / "c", 2), PRESETS["smallest"])

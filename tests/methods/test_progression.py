@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from vesalius.methods.progression.choosing import NO_CHANGE
-from vesalius.methods.progression.courses import along
 from vesalius.methods.progression.futures import Forecaster
 from vesalius.methods.progression.method import Progression
 from vesalius.methods.progression.recipe import PRESETS
+from vesalius.methods.progression.trajectories import along
 from vesalius.phantoms.cohorts.visits import write_knees
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
 from vesalius.training.fit import fit, prepare
@@ -47,7 +47,7 @@ def test_a_run_foresees_pictures_and_readings_with_intervals(
     found = forecaster.futures(images, styles, (0.0, 4.0, 8.0), owners, neighbours=5)
     for one in (found.usual, found.fast):
         assert one.pictures.shape == (4, 3, 1, 16, 16) and one.readings.shape == (4, 3, 2)
-        assert np.allclose(one.pictures[:, 0], found.drawn_now, atol=1e-5)
+        assert np.allclose(one.pictures[:, 0], found.generated_now, atol=1e-5)
     assert (found.low <= found.high).all()
     assert np.allclose(found.low[:, 0], found.high[:, 0], atol=1e-4)  # nothing moves in no time
     within = (found.low - 1e-5 <= found.usual.readings) & (
@@ -63,18 +63,23 @@ def test_the_typical_fate_is_a_neighbours_own_and_risk_is_told_over_all(
 ) -> None:
     forecaster = Forecaster.open(run.folder)
     styles = forecaster.projected(visits.images[:3].astype(np.float32)).styles
-    then = along(styles, 8.0, forecaster.courses, np.tile(np.arange(5), (3, 1)))
+    then = along(styles, 8.0, forecaster.trajectories, np.tile(np.arange(5), (3, 1)))
 
     def brightness(pictures: np.ndarray) -> np.ndarray:
         mean: np.ndarray = pictures.mean(axis=(1, 2, 3))[:, None]
         return mean
 
-    fates = forecaster.fates(styles, then, brightness)
-    assert fates.styles.shape[:2] == fates.change.shape[:2] == fates.grades.shape[:2] == (3, 5)
-    alone = forecaster.fates(styles, then[:, 3:4], brightness)
-    assert np.allclose(alone.grades[:, 0], fates.grades[:, 3], atol=1e-5)
-    shown = fates.of_typical(fates.styles)
-    assert all((shown[n] == fates.styles[n]).all(axis=1).any() for n in range(3))
+    outcomes = forecaster.outcomes(styles, then, brightness)
+    assert (
+        outcomes.styles.shape[:2]
+        == outcomes.change.shape[:2]
+        == outcomes.grades.shape[:2]
+        == (3, 5)
+    )
+    alone = forecaster.outcomes(styles, then[:, 3:4], brightness)
+    assert np.allclose(alone.grades[:, 0], outcomes.grades[:, 3], atol=1e-5)
+    shown = outcomes.of_typical(outcomes.styles)
+    assert all((shown[n] == outcomes.styles[n]).all(axis=1).any() for n in range(3))
     assert (alone.of_typical(alone.styles) == then[:, 3]).all()
 
 
@@ -110,19 +115,19 @@ def test_a_killed_fit_goes_on_to_the_same_run(
     with pytest.raises(Killed):
         fit(ready, tmp_path / "run", killing)
     fit(ready, tmp_path / "run")
-    foreseen = Forecaster.open(run.folder).model.parts
-    for name in (*foreseen, "courses"):
+    predicted = Forecaster.open(run.folder).model.parts
+    for name in (*predicted, "courses"):
         file = f"{name}.safetensors"
         assert (tmp_path / "run" / file).read_bytes() == (run.folder / file).read_bytes(), name
 
 
 def test_what_cannot_be_learnt_is_refused_beforehand(visits: Visits) -> None:
-    with pytest.raises(Refused, match="generator's 64"):
+    with pytest.raises(InputError, match="generator's 64"):
         prepare(Progression(), visits, PRESETS["demo"])
     unknown = SMALLEST.changed(attributes=("cartilage_mm",))
-    with pytest.raises(Refused, match="cartilage_mm"):
+    with pytest.raises(InputError, match="cartilage_mm"):
         prepare(Progression(), visits, unknown)
-    with pytest.raises(Refused, match="came again"):
+    with pytest.raises(InputError, match="came again"):
         prepare(Progression(), visits.taken(visits.first()), SMALLEST)
 
 
@@ -130,10 +135,10 @@ def test_what_cannot_be_learnt_is_refused_beforehand(visits: Visits) -> None:
 def test_times_that_no_course_reaches_are_refused(
     run: Run[VisitsFingerprint], years: tuple[float, ...]
 ) -> None:
-    with pytest.raises(Refused, match="ask for above 0 to 8"):
+    with pytest.raises(InputError, match="ask for above 0 to 8"):
         Forecaster.open(run.folder).require_years(years)
 
 
 def test_pictures_of_another_shape_are_refused(run: Run[VisitsFingerprint]) -> None:
-    with pytest.raises(Refused, match="bring them to the shape of the run"):
+    with pytest.raises(InputError, match="bring them to the shape of the run"):
         Forecaster.open(run.folder).projected(np.zeros((1, 1, 32, 32), np.float32))

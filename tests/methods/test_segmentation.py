@@ -19,7 +19,7 @@ from vesalius.methods.segmentation.training import (
 )
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti
-from vesalius.scans.progress import silent
+from vesalius.scans.progress import no_progress
 from vesalius.training.recipe import FitRecipe
 
 
@@ -65,7 +65,7 @@ def test_nnunet_goes_through_planning_training_and_prediction(tmp_path: Path) ->
     out = tmp_path / "predictions"
     train_and_predict(
         scans[:4], [("unseen", scans[4][1])], cohort.description, recipe, False,
-        tmp_path / "work", out, 0, silent,
+        tmp_path / "work", out, 0, no_progress,
     )  # fmt: skip
     found = read_nifti(out / "unseen.nii.gz")
     assert found.same_geometry(scans[4][1].label_map, tolerance_mm=0.01)

@@ -13,7 +13,7 @@ from vesalius.methods.progression.objectives import StyleObjective
 from vesalius.methods.progression.recipe import StyleRecipe
 from vesalius.networks.feature_critic import FeatureCritic
 from vesalius.networks.style_generator import StyleGenerator
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.loop import fit_network
 
 SMALL = StyleRecipe(
@@ -66,9 +66,9 @@ def test_augmentation_rises_with_a_sure_critic_and_falls_with_an_unsure_one() ->
     seen = augment(pictures, torch.Generator().manual_seed(0))
     kept = [torch.allclose(a, b, atol=1e-4) for a, b in zip(seen, pictures, strict=True)]
     assert 0 < sum(kept) < 50  # each of five changes comes with probability 0.2
-    asked = pictures.requires_grad_(True)
-    augment(asked, torch.Generator()).sum().backward()
-    assert asked.grad is not None and asked.grad.abs().sum() > 0
+    requested = pictures.requires_grad_(True)
+    augment(requested, torch.Generator()).sum().backward()
+    assert requested.grad is not None and requested.grad.abs().sum() > 0
 
 
 def test_a_critic_of_features_learns_and_what_it_looks_through_does_not() -> None:
@@ -100,7 +100,7 @@ def test_a_killed_fit_goes_on_to_the_same_weights(
         if done == 3:
             raise Killed
 
-    def fitted(place: str, progress: Progress = silent) -> torch.nn.Module:
+    def fitted(place: str, progress: Progress = no_progress) -> torch.nn.Module:
         folder = tmp_path / place
         return fit_network(_objective(recipe), 12, recipe.fit, 0, "style", folder, progress)
 

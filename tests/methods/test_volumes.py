@@ -13,22 +13,22 @@ from torch.nn import functional
 from tests.conftest import blobs
 from vesalius.api.generating import generate
 from vesalius.diffusion.schedules import SCHEDULES
-from vesalius.methods.volumes.grain import Grain
 from vesalius.methods.volumes.method import Volumes, VolumesData
 from vesalius.methods.volumes.model import CodeDenoiser, VolumesModel
+from vesalius.methods.volumes.noise_texture import NoiseTexture
 from vesalius.methods.volumes.pipeline import (
     Sampling,
     VolumesPipeline,
 )
 from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.networks.bottleneck import Codebook, Gaussian
-from vesalius.networks.critics import held, patch_critic
+from vesalius.networks.critics import frozen, patch_critic
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import SliceAndDepthAttention, VolumeDenoiser
 from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 from vesalius.training.fit import fit, prepare
 from vesalius.training.plan import Plan, planned
@@ -46,8 +46,8 @@ def chests(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture(scope="module")
 def run(chests: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run of the smallest preset that was told classes and volumes."""
-    told = ("nodule_malignant", "lung_volume_ml")
-    recipe = PRESETS["smallest"].changed(attributes=told)
+    reported = ("nodule_malignant", "lung_volume_ml")
+    recipe = PRESETS["smallest"].changed(attributes=reported)
     return fit(prepare(Volumes(), chests, recipe), tmp_path_factory.mktemp("run") / "run")
 
 
@@ -77,7 +77,7 @@ def test_gradients_pass_the_codebook_as_if_it_were_not_there() -> None:
 def test_a_held_critic_passes_gradients_and_learns_nothing() -> None:
     critic = patch_critic(3, 1, 4, 1)
     image = torch.rand(1, 1, 8, 8, 8, requires_grad=True)
-    with held(critic):
+    with frozen(critic):
         critic(image)[-1].sum().backward()
     assert image.grad is not None and float(image.grad.abs().sum()) > 0
     assert all(weight.grad is None for weight in critic.parameters())
@@ -114,8 +114,8 @@ def test_attention_in_slices_and_along_depth_is_that_of_a_plain_transformer() ->
     changed[:, :, 2, 0, 0] += 1.0
     moved = (layer(changed) - layer(x)).abs().sum(dim=1)[0]
     assert bool((moved > 1e-6).all()), "two steps reach every voxel"
-    silent = SliceAndDepthAttention(8, heads=2, depth_axis=0)
-    assert torch.allclose(silent(x), x)
+    no_progress = SliceAndDepthAttention(8, heads=2, depth_axis=0)
+    assert torch.allclose(no_progress(x), x)
 
 
 def test_scaled_codes_lie_within_the_range_of_the_codebook() -> None:
@@ -168,15 +168,15 @@ def test_an_oblique_cohort_of_another_axis_order_keeps_its_space(tmp_path: Path)
     recipe = PRESETS["smallest"]
     run = fit(prepare(Volumes(), cohort, recipe), tmp_path / "run")
     made = generate(run, out=tmp_path / "drawn", count=1).cohort
-    drawn, real = (c.read_images(c.cases[0]).channels[0] for c in (made, cohort))
-    assert drawn.orientation == real.orientation and drawn.shape == real.shape
-    assert np.allclose(drawn.affine, real.affine, atol=1e-3)
+    generated, real = (c.read_images(c.cases[0]).channels[0] for c in (made, cohort))
+    assert generated.orientation == real.orientation and generated.shape == real.shape
+    assert np.allclose(generated.affine, real.affine, atol=1e-3)
 
 
 def test_a_case_is_the_same_whatever_else_is_drawn(run: Run, tmp_path: Path) -> None:
-    asked = [{"nodule_malignant": 1.0}, {"nodule_malignant": 0.0}, {}]
-    few = generate(run, asked[:2], out=tmp_path / "few", seed=5).cohort
-    many = generate(run, asked, out=tmp_path / "many", seed=5).cohort
+    requested = [{"nodule_malignant": 1.0}, {"nodule_malignant": 0.0}, {}]
+    few = generate(run, requested[:2], out=tmp_path / "few", seed=5).cohort
+    many = generate(run, requested, out=tmp_path / "many", seed=5).cohort
     pairs = zip(few.cases, many.cases, strict=False)
     for a, b in pairs:
         one, other = few.read_images(a).channels[0], many.read_images(b).channels[0]
@@ -203,9 +203,9 @@ def test_a_labelled_loop_measures_what_was_drawn_and_lists_what_it_missed(
 ) -> None:
     half = 360 * 290 * 288 / 2000
     seen = run.fingerprint.attribute("lung_volume_ml")
-    asked = [{"lung_volume_ml": half}, {"lung_volume_ml": seen.low}, {}]
+    requested = [{"lung_volume_ml": half}, {"lung_volume_ml": seen.low}, {}]
     found = generate(
-        run, asked, out=tmp_path / "drawn", extrapolate=True, segmenter=Threshold(),
+        run, requested, out=tmp_path / "drawn", extrapolate=True, segmenter=Threshold(),
         tolerance=0.05, tries=2,
     )  # fmt: skip
     made, faults = found.cohort, found.faults
@@ -230,7 +230,7 @@ def test_every_sampler_draws(run: Run, sampler: str) -> None:
 
 def test_the_condition_reaches_the_denoiser(run: Run) -> None:
     pipeline = VolumesPipeline(run)
-    torch.nn.init.normal_(pipeline.model.denoiser.network.leave.weight)
+    torch.nn.init.normal_(pipeline.model.denoiser.network.conv_out.weight)
     for block in pipeline.model.denoiser.network.middle:
         torch.nn.init.normal_(block.second.weight)
     low, high = (pipeline.code(0, {"nodule_malignant": v}) for v in (0.0, 1.0))
@@ -238,18 +238,18 @@ def test_the_condition_reaches_the_denoiser(run: Run) -> None:
 
 
 def test_what_a_run_cannot_draw_is_refused(run: Run, chests: Cohort, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="outside what the run has seen"):
+    with pytest.raises(InputError, match="outside what the run has seen"):
         generate(run, [{"lung_volume_ml": 99_999.0}], out=tmp_path / "a")
-    with pytest.raises(Refused, match="no attribute of this run"):
+    with pytest.raises(InputError, match="no attribute of this run"):
         generate(run, [{"age": 50.0}], out=tmp_path / "b")
     recipe = PRESETS["smallest"].changed(attributes=("age",))
-    with pytest.raises(Refused, match="tells no age"):
+    with pytest.raises(InputError, match="tells no age"):
         prepare(Volumes(), chests, recipe)
 
 
 def test_diffusion_does_not_start_behind_a_poor_autoencoder(chests: Cohort, tmp_path: Path) -> None:
     recipe = PRESETS["smallest"].changed(least_psnr=60.0)
-    with pytest.raises(Refused, match="at a mean PSNR"):
+    with pytest.raises(InputError, match="at a mean PSNR"):
         fit(prepare(Volumes(), chests, recipe), tmp_path / "run")
     assert (tmp_path / "run/autoencoder.safetensors").is_file()
     assert not (tmp_path / "run/denoiser.safetensors").exists()
@@ -269,22 +269,26 @@ def test_the_published_sizes_build_and_are_planned(preset: str, run: Run) -> Non
 
 
 def test_the_grain_that_came_back_too_smooth_is_found_and_put_back() -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     ramp = np.broadcast_to(np.linspace(0, 1, 40), (1, 24, 24, 40)).astype(np.float32)
-    spread = 0.02 + 0.06 * ramp
-    pairs = [(ramp + spread * chance.normal(size=ramp.shape), ramp) for _ in range(3)]
-    found = Grain.of(pairs, (0, 1))
+    std = 0.02 + 0.06 * ramp
+    pairs = [(ramp + std * rng.normal(size=ramp.shape), ramp) for _ in range(3)]
+    found = NoiseTexture.of(pairs, (0, 1))
     wanted = 0.02 + 0.06 * np.array(found.levels)
     assert np.allclose(found.spreads[0], wanted, rtol=0.15)
-    drawn = found.put_back(torch.from_numpy(ramp[None].copy()), torch.Generator().manual_seed(0))
-    again = Grain.of([(drawn[0].numpy(), ramp)], (0, 1))
+    generated = found.put_back(
+        torch.from_numpy(ramp[None].copy()), torch.Generator().manual_seed(0)
+    )
+    again = NoiseTexture.of([(generated[0].numpy(), ramp)], (0, 1))
     assert np.allclose(again.spreads[0], found.spreads[0], rtol=0.2)
 
 
 def test_a_run_without_grain_draws_smoother_volumes(run: Run, tmp_path: Path) -> None:
     pipeline = VolumesPipeline(run)
-    assert pipeline.grain is not None and max(pipeline.grain.spreads[0]) > 0
-    with_grain = pipeline.volume(3).channels[0].voxels
-    pipeline.grain = None
+    assert pipeline.noise_texture is not None and max(pipeline.noise_texture.spreads[0]) > 0
+    with_noise_texture = pipeline.volume(3).channels[0].voxels
+    pipeline.noise_texture = None
     without = pipeline.volume(3).channels[0].voxels
-    assert np.abs(np.diff(with_grain, axis=0)).mean() > np.abs(np.diff(without, axis=0)).mean()
+    assert (
+        np.abs(np.diff(with_noise_texture, axis=0)).mean() > np.abs(np.diff(without, axis=0)).mean()
+    )

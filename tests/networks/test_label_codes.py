@@ -8,16 +8,16 @@ import torch
 from vesalius.networks.gaussian_prior import GaussianPrior
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.shape_space import ShapeSpace
-from vesalius.networks.spade import LabelReader, one_hot
+from vesalius.networks.spade import LabelEncoder, one_hot
 
 
 def spheres(count: int, seed: int = 0) -> np.ndarray:
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     x, y, z = np.meshgrid(*[np.arange(16)] * 3, indexing="ij")
     maps = []
     for _ in range(count):
-        radius = chance.uniform(2.5, 6.5)
-        middle = 7.5 + chance.normal(0, 0.5, 3)
+        radius = rng.uniform(2.5, 6.5)
+        middle = 7.5 + rng.normal(0, 0.5, 3)
         distance = np.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2 + (z - middle[2]) ** 2)
         maps.append((distance < radius).astype(np.uint8) + (distance < radius / 2))
     return np.stack(maps)
@@ -44,10 +44,10 @@ def test_codes_from_the_fit_are_those_of_the_encoder_and_have_unit_spread() -> N
 
 
 def test_the_prior_is_the_posterior_mean_of_its_normal_distribution() -> None:
-    chance = torch.Generator().manual_seed(0)
-    z = torch.randn(4000, 1, generator=chance)
+    rng = torch.Generator().manual_seed(0)
+    z = torch.randn(4000, 1, generator=rng)
     mixing = torch.tensor([[1.0, 0.6], [0.0, 0.8]])
-    rest = 0.5 * torch.randn(4000, 2, generator=chance) @ mixing
+    rest = 0.5 * torch.randn(4000, 2, generator=rng) @ mixing
     codes = torch.cat([2 * z, -z], dim=1) + rest
     prior = GaussianPrior(2, 1)
     prior.fit(codes, torch.cat([z, torch.ones_like(z)], dim=1))
@@ -61,7 +61,7 @@ def test_the_prior_is_the_posterior_mean_of_its_normal_distribution() -> None:
 
 
 def test_label_features_may_be_kept_through_all_steps() -> None:
-    reader = LabelReader(labels=3, factors=(2, 4), width=8)
+    reader = LabelEncoder(labels=3, factors=(2, 4), width=8)
     maps = one_hot(torch.randint(0, 3, (2, 8, 8, 8)), 3)
     first, second = reader(maps), reader(maps)
     assert all(torch.equal(first[factor], second[factor]) for factor in (2, 4))

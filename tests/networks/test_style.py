@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from vesalius.networks.blurred_resampling import downsampled, upsampled
 from vesalius.networks.modulated_convolution import ModulatedConvolution
-from vesalius.networks.style_critic import StyleCritic, batch_spread
+from vesalius.networks.style_critic import StyleCritic, batch_std
 from vesalius.networks.style_generator import StyleGenerator
 
 
@@ -56,5 +56,5 @@ def test_noise_comes_from_the_chance_alone() -> None:
 
 def test_a_batch_of_equal_pictures_has_no_spread() -> None:
     same, apart = torch.ones(8, 3, 4, 4), torch.randn(8, 3, 4, 4)
-    assert batch_spread(same).max() < 1e-3 and batch_spread(apart).min() > 0.3
+    assert batch_std(same).max() < 1e-3 and batch_std(apart).min() > 0.3
     assert StyleCritic(1, (8, 8))(torch.randn(6, 1, 8, 8)).shape == (6,)

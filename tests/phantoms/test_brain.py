@@ -11,16 +11,16 @@ from scipy import ndimage
 from vesalius.phantoms.brain import LABELS, draw_brain
 from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.phantoms.deformation import jacobian_determinant
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
-@pytest.mark.parametrize("asked_ml", [12.0, 25.0, 60.0, 120.0, 200.0])
-def test_ventricles_have_the_volume_asked_for_and_nothing_folds(asked_ml: float) -> None:
-    phantom = draw_brain(seed=int(asked_ml), spacing_mm=4.0, volume_ml=asked_ml)
+@pytest.mark.parametrize("requested_ml", [12.0, 25.0, 60.0, 120.0, 200.0])
+def test_ventricles_have_the_volume_asked_for_and_nothing_folds(requested_ml: float) -> None:
+    phantom = draw_brain(seed=int(requested_ml), spacing_mm=4.0, volume_ml=requested_ml)
     voxels = phantom.scan.label_map.voxels
     counted = (voxels == LABELS["lateral_ventricles"]).sum() * 4.0**3 / 1000
     assert counted == pytest.approx(phantom.volume_ml)
-    assert counted == pytest.approx(asked_ml, rel=0.02)
+    assert counted == pytest.approx(requested_ml, rel=0.02)
     assert float(jacobian_determinant(phantom.displacement, 4.0).min()) > 0
 
 
@@ -52,5 +52,5 @@ def test_an_interrupted_cohort_is_completed(tmp_path: Path) -> None:
 
 
 def test_impossible_volumes_are_refused() -> None:
-    with pytest.raises(Refused, match="cannot be built"):
+    with pytest.raises(InputError, match="cannot be built"):
         draw_brain(0, 8.0, 900.0)

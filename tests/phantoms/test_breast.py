@@ -15,8 +15,8 @@ from vesalius.phantoms.mri import spoiled_echo
 @pytest.mark.parametrize("density", [0.08, 0.2, 0.4])
 def test_density_comes_out_as_asked_for(density: float) -> None:
     for seed in range(3):
-        told = draw_breast(seed, (64, 64, 32), density).attributes
-        share = told["fibroglandular_volume_ml"] / told["breast_volume_ml"]
+        reported = draw_breast(seed, (64, 64, 32), density).attributes
+        share = reported["fibroglandular_volume_ml"] / reported["breast_volume_ml"]
         assert share == pytest.approx(density, abs=0.07)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from vesalius.phantoms.chest.branching import grown
-from vesalius.phantoms.chest.drawing import FIELD_MM, LABELS, draw_chest
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule
+from vesalius.phantoms.chest.phantom import FIELD_MM, LABELS, draw_chest
 from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.phantoms.hounsfield import attenuation_per_mm
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 ROUND = Nodule(False, 3000.0, 0.0, 0.0, 35.0, (0.3, 0.5), 1)
 
@@ -33,9 +33,9 @@ def test_tissues_have_their_hounsfield_units() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_organs_have_plausible_volumes(seed: int) -> None:
-    told = draw_chest(seed, (48, 48, 48), []).attributes
-    assert 2000 < told["lung_volume_ml"] < 7500
-    assert 200 < told["heart_volume_ml"] < 950
+    reported = draw_chest(seed, (48, 48, 48), []).attributes
+    assert 2000 < reported["lung_volume_ml"] < 7500
+    assert 200 < reported["heart_volume_ml"] < 950
 
 
 def test_a_nodule_has_the_volume_it_was_asked_to_have() -> None:
@@ -56,16 +56,16 @@ def test_spicules_roughen_the_surface_at_equal_volume() -> None:
 
 
 def test_a_nodule_changes_only_its_surroundings() -> None:
-    ill, well = draw_chest(7, (48, 48, 48), [ROUND]), draw_chest(7, (48, 48, 48), [])
-    changed = np.argwhere(ill.exact.voxels != well.exact.voxels)
-    points = changed * np.array(FIELD_MM) / 48 + ill.exact.affine[:3, 3]
-    assert 0 < np.linalg.norm(points - ill.places_mm[0], axis=1).max() < 25
-    assert ill.attributes["lung_volume_ml"] < well.attributes["lung_volume_ml"]
+    positive, negative = draw_chest(7, (48, 48, 48), [ROUND]), draw_chest(7, (48, 48, 48), [])
+    changed = np.argwhere(positive.exact.voxels != negative.exact.voxels)
+    points = changed * np.array(FIELD_MM) / 48 + positive.exact.affine[:3, 3]
+    assert 0 < np.linalg.norm(points - positive.places_mm[0], axis=1).max() < 25
+    assert positive.attributes["lung_volume_ml"] < negative.attributes["lung_volume_ml"]
 
 
 def test_malignant_nodules_differ_on_average_but_overlap() -> None:
-    drawn = [draw_nodule(np.random.default_rng(index)) for index in range(400)]
-    volumes = [[n.volume_mm3 for n in drawn if n.malignant == kind] for kind in (False, True)]
+    generated = [draw_nodule(np.random.default_rng(index)) for index in range(400)]
+    volumes = [[n.volume_mm3 for n in generated if n.malignant == kind] for kind in (False, True)]
     assert np.median(volumes[1]) > 1.8 * np.median(volumes[0])
     assert np.percentile(volumes[0], 80) > np.percentile(volumes[1], 20)
 
@@ -92,5 +92,5 @@ def test_chests_are_the_same_from_any_worker(tmp_path: Path) -> None:
         files.append({p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*")})
     assert files[0] == files[1]
     assert (cohort.values("lung_volume_ml") > 1000).all()
-    with pytest.raises(Refused, match="out of reach"):
+    with pytest.raises(InputError, match="out of reach"):
         write_gridded("chest", tmp_path / "coarse", 1, 0, (8, 8, 8))

@@ -16,13 +16,13 @@ from vesalius.scans.classified_layouts import read_classified
 
 @pytest.mark.parametrize("pathology", ["herniation", "stenosis"])
 def test_a_slice_differs_from_the_healthy_one_where_its_mask_is(pathology: str) -> None:
-    ill, well = draw_slice(3, 32, [pathology]), draw_slice(3, 32, [])
-    inside = ill.masks[pathology].voxels > 0
-    change = np.abs(ill.image.voxels - well.image.voxels)
+    positive, negative = draw_slice(3, 32, [pathology]), draw_slice(3, 32, [])
+    inside = positive.masks[pathology].voxels > 0
+    change = np.abs(positive.image.voxels - negative.image.voxels)
     assert 0.005 < inside.mean() < 0.3
     assert change[inside].mean() > 5 * change[~inside].mean()
-    assert ill.image.same_geometry(well.image) and ill.level == well.level
-    assert sum(ill.attributes.values()) == 1 and sum(well.attributes.values()) == 0
+    assert positive.image.same_geometry(negative.image) and positive.level == negative.level
+    assert sum(positive.attributes.values()) == 1 and sum(negative.attributes.values()) == 0
 
 
 def test_a_crop_holds_its_nodule_at_its_true_volume() -> None:

@@ -11,9 +11,9 @@ from sklearn.metrics import roc_auc_score
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.phantoms.knee.anatomy import draw_anatomy
 from vesalius.phantoms.knee.disease import FAST, KneeState
-from vesalius.phantoms.knee.drawing import FIELD_MM, Positioning, draw_knee
 from vesalius.phantoms.knee.patient import KneePatient
-from vesalius.scans.fault import Refused
+from vesalius.phantoms.knee.phantom import FIELD_MM, Positioning, draw_knee
+from vesalius.scans.input_error import InputError
 
 STRAIGHT = Positioning((0.0, 0.0), 0.0, 0.0, 0.0, 1.0)
 
@@ -60,7 +60,7 @@ def _dark_mm(line: np.ndarray, pixel: float) -> float:
 
 
 def test_risk_can_be_learnt_but_not_read_off() -> None:
-    patients = [KneePatient.drawn(seed) for seed in range(1500)]
+    patients = [KneePatient.generated(seed) for seed in range(1500)]
     first, last = ([p.at(years) for p in patients] for years in (0.0, 8.0))
     fast = [b.kl_grade - a.kl_grade >= FAST for a, b in zip(first, last, strict=True)]
     assert 0.15 < np.mean(fast) < 0.35
@@ -70,8 +70,8 @@ def test_risk_can_be_learnt_but_not_read_off() -> None:
 
 
 def test_visits_show_one_knee_each_time_anew() -> None:
-    patient = KneePatient.drawn(4)
-    again = KneePatient.drawn(4)
+    patient = KneePatient.generated(4)
+    again = KneePatient.generated(4)
     one, two = patient.radiograph(0.0, 48), patient.radiograph(2.0, 48)
     assert np.array_equal(one.voxels, again.radiograph(0.0, 48).voxels)
     assert not np.array_equal(one.voxels, two.voxels)
@@ -89,5 +89,5 @@ def test_a_cohort_of_visits_is_the_same_in_any_number_of_processes(tmp_path: Pat
     assert table == (two.folder / "cases.csv").read_bytes()
     for first, second in zip(one.cases, two.cases, strict=True):
         assert first.images[0].read_bytes() == second.images[0].read_bytes()
-    with pytest.raises(Refused, match="are no visits"):
+    with pytest.raises(InputError, match="are no visits"):
         write_knees(tmp_path / "none", 3, years=(4.0, 0.0))

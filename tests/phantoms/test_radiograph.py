@@ -12,7 +12,7 @@ from vesalius.phantoms.chest.radiograph import ENLARGED, LABELS, draw_radiograph
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.hounsfield import WATER_PER_MM
 from vesalius.phantoms.xray import SCANNERS, Scanner, expose, water_mm
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.masks import read_mask
 
 PLAIN = Scanner(1e9, 0.0, 1e-3, 0.0, 1.0, 320.0, 0.0)
@@ -32,15 +32,15 @@ def test_a_scanner_without_noise_blur_and_scatter_shows_path_lengths() -> None:
 
 @pytest.mark.parametrize("finding", LABELS)
 def test_a_finding_is_seen_where_its_mask_is(finding: str) -> None:
-    ill, well = (draw_radiograph(4, 48, found, PLAIN) for found in ([finding], []))
-    inside = ill.masks[finding].voxels > 0
+    positive, negative = (draw_radiograph(4, 48, found, PLAIN) for found in ([finding], []))
+    inside = positive.masks[finding].voxels > 0
     assert 0.001 < inside.mean() < 0.3
-    change = np.abs(ill.image.voxels - well.image.voxels)
+    change = np.abs(positive.image.voxels - negative.image.voxels)
     assert change[inside].mean() > 3 * change[~inside].mean()
-    brighter = (ill.image.voxels - well.image.voxels)[inside].mean() > 0
+    brighter = (positive.image.voxels - negative.image.voxels)[inside].mean() > 0
     assert brighter == (finding != "pneumothorax")
-    assert ill.masks[finding].same_geometry(ill.image)
-    assert ill.attributes == {name: float(name == finding) for name in LABELS}
+    assert positive.masks[finding].same_geometry(positive.image)
+    assert positive.attributes == {name: float(name == finding) for name in LABELS}
     assert set(LABELS) == {*FINDINGS, ENLARGED}
 
 
@@ -72,6 +72,6 @@ def test_the_same_patients_come_back_from_another_scanner(tmp_path: Path) -> Non
 
 
 def test_a_scanner_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="home or other"):
+    with pytest.raises(InputError, match="home or other"):
         write_findings("radiograph", tmp_path, 2, scanner="pocket")  # type: ignore[arg-type]
     assert SCANNERS["other"].photons_per_mm2 < SCANNERS["home"].photons_per_mm2

@@ -9,10 +9,10 @@ import pytest
 
 from vesalius.phantoms.cohorts.organs import write_spines
 from vesalius.phantoms.spine.anatomy import LEVELS, draw_anatomy
-from vesalius.phantoms.spine.drawing import LABELS, draw_spine
 from vesalius.phantoms.spine.findings import Finding, draw_finding
+from vesalius.phantoms.spine.phantom import LABELS, draw_spine
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.spine import landmark_voxel
 
@@ -22,19 +22,19 @@ SPACING = (4.4, 1.25, 1.25)
 @pytest.mark.parametrize("pathology", ["herniation", "stenosis"])
 def test_a_finding_changes_only_its_surroundings(pathology: str) -> None:
     finding = draw_finding(pathology, "L4-L5", np.random.default_rng(0))
-    ill, well = draw_spine(5, SPACING, [finding]), draw_spine(5, SPACING, [])
-    before, after = (p.scan.channels[0] for p in (well, ill))
+    positive, negative = draw_spine(5, SPACING, [finding]), draw_spine(5, SPACING, [])
+    before, after = (p.scan.channels[0] for p in (negative, positive))
     changed = np.argwhere(before.voxels != after.voxels) @ np.diag(SPACING)
     points = changed + before.affine[:3, 3]
-    far = np.linalg.norm(points - np.array(ill.landmarks[0].point_mm), axis=1)
+    far = np.linalg.norm(points - np.array(positive.landmarks[0].point_mm), axis=1)
     assert 0.001 < len(changed) / before.voxels.size < 0.1
     assert far.max() < 50
-    height = np.abs(points[:, 2] - ill.landmarks[0].point_mm[2])
+    height = np.abs(points[:, 2] - positive.landmarks[0].point_mm[2])
     assert np.percentile(height, 99) < 30
     for level in LEVELS[:3]:
         for measure in ("herniation_mm", "canal_diameter_mm"):
             name = f"{measure}_{level}"
-            assert ill.attributes[name] == pytest.approx(well.attributes[name], abs=0.1)
+            assert positive.attributes[name] == pytest.approx(negative.attributes[name], abs=0.1)
 
 
 def test_sizes_come_out_as_asked_for() -> None:
@@ -96,9 +96,9 @@ def test_small_protrusions_are_the_disc_and_no_finding() -> None:
         anatomy = draw_anatomy(np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0]))
         if max(anatomy.disc(level).protrusion for level in LEVELS) < 1.5:
             continue
-        well = draw_spine(seed, (4.4, 1.25, 1.25), [])
-        assert well.landmarks == ()
-        assert not (well.scan.label_map.voxels == LABELS["herniation"]).any()
+        negative = draw_spine(seed, (4.4, 1.25, 1.25), [])
+        assert negative.landmarks == ()
+        assert not (negative.scan.label_map.voxels == LABELS["herniation"]).any()
         seen += 1
         if seen == 2:
             break
@@ -110,6 +110,6 @@ def test_small_protrusions_are_the_disc_and_no_finding() -> None:
               {"spacing_mm": (4.0, 0.1, 0.1)}, {"findings": [[]]}],
 )  # fmt: skip
 def test_impossible_cohorts_are_refused(tmp_path: Path, wrong: dict) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InputError):
         write_spines(tmp_path / "x", 3, **wrong)
     assert not (tmp_path / "x").exists()

@@ -44,11 +44,11 @@ Making = Callable[..., Study]
 
 
 def _cohort(folder: Path, seed: int, flat: bool, orientation: str, cases: int = 8) -> None:
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     shape = (12, 1, 10) if flat else (10, 9, 8)
     writer = CohortWriter(folder, Description(("T1",), {"background": 0}), ("ill",))
     for number in range(cases):
-        voxels = chance.normal(100 + 900 * seed, 10, shape).astype(np.float32)
+        voxels = rng.normal(100 + 900 * seed, 10, shape).astype(np.float32)
         volume = Volume(voxels, np.diag([2.0, 2.0, 2.0, 1.0])).oriented(orientation)
         name = f"case{seed}_{number}"
         writer.add(name, Scan((volume,)), name, {"ill": number % 2},

@@ -20,10 +20,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from vesalius.readers import niivue
 from vesalius.readers.answers.store import Store, latest
 from vesalius.readers.exporting import collect, export_study
-from vesalius.readers.results.telling import tell_results
+from vesalius.readers.results.reporting import report_results
 from vesalius.readers.serving.app import create_app
 from vesalius.readers.study import Study
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome")
@@ -43,7 +43,7 @@ SKILL = {"synthetic": (0.75, 0.25), "real": (0.25, 0.75)}
 def viewer() -> Path:
     try:
         return niivue.niivue_script()
-    except Refused as refusal:
+    except InputError as refusal:
         left_out(str(refusal))
 
 
@@ -135,14 +135,17 @@ def _closed(page: Page) -> None:
 def _faults(page: Page) -> list[str]:
     found: list[str] = []
     page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("console", lambda told: found.append(told.text) if told.type == "error" else None)
+    page.on(
+        "console",
+        lambda reported: found.append(reported.text) if reported.type == "error" else None,
+    )
     return found
 
 
 def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContext) -> None:
     served, page = serve("realism"), context.new_page()
     faults, key, steps = _faults(page), served.study.key(), served.study.steps(0)
-    chance, called = Random(1), []
+    rng, called = Random(1), []
     page.goto(served.link(0))
     expect(page.get_by_role("button", name="Begin")).to_be_focused()
     page.keyboard.press("Enter")
@@ -152,7 +155,7 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
         _reached(page, number)
         for press in ("ArrowUp", "ArrowRight", "ArrowDown", "+", "w", "r", "d", "d"):
             page.keyboard.press(press)
-        called.append(chance.choices(("synthetic", "real"), SKILL[key[step.item].truth])[0])
+        called.append(rng.choices(("synthetic", "real"), SKILL[key[step.item].truth])[0])
         _keyed(page, ("2" if called[-1] == "synthetic" else "1") + f"{1 + step.item % 5}45")
     expect(page.get_by_role("button", name="Store and finish")).to_be_focused()
     page.keyboard.press("Escape")  # not yet: until it is stored it can be changed
@@ -170,9 +173,9 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
             "consistency": 5,
         }  # fmt: skip
     assert all(one.seconds > 0 for one in served.store.every())
-    results = tell_results(served.study, served.store, served.study.folder / "results")
+    results = report_results(served.study, served.store, served.study.folder / "results")
     for name, truth in (("sensitivity", "synthetic"), ("specificity", "real")):
-        right = [told == truth for told, step in zip(called, steps, strict=True)
+        right = [reported == truth for reported, step in zip(called, steps, strict=True)
                  if step.kind == "main" and key[step.item].truth == truth]  # fmt: skip
         figure = results.figures[f"origin/{name}"]
         low, high = figure.ci95

@@ -97,8 +97,8 @@ def test_no_request_opens_a_closed_session(
         assert not any(name in found.text for name in (*SAID[design], "pictures", "content"))
     assert tried > 20
     assert [(one.step, one.key, one.content) for one in store.every()] == before
-    told = client.get("/api/progress").text + client.get("/api/study").text
-    assert '"confidence":2' not in told and "known-" not in told
+    reported = client.get("/api/progress").text + client.get("/api/study").text
+    assert '"confidence":2' not in reported and "known-" not in reported
 
 
 def test_what_is_open_stays_open_until_the_last_answer(at: Callable[..., Any]) -> None:
@@ -107,8 +107,10 @@ def test_what_is_open_stays_open_until_the_last_answer(at: Callable[..., Any]) -
     own = client.get(f"/api/steps/{last}").json()
     assert own["closes"] and own["session"] == 1
     for step in range(last):
-        told = client.get(f"/api/steps/{step}?sitting={SITTING}").json()
-        assert told["open"] and told["content"] == SAID["diagnosis"] and not told["closes"]
+        reported = client.get(f"/api/steps/{step}?sitting={SITTING}").json()
+        assert (
+            reported["open"] and reported["content"] == SAID["diagnosis"] and not reported["closes"]
+        )
     sent = {"key": "the-last-one", "sitting": SITTING, "seconds": 1.0, "content": SAID["diagnosis"]}
     done = client.post(f"/api/steps/{last}", json=sent)
     assert done.status_code == 200 and done.json()["session"] == 2 and done.json()["opens"]

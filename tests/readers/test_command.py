@@ -49,7 +49,7 @@ def test_another_database_and_an_open_address_are_looked_at_first(
     make: Making, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = make("saliency")
-    for wrong, told in (
+    for wrong, reported in (
         (["serve", str(study.folder), "--host", "0.0.0.0"], "without TLS"),
         (["serve", str(study.folder), "--certificate", "none.pem"], "does not exist"),
         (["serve", str(tmp_path)], "holds no study"),
@@ -60,7 +60,7 @@ def test_another_database_and_an_open_address_are_looked_at_first(
         with pytest.raises(SystemExit) as ended:
             main(["readers", *wrong])
         complaint = capsys.readouterr().err
-        assert ended.value.code == 2 and told in complaint and "secret" not in complaint
+        assert ended.value.code == 2 and reported in complaint and "secret" not in complaint
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere.sqlite'}"
     store = Store.at(study, elsewhere)
     store.add(Answer(0, 0, "s", "k", {"usefulness_1": 1}, 1.0, now()))

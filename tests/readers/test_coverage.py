@@ -23,10 +23,10 @@ def test_decisions_with_and_without_an_aid() -> None:
 
 
 def test_no_gain_is_found_where_there_is_none() -> None:
-    chance, held = np.random.default_rng(0), 0
+    rng, held = np.random.default_rng(0), 0
     for _ in range(SIZE.studies):
-        scores = Crowd.drawn(chance, SIZE.readers, 1.0, 1.0).scores(chance, SIZE.ill)
-        gap = each_pair(jackknifed_auc(scores, SIZE.ill.astype(int)))[0, 1]
+        scores = Crowd.generated(rng, SIZE.readers, 1.0, 1.0).scores(rng, SIZE.positive)
+        gap = each_pair(jackknifed_auc(scores, SIZE.positive.astype(int)))[0, 1]
         held += gap.low <= 0 <= gap.high
     assert 0.90 <= held / SIZE.studies <= 0.99, held
 

@@ -17,12 +17,12 @@ from PIL import Image, PngImagePlugin
 from vesalius.readers.blinding import alike, repainted, written
 from vesalius.readers.design import read_design
 from vesalius.readers.orders import crossover, order_of
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("- a\n- b\n", "holds no design"),
         ("design: [", "is not YAML"),
@@ -31,36 +31,36 @@ from vesalius.scans.volume import Volume
         ("design: realism\ntitle: x\nreaders: many\nsources: []\n", "readers"),
     ],
 )
-def test_a_wrong_design_is_refused_by_its_entry(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_design_is_refused_by_its_entry(tmp_path: Path, text: str, reported: str) -> None:
     path = tmp_path / "design.yaml"
     path.write_text(text)
-    with pytest.raises(Refused, match=told):
+    with pytest.raises(InputError, match=reported):
         read_design(path)
 
 
 def test_too_few_cases_repeats_or_a_folder_in_use_are_refused(make: Making) -> None:
-    with pytest.raises(Refused, match="holds 8 cases, 8 and 2 for practice"):
+    with pytest.raises(InputError, match="holds 8 cases, 8 and 2 for practice"):
         make("diagnosis", cases=8, practice=2)
-    with pytest.raises(Refused, match="repeats"):
+    with pytest.raises(InputError, match="repeats"):
         make("saliency", repeats=4)
     make("realism")
-    with pytest.raises(Refused, match="holds a study already"):
+    with pytest.raises(InputError, match="holds a study already"):
         make("realism")
-    with pytest.raises(Refused, match=r"films/cases.csv: tells no grade"):
+    with pytest.raises(InputError, match=r"films/cases.csv: tells no grade"):
         make("diagnosis", truth="grade")
-    with pytest.raises(Refused, match=r"gives 1 cases of ill 1 and 1 of 0"):
+    with pytest.raises(InputError, match=r"gives 1 cases of ill 1 and 1 of 0"):
         make("diagnosis", cases=2, repeats=0)
 
 
 def test_pictures_that_cannot_be_read_or_mixed_are_refused(make: Making, sources: Path) -> None:
     mixed = [{"cohort": "real", "origin": "real"}, {"cohort": "films", "origin": "synthetic"}]
-    with pytest.raises(Refused, match=r"is flat where others are volumes"):
+    with pytest.raises(InputError, match=r"is flat where others are volumes"):
         make("realism", sources=mixed)
     broken = sources / "broken"
     broken.mkdir()
     for number in range(8):
         (broken / f"case2_{number}_nodule_{number}.png").write_text("no picture")
-    with pytest.raises(Refused, match=r"broken/case2_\d.*is no readable picture"):
+    with pytest.raises(InputError, match=r"broken/case2_\d.*is no readable picture"):
         make("saliency", methods={"gradient": "gradient", "broken": "broken"})
 
 
@@ -79,8 +79,8 @@ def test_files_of_both_origins_are_alike_but_for_voxels(make: Making) -> None:
         voxels = np.asarray(image.dataobj)
         assert voxels.min() == 0 and voxels.max() == 1000  # whatever the range was before
     assert len(heads) == len(sizes) == len(names) == 1
-    told = (study.folder / "private/blinding.csv").read_text()
-    assert told.startswith("number,real,synthetic,auc") and told.count("\n") == 6
+    reported = (study.folder / "private/blinding.csv").read_text()
+    assert reported.startswith("number,real,synthetic,auc") and reported.count("\n") == 6
 
 
 def test_painted_pictures_are_files_of_one_size(make: Making) -> None:
@@ -94,9 +94,9 @@ def test_painted_pictures_are_files_of_one_size(make: Making) -> None:
 
 
 def test_grids_that_differ_are_all_brought_to_the_coarsest() -> None:
-    chance = np.random.default_rng(0)
-    fine = Volume(chance.random((20, 20, 20)), np.diag([1.0, 1.0, 1.0, 1.0]))
-    coarse = Volume(chance.random((8, 8, 8)), np.diag([-2.0, -2.0, 2.0, 1.0]))
+    rng = np.random.default_rng(0)
+    fine = Volume(rng.random((20, 20, 20)), np.diag([1.0, 1.0, 1.0, 1.0]))
+    coarse = Volume(rng.random((8, 8, 8)), np.diag([-2.0, -2.0, 2.0, 1.0]))
     one, two = alike([fine, coarse], None)
     assert one.shape == two.shape == (10, 10, 10)
     assert one.spacing_mm == two.spacing_mm == (2.0, 2.0, 2.0)
@@ -179,7 +179,7 @@ def test_a_damaged_study_is_refused(make: Making) -> None:
     path = study.folder / "study.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"design": "other"}))
-    with pytest.raises(Refused, match="damaged"):
+    with pytest.raises(InputError, match="damaged"):
         Study.open(study.folder)
-    with pytest.raises(Refused, match="holds no study"):
+    with pytest.raises(InputError, match="holds no study"):
         Study.open(study.folder.parent)

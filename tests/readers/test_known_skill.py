@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from benchmarks.simulated_readers import EVERYONE, Crowd, decided
 from vesalius.readers.answers.store import Store
-from vesalius.readers.results.telling import tell_results
+from vesalius.readers.results.reporting import report_results
 from vesalius.readers.serving.app import create_app
 
 READERS, CASES, SKILLS = 6, 60, (1.0, 2.0)
@@ -20,28 +20,28 @@ READERS, CASES, SKILLS = 6, 60, (1.0, 2.0)
 def test_what_readers_can_comes_back_from_the_server(make: Making, tmp_path: Any) -> None:
     study = make("diagnosis", readers=READERS, cohort="many", aid="maps-of-many", cases=CASES,
                  practice=0, repeats=6, washout_days=0)  # fmt: skip
-    store, key, chance = Store.at(study), study.key(), np.random.default_rng(0)
-    crowd = Crowd.drawn(chance, READERS, *SKILLS)
-    ill = np.array([item.truth == "yes" for item in key])
-    scores, again = (crowd.scores(chance, ill.astype(float)) for _ in range(2))
+    store, key, rng = Store.at(study), study.key(), np.random.default_rng(0)
+    crowd = Crowd.generated(rng, READERS, *SKILLS)
+    positive = np.array([item.truth == "yes" for item in key])
+    scores, again = (crowd.scores(rng, positive.astype(float)) for _ in range(2))
     with TestClient(create_app(study, store)) as client:
         for reader, token in enumerate(study.tokens()):
             client.headers["Authorization"] = f"Bearer {token}"
             for number, step in enumerate(study.steps(reader)):
                 said = again if step.kind == "repeat" else scores
-                told = decided(said[int(step.aided), reader, step.item])
+                reported = decided(said[int(step.aided), reader, step.item])
                 body = {"key": f"key-{number:08}", "sitting": "sitting-1", "seconds": 1.0,
-                        "content": told}  # fmt: skip
+                        "content": reported}  # fmt: skip
                 assert client.post(f"/api/steps/{number}", json=body).status_code == 200
-    found = tell_results(study, store, tmp_path / "out").figures
-    right = np.where(ill, scores > 0, scores < 0)
-    everyone = Crowd.drawn(chance, EVERYONE, *SKILLS)
+    found = report_results(study, store, tmp_path / "out").figures
+    right = np.where(positive, scores > 0, scores < 0)
+    everyone = Crowd.generated(rng, EVERYONE, *SKILLS)
     sensitivity, area = everyone.sensitivity().mean(axis=1), everyone.auc().mean(axis=1)
     known = {}
     for condition, name in enumerate(("unaided", "aided")):
-        for side, rows in (("sensitivity", ill), ("specificity", ~ill)):
-            told = found[f"{name}/{side}"].value
-            assert told == pytest.approx(right[condition][:, rows].mean())
+        for side, rows in (("sensitivity", positive), ("specificity", ~positive)):
+            reported = found[f"{name}/{side}"].value
+            assert reported == pytest.approx(right[condition][:, rows].mean())
             known[f"{name}/{side}"] = sensitivity[condition]
         known[f"{name}/auc"] = area[condition]
         known[f"agreement/{name}/alpha"] = crowd.decision_alpha(condition)

@@ -13,9 +13,9 @@ from conftest import Making  # type: ignore[import-not-found]
 from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.exporting import collect, export_study
 from vesalius.readers.results.readings import Reading
-from vesalius.readers.results.telling import seconds_figures, tell_results, too_few
+from vesalius.readers.results.reporting import report_results, seconds_figures, too_few
 from vesalius.readers.study import Study, hashed
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
 def _answered(study: Study, say: Any, readers: int) -> Store:
@@ -39,7 +39,7 @@ def test_realism_tells_who_is_found_out_and_how_either_is_rated(
                 "anatomy": 4 - step.item % 2, "consistency": 5,
                 "comment": "=HYPERLINK('x')<script>alert(1)</script>"}  # fmt: skip
 
-    found = tell_results(study, _answered(study, say, 3), tmp_path / "out").figures
+    found = report_results(study, _answered(study, say, 3), tmp_path / "out").figures
     assert found["origin/sensitivity"].value == pytest.approx(2 / 3)
     assert found["origin/specificity"].value == 1
     assert found["synthetic_minus_real/appearance"].value == -2
@@ -62,7 +62,7 @@ def test_saliency_follows_methods_wherever_they_stood(make: Making, tmp_path: An
         return {f"usefulness_{slot + 1}": min(5, worth[name] + reader % 2)
                 for slot, name in enumerate(shown)}  # fmt: skip
 
-    found = tell_results(study, _answered(study, say, 4), tmp_path / "out").figures
+    found = report_results(study, _answered(study, say, 4), tmp_path / "out").figures
     assert found["dual/usefulness"].value == 4.5 and found["gradient/usefulness"].value == 1.5
     assert found["gradient_minus_dual/usefulness"].value == -3
     page = (tmp_path / "out/report.html").read_text()
@@ -80,12 +80,18 @@ def test_diagnosis_pairs_readers_with_and_without_the_aid(make: Making, tmp_path
             "confidence": 1 + (reader + step.item) % 5,
         }
 
-    found = tell_results(study, _answered(study, say, 4), tmp_path / "out").figures
+    found = report_results(study, _answered(study, say, 4), tmp_path / "out").figures
     assert found["aided/sensitivity"].value == found["aided/auc"].value == 1
     assert found["reader_4/unaided/sensitivity"].value == pytest.approx(2 / 3)
     page = (tmp_path / "out/report.html").read_text()
-    for told in ("With and without the aid", "reader 4", "3 yes cases", "0.667 [0.", "aided, AUC"):
-        assert told in page
+    for reported in (
+        "With and without the aid",
+        "reader 4",
+        "3 yes cases",
+        "0.667 [0.",
+        "aided, AUC",
+    ):
+        assert reported in page
     assert "rests on phantoms" not in page
     assert found["unaided/sensitivity"].value == pytest.approx(2 / 3)
     assert found["aided_minus_unaided/sensitivity"].value == pytest.approx(1 / 3)
@@ -102,7 +108,7 @@ def test_one_reader_who_always_says_the_same_is_told_too(
         "saliency": {"usefulness_1": 2, "usefulness_2": 2},
         "diagnosis": {"decision": "yes", "confidence": 3},
     }[design]
-    tell_results(study, _answered(study, lambda *_: said, 1), tmp_path / "out")
+    report_results(study, _answered(study, lambda *_: said, 1), tmp_path / "out")
     page = (tmp_path / "out/report.html").read_text()
     assert "reader 1" in page and ">nan" not in page
 
@@ -114,8 +120,8 @@ def test_without_a_complete_reader_there_are_answers_but_no_figures(
     store = Store.at(study)
     said = {"usefulness_1": 1, "usefulness_2": 2}
     store.add(Answer(0, 0, "sitting-1", "k0", said, 1.0, now()))
-    with pytest.raises(Refused, match="no reader who has answered everything"):
-        tell_results(study, store, tmp_path / "out")
+    with pytest.raises(InputError, match="no reader who has answered everything"):
+        report_results(study, store, tmp_path / "out")
     assert len((tmp_path / "out/answers.csv").read_text().splitlines()) == 2
 
 
@@ -123,9 +129,9 @@ def test_a_saved_file_is_stored_once_and_a_forged_one_never(make: Making, tmp_pa
     study = make("saliency")
     pages = export_study(study, tmp_path / "pages")
     assert len(pages) == study.readers and all(page.is_file() for page in pages)
-    told = (pages[0].parent / "study.js").read_text()
-    assert not any(secret in told for secret in ("case2", "gradient", '"repeat"'))
-    assert study.tokens()[1] not in told
+    reported = (pages[0].parent / "study.js").read_text()
+    assert not any(secret in reported for secret in ("case2", "gradient", '"repeat"'))
+    assert study.tokens()[1] not in reported
     answers = [
         {"step": step, "key": f"key-0000{step}", "sitting": "sitting-1", "seconds": 3.0,
          "received": now().isoformat(), "content": {"usefulness_1": 2, "usefulness_2": 5}}
@@ -138,7 +144,7 @@ def test_a_saved_file_is_stored_once_and_a_forged_one_never(make: Making, tmp_pa
         whole | {"answers": [*answers, answers[0] | {"content": {"usefulness_1": 9}}]}, {},
     ):  # fmt: skip
         path.write_text(json.dumps(wrong))
-        with pytest.raises(Refused):
+        with pytest.raises(InputError):
             collect(study, store, path)
     assert store.every() == []
     path.write_text(json.dumps(whole))

@@ -12,7 +12,7 @@ from conftest import Making  # type: ignore[import-not-found]
 
 from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.exporting import collect
-from vesalius.readers.results.telling import tell_results
+from vesalius.readers.results.reporting import report_results
 from vesalius.readers.study import Study
 
 SAID = {"decision": "yes", "confidence": 2}
@@ -34,10 +34,10 @@ def _file(study: Study, folder: Path, reader: int = 0, **changed: Any) -> tuple[
     for row in changed.get("swapped", ()):
         answers[row], answers[row + 1] = answers[row + 1], answers[row]
     answers += changed.get("more", [])
-    told = {"study": study.identity, "reader": reader + 1, "token": study.tokens()[reader],
+    reported = {"study": study.identity, "reader": reader + 1, "token": study.tokens()[reader],
             "answers": answers}  # fmt: skip
     path = folder / f"answers-{reader + 1}.json"
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(reported))
     return path, first
 
 
@@ -94,7 +94,7 @@ def test_results_name_every_answer_in_doubt(make: Making, tmp_path: Path) -> Non
     early = (START + timedelta(days=3)).isoformat()
     path, _ = _file(study, tmp_path, answers={first + 3: {"received": early}})
     collect(study, Store.at(study), path)
-    results = tell_results(study, Store.at(study), tmp_path / "results")
+    results = report_results(study, Store.at(study), tmp_path / "results")
     (doubt,) = results.notes["doubts"]
     assert "washout" in doubt and "reader 1" in doubt
     assert results.notes["from_files"] > 0

@@ -185,8 +185,8 @@ def test_the_aid_is_told_only_where_it_is_to_be_seen(make: Making) -> None:
         for number, step in enumerate(study.steps(0)):
             if step.session == 2:
                 break
-            told = client.get(f"/api/steps/{number}", headers=_head(study, 0)).json()
-            roles = [one["role"] for one in told["pictures"]]
+            reported = client.get(f"/api/steps/{number}", headers=_head(study, 0)).json()
+            roles = [one["role"] for one in reported["pictures"]]
             assert roles == (["image", "aid"] if step.aided else ["image"])
             for stimulus in study.outline.items[step.item]:
                 path = f"/api/steps/{number}/{stimulus.name}"

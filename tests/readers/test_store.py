@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from vesalius.readers.answers import store as storing
 from vesalius.readers.answers.store import Answer, Store, now
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 MIGRATIONS = Path(storing.__file__).parent / "migrations"
 
@@ -45,7 +45,7 @@ def test_answers_of_a_database_of_one_study_are_kept(database: str) -> None:
             "INSERT INTO answers (reader, step, sitting, key, content, seconds, received) "
             "VALUES (0, 3, 's', 'old', '{}', 1, '2026-11-01 00:00:00')"
         ))  # fmt: skip
-    with pytest.raises(Refused, match="holds 1 answers that name no study"):
+    with pytest.raises(InputError, match="holds 1 answers that name no study"):
         Store(database, "other")
     first = Store(database, "first", own=True)
     assert [one.key for one in first.every()] == ["old"] and Store(database, "other").every() == []
@@ -138,11 +138,11 @@ def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     for place in range(4096, len(whole), 300):
         whole[place] ^= 0xFF
     path.write_bytes(bytes(whole))
-    with pytest.raises(Refused):
+    with pytest.raises(InputError):
         Store(f"sqlite:///{path}", "one").every()
 
 
 def test_an_address_that_is_none_is_refused() -> None:
     for address in ("postgresql://user@host:port/name", "nothing", "oracle://x", "sqlite:////no/x"):
-        with pytest.raises(Refused):
+        with pytest.raises(InputError):
             Store(address, "one")

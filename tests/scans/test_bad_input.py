@@ -16,9 +16,9 @@ from tests.conftest import save
 from vesalius.scans.check import check_cohort
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats import nifti
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder
 
@@ -165,12 +165,12 @@ def test_text_in_a_column_of_numbers_is_named_with_its_line(damaged: Path) -> No
 )
 def test_faulty_description_is_refused(damaged: Path, content: str, fault: str) -> None:
     (damaged / "dataset.json").write_text(content)
-    with pytest.raises(Refused, match=fault):
+    with pytest.raises(InputError, match=fault):
         Cohort.open(damaged)
 
 
 def test_folder_without_permission_is_refused() -> None:
-    with pytest.raises(Refused, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         make_folder("/proc/vesalius")
 
 
@@ -182,7 +182,7 @@ def test_full_disk_is_named_and_leaves_no_half_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(nifti.nib, "save", full)
-    with pytest.raises(Refused, match="the disk is full"):
+    with pytest.raises(InputError, match="the disk is full"):
         write_nifti(Volume(np.ones((3, 3, 3)), np.eye(4)), tmp_path / "scan.nii.gz")
     assert list(tmp_path.iterdir()) == []
 
@@ -202,7 +202,7 @@ def test_writer_that_goes_on_knows_what_is_done(brains: Cohort, tmp_path: Path) 
         writer.add("one", brains.read(case), subject="s", attributes={})
     with CohortWriter(tmp_path / "out", brains.description) as again:
         assert again.done == {"one"}
-    with pytest.raises(Refused, match="choose a new folder"):
+    with pytest.raises(InputError, match="choose a new folder"):
         CohortWriter(tmp_path / "out", brains.description, ["other_volume_ml"])
 
 

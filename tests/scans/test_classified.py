@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.pictures import read_picture
 
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8)
@@ -63,8 +63,8 @@ def test_chexpert_is_read_as_it_is(tmp_path: Path) -> None:
         (2, 1, "Frontal", ",0.0"),
     ]
     text = head + "".join(
-        f"{name.format('train', p, v, view.lower())},Male,60,{view},AP,{told}\n"
-        for p, v, view, told in lines
+        f"{name.format('train', p, v, view.lower())},Male,60,{view},AP,{reported}\n"
+        for p, v, view, reported in lines
     )
     (tmp_path / "train.csv").write_text(text)
     valid = name.format("valid", 9, 1, "frontal")
@@ -102,17 +102,17 @@ def test_chest_xray14_is_read_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "told", "count"),
+    ("shape", "reported", "count"),
     [((6, 28, 28), 2, 1), ((6, 28, 28, 3), 4, 4), ((6, 12, 12, 12), 3, 3)],
 )
 def test_medmnist_is_read_in_two_and_three_dimensions(
-    shape: tuple[int, ...], told: int, count: int, tmp_path: Path
+    shape: tuple[int, ...], reported: int, count: int, tmp_path: Path
 ) -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     arrays = {}
     for split in ("train", "val", "test"):
-        arrays[f"{split}_images"] = chance.integers(0, 256, shape, dtype=np.uint8)
-        arrays[f"{split}_labels"] = (np.arange(6) % told)[:, None]
+        arrays[f"{split}_images"] = rng.integers(0, 256, shape, dtype=np.uint8)
+        arrays[f"{split}_labels"] = (np.arange(6) % reported)[:, None]
     np.savez(tmp_path / "some_mnist.npz", **arrays)
     found = read_classified(tmp_path / "some_mnist.npz")
     colour = shape[-1] == 3
@@ -135,9 +135,9 @@ def test_a_table_of_ones_own_with_unknown_targets_and_a_broken_file(tmp_path: Pa
     assert found.targets[0] == 1 and np.isnan(found.targets[1, 0])
     assert len(found.faults) == 1 and "c.png" in str(found.faults[0])
     (tmp_path / "labels.csv").write_text("file,tear\nx/a.png,perhaps\n")
-    with pytest.raises(Refused, match=r"labels.csv:2: has 'perhaps' as a label"):
+    with pytest.raises(InputError, match=r"labels.csv:2: has 'perhaps' as a label"):
         read_classified(tmp_path)
-    with pytest.raises(Refused, match="no layout that is known"):
+    with pytest.raises(InputError, match="no layout that is known"):
         read_classified(tmp_path / "x")
 
 
@@ -149,12 +149,12 @@ def test_a_cohort_brings_its_labels_masks_and_subjects(tmp_path: Path) -> None:
     assert found.origin == "phantom"
     training, held_out = found.split_by_subject(0.2, seed=0)
     assert len(held_out) == 6 and not set(training.subjects) & set(held_out.subjects)
-    with pytest.raises(Refused, match="has no label fracture"):
+    with pytest.raises(InputError, match="has no label fracture"):
         read_classified(cohort.folder, ["fracture"])
 
 
 def test_a_subject_on_both_sides_is_refused() -> None:
     both = Classified(np.zeros((2, 1, 4, 4)), np.zeros((2, 1)), ("a",), ("x", "y"), ("s", "s"),
                       ("train", "val"))  # fmt: skip
-    with pytest.raises(Refused, match="subject s stands in training and in validation"):
+    with pytest.raises(InputError, match="subject s stands in training and in validation"):
         both.split_by_subject(0.1, 0)

@@ -19,13 +19,13 @@ from pydantic import TypeAdapter
 from benchmarks.fuzz_entrances import _dicom
 from vesalius.networks.weights import read_tensors, write_tensors
 from vesalius.scans import memory
-from vesalius.scans.fault import LONGEST_MESSAGE, Fault, Refused
 from vesalius.scans.formats.content import read_bytes, read_text, unreadable
 from vesalius.scans.formats.json_file import OBJECT, read_json, write_json
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.formats.npz import read_arrays
 from vesalius.scans.formats.raster import read_raster
 from vesalius.scans.formats.table import read_table, table_text, write_table
+from vesalius.scans.input_error import LONGEST_MESSAGE, InputError, InputProblem
 from vesalius.scans.memory import free_memory_bytes, require_memory
 from vesalius.scans.pictures import read_picture, standard
 from vesalius.scans.volume import Volume
@@ -34,7 +34,7 @@ from vesalius.training.store import allocated
 
 
 def refused(match: str):  # type: ignore[no-untyped-def]
-    return pytest.raises(Refused, match=match)
+    return pytest.raises(InputError, match=match)
 
 
 # ------------------------------------------------------------------------------- text and JSON
@@ -99,7 +99,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 )
 def test_json_of_another_shape_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(Refused) as found:
+    with pytest.raises(InputError) as found:
         read_json(tmp_path / "x.json", OBJECT)
     assert len(str(found.value)) <= LONGEST_MESSAGE and "\n" not in str(found.value)
 
@@ -118,9 +118,9 @@ def test_our_own_json_is_numbered_and_damage_in_it_is_found(tmp_path: Path) -> N
 
 
 def test_messages_are_one_printable_line_whatever_a_file_brings_in() -> None:
-    fault = Fault("\x1b[2J" + "deep/" * 200, "says\n\udcff" + "x" * 9000, "mend\r\nit" * 99)
+    fault = InputProblem("\x1b[2J" + "deep/" * 200, "says\n\udcff" + "x" * 9000, "mend\r\nit" * 99)
     assert len(str(fault)) <= LONGEST_MESSAGE and str(fault).isprintable()
-    assert str(Fault("a/b.nii", "is odd", "mend it")) == "a/b.nii: is odd; mend it"
+    assert str(InputProblem("a/b.nii", "is odd", "mend it")) == "a/b.nii: is odd; mend it"
 
 
 # ------------------------------------------------------------------------------------- tables

@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import blobs
 from vesalius.scans.case import LabelledScan, Scan
-from vesalius.scans.fault import Refused
 from vesalius.scans.grid import fit_grid, whole_grid
+from vesalius.scans.input_error import InputError
 from vesalius.scans.split import split_by_subject
 from vesalius.scans.volume import Volume
 from vesalius.training.preparation import working_shape
@@ -65,10 +65,10 @@ def test_a_grid_larger_than_any_scan_is_refused_before_it_is_made() -> None:
     labels = np.zeros((40, 40, 40), np.uint8)
     labels[2:-2, 2:-2, 2:-2] = 1
     scan = LabelledScan((), Volume(labels, np.diag([5.0, 5.0, 5.0, 1.0])))
-    with pytest.raises(Refused, match=r"is needed at 0\.1 × 0\.1 × 0\.1 mm; ask for a larger"):
+    with pytest.raises(InputError, match=r"is needed at 0\.1 × 0\.1 × 0\.1 mm; ask for a larger"):
         fit_grid([scan], spacing_mm=0.1)
     far = Volume(np.zeros((400, 400, 400), np.float32), np.diag([9.0, 9.0, 9.0, 1.0]))
-    with pytest.raises(Refused, match="grid"):
+    with pytest.raises(InputError, match="grid"):
         whole_grid([Scan((far,))], spacing_mm=1.0)
-    with pytest.raises(Refused, match="check its spacing, or crop it"):
+    with pytest.raises(InputError, match="check its spacing, or crop it"):
         working_shape(far, (1.0, 1.0, 1.0))

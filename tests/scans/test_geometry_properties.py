@@ -101,12 +101,12 @@ def seen_from(volume: Volume, other: Volume, fill: float) -> np.ndarray:
 
 def speckled(affine: np.ndarray, shape: tuple[int, int, int], seed: int) -> LabelledScan:
     """A scan of noise, some of it negative zeros, whose labels lie anywhere, edges included."""
-    chance = np.random.default_rng(seed)
-    image = chance.normal(0, 1, shape).astype(np.float32)
-    image[chance.random(shape) < 0.1] = -0.0
+    rng = np.random.default_rng(seed)
+    image = rng.normal(0, 1, shape).astype(np.float32)
+    image[rng.random(shape) < 0.1] = -0.0
     image.flat[0] = 0.3  # an image of whole numbers would be edited in whole numbers
-    labels = np.where(chance.random(shape) < 0.3, chance.integers(1, 4, shape), 0).astype(np.uint8)
-    labels[tuple(chance.integers(0, shape))] = 1
+    labels = np.where(rng.random(shape) < 0.3, rng.integers(1, 4, shape), 0).astype(np.uint8)
+    labels[tuple(rng.integers(0, shape))] = 1
     return LabelledScan((Volume(image, affine),), Volume(labels, affine))
 
 
@@ -361,9 +361,9 @@ def croppings(draw: DrawFn, gantry: bool = True) -> tuple[LabelledScan, np.ndarr
 @ANY
 @given(croppings())
 def test_a_crop_shows_the_scan_around_its_landmark(
-    drawn: tuple[LabelledScan, np.ndarray, Grid],
+    generated: tuple[LabelledScan, np.ndarray, Grid],
 ) -> None:
-    scan, landmark, grid = drawn
+    scan, landmark, grid = generated
     upright = scan.label_map.oriented("RAS")
     crop = cut(scan, landmark, grid)
     point = in_mm(upright.affine, landmark)
@@ -427,10 +427,10 @@ def bits(volume: Volume) -> np.ndarray:
     st.floats(0, 1), st.booleans(),
 )  # fmt: skip
 def test_an_edit_leaves_every_bit_outside_its_map_and_blends_in_what_was_drawn_inside(
-    drawn: tuple[LabelledScan, np.ndarray, Grid], seed: int, kind: str, reach: float,
+    generated: tuple[LabelledScan, np.ndarray, Grid], seed: int, kind: str, reach: float,
     severity: float, grainy: bool,
 ) -> None:  # fmt: skip
-    scan, landmark, grid = drawn
+    scan, landmark, grid = generated
     image = scan.channels[0]
     scan = LabelledScan((image, Volume(3 - image.voxels, image.affine)), scan.label_map)
     reach_mm = reach * float(np.prod(grid.spacing_mm)) ** (1 / 3)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vesalius.phantoms.cohorts.visits import write_knees
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.visit_layouts import read_visits
 
 
@@ -28,7 +28,7 @@ def test_a_cohort_of_visits_shows_right_sides_by_time(tmp_path: Path) -> None:
     low = visits.images[:, 0, -6:].astype(float)
     outer, inner = (low[:, :, part].mean(axis=(1, 2)) for part in (slice(6), slice(-6, None)))
     assert (outer - inner)[left].mean() > 0 and (outer - inner)[~left].mean() > 0
-    rows = visits.courses()[visits.subjects[0]]
+    rows = visits.trajectories()[visits.subjects[0]]
     assert visits.years[rows].tolist() == [0.0, 3.0]
     assert set(visits.attributes) >= {"kl_grade", "joint_space_mm_medial"}
     training, held_out = visits.split_by_patient(0.25, seed=0)
@@ -39,7 +39,7 @@ def test_a_cohort_without_years_is_refused(tmp_path: Path) -> None:
     write_knees(tmp_path, 2, 0, 32, (0.0,))
     table = tmp_path / "cases.csv"
     table.write_text(table.read_text().replace("years", "weeks"))
-    with pytest.raises(Refused, match="tells no years of knee_0000_v0"):
+    with pytest.raises(InputError, match="tells no years of knee_0000_v0"):
         read_visits(tmp_path)
 
 
@@ -52,12 +52,12 @@ def test_crops_of_oai_tell_side_date_and_grade(tmp_path: Path) -> None:
     visits = read_visits(tmp_path, 16)
     assert set(visits.subjects) == {"9000099_l", "9000099_r"}
     assert set(visits.patients) == {"9000099"}
-    rows = visits.courses()["9000099_l"]
+    rows = visits.trajectories()["9000099_l"]
     assert visits.years[rows] == pytest.approx([0, 4], abs=0.01)
     assert visits.attributes["kl_grade"][rows[0]] == 1
     assert np.isnan(visits.attributes["kl_grade"][rows[1]])
     assert visits.images[rows[0], 0, 0, 0] == 0 and visits.images[rows[0], 0, 0, -1] == 1
-    assert visits.images[visits.courses()["9000099_r"][0], 0, 0, -1] == 1
+    assert visits.images[visits.trajectories()["9000099_r"][0], 0, 0, -1] == 1
 
 
 def test_crops_of_most_tell_their_visit(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_crops_of_most_tell_their_visit(tmp_path: Path) -> None:
 )
 def test_a_name_that_tells_nothing_is_refused(name: str, fault: str, tmp_path: Path) -> None:
     _png(tmp_path / name, True)
-    with pytest.raises(Refused, match=fault):
+    with pytest.raises(InputError, match=fault):
         read_visits(tmp_path)
 
 

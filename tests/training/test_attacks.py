@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vesalius.training.attacks import Attack, Norm, pgd, projected, start, still
+from vesalius.training.attacks import Attack, Norm, frozen, pgd, projected, start
 from vesalius.training.strong_attacks import apgd, square_attack, strongest
 
 
@@ -69,7 +69,7 @@ def test_a_network_is_left_as_it_was_flags_statistics_and_gradients() -> None:
     network[2].eval()
     network[0].bias.requires_grad_(False)  # type: ignore[union-attr]
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    with still(network):
+    with frozen(network):
         assert not any(weight.requires_grad for weight in network.parameters())
         pgd(lambda images: network(images).sum(1), torch.rand(2, 1, 6, 6), Attack(), _chance())
     assert [part.training for part in network] == [True, True, False, True]

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.training.loop import _State, fit_network
 from vesalius.training.plan import Plan, PlannedFit, StepCost, step_cost
 from vesalius.training.recipe import FitRecipe
@@ -92,7 +92,7 @@ class Diverging(nn.Module):
         super().__init__()
         self.weight, self.calls = nn.Parameter(torch.ones(1)), 0
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         self.calls += 1
         return self.weight.sum() * (float("nan") if self.calls > 5 else 1.0)
 
@@ -101,7 +101,7 @@ def test_a_loss_that_is_no_number_stops_the_fit_and_keeps_the_last_good_state(
     tmp_path: Path,
 ) -> None:
     recipe = FitRecipe(steps=20, batch_size=2, precision="32-true")
-    with pytest.raises(Refused, match="loss of nan at step 5"):
+    with pytest.raises(InputError, match="loss of nan at step 5"):
         fit_network(Diverging(), 4, recipe, 0, "task", tmp_path)
     kept = load_file(tmp_path / "state/task.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in kept.values())
@@ -141,7 +141,7 @@ def test_the_planned_memory_is_what_a_step_takes() -> None:
             super().__init__()
             self.network = Convolutions()
 
-        def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
             found: Tensor = self.network(torch.rand(len(rows), 16, 64, 64, 64)).square().mean()
             return found
 
@@ -159,7 +159,7 @@ def test_the_planned_memory_is_what_a_step_takes() -> None:
 
 def test_a_plan_that_does_not_fit_is_refused_before_any_work() -> None:
     huge = PlannedFit("image_autoencoder", 10, StepCost(1, 1e15, 1.0), 1.0)
-    with pytest.raises(Refused, match=r"needs 1000000\.9 GB"):
+    with pytest.raises(InputError, match=r"needs 1000000\.9 GB"):
         Plan((huge,), 0.0).require_room()
 
 

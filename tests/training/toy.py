@@ -34,7 +34,7 @@ class Mean(nn.Module):
         super().__init__()
         self.image, self.images = nn.Parameter(torch.zeros(1, *shape)), images
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         assert self.images is not None
         return (self.images[rows] - self.image).square().mean()
 

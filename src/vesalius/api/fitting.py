@@ -35,7 +35,7 @@ def plan(
         What was read, with `.plan.lines()`: memory and time of the fit.
 
     Raises:
-        Refused: for data that cannot be learnt from, or a plan that does not fit this machine.
+        InputError: for data that cannot be learnt from, or a plan that does not fit this machine.
     """
     own = method_named(method)
     source = cohort.folder if isinstance(cohort, Cohort) else cohort
@@ -66,12 +66,12 @@ def fit(
         The run, which `load` opens.
 
     Raises:
-        Refused: for data that cannot be learnt from, a folder of another run, a plan that does
+        InputError: for data that cannot be learnt from, a folder of another run, a plan that does
             not fit this machine, or a loss that is not finite.
 
     >>> fit("alchemy", "my-scans", "runs/gold")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: alchemy: is no method; choose one of guided, ...
+    vesalius.scans.input_error.InputError: alchemy: is no method; choose one of guided, ...
     """
     with bars(progress) as report:
         return fit_prepared(plan(method, cohort, out=out, reading=Reading(report), **options), out,
@@ -91,11 +91,11 @@ def load(run: str | Path | Run[Any], **how: Any) -> Any:
         `.save(path)`.
 
     Raises:
-        Refused: if the folder holds no run, or one that is damaged or of an unknown method.
+        InputError: if the folder holds no run, or one that is damaged or of an unknown method.
 
     >>> load("no-such-folder")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: no-such-folder: holds no recipe.json; point at a folder made ...
+    vesalius.scans.input_error.InputError: no-such-folder: holds no recipe.json; ...
     """
     folder = run.folder if isinstance(run, Run) else run
     return method_of(folder).load(folder, **how)

@@ -23,7 +23,7 @@ from vesalius.sampling.rejection import case_requests
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
 from vesalius.training.requests import even_requests, require_within
 from vesalius.training.seeds import seed_for
@@ -70,7 +70,7 @@ def generate(
         The cohort, every draw and the requests that were not met.
 
     Raises:
-        Refused: before any work, for requests that cannot be met or a folder of other content.
+        InputError: before any work, for requests that cannot be met or a folder of other content.
     """
     folder = run_folder(model)
     segmenter_folder = segmenter if isinstance(segmenter, str | Path) else None
@@ -78,7 +78,7 @@ def generate(
     pipeline = loaded(model)
     if not hasattr(pipeline, "sampler"):
         fault = f"is a run of {method_of(folder).name}, which generates no scans of its own"
-        raise Refused(folder, fault, "point at a run of guided synthesis or of whole volumes")
+        raise InputError(folder, fault, "point at a run of guided synthesis or of whole volumes")
     if isinstance(targets, Mapping):
         targets = even_requests(targets, count, seed)
     wanted = [dict(one) for one in targets or [{}] * count]
@@ -108,7 +108,7 @@ def balance(
     tries: int = 10,
     extrapolate: bool = False,
     allow_copies: bool = False,
-    faults: list[Fault] | None = None,
+    faults: list[InputProblem] | None = None,
     progress: Progress | None = None,
 ) -> GeneratedCohort:
     """Generate the labelled scans that a cohort lacks.
@@ -133,7 +133,7 @@ def balance(
         progress: told after each case; bars if `None`.
 
     Raises:
-        Refused: for a cohort of another kind, or one that lacks nothing.
+        InputError: for a cohort of another kind, or one that lacks nothing.
     """
     folder = run_folder(model)
     CohortWriter.require_place(out, "synthetic", folder, _folder(cohort))
@@ -141,7 +141,7 @@ def balance(
     if not hasattr(pipeline, "balancing"):
         fault = f"is a run of {method_of(folder).name}, which balances no cohort"
         remedy = "point at a run of guided synthesis or of pathology inpainting"
-        raise Refused(folder, fault, remedy)
+        raise InputError(folder, fault, remedy)
     real = _opened(cohort)
     left_out = faults if faults is not None else []
     with bars(progress) as report:
@@ -198,14 +198,14 @@ def inpaint(
         how: `method` and `guidance` of the edits, where a folder is given.
 
     Raises:
-        Refused: for a finding that the scan cannot take, or if no request was met.
+        InputError: for a finding that the scan cannot take, or if no request was met.
     """
     if severity is not None and size_mm is not None:
-        raise Refused("--size-mm", "and --severity were both given", "give one of them")
+        raise InputError("--size-mm", "and --severity were both given", "give one of them")
     if severity is not None and not 0 <= severity <= 1:
-        raise Refused("--severity", f"{severity:g} is out of range", "give 0 to 1")
+        raise InputError("--severity", f"{severity:g} is out of range", "give 0 to 1")
     if count < 1:
-        raise Refused("n", f"{count} edits are none", "ask for at least 1")
+        raise InputError("n", f"{count} edits are none", "ask for at least 1")
     folder = run_folder(model)
     CohortWriter.require_place(
         out, "synthetic", folder, scan, labels, Donor.cohort_of(scan), _folder(cohort)
@@ -213,7 +213,7 @@ def inpaint(
     own = method_of(folder)
     if own.name != "inpainting":
         fault = f"is a run of {own.name}, which sets no findings"
-        raise Refused(folder, fault, "point at a run of pathology inpainting")
+        raise InputError(folder, fault, "point at a run of pathology inpainting")
     pipeline = loaded(model, **{name: value for name, value in how.items() if value is not None})
     donor = donor_at(scan, labels, pipeline)
     if size_mm is None:
@@ -260,14 +260,14 @@ def copy_gate(
     """The search for copies that nothing may be found by, if the training cohort is at hand.
 
     Raises:
-        Refused: for a cohort of other channels than the run was fitted on.
+        InputError: for a cohort of other channels than the run was fitted on.
     """
     if cohort is None or allow_copies:
         return None
     real = _opened(cohort)
     if real.description.channels != pipeline.fingerprint.channels:
         where = real.folder / "dataset.json"
-        raise Refused(where, "has other channels than the run", "name the training cohort")
+        raise InputError(where, "has other channels than the run", "name the training cohort")
     same = dict(labels) == dict(real.description.labels)
     return CopySearch.of(real, same and all(case.label_map for case in real.cases), progress)
 
@@ -287,5 +287,5 @@ def _given(pipeline: Any, how: Mapping[str, Any]) -> dict[str, Any]:
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
         fault = "is no setting of this run's method"
-        raise Refused(f"--{unknown.replace('_', '-')}", fault, "leave it out")
+        raise InputError(f"--{unknown.replace('_', '-')}", fault, "leave it out")
     return given

@@ -106,7 +106,7 @@ def audit(
         progress: told after each case; bars if `None`.
 
     Raises:
-        Refused: for fewer than twelve held-out cases, or subjects that stand on both sides.
+        InputError: for fewer than twelve held-out cases, or subjects that stand on both sides.
     """
     real, made = _opened(cohort), _opened(synthetic)
     unseen = None if holdout is None else _opened(holdout)
@@ -139,7 +139,7 @@ def prove(
         staged: called with the page after each stage.
 
     Raises:
-        Refused: if a subject stands on both sides, a test case is synthetic, or labels differ.
+        InputError: if a subject stands on both sides, a test case is synthetic, or labels differ.
     """
     real, made = _opened(cohort, True), _opened(synthetic, True)
     unseen = None if test is None else _opened(test, True)

@@ -13,15 +13,15 @@ import numpy as np
 from vesalius.api.console import bars
 from vesalius.api.fitting import loaded, run_folder
 from vesalius.methods.classification.explanation import explain as write_overlays
-from vesalius.methods.classification.explanation import images_at, told_path
+from vesalius.methods.classification.explanation import images_at, path_caption
 from vesalius.methods.classification.pipeline import write_probabilities
 from vesalius.methods.classification.saliency import Method as SaliencyMethod
-from vesalius.methods.progression.prognosis import Foreseen
+from vesalius.methods.progression.prognosis import PredictedFutures
 from vesalius.methods.segmentation.labelling import Segmented, scans_at, segment_scans
 from vesalius.networks.dual_norm import Path as NormPath
 from vesalius.report.prognosis_files import write_prognoses
 from vesalius.scans.classified import Classified
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import (
     digest_of,
     output_folder,
@@ -48,7 +48,7 @@ def segment(
         The table, how many scans were labelled, and what is wrong with others.
 
     Raises:
-        Refused: for a run of another method, or if no scan could be labelled.
+        InputError: for a run of another method, or if no scan could be labelled.
     """
     pipeline = _of_method(model, "segmentation", out, scans)
     given, faults = scans_at(Path(scans))
@@ -73,7 +73,7 @@ def classify(
         The images that were read, and the faults of others.
 
     Raises:
-        Refused: for a run of another method, or where there is no sound image.
+        InputError: for a run of another method, or where there is no sound image.
     """
     pipeline = _of_method(model, "classification", out, images)
     require_own_file(out, ",".join(["image", *pipeline.labels]) + "\n")
@@ -107,14 +107,14 @@ def explain(
         progress: told after each label; bars if `None`.
 
     Raises:
-        Refused: for a run of another method, or where there is no sound image.
+        InputError: for a run of another method, or where there is no sound image.
     """
     pipeline = _of_method(model, "classification", out, images)
     with bars(progress) as report:
         given = images_at(images, pipeline, report)
         inputs = (pipeline.run.folder, Path(images))
         written = write_overlays(pipeline, given, out, method, path, report, inputs)
-    return Explained(tuple(written), given, told_path(pipeline, path))
+    return Explained(tuple(written), given, path_caption(pipeline, path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ class Forecast:
     """
 
     visits: Visits
-    predicted: Foreseen
+    predicted: PredictedFutures
     years: tuple[float, ...]
 
     @property
@@ -165,7 +165,7 @@ def forecast(
         progress: told after each step; bars if `None`.
 
     Raises:
-        Refused: for a run of another method, or times that it has not followed anyone for.
+        InputError: for a run of another method, or times that it has not followed anyone for.
     """
     pipeline = _of_method(model, "progression", out, images)
     times = tuple(float(one) for one in years)
@@ -190,5 +190,5 @@ def _of_method(model: Any, name: str, out: str | Path, given: str | Path) -> Any
     found = pipeline.run.recipe.method if hasattr(pipeline, "run") else "another method"
     if found != name:
         fault = f"is a run of {found}"
-        raise Refused(run_folder(model), fault, f"point at a run of {name}")
+        raise InputError(run_folder(model), fault, f"point at a run of {name}")
     return pipeline

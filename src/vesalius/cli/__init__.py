@@ -13,8 +13,8 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from vesalius import __version__
-from vesalius.scans.fault import LONGEST_MESSAGE, Refused, printable
 from vesalius.scans.formats.content import unreadable
+from vesalius.scans.input_error import LONGEST_MESSAGE, InputError, printable
 
 app = App(
     name="vesalius",
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if {"fit", "pretrain", "--install-completion"} & set(tokens):
             _load_fits()
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except Refused as refusal:
+    except InputError as refusal:
         if debug:
             traceback.print_exc()
         complain.print(f"[bold red]refused[/] {_plain(str(refusal))}")

@@ -13,9 +13,9 @@ from vesalius.cli.terminal import print_faults, print_histogram
 from vesalius.scans.check import check_cohort
 from vesalius.scans.cohort import Cohort, update_table
 from vesalius.scans.description import declare
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.output import sole_writer
-from vesalius.scans.progress import followed
+from vesalius.scans.progress import track
 from vesalius.scans.split import split_by_subject
 
 app = App(name="cohort", help="Look at a cohort, measure it, split it.")
@@ -97,18 +97,18 @@ def measure(
     description = cohort.description
     wanted = [description.attribute(name) for name in attribute]
     values: dict[str, dict[str, float]] = {one.name: {} for one in wanted}
-    faults: list[Fault] = list(cohort.faults)
+    faults: list[InputProblem] = list(cohort.faults)
     with bars() as progress:
-        for case in followed(cohort.cases, "measuring", len(cohort.cases), progress):
+        for case in track(cohort.cases, "measuring", len(cohort.cases), progress):
             try:
                 label_map = cohort.read(case).label_map
-            except Refused as refusal:
+            except InputError as refusal:
                 faults.append(refusal.fault)
                 continue
             for one in wanted:
                 values[one.name][case.name] = one.of(label_map, description.labels)
     if not any(values.values()):
-        raise Refused(folder, f"has no case to measure ({faults[0]})", "mend the cases")
+        raise InputError(folder, f"has no case to measure ({faults[0]})", "mend the cases")
     cells = {n: {case: f"{x:.6g}" for case, x in own.items()} for n, own in values.items()}
     with sole_writer(folder):
         update_table(cohort, cells)
@@ -141,7 +141,7 @@ def split(
     if cohort.faults:
         print_faults(cohort.faults)
         fault = f"has {len(cohort.faults)} faulty cases"
-        raise Refused(folder, fault, "mend them, so that the table stays whole")
+        raise InputError(folder, fault, "mend them, so that the table stays whole")
     shares = {name: x for name, x in (("train", train), ("val", val), ("test", test)) if x > 0}
     placed = split_by_subject(cohort.cases, shares, seed)
     with sole_writer(folder):

@@ -51,7 +51,7 @@ def brain(
         cohort = write_brains(
             out, count, seed, spacing, volume, workers=workers, progress=progress
         )  # fmt: skip
-    _tell(cohort, "ventricle_volume_ml")
+    _report(cohort, "ventricle_volume_ml")
 
 
 @app.command
@@ -91,8 +91,8 @@ def spine(
     if (out / "landmarks.csv").exists():
         found, _ = read_landmarks(out, {case.name: case for case in cohort.cases})
         marked = [mark.pathology for marks in found.values() for mark in marks]
-    told = ", ".join(f"{marked.count(name)} of {name}" for name in prevalence)
-    console.print(f"{out}: {len(cohort.cases)} phantoms; findings: {told}")
+    reported = ", ".join(f"{marked.count(name)} of {name}" for name in prevalence)
+    console.print(f"{out}: {len(cohort.cases)} phantoms; findings: {reported}")
 
 
 @app.command
@@ -117,7 +117,7 @@ def chest(
         cohort = write_gridded(
             "chest", out, count, seed, parse_grid(grid), workers=workers, progress=progress
         )
-    _tell(cohort, "lung_volume_ml", "nodule_volume_ml")
+    _report(cohort, "lung_volume_ml", "nodule_volume_ml")
 
 
 @app.command
@@ -142,7 +142,7 @@ def breast(
         cohort = write_gridded(
             "breast", out, count, seed, parse_grid(grid), workers=workers, progress=progress
         )
-    _tell(cohort, "breast_volume_ml", "fibroglandular_volume_ml")
+    _report(cohort, "breast_volume_ml", "fibroglandular_volume_ml")
 
 
 @app.command
@@ -231,7 +231,7 @@ def knee(
     visits = parse_numbers(years, "years")
     with bars() as progress:
         cohort = write_knees(out, count, seed, side, visits, workers=workers, progress=progress)
-    _tell(cohort, "years", "kl_grade", "joint_space_mm_medial", "joint_space_mm_lateral")
+    _report(cohort, "years", "kl_grade", "joint_space_mm_medial", "joint_space_mm_lateral")
 
 
 def _findings(
@@ -245,11 +245,11 @@ def _findings(
         cohort = write_findings(
             kind, out, count, seed, side, scanner, workers=workers, progress=progress
         )
-    told = ", ".join(f"{n} {cohort.values(n).sum():.0f}" for n in cohort.cases[0].attributes)
-    console.print(f"{out}: {len(cohort.cases)} phantoms; {told}")
+    reported = ", ".join(f"{n} {cohort.values(n).sum():.0f}" for n in cohort.cases[0].attributes)
+    console.print(f"{out}: {len(cohort.cases)} phantoms; {reported}")
 
 
-def _tell(cohort: Cohort, *attributes: str) -> None:
+def _report(cohort: Cohort, *attributes: str) -> None:
     """How many cases there are, and the range of some of their attributes."""
     ranges = []
     for name in attributes:

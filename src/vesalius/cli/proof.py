@@ -72,7 +72,7 @@ def prove(
         chosen = nnunet(epochs, iterations, planner, configuration)
     found = run_prove(
         real, synthetic, test, out=out, attribute=attribute, preset=preset, seed=seed,
-        segmenter=chosen, staged=_told,
+        segmenter=chosen, staged=_reported,
     )  # fmt: skip
     console.print(f"report: {found.page}")
 
@@ -100,7 +100,7 @@ def ventricles(*, out: Path, preset: Preset = "demo", seed: int = 0) -> None:
     pages = Sources(out, out / "real", out / "balanced", out / "proof")
     with bars() as progress:
         results = run_ventricles(out, recipe, progress, lambda stage: _refresh(pages))
-    _tell(results, (
+    _report(results, (
         "control/slope", "control/r2", "control/acceptance", "utility/real/volume_mae_ml",
         "utility/augmented/volume_mae_ml", "utility/augmented_minus_real/volume_mae_ml",
         "memorisation/copies",
@@ -147,11 +147,13 @@ def lumbar(
 
     if features is not None:
         features_from(features)
-    told = str(features.resolve()) if features else ""
-    recipe = PRESETS[preset].changed(seed=seed, features=told)
+    reported = str(features.resolve()) if features else ""
+    recipe = PRESETS[preset].changed(seed=seed, features=reported)
     with bars() as progress:
-        results = run_lumbar(out, recipe, progress, lambda stage: _told(write_lumbar_report(out)))
-    _tell(results, (
+        results = run_lumbar(
+            out, recipe, progress, lambda stage: _reported(write_lumbar_report(out))
+        )
+    _report(results, (
         "fidelity/herniation/voxelwise_trained/fid", "fidelity/herniation/repaint/fid",
         "fidelity/stenosis/voxelwise_trained/fid", "fidelity/stenosis/repaint/fid",
         "context/voxelwise_trained/mae", "request/herniation/spearman",
@@ -189,9 +191,11 @@ def volumes(
     base = PRESETS[preset]
     recipe = base.changed(seed=seed, organs=tuple(organ or base.organs))
     with bars() as progress:
-        results = run_volumes(out, recipe, progress, lambda stage: _told(write_volumes_report(out)))
+        results = run_volumes(
+            out, recipe, progress, lambda stage: _reported(write_volumes_report(out))
+        )
     for one in recipe.organs:
-        _tell(results, (
+        _report(results, (
             "reconstruction/psnr", "fidelity/fid", "fidelity/fid_floor", "diversity/ms_ssim/real",
             "diversity/ms_ssim/synthetic", "memorisation/copies", "pretraining/primary/dice_gain",
         ), one)  # fmt: skip
@@ -228,10 +232,10 @@ def robustness(
     recipe = base.changed(seed=seed, data=tuple(data or base.data))
     with bars() as progress:
         results = run_robustness(
-            out, recipe, progress, lambda stage: _told(write_robustness_report(out))
+            out, recipe, progress, lambda stage: _reported(write_robustness_report(out))
         )
     for kind in recipe.data:
-        _tell(results, (
+        _report(results, (
             "standard/auc", "adversarial/auc", "dual/auc", "dual_minus_standard/auc",
             "dual/robust_auc_published", "dual/robust_auc_honest", "standard/pointing_game",
             "dual/pointing_game", "standard/saliency_in_mask", "dual/saliency_in_mask",
@@ -264,9 +268,9 @@ def osteoarthritis(
     recipe = PRESETS[preset].changed(seed=seed)
     with bars() as progress:
         results = run_osteoarthritis(
-            out, recipe, progress, lambda stage: _told(write_osteoarthritis_report(out))
+            out, recipe, progress, lambda stage: _reported(write_osteoarthritis_report(out))
         )
-    _tell(results, (
+    _report(results, (
         "risk/extrapolation/auc", "risk/end_to_end/auc", "risk/extrapolation_minus_end_to_end/auc",
         "risk/true_hazard/auc", "future/extrapolation/joint_space_mae_mm",
         "future/no_change/joint_space_mae_mm", "projection/encoder/seconds",
@@ -274,14 +278,14 @@ def osteoarthritis(
     console.print(f"report: {write_osteoarthritis_report(out)}")
 
 
-def _tell(results: Results, names: Sequence[str], strand: str = "") -> None:
+def _report(results: Results, names: Sequence[str], arm: str = "") -> None:
     """Some figures, a line each, as far as they were measured."""
     for name in names:
-        whole = f"{strand}/{name}" if strand else name
+        whole = f"{arm}/{name}" if arm else name
         if whole in results.figures:
             figure = results.figures[whole]
             console.print(f"{whole:<46} {figure}  (n = {figure.n})")
 
 
-def _told(path: Path) -> None:
+def _reported(path: Path) -> None:
     console.print(f"[dim]report so far: {path}[/]")

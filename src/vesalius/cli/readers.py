@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from vesalius.api.console import bars, console
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
 
@@ -27,7 +27,7 @@ def _extra() -> Iterator[None]:
         yield
     except ImportError as error:
         remedy = "pip install 'vesalius[readers]'"
-        raise Refused(error.name or "a library", "is not installed", remedy) from error
+        raise InputError(error.name or "a library", "is not installed", remedy) from error
 
 
 @app.command
@@ -125,12 +125,12 @@ def results(study: Path, *, out: Path | None = None, database: str | None = None
     """
     with _extra():
         from vesalius.readers.answers.store import Store
-        from vesalius.readers.results.telling import tell_results
+        from vesalius.readers.results.reporting import report_results
         from vesalius.readers.study import Study
 
     own = Study.open(study)
     folder = out or study / "results"
-    found = tell_results(own, Store.at(own, database), folder)
+    found = report_results(own, Store.at(own, database), folder)
     for name, figure in found.figures.items():
         console.print(f"{name:<44} {figure}  (n = {figure.n})")
     console.print(f"report: {folder / 'report.html'}")

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from vesalius.api.console import console
 from vesalius.cli.options import Count, Flag, Guidance, Millimetres, Seed, Steps, Tolerance, Tries
 from vesalius.cli.terminal import parse_point, parse_ranges, print_faults
-from vesalius.scans.fault import Fault
+from vesalius.scans.input_error import InputProblem
 
 if TYPE_CHECKING:
     from vesalius.sampling.cohort import GeneratedCohort
@@ -131,7 +131,7 @@ def balance(
     """
     from vesalius.api.generating import balance as run_balance
 
-    faults: list[Fault] = []
+    faults: list[InputProblem] = []
     made = run_balance(
         run, folder, parse_ranges(attribute or []), out=out, count=count, seed=seed,
         tolerance=tolerance, tries=tries, extrapolate=extrapolate, allow_copies=allow_copies,

@@ -12,13 +12,13 @@ from rich.table import Table
 
 from vesalius.api.console import console
 from vesalius.scans.check import Histogram
-from vesalius.scans.fault import Fault, Refused, printable
 from vesalius.scans.formats.table import read_table, write_table
+from vesalius.scans.input_error import InputError, InputProblem, printable
 
 SHOWN_FAULTS = 10
 
 
-def print_faults(faults: Sequence[Fault], what: str = "left out") -> None:
+def print_faults(faults: Sequence[InputProblem], what: str = "left out") -> None:
     """Show faults, and keep all of them in `faults.csv`.
 
     A terminal shows the first ten in a table; elsewhere each is one plain line.
@@ -33,7 +33,7 @@ def print_faults(faults: Sequence[Fault], what: str = "left out") -> None:
     console.print(f"all {len(faults)} {what}: {_kept(faults)}", soft_wrap=True)
 
 
-def _print_table(faults: Sequence[Fault], what: str) -> None:
+def _print_table(faults: Sequence[InputProblem], what: str) -> None:
     table = Table(title=f"{len(faults)} {what}", title_justify="left", title_style="bold red")
     table.add_column("file", overflow="fold")
     table.add_column("fault")
@@ -43,7 +43,7 @@ def _print_table(faults: Sequence[Fault], what: str) -> None:
     console.print(table)
 
 
-def _kept(faults: Sequence[Fault]) -> str:
+def _kept(faults: Sequence[InputProblem]) -> str:
     """Write all faults to a table in the working folder; a file of something else is left alone."""
     columns = ("file", "fault", "remedy")
     for number in range(1000):
@@ -52,7 +52,7 @@ def _kept(faults: Sequence[Fault]) -> str:
             if path.exists() and read_table(path, columns).columns != columns:
                 continue
             write_table(path, columns, [_cells(fault) for fault in faults])
-        except Refused as refusal:
+        except InputError as refusal:
             if path.exists():
                 continue
             return escape(str(refusal))
@@ -60,7 +60,7 @@ def _kept(faults: Sequence[Fault]) -> str:
     return "too many files faults-*.csv lie here to write another"
 
 
-def _cells(fault: Fault) -> tuple[str, str, str]:
+def _cells(fault: InputProblem) -> tuple[str, str, str]:
     return fault.file, fault.fault, fault.remedy
 
 
@@ -84,17 +84,17 @@ def parse_range(text: str, what: str) -> tuple[float, float]:
     (20.0, 160.0)
     >>> parse_range("many", "volume")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: volume: 'many' is no range; write it as 20:160
+    vesalius.scans.input_error.InputError: volume: 'many' is no range; write it as 20:160
     """
     low, _, high = text.partition(":")
     try:
         pair = float(low), float(high or low)
     except ValueError:
-        raise Refused(what, f"'{text}' is no range", "write it as 20:160") from None
+        raise InputError(what, f"'{text}' is no range", "write it as 20:160") from None
     if not all(map(math.isfinite, pair)):
-        raise Refused(what, f"'{text}' is no range of numbers", "write it as 20:160")
+        raise InputError(what, f"'{text}' is no range of numbers", "write it as 20:160")
     if pair[0] > pair[1]:
-        raise Refused(what, f"'{text}' falls", "put the smaller number first")
+        raise InputError(what, f"'{text}' falls", "put the smaller number first")
     return pair
 
 
@@ -105,12 +105,12 @@ def parse_grid(text: str) -> tuple[int, int, int]:
     (64, 64, 32)
     >>> parse_grid("64")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: grid: '64' is no grid; write it as 64x64x32
+    vesalius.scans.input_error.InputError: grid: '64' is no grid; write it as 64x64x32
     """
     sides = text.lower().replace("×", "x").split("x")
     sound = all(side.isascii() and side.isdecimal() and len(side) < 6 for side in sides)
     if len(sides) != 3 or not sound or "0" in (side.lstrip("0") or "0" for side in sides):
-        raise Refused("grid", f"'{text}' is no grid", "write it as 64x64x32")
+        raise InputError("grid", f"'{text}' is no grid", "write it as 64x64x32")
     return int(sides[0]), int(sides[1]), int(sides[2])
 
 
@@ -128,7 +128,7 @@ def parse_point(text: str | None) -> tuple[float, float, float] | None:
     except ValueError:
         numbers = []
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
-        raise Refused("--at", f"'{text}' is no point", "write it as x,y,z in mm")
+        raise InputError("--at", f"'{text}' is no point", "write it as x,y,z in mm")
     return numbers[0], numbers[1], numbers[2]
 
 
@@ -143,7 +143,7 @@ def parse_numbers(text: str, what: str) -> tuple[float, ...]:
     except ValueError:
         found = (math.nan,)
     if not all(map(math.isfinite, found)):
-        raise Refused(what, f"'{text}' are no numbers", "write them as 1,2,4")
+        raise InputError(what, f"'{text}' are no numbers", "write them as 1,2,4")
     return found
 
 
@@ -157,6 +157,6 @@ def parse_ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     for text in texts:
         name, equals, bounds = text.partition("=")
         if not equals:
-            raise Refused(text, "gives no range", "write it as name=20:160")
+            raise InputError(text, "gives no range", "write it as name=20:160")
         found[name] = parse_range(bounds, name)
     return found

@@ -25,20 +25,20 @@ def guided(
         scale: 0 ignores the condition, above 1 exaggerates it.
 
     >>> shift = lambda x, level, c: x + c
-    >>> lean = guided(shift, torch.ones(2, 1), torch.zeros(2, 1), scale=1.5)
-    >>> lean(torch.zeros(2, 1), torch.tensor(0.5)).flatten().tolist()
+    >>> guided_denoiser = guided(shift, torch.ones(2, 1), torch.zeros(2, 1), scale=1.5)
+    >>> guided_denoiser(torch.zeros(2, 1), torch.tensor(0.5)).flatten().tolist()
     [1.5, 1.5]
     """
     if scale == 1:
         return lambda x, level: denoise(x, level, condition)
     both = torch.cat([condition, null])
 
-    def lean(x: Tensor, level: Tensor) -> Tensor:
-        doubled = torch.cat([level, level]) if level.ndim and len(level) == len(x) else level
-        with_condition, without = denoise(torch.cat([x, x]), doubled, both).chunk(2)
+    def guided_denoiser(x: Tensor, level: Tensor) -> Tensor:
+        twice = torch.cat([level, level]) if level.ndim and len(level) == len(x) else level
+        with_condition, without = denoise(torch.cat([x, x]), twice, both).chunk(2)
         return without + scale * (with_condition - without)
 
-    return lean
+    return guided_denoiser
 
 
 def drop_condition(

@@ -45,7 +45,7 @@ def wanted_output(clean: Tensor, noise: Tensor, level: Tensor, schedule: Schedul
     return (sigma * clean - alpha * noise) / torch.sqrt(alpha**2 + sigma**2)
 
 
-def output_spread(level: Tensor, x: Tensor, schedule: Schedule) -> Tensor:
+def output_std(level: Tensor, x: Tensor, schedule: Schedule) -> Tensor:
     """c_out: how far off c_skip·x may be at a level."""
     level = against(level, x)
     alpha, sigma = schedule.alpha(level), schedule.sigma(level)
@@ -53,7 +53,7 @@ def output_spread(level: Tensor, x: Tensor, schedule: Schedule) -> Tensor:
 
 
 def clean_prediction(
-    output: Tensor, x: Tensor, level: Tensor, schedule: Schedule, grain: float
+    output: Tensor, x: Tensor, level: Tensor, schedule: Schedule, noise_texture: float
 ) -> Tensor:
     """The guess of x₀ from a network that predicts x₀ itself, trusting x where it is cleaner.
 
@@ -66,17 +66,17 @@ def clean_prediction(
         x: noisy sample.
         level: of its noise.
         schedule: of noise.
-        grain: g, spread of what no network can predict, such as noise of the scanner.
+        noise_texture: g, spread of what no network can predict, such as noise of the scanner.
 
     >>> from vesalius.diffusion.schedules import SCHEDULES
-    >>> x, told = torch.full((1, 1), 2.0), torch.zeros(1, 1)
-    >>> guess = clean_prediction(told, x, torch.tensor(0.0), SCHEDULES["cosine"], 0.1)
+    >>> x, reported = torch.full((1, 1), 2.0), torch.zeros(1, 1)
+    >>> guess = clean_prediction(reported, x, torch.tensor(0.0), SCHEDULES["cosine"], 0.1)
     >>> round(guess.item(), 4)
     2.0
     """
     level = against(level, x)
     alpha, sigma = schedule.alpha(level), schedule.sigma(level)
-    trust = grain**2 * alpha / ((grain * alpha) ** 2 + sigma**2)
+    trust = noise_texture**2 * alpha / ((noise_texture * alpha) ** 2 + sigma**2)
     return trust * x + (1 - alpha * trust) * output
 
 

@@ -57,8 +57,8 @@ def ddpm(
         step_variance = (s_t**2 - ratio**2 * s_s**2).clamp(min=0)
         total = (s_t**2).clamp(min=1e-12)
         mean = (ratio * s_s**2 * x + a_s * step_variance * clean) / total
-        spread = torch.sqrt(step_variance / total) * s_s
-        x = torch.where(here == there, x, mean + spread * noise(x))
+        std = torch.sqrt(step_variance / total) * s_s
+        x = torch.where(here == there, x, mean + std * noise(x))
     return x
 
 

@@ -113,13 +113,13 @@ LOWEST_LEVEL, HIGHEST_LEVEL = 0.02, 0.995
 """Levels on which denoisers of whole codes are fitted."""
 
 
-def drawn_levels(count: int, chance: torch.Generator) -> Tensor:
+def sampled_levels(count: int, rng: torch.Generator) -> Tensor:
     """Noise levels `(count,)` spread evenly over their range, each batch covering all of it.
 
-    >>> drawn_levels(4, torch.Generator().manual_seed(0)).sort().values.diff().min() > 0
+    >>> sampled_levels(4, torch.Generator().manual_seed(0)).sort().values.diff().min() > 0
     tensor(True)
     """
-    offset = torch.rand(1, generator=chance)
+    offset = torch.rand(1, generator=rng)
     place = (torch.arange(count) + offset) / count
-    order = torch.randperm(count, generator=chance)
+    order = torch.randperm(count, generator=rng)
     return (LOWEST_LEVEL + (HIGHEST_LEVEL - LOWEST_LEVEL) * place)[order]

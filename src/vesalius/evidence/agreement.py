@@ -45,22 +45,22 @@ def alpha_figure(
     ratings: np.ndarray, level: Level, seed: int = 0, subjects: Sequence[str] | None = None
 ) -> Figure:
     """Krippendorff's alpha with the interval of a bootstrap over subjects, or over cases."""
-    chance, cases = np.random.default_rng(seed), ratings.shape[1]
+    rng, cases = np.random.default_rng(seed), ratings.shape[1]
     owners = np.array(range(cases) if subjects is None else subjects)
     rows = [np.flatnonzero(owners == owner) for owner in dict.fromkeys(owners.tolist())]
     values = np.unique(ratings[~np.isnan(ratings)])
     counts = (ratings[:, :, None] == values).sum(axis=0)
-    drawn = np.full(RESAMPLES, np.nan)
+    generated = np.full(RESAMPLES, np.nan)
     for number in range(RESAMPLES):
-        picked = chance.integers(0, len(rows), len(rows))
+        picked = rng.integers(0, len(rows), len(rows))
         alone = len(rows) == cases  # each subject has one case, which needs no gathering
         again = counts[picked if alone else np.concatenate([rows[row] for row in picked])]
         if (again.sum(axis=0) > 0).sum() > 1:
-            drawn[number] = krippendorff.alpha(
+            generated[number] = krippendorff.alpha(
                 value_counts=again, value_domain=values, level_of_measurement=level
             )
-    drawn = drawn[~np.isnan(drawn)]
-    ends = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > RESAMPLES / 2 else None
+    generated = generated[~np.isnan(generated)]
+    ends = np.percentile(generated, [2.5, 97.5]) if len(generated) > RESAMPLES / 2 else None
     interval = None if ends is None or ends[0] == ends[1] else (float(ends[0]), float(ends[1]))
     return Figure(alpha(ratings, level), "", cases, interval)
 
@@ -77,7 +77,7 @@ def icc(ratings: np.ndarray) -> Figure:
     0.29
     """
     readers, cases = ratings.shape
-    told = pd.DataFrame({
+    reported = pd.DataFrame({
         "reader": np.repeat(np.arange(readers), cases), "case": np.tile(np.arange(cases), readers),
         "rating": ratings.ravel(),
     })  # fmt: skip
@@ -85,7 +85,7 @@ def icc(ratings: np.ndarray) -> Figure:
         return Figure(float("nan"), "", cases, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = pingouin.intraclass_corr(told, "case", "reader", "rating")
+        table = pingouin.intraclass_corr(reported, "case", "reader", "rating")
     row = table.iloc[1]
     low, high = (float(end) for end in row[next(name for name in table if "CI95" in name)])
     interval = (low, high) if np.isfinite([low, high]).all() else None

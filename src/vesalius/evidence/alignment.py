@@ -53,8 +53,8 @@ def detail(image: np.ndarray, side: int = SIDE) -> np.ndarray:
     quiet = ndimage.gaussian_filter(small, QUIET)
     low, high = np.percentile(ndimage.gaussian_filter(small, AROUND), [1, 99])
     middle = ndimage.gaussian_filter(quiet, AROUND)
-    spread = np.sqrt(ndimage.gaussian_filter((quiet - middle) ** 2, AROUND))
-    found: np.ndarray = (quiet - middle) / (spread + FLAT * max(high - low, 1e-9))
+    std = np.sqrt(ndimage.gaussian_filter((quiet - middle) ** 2, AROUND))
+    found: np.ndarray = (quiet - middle) / (std + FLAT * max(high - low, 1e-9))
     return found.astype(np.float32)
 
 
@@ -77,8 +77,8 @@ class AlignedSearch:
         training: volumes `(D, H, W)` of one shape, as `detail` gives them.
         shift: largest, in voxels.
 
-    >>> chance = np.random.default_rng(0)
-    >>> training = [chance.random((8, 8, 8)).astype(np.float32) for _ in range(5)]
+    >>> rng = np.random.default_rng(0)
+    >>> training = [rng.random((8, 8, 8)).astype(np.float32) for _ in range(5)]
     >>> moved = np.roll(training[2], (1, -2, 0), axis=(0, 1, 2))
     >>> found = AlignedSearch(training, shift=2).similarity([moved])
     >>> int(found.argmax()), round(float(found[0, 2]), 3)

@@ -27,9 +27,9 @@ from vesalius.evidence.copies import (
 from vesalius.evidence.figure import Figure, Results, bootstrapped
 from vesalius.evidence.membership import membership_auc
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.split import require_disjoint
 from vesalius.scans.writing import write_text
 
@@ -61,7 +61,7 @@ class Audited:
 
 def audit(
     real: Cohort, synthetic: Cohort, held_out: Cohort | None, out: str | Path,
-    progress: Progress = silent, embed: Embed | None = None,
+    progress: Progress = no_progress, embed: Embed | None = None,
     inputs: Sequence[str | Path | None] = (),
 ) -> Audited:  # fmt: skip
     """Search for copies and write `results.json` and `withhold.csv`.
@@ -77,7 +77,7 @@ def audit(
         inputs: beside the cohorts, what must not be touched.
 
     Raises:
-        Refused: for too few held-out or training cases, or subjects that stand on both sides.
+        InputError: for too few held-out or training cases, or subjects that stand on both sides.
     """
     training = training_cases(real)
     made = [c for c in synthetic.cases if c.synthetic] or list(synthetic.cases)
@@ -86,7 +86,7 @@ def audit(
     if len(unseen) < FEWEST_HELD_OUT:
         fault = f"holds {len(unseen)} held-out cases, and {FEWEST_HELD_OUT} is the least"
         remedy = "name unseen scans of the same kind with --holdout"
-        raise Refused(other.folder, fault, remedy)
+        raise InputError(other.folder, fault, remedy)
     require_disjoint(training, unseen)
     with output_folder(
         out, {"command": "audit"}, (real.folder, synthetic.folder, other.folder, *inputs)
@@ -103,7 +103,7 @@ def audit(
 
 
 def compare(
-    search: CopySearch, made: Sequence[Pair], progress: Progress = silent
+    search: CopySearch, made: Sequence[Pair], progress: Progress = no_progress
 ) -> Compared:  # fmt: skip
     """Hold synthetic cases against training cases.
 
@@ -119,7 +119,7 @@ def compare(
     rows: dict[str, list[np.ndarray]] = {}
     edited = 0
     pairs = zip(features, made, strict=True)
-    for own, (_, case) in followed(pairs, "comparing synthetic cases", len(made), progress):
+    for own, (_, case) in track(pairs, "comparing synthetic cases", len(made), progress):
         excluded = search.excluded(str(case.provenance().get("parent") or ""))
         edited += bool(excluded)
         for way, row in search.similarities(own, excluded).items():

@@ -13,8 +13,8 @@ def control_figures(
 ) -> dict[str, Figure]:  # fmt: skip
     """Slope, R² and mean absolute error of measured against requested values, each `(N,)`.
 
-    >>> asked = np.linspace(20, 160, 30)
-    >>> control_figures(asked, asked + 2, "mL")["mae_ml"].value
+    >>> requested = np.linspace(20, 160, 30)
+    >>> control_figures(requested, requested + 2, "mL")["mae_ml"].value
     2.0
     """
 

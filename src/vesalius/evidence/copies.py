@@ -19,9 +19,9 @@ from vesalius.evidence.memorisation import CopyAudit, audit_similarity, centred_
 from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches
 from vesalius.scans.case import Case, LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
 from vesalius.scans.grid import fit_grid, whole_grid
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress, track
 
 Pair = tuple[Cohort, Case]
 Embed = Callable[[Scan], np.ndarray]
@@ -75,16 +75,16 @@ class CopySearch:
         progress: told after each case.
 
     Raises:
-        Refused: for fewer than two training cases.
+        InputError: for fewer than two training cases.
     """
 
     def __init__(
         self, real: Cohort, training: Sequence[Case], held_out: Sequence[Pair], labelled: bool,
-        embed: Embed | None = None, progress: Progress = silent,
+        embed: Embed | None = None, progress: Progress = no_progress,
     ) -> None:  # fmt: skip
         if len(training) < 2:
             remedy = "check its splits, and that it is the right cohort"
-            raise Refused(real.folder, f"has {len(training)} training cases", remedy)
+            raise InputError(real.folder, f"has {len(training)} training cases", remedy)
         self.training, self.labelled, self._embed = tuple(training), labelled, embed
         sample = training[:SAMPLED]
         if labelled:
@@ -106,13 +106,13 @@ class CopySearch:
             apart = [case.subject in aside for case in training]
             unseen = [one for one, out in zip(own, apart, strict=True) if out]
             rest = _Searches([one for one, out in zip(own, apart, strict=True) if not out])
-        listed = followed(unseen, "comparing real cases", len(unseen), progress)
+        listed = track(unseen, "comparing real cases", len(unseen), progress)
         rows = [rest.similarities(one) for one in listed]
         self.baseline = {way: np.stack([row[way] for row in rows]) for way in rows[0]}
 
     @classmethod
     def of(
-        cls, real: Cohort, labelled: bool, progress: Progress = silent
+        cls, real: Cohort, labelled: bool, progress: Progress = no_progress
     ) -> CopySearch:  # fmt: skip
         """A search among the training cases of a cohort, judged by its cases of val and test."""
         training = training_cases(real)
@@ -120,10 +120,10 @@ class CopySearch:
         return cls(real, training, held_out, labelled, progress=progress)
 
     def read(
-        self, pairs: Sequence[Pair], what: str, progress: Progress = silent
+        self, pairs: Sequence[Pair], what: str, progress: Progress = no_progress
     ) -> list[dict[str, np.ndarray]]:
         """What is compared of many cases."""
-        listed = followed(pairs, f"reading {what} cases", len(pairs), progress)
+        listed = track(pairs, f"reading {what} cases", len(pairs), progress)
         if self.labelled:
             return [self.features(cohort.read(case)) for cohort, case in listed]
         return [self.features(cohort.read_images(case)) for cohort, case in listed]
@@ -188,7 +188,7 @@ class _Searches:
 
     def __init__(self, cases: Sequence[Mapping[str, np.ndarray]]) -> None:
         if len(cases) < 2:
-            raise Refused("audit", "has too few training cases", "add some, or held-out ones")
+            raise InputError("audit", "has too few training cases", "add some, or held-out ones")
         self._aligned = {
             way: AlignedSearch([one[way] for one in cases])
             for way in ("image", "labels") if way in cases[0]

@@ -50,8 +50,8 @@ def auc_figure(
     >>> figure.ci95[0] < figure.value < figure.ci95[1]
     True
     """
-    drawn = resampled(scores, targets, _counts(len(targets), resamples, seed))
-    return _figure(mean_auc(scores, targets), drawn, len(targets))
+    generated = resampled(scores, targets, _counts(len(targets), resamples, seed))
+    return _figure(mean_auc(scores, targets), generated, len(targets))
 
 
 def auc_difference(
@@ -68,8 +68,8 @@ def auc_difference(
     """
     counts = _counts(len(targets), resamples, seed)
     gap = mean_auc(scores, targets) - mean_auc(others, targets)
-    drawn = resampled(scores, targets, counts) - resampled(others, targets, counts)
-    return _figure(gap, drawn, len(targets))
+    generated = resampled(scores, targets, counts) - resampled(others, targets, counts)
+    return _figure(gap, generated, len(targets))
 
 
 def resampled(scores: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -88,9 +88,9 @@ def resampled(scores: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> np
         return trainings
     each = []
     for s, y in zip(scores.T, targets.T, strict=True):
-        ill, well = y == 1, y == 0
-        order = (np.sign(s[ill][:, None] - s[well][None]) + 1).astype(np.float32) / 2
-        with_it, without = counts[:, ill], counts[:, well]
+        positive, negative = y == 1, y == 0
+        order = (np.sign(s[positive][:, None] - s[negative][None]) + 1).astype(np.float32) / 2
+        with_it, without = counts[:, positive], counts[:, negative]
         pairs = with_it.sum(axis=1) * without.sum(axis=1)
         inside = np.einsum("bj,bj->b", with_it @ order, without)
         each.append(np.where(pairs > 0, inside / np.maximum(pairs, 1), np.nan))
@@ -101,13 +101,13 @@ def resampled(scores: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> np
 
 
 def _counts(images: int, resamples: int, seed: int) -> np.ndarray:
-    chance = np.random.default_rng(seed)
-    return chance.multinomial(images, np.full(images, 1 / images), resamples).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(images, np.full(images, 1 / images), resamples).astype(np.float32)
 
 
-def _figure(value: float, drawn: np.ndarray, count: int) -> Figure:
-    sound = drawn[np.isfinite(drawn)]
-    if len(sound) < 0.9 * len(drawn):
+def _figure(value: float, generated: np.ndarray, count: int) -> Figure:
+    sound = generated[np.isfinite(generated)]
+    if len(sound) < 0.9 * len(generated):
         return Figure(value, "AUC", count, None)
     low, high = np.percentile(sound, [2.5, 97.5])
     return Figure(value, "AUC", count, (float(low), float(high)))

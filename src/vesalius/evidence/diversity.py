@@ -24,13 +24,13 @@ def pair_similarity(images: np.ndarray, pairs: int = 60, seed: int = 0) -> Figur
     >>> pair_similarity(images, pairs=4).value < 0.1
     True
     """
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     metric = MultiScaleSSIMMetric(
         spatial_dims=3, data_range=1.0, kernel_size=5, kernel_sigma=1.0, weights=(0.3, 0.4, 0.3)
     )
     values: list[float] = []
     while len(values) < pairs and len(images) > 1:
-        order = chance.permutation(len(images))
+        order = rng.permutation(len(images))
         for first, second in zip(order[::2], order[1::2], strict=False):
             a, b = (torch.from_numpy(images[i])[None, None].float() for i in (first, second))
             values.append(float(torch.as_tensor(metric(a, b))))

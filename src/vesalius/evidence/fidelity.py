@@ -81,18 +81,18 @@ def fidelity_figures(real: np.ndarray, synthetic: np.ndarray, seed: int = 0) -> 
     Both are medians over random halves of the real cases; the interval is over those halves.
     """
     count = min(len(real) // 2, len(synthetic))
-    chance = np.random.default_rng(seed)
-    between, floor = [], []
+    rng = np.random.default_rng(seed)
+    between, real_vs_real = [], []
     for _ in range(SPLITS):
-        order = chance.permutation(len(real))
+        order = rng.permutation(len(real))
         half = real[order[:count]]
-        floor.append(frechet_radiomics_distance(half, real[order[count : 2 * count]]))
-        taken = synthetic[chance.permutation(len(synthetic))[:count]]
+        real_vs_real.append(frechet_radiomics_distance(half, real[order[count : 2 * count]]))
+        taken = synthetic[rng.permutation(len(synthetic))[:count]]
         between.append(frechet_radiomics_distance(half, taken))
     return {
         name: Figure(
             float(np.median(values)), "FRD", count,
             (float(np.percentile(values, 2.5)), float(np.percentile(values, 97.5))),
         )
-        for name, values in (("frd", between), ("frd_real_to_real", floor))
+        for name, values in (("frd", between), ("frd_real_to_real", real_vs_real))
     }  # fmt: skip

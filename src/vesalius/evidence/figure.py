@@ -87,7 +87,7 @@ def jackknifed(
 
     >>> sample = np.random.default_rng(0).normal(size=400)
     >>> figure = jackknifed([sample], np.mean, "mL")
-    >>> round((figure.ci95[1] - figure.value) / 1.96 * 20, 1)   # about 1, the spread of the sample
+    >>> round((figure.ci95[1] - figure.value) / 1.96 * 20, 1)   # about 1, the std of the sample
     1.0
     """
     value = statistic(*columns)
@@ -110,8 +110,8 @@ def jackknifed(
 def mean_figure(values: np.ndarray, unit: str) -> Figure:
     """Mean and SD of `(N,)` values with the bootstrap interval of the mean."""
     found = bootstrapped([values], np.mean, unit)
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Figure(found.value, unit, found.n, found.ci95, spread)
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Figure(found.value, unit, found.n, found.ci95, std)
 
 
 def student_mean(values: np.ndarray, unit: str) -> Figure:
@@ -123,11 +123,11 @@ def student_mean(values: np.ndarray, unit: str) -> Figure:
     Figure(value=0.02, unit='Dice', n=4, ci95=(0.007..., 0.032...), sd=0.008...)
     """
     count, value = len(values), float(np.mean(values))
-    spread = float(np.std(values, ddof=1)) if count > 1 else None
-    if spread is None or count < 3:
-        return Figure(value, unit, count, None, spread)
-    reach = float(stats.t.ppf(0.975, count - 1)) * spread / count**0.5
-    return Figure(value, unit, count, (value - reach, value + reach), spread)
+    std = float(np.std(values, ddof=1)) if count > 1 else None
+    if std is None or count < 3:
+        return Figure(value, unit, count, None, std)
+    reach = float(stats.t.ppf(0.975, count - 1)) * std / count**0.5
+    return Figure(value, unit, count, (value - reach, value + reach), std)
 
 
 @dataclass

@@ -39,9 +39,9 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     The trace of the root is the nuclear norm of the product of the centred features, which is exact
     and takes milliseconds where F exceeds N.
 
-    >>> chance = np.random.default_rng(0)
-    >>> sample = chance.normal(size=(4000, 3))
-    >>> round(frechet_distance(sample, chance.normal(size=(4000, 3)) + [2, 0, 0]))
+    >>> rng = np.random.default_rng(0)
+    >>> sample = rng.normal(size=(4000, 3))
+    >>> round(frechet_distance(sample, rng.normal(size=(4000, 3)) + [2, 0, 0]))
     4
     """
     x, y = first - first.mean(axis=0), second - second.mean(axis=0)

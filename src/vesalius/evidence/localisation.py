@@ -48,12 +48,12 @@ def pixel_precision(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     ])  # fmt: skip
 
 
-def rank_likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def rank_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman's correlation of two maps of each image, `(N,)`: how much of one the other keeps.
 
     >>> one = np.array([[0.1, 0.2, 0.3]])
-    >>> rank_likeness(one, 5 * one).round(6).tolist(), rank_likeness(one, -one).round(6).tolist()
-    ([1.0], [-1.0])
+    >>> [rank_similarity(one, other).round(6).tolist() for other in (5 * one, -one)]
+    [[1.0], [-1.0]]
     """
     return np.array([
         float(stats.spearmanr(a.ravel(), b.ravel()).statistic)

@@ -20,8 +20,8 @@ def membership_auc(training: np.ndarray, held_out: np.ndarray) -> Figure:
     Args:
         training, held_out: similarity of real volumes to every synthetic one, `(N, M)`, `(H, M)`.
 
-    >>> chance = np.random.default_rng(0)
-    >>> blind = membership_auc(chance.random((60, 20)), chance.random((60, 20)))
+    >>> rng = np.random.default_rng(0)
+    >>> blind = membership_auc(rng.random((60, 20)), rng.random((60, 20)))
     >>> blind.ci95[0] < 0.5 < blind.ci95[1]
     True
     """

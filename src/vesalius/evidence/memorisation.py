@@ -68,8 +68,8 @@ class CopyAudit:
 def audit_similarity(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
     """Judge similarities to every training case, `(M, N)` and `(H, N)`, 1 being identical.
 
-    >>> chance = np.random.default_rng(0)
-    >>> held_out, made = chance.uniform(0, 0.3, (20, 50)), chance.uniform(0, 0.3, (3, 50))
+    >>> rng = np.random.default_rng(0)
+    >>> held_out, made = rng.uniform(0, 0.3, (20, 50)), rng.uniform(0, 0.3, (3, 50))
     >>> made[1, 7] = 0.9
     >>> audit_similarity(made, held_out).copies.tolist()
     [False, True, False]

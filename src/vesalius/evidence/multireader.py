@@ -147,11 +147,11 @@ def share_of(found: Estimate, least: int, most: int) -> Estimate:
     >>> sure.low, round(found.low, 2), found.high
     (1.0, 0.84, 1.0)
     """
-    spread = found.value * (1 - found.value)
-    looks = min(spread / found.error**2, most) if spread and found.error else least
+    std = found.value * (1 - found.value)
+    evaluations = min(std / found.error**2, most) if std and found.error else least
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, found.degrees))
     low, high = proportion_confint(
-        found.value * looks, looks, alpha=2 * stats.norm.sf(reach), method="wilson"
+        found.value * evaluations, evaluations, alpha=2 * stats.norm.sf(reach), method="wilson"
     )
     return replace(found, low=float(low), high=float(high))
 
@@ -209,20 +209,22 @@ def jackknifed_auc(
     >>> found.values.tolist(), found.without.ravel().tolist()
     ([[0.75]], [0.5, 1.0, 1.0, 0.5])
     """
-    ill, well = np.flatnonzero(truth == 1), np.flatnonzero(truth == 0)
+    positive, negative = np.flatnonzero(truth == 1), np.flatnonzero(truth == 0)
     member = _members(scores.shape[2], subjects)
-    of_ill, of_well = member[:, ill], member[:, well]
-    gap = scores[:, :, ill, None] - scores[:, :, None, well]
+    of_positive, of_negative = member[:, positive], member[:, negative]
+    gap = scores[:, :, positive, None] - scores[:, :, None, negative]
     order = (np.sign(gap) + 1) / 2
     total = order.sum(axis=(2, 3))
     kept = (
         total
-        - np.einsum("gi,tri->gtr", of_ill, order.sum(axis=3))
-        - np.einsum("gw,trw->gtr", of_well, order.sum(axis=2))
-        + np.einsum("gi,triw,gw->gtr", of_ill, order, of_well, optimize=True)
+        - np.einsum("gi,tri->gtr", of_positive, order.sum(axis=3))
+        - np.einsum("gw,trw->gtr", of_negative, order.sum(axis=2))
+        + np.einsum("gi,triw,gw->gtr", of_positive, order, of_negative, optimize=True)
     )
-    pairs = (len(ill) - of_ill.sum(axis=1)) * (len(well) - of_well.sum(axis=1))
-    return Jackknifed(total / (len(ill) * len(well)), kept / np.maximum(pairs, 1)[:, None, None])
+    pairs = (len(positive) - of_positive.sum(axis=1)) * (len(negative) - of_negative.sum(axis=1))
+    return Jackknifed(
+        total / (len(positive) * len(negative)), kept / np.maximum(pairs, 1)[:, None, None]
+    )
 
 
 def jackknifed_gap(

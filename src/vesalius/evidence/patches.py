@@ -25,7 +25,7 @@ PATCH, STEP = 6, 3
 """Side of a patch and from one to the next, in halved voxels."""
 SHIFT = 2
 """Largest shift of a piece, in voxels before halving."""
-TOLD = 0.03
+LEAST_STD = 0.03
 """Spread of a patch below which it tells nothing, as a share of the range of intensities."""
 OWN = 0.05
 """Least mean square by which a patch differs from the mean one at its place, to tell anything."""
@@ -49,10 +49,10 @@ class PatchSearch:
     Args:
         training: volumes `(D, H, W)` of one shape, two or more.
 
-    >>> chance = np.random.default_rng(0)
-    >>> training = [chance.random((24, 24, 24)) for _ in range(5)]
-    >>> pieced = chance.random((24, 24, 24)); pieced[:16, :16, :16] = training[2][:16, :16, :16]
-    >>> found = PatchSearch(training).similarity([pieced, chance.random((24, 24, 24))])
+    >>> rng = np.random.default_rng(0)
+    >>> training = [rng.random((24, 24, 24)) for _ in range(5)]
+    >>> pieced = rng.random((24, 24, 24)); pieced[:16, :16, :16] = training[2][:16, :16, :16]
+    >>> found = PatchSearch(training).similarity([pieced, rng.random((24, 24, 24))])
     >>> int(found[0].argmax()), bool(found[0, 2] > 3 * found[1].max())
     (2, True)
     """
@@ -65,11 +65,11 @@ class PatchSearch:
         unmoved = (SHIFT + 1) ** 3 // 2
         whole = torch.stack([self._moved(one)[unmoved] for one in padded])
         mean = whole.mean(dim=0)
-        telling = (whole - mean).square().mean(dim=(0, 2)) >= OWN
+        informative = (whole - mean).square().mean(dim=(0, 2)) >= OWN
         starts = [range(0, (n - 2 * SHIFT) // 2 - PATCH + 1, STEP) for n in padded[0].shape]
-        self.places = 2 * torch.tensor(list(product(*starts)))[telling]
-        self.telling, self.mean = telling, mean[telling]
-        own = functional.normalize(whole[:, telling] - self.mean, dim=2)
+        self.places = 2 * torch.tensor(list(product(*starts)))[informative]
+        self.informative, self.mean = informative, mean[informative]
+        own = functional.normalize(whole[:, informative] - self.mean, dim=2)
         self.training = own.permute(1, 2, 0).to(torch.bfloat16).contiguous()
         self.padded = torch.stack(padded).to(torch.float16)
 
@@ -88,7 +88,7 @@ class PatchSearch:
     def _of(self, volume: np.ndarray, excluded: Sequence[int]) -> np.ndarray:
         if not len(self.places):
             return np.zeros(self.count, dtype=np.float32)
-        patches = self._moved(_padded(volume))[:, self.telling] - self.mean
+        patches = self._moved(_padded(volume))[:, self.informative] - self.mean
         own = patches[len(patches) // 2]
         unit = functional.normalize(patches, dim=2).to(torch.bfloat16).transpose(0, 1)
         cosine = torch.bmm(unit, self.training).amax(dim=1).float()
@@ -178,8 +178,8 @@ class PatchAudit:
 def audit_patches(synthetic: np.ndarray, held_out: np.ndarray) -> PatchAudit:
     """Judge leads of every training case, `(M, N)` and `(H, N)`.
 
-    >>> chance = np.random.default_rng(0)
-    >>> held_out, made = chance.uniform(0, 0.5, (20, 50)), chance.uniform(0, 0.5, (3, 50))
+    >>> rng = np.random.default_rng(0)
+    >>> held_out, made = rng.uniform(0, 0.5, (20, 50)), rng.uniform(0, 0.5, (3, 50))
     >>> made[1, 7] = 2.0
     >>> audit = audit_patches(made, held_out)
     >>> audit.copies.tolist(), int(audit.nearest[1])
@@ -190,7 +190,7 @@ def audit_patches(synthetic: np.ndarray, held_out: np.ndarray) -> PatchAudit:
     return PatchAudit(own, baseline, synthetic.argmax(axis=1), threshold)
 
 
-def _looked(volume: np.ndarray) -> Tensor:
+def _prepared(volume: np.ndarray) -> Tensor:
     """A volume at most `SIDE` wide, of even sides, its intensities between 1 and 99 % in [0, 1]."""
     low, high = np.percentile(volume, [1, 99])
     scaled = ((volume - low) / max(high - low, 1e-9)).astype(np.float32)
@@ -199,10 +199,10 @@ def _looked(volume: np.ndarray) -> Tensor:
 
 
 def _padded(volume: np.ndarray) -> Tensor:
-    return functional.pad(_looked(volume)[None, None], (SHIFT,) * 6, mode="replicate")[0, 0]
+    return functional.pad(_prepared(volume)[None, None], (SHIFT,) * 6, mode="replicate")[0, 0]
 
 
 def _standardised(patches: Tensor) -> Tensor:
     """Patches `(..., F)` at zero mean and unit spread."""
     patches = patches - patches.mean(dim=-1, keepdim=True)
-    return patches / patches.square().mean(dim=-1, keepdim=True).sqrt().clamp(min=TOLD)
+    return patches / patches.square().mean(dim=-1, keepdim=True).sqrt().clamp(min=LEAST_STD)

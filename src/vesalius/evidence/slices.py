@@ -18,11 +18,11 @@ def neighbour_similarity(volume: np.ndarray, axis: int) -> float:
         volume: `(D, H, W)` in [0, 1], each side at least 7.
         axis: across the slices.
 
-    >>> chance = np.random.default_rng(0)
-    >>> same = np.repeat(chance.random((16, 16, 1)), 8, axis=2)
+    >>> rng = np.random.default_rng(0)
+    >>> same = np.repeat(rng.random((16, 16, 1)), 8, axis=2)
     >>> round(neighbour_similarity(same, 2), 3)
     1.0
-    >>> neighbour_similarity(chance.random((16, 16, 8)), 2) < 0.1
+    >>> neighbour_similarity(rng.random((16, 16, 8)), 2) < 0.1
     True
     """
     slices = torch.from_numpy(np.moveaxis(volume, axis, 0)[:, None].astype(np.float32))

@@ -20,9 +20,9 @@ from vesalius.methods.segmentation.training import (
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder, write_text
 
@@ -47,7 +47,7 @@ class Arm:
 
 
 def training_arms(
-    real: Cohort, training: Sequence[Case], synthetic: Cohort, drawn: Sequence[Case],
+    real: Cohort, training: Sequence[Case], synthetic: Cohort, generated: Sequence[Case],
     attribute: str, seed: int,
 ) -> list[Arm]:  # fmt: skip
     """The five arms of `ARMS`.
@@ -56,7 +56,7 @@ def training_arms(
     is that of `augmented` as far as real cases reach, and as many cases.
     """
     own = tuple((real, case) for case in training)
-    made = tuple((synthetic, case) for case in drawn)
+    made = tuple((synthetic, case) for case in generated)
     both = own + made
     values = np.array([cohort.value(attribute, case) for cohort, case in both])
     picked = resampled_rows(values[: len(own)], values, len(both), seed)
@@ -84,8 +84,8 @@ def resampled_rows(
     goal, _ = np.histogram(wanted, edges)
     here = np.bincount(place, minlength=bins)
     weight = (goal / np.maximum(here, 1))[place]
-    chance = np.random.default_rng(seed)
-    return [int(row) for row in chance.choice(len(own), count, p=weight / weight.sum())]
+    rng = np.random.default_rng(seed)
+    return [int(row) for row in rng.choice(len(own), count, p=weight / weight.sum())]
 
 
 def run_arm(
@@ -113,7 +113,7 @@ def run_arm(
     scans_in = TrainingScans(read, list(labels.values()), spacing)
     chosen = recipe.changed(contrast=arm.contrast)
     network = fit_segmenter(scans_in, chosen, seed, f"segmenter_{arm.name}", out, progress)
-    for case in followed(missing, f"predicting with {arm.name}", len(missing), progress):
+    for case in track(missing, f"predicting with {arm.name}", len(missing), progress):
         found = segment(network, test.read(case), list(labels.values()), spacing)
         write_nifti(found, _prediction(out, arm.name, case), np.uint8)
 
@@ -129,7 +129,7 @@ def score_arms(
             predicted = read_nifti(_prediction(out, arm, case))
             if not predicted.same_geometry(truth):
                 fault = "does not lie in the space of its case"
-                raise Refused(_prediction(out, arm, case), fault, "remove it and run again")
+                raise InputError(_prediction(out, arm, case), fault, "remove it and run again")
             volume = Volume(predicted.voxels.round().astype(np.int16), predicted.affine)
             labels = test.description.labels
             found[arm].append(score(case.name, truth, volume, attribute, labels))

@@ -27,10 +27,10 @@ from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.content import read_text
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.output import require_apart
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.split import require_disjoint
 from vesalius.training.recipe import Settings
 
@@ -52,8 +52,8 @@ def _identity(cohort: Path) -> str:
     """A few digits that change with the cases of a cohort, their subjects, splits and values."""
     tables = [cohort / name for name in ("dataset.json", "cases.csv")]
     names = sorted(path.name for path in (cohort / "imagesTr").iterdir())
-    told = [*names, *(read_text(path) for path in tables if path.exists())]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
+    reported = [*names, *(read_text(path) for path in tables if path.exists())]
+    return hashlib.sha256("\n".join(reported).encode()).hexdigest()[:8]
 
 
 def prove(
@@ -62,7 +62,7 @@ def prove(
     test: Cohort | None,
     out: str | Path,
     recipe: ProveRecipe,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     finished: Callable[[str], None] = lambda name: None,
 ) -> Results:
     """Run the whole proof and write `results.json`.
@@ -77,13 +77,13 @@ def prove(
         finished: called after each stage.
 
     Raises:
-        Refused: if a subject stands on both sides, a test case is synthetic, or labels differ.
+        InputError: if a subject stands on both sides, a test case is synthetic, or labels differ.
     """
     tested = test or real
     test_cases = tested.cases if test else real.of_split("test")
     if not test_cases:
-        raise Refused(real.folder, "has no case of split test", "name a cohort with --test")
-    training, drawn, faults = _sides(real, synthetic, tested, test_cases, progress)
+        raise InputError(real.folder, "has no case of split test", "name a cohort with --test")
+    training, generated, faults = _sides(real, synthetic, tested, test_cases, progress)
     attribute = real.description.attribute(recipe.attribute)
     folders = [one.folder for one in (real, synthetic, tested)]
     require_apart(out, *folders)
@@ -91,7 +91,7 @@ def prove(
     stages = Stages(Path(out), settings, finished)
     figures: dict[str, Figure] = {}
     notes: dict[str, Any] = {}
-    arms = training_arms(real, training, synthetic, drawn, attribute.name, recipe.seed)
+    arms = training_arms(real, training, synthetic, generated, attribute.name, recipe.seed)
     for arm in arms:
         train = partial(
             run_arm, arm, tested, test_cases, recipe.segmenter, recipe.seed, stages.folder, progress
@@ -107,7 +107,7 @@ def prove(
         watched = [(real, case) for case in real.of_split("val", "test")]
         watched += [(tested, case) for case in test_cases if test is not None]
         compared.append(
-            comparison_figures(real, synthetic, training, drawn, watched, recipe.seed, progress)
+            comparison_figures(real, synthetic, training, generated, watched, recipe.seed, progress)
         )
 
     stages.run("comparison", comparison)
@@ -159,8 +159,7 @@ def comparison_figures(
     for name, cohort, cases in (("real", real, training), ("synthetic", synthetic, generated)):
         listed = cases[:COMPARED_CASES]
         scans = [
-            cohort.read(case)
-            for case in followed(listed, "comparing fidelity", len(listed), progress)
+            cohort.read(case) for case in track(listed, "comparing fidelity", len(listed), progress)
         ]
         images = np.stack([search.grid.place(scan).channels[0].voxels for scan in scans])
         low, high = np.percentile(images, [0.5, 99.5])
@@ -179,29 +178,33 @@ def comparison_figures(
 
 def _sides(
     real: Cohort, synthetic: Cohort, test: Cohort, test_cases: Sequence[Case], progress: Progress
-) -> tuple[list[Case], list[Case], list[Fault]]:
+) -> tuple[list[Case], list[Case], list[InputProblem]]:
     """Sound real and synthetic training cases, none of them derived from a held-out subject."""
     for cohort in (synthetic, test):
         if cohort.description.labels != real.description.labels:
             fault = f"has other labels than {real.folder}"
-            raise Refused(cohort.folder / "dataset.json", fault, "use cohorts of the same labels")
+            raise InputError(
+                cohort.folder / "dataset.json", fault, "use cohorts of the same labels"
+            )
     training = training_cases(real)
     require_disjoint(training, test_cases)
     held_out = {c.subject for c in real.cases if c.split in ("val", "test")}
     held_out |= {case.subject for case in test_cases}
-    drawn = [
+    generated = [
         c for c in synthetic.cases
         if c.subject not in held_out and (c.provenance().get("parent") or "") not in held_out
     ]  # fmt: skip
-    if not training or not drawn:
+    if not training or not generated:
         empty = real if not training else synthetic
-        raise Refused(empty.folder, "leaves nothing to train on", "check its splits and subjects")
-    faults: list[Fault] = []
+        raise InputError(
+            empty.folder, "leaves nothing to train on", "check its splits and subjects"
+        )
+    faults: list[InputProblem] = []
     sides = []
-    for cohort, cases in ((real, training), (synthetic, drawn)):
+    for cohort, cases in ((real, training), (synthetic, generated)):
         sound, found = cohort.read_sound(cases, progress)
         faults += found
         sides.append([case for case, _ in sound])
         if not sound:
-            raise Refused(cohort.folder, f"has no sound case ({found[0]})", "mend the cases")
+            raise InputError(cohort.folder, f"has no sound case ({found[0]})", "mend the cases")
     return sides[0], sides[1], faults

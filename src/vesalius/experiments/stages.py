@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import read_json, write_json
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import hold
 from vesalius.scans.writing import make_folder
 
@@ -45,7 +45,7 @@ class Stages:
         self._file = self.folder / "stages.json"
         if not self._file.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
             fault = "holds files of something else"
-            raise Refused(self.folder, fault, "choose a new or empty folder")
+            raise InputError(self.folder, fault, "choose a new or empty folder")
         hold(self.folder)
         self._finished = finished
         before = _Before(settings=settings)
@@ -53,7 +53,7 @@ class Stages:
             before = read_json(self._file, _Before, "choose a new folder", FORMAT)
             if before.settings != settings:
                 fault = "holds an experiment with other settings"
-                raise Refused(self.folder, fault, "choose a new folder")
+                raise InputError(self.folder, fault, "choose a new folder")
         self._settings = settings
         self.seconds = dict(before.seconds)
         self._done = list(before.done)

@@ -30,7 +30,7 @@ from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import Draw, case_requests, first_draws
 from vesalius.scans.cohort import Cohort, update_table
 from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.split import split_by_subject
 from vesalius.scans.writing import write_text
 from vesalius.training.fit import fit, prepare
@@ -94,7 +94,7 @@ PRESETS = {
 def run_ventricles(
     out: str | Path,
     recipe: VentriclesRecipe,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     finished: Callable[[str], None] = lambda name: None,
 ) -> Results:
     """Run the experiment, or go on with one that was killed, and write `results.json`.
@@ -134,10 +134,10 @@ def run_ventricles(
 
     stages.run("fit", fitting)
     run = Run.open(folder / "run", guided.GuidedRecipe)
-    asked = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
+    requested = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
 
     def control() -> None:
-        first = case_requests(run, asked, recipe.seed)
+        first = case_requests(run, requested, recipe.seed)
         for scale in recipe.guidance_scales:
             pipeline = GuidedPipeline(run, scale, calibrated=False)
             draws = first_draws(GuidedSampler(pipeline), first, progress)
@@ -222,11 +222,11 @@ def write_draws(draws: Sequence[Draw], path: Path) -> None:
     """Every draw with its request, its measurement and whether it was taken."""
     lines = ["case,attempt,attribute,requested,measured,accepted,copy"]
     for draw in draws:
-        for name, asked in draw.requested.items():
+        for name, requested in draw.requested.items():
             row = asdict(draw)
             measured = draw.measured[name]
             lines.append(
-                f"{row['case']},{row['attempt']},{name},{asked:.6g},{measured:.6g},"
+                f"{row['case']},{row['attempt']},{name},{requested:.6g},{measured:.6g},"
                 f"{int(draw.accepted)},{int(draw.copy)}"
             )
     write_text(path, "\n".join(lines) + "\n")
@@ -245,10 +245,10 @@ def read_draws(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _control_figures(folder: Path, recipe: VentriclesRecipe) -> dict[str, Figure]:
     """Control after the loop, at the first draw, and uncalibrated at each scale of guidance."""
-    asked, measured, accepted = read_draws(folder / "control.csv")
+    requested, measured, accepted = read_draws(folder / "control.csv")
     found = {
         f"control/{k}": v
-        for k, v in control_figures(asked[accepted], measured[accepted], "mL").items()
+        for k, v in control_figures(requested[accepted], measured[accepted], "mL").items()
     }
     found["control/acceptance"] = bootstrapped([accepted.astype(float)], np.mean, "")
     with (folder / "balanced.csv").open(newline="") as stream:
@@ -258,8 +258,8 @@ def _control_figures(folder: Path, recipe: VentriclesRecipe) -> dict[str, Figure
         float(accepted.sum()) / recipe.control_cases, "", recipe.control_cases
     )
     for name in ("once", *(f"guidance_{scale:g}" for scale in recipe.guidance_scales)):
-        asked, measured, met = read_draws(folder / f"control_{name}.csv")
-        own = control_figures(asked, measured, "mL")
+        requested, measured, met = read_draws(folder / f"control_{name}.csv")
+        own = control_figures(requested, measured, "mL")
         found |= {f"control/{name}/{k}": v for k, v in own.items()}
         found[f"control/{name}/acceptance"] = bootstrapped([met.astype(float)], np.mean, "")
     return found

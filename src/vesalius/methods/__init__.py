@@ -20,8 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import OBJECT, read_json
+from vesalius.scans.input_error import InputError
 
 OURS = {
     "guided": "Guided", "inpainting": "Inpainting", "volumes": "Volumes",
@@ -57,23 +57,23 @@ def method(name: str) -> Any:
     """A method by its name.
 
     Raises:
-        Refused: if there is none of this name.
+        InputError: if there is none of this name.
     """
     if name in _others:
         return _others[name]
     if name in OURS:
         return _ours(name)
-    raise Refused(name, "is no method", f"choose one of {', '.join(names())}")
+    raise InputError(name, "is no method", f"choose one of {', '.join(names())}")
 
 
 def method_of(folder: str | Path) -> Any:
     """The method that a run was fitted for; runs of early versions that name none are guided.
 
     Raises:
-        Refused: if the folder holds no recipe, or that of an unknown method.
+        InputError: if the folder holds no recipe, or that of an unknown method.
     """
     path = Path(folder) / "recipe.json"
     if not path.exists():
-        raise Refused(folder, "holds no recipe.json", "point at a folder made by vesalius fit")
+        raise InputError(folder, "holds no recipe.json", "point at a folder made by vesalius fit")
     content = read_json(path, OBJECT, "fit this run again", 1)
     return method(str(content.get("method", "guided")))

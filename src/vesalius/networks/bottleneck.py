@@ -1,7 +1,7 @@
 """What stands between encoder and decoder: a codebook that follows its vectors, or a Gaussian.
 
 Both answer the same questions: what is the code of these features (`code`), what does the decoder
-see of a code (`settled`), and what must be added to a loss (`forward`).
+see of a code (`quantize`), and what must be added to a loss (`forward`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FREE_NATS = 0.5
 (Kingma et al. 2016, "Improved variational inference with inverse autoregressive flow", eq. 15)."""
 
 
-class Bottled(NamedTuple):
+class Quantized(NamedTuple):
     """What the decoder sees, `(B, K, D, H, W)`, and what is added to the loss."""
 
     seen: Tensor
@@ -45,7 +45,7 @@ class Codebook(nn.Module):
     >>> _ = torch.manual_seed(0)
     >>> book = Codebook(channels=2, size=8)
     >>> seen, loss = book(torch.randn(1, 2, 4, 4, 4))
-    >>> seen.shape, len(book.settled(seen).flatten(2)[0].T.unique(dim=0)) <= 8
+    >>> seen.shape, len(book.quantize(seen).flatten(2)[0].T.unique(dim=0)) <= 8
     (torch.Size([1, 2, 4, 4, 4]), True)
     """
 
@@ -66,7 +66,7 @@ class Codebook(nn.Module):
         self.chosen: Tensor
         self.started: Tensor
 
-    def forward(self, features: Tensor) -> Bottled:
+    def forward(self, features: Tensor) -> Quantized:
         """Codes with gradients passed straight through; while training, the codebook follows."""
         with torch.autocast(features.device.type, enabled=False):
             vectors = _vectors(features.float())
@@ -79,13 +79,13 @@ class Codebook(nn.Module):
             nearest = _volume(self.codes[numbers], features)
             commitment = functional.mse_loss(features.float(), nearest)
             seen = features.float() + (nearest - features.float()).detach()
-        return Bottled(seen, self.commitment * commitment)
+        return Quantized(seen, self.commitment * commitment)
 
     def code(self, features: Tensor) -> Tensor:
         """The features themselves: diffusion works before quantisation."""
         return features.float()
 
-    def settled(self, code: Tensor) -> Tensor:
+    def quantize(self, code: Tensor) -> Tensor:
         """The nearest codes."""
         return _volume(self.codes[self.numbers_of(_vectors(code.float()))], code)
 
@@ -158,20 +158,20 @@ class Gaussian(nn.Module):
         super().__init__()
         self.weight = weight
 
-    def forward(self, features: Tensor) -> Bottled:
+    def forward(self, features: Tensor) -> Quantized:
         """A draw of the code."""
         mean, log_variance = features.float().chunk(2, dim=1)
         log_variance = log_variance.clamp(-12, 4)
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
         loss = divergence.mean(dim=(0, 2, 3, 4)).clamp(min=FREE_NATS).mean()
         noise = torch.randn(mean.shape).to(mean.device)
-        return Bottled(mean + torch.exp(0.5 * log_variance) * noise, self.weight * loss)
+        return Quantized(mean + torch.exp(0.5 * log_variance) * noise, self.weight * loss)
 
     def code(self, features: Tensor) -> Tensor:
         """The mean."""
         return features.float().chunk(2, dim=1)[0]
 
-    def settled(self, code: Tensor) -> Tensor:
+    def quantize(self, code: Tensor) -> Tensor:
         """The code as it is."""
         return code
 

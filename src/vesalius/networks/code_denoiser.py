@@ -29,8 +29,8 @@ class CodeDenoiser(nn.Module):
         self, code_size: int, conditions: int, width: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
-        self.tell = LevelAndCondition(conditions, width)
-        self.enter = nn.Linear(code_size, width)
+        self.embed = LevelAndCondition(conditions, width)
+        self.conv_in = nn.Linear(code_size, width)
         self.norms = nn.ModuleList(
             [nn.LayerNorm(width, elementwise_affine=False) for _ in range(blocks)]
         )
@@ -43,15 +43,15 @@ class CodeDenoiser(nn.Module):
                 for _ in range(blocks)
             ]
         )
-        self.leave = nn.Linear(width, code_size)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.conv_out = nn.Linear(width, code_size)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)
 
     def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        vector = self.tell(level.expand(len(x)) if level.ndim == 0 else level, condition)
-        h = self.enter(x)
+        vector = self.embed(level.expand(len(x)) if level.ndim == 0 else level, condition)
+        h = self.conv_in(x)
         for norm, modulate, layer in zip(self.norms, self.scale_shift, self.layers, strict=True):
             scale, shift = modulate(vector).chunk(2, dim=1)
             h = h + layer(norm(h) * (1 + scale) + shift)
-        out: Tensor = self.leave(functional.silu(h))
+        out: Tensor = self.conv_out(functional.silu(h))
         return out

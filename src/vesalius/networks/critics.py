@@ -24,27 +24,27 @@ def patch_critic(dimensions: int, channels: int, width: int, levels: int) -> Pat
     )  # fmt: skip
 
 
-def hinge_loss(real: Tensor, drawn: Tensor) -> Tensor:
+def hinge_loss(real: Tensor, generated: Tensor) -> Tensor:
     """What a critic minimises: (max(0, 1 − D(x)) + max(0, 1 + D(x̂)))/2 (Lim and Ye 2017, eq. 3).
 
     >>> hinge_loss(torch.tensor([2.0]), torch.tensor([-0.5])).item()
     0.25
     """
-    return 0.5 * (functional.relu(1 - real).mean() + functional.relu(1 + drawn).mean())
+    return 0.5 * (functional.relu(1 - real).mean() + functional.relu(1 + generated).mean())
 
 
-def feature_distance(real: Sequence[Tensor], drawn: Sequence[Tensor]) -> Tensor:
+def feature_distance(real: Sequence[Tensor], generated: Sequence[Tensor]) -> Tensor:
     """Mean absolute difference of a critic's inner layers (Wang et al. 2018, "pix2pixHD", eq. 4).
 
     >>> feature_distance([torch.ones(1), torch.ones(1)], [torch.zeros(1), torch.ones(1)]).item()
     0.5
     """
-    gaps = [(a.detach() - b).abs().mean() for a, b in zip(real, drawn, strict=True)]
+    gaps = [(a.detach() - b).abs().mean() for a, b in zip(real, generated, strict=True)]
     return torch.stack(gaps).mean()
 
 
 @contextmanager
-def held(critic: nn.Module) -> Iterator[nn.Module]:
+def frozen(critic: nn.Module) -> Iterator[nn.Module]:
     """The critic with its weights held: gradients pass through to what it judges alone."""
     for weight in critic.parameters():
         weight.requires_grad_(False)

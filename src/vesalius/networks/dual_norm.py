@@ -33,7 +33,7 @@ class DualNorm(nn.Module):
     >>> norm.adversarial.bias.data += 1
     >>> image = torch.zeros(1, 3, 2, 2)
     >>> clean = float(norm(image).mean())
-    >>> with through(norm, "adversarial"):
+    >>> with route(norm, "adversarial"):
     ...     clean, round(float(norm(image).mean()), 3)
     (0.0, 1.0)
     """
@@ -51,7 +51,7 @@ class DualNorm(nn.Module):
         return out
 
 
-def doubled(network: Network, momentum: float | None = None) -> Network:
+def to_dual_bn(network: Network, momentum: float | None = None) -> Network:
     """A copy of a network in which every batch normalisation, 1D to 3D, has two paths.
 
     Both begin with the weights and statistics that the network has.
@@ -64,7 +64,7 @@ def doubled(network: Network, momentum: float | None = None) -> Network:
         ValueError: for a network without batch normalisation.
 
     >>> network = nn.Sequential(nn.Conv3d(1, 4, 3), nn.BatchNorm3d(4), nn.ReLU())
-    >>> [type(part).__name__ for part in doubled(network)]
+    >>> [type(part).__name__ for part in to_dual_bn(network)]
     ['Conv3d', 'DualNorm', 'ReLU']
     """
     norms = [name for name, part in network.named_modules() if isinstance(part, _BatchNorm)]
@@ -78,13 +78,13 @@ def doubled(network: Network, momentum: float | None = None) -> Network:
     return twin
 
 
-def single(network: Network, path: Path = "clean") -> Network:
+def to_single_bn(network: Network, path: Path = "clean") -> Network:
     """A copy with plain batch normalisation, those of one path: the network that was doubled.
 
     Its state dict has the names of the standard network.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
-    >>> list(single(doubled(network)).state_dict()) == list(network.state_dict())
+    >>> list(to_single_bn(to_dual_bn(network)).state_dict()) == list(network.state_dict())
     True
     """
     twin = deepcopy(network)
@@ -100,7 +100,7 @@ def is_dual(network: nn.Module) -> bool:
 
 
 @contextmanager
-def through(network: nn.Module, path: Path) -> Iterator[None]:
+def route(network: nn.Module, path: Path) -> Iterator[None]:
     """Send images through one path; afterwards through the one that they took before.
 
     A network without two paths has only one way, and stays as it is.

@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from vesalius.networks.picture_features import PictureStages
-from vesalius.networks.style_critic import batch_spread
+from vesalius.networks.style_critic import batch_std
 
 COARSEST = 4
 
@@ -39,9 +39,9 @@ class FeatureCritic(nn.Module):
     def __init__(self, stages: PictureStages, width: int = 64, seed: int = 0) -> None:
         super().__init__()
         self.stages = stages
-        luck = torch.Generator().manual_seed(seed)
+        rng = torch.Generator().manual_seed(seed)
         for number, channels in enumerate(stages.widths):
-            mix = torch.randn(width, channels, 1, 1, generator=luck) * 3 * channels**-0.5
+            mix = torch.randn(width, channels, 1, 1, generator=rng) * 3 * channels**-0.5
             self.register_buffer(f"mix_{number}", mix)
         last = len(stages.widths) - 1
         self.patches = nn.ModuleList(
@@ -73,6 +73,6 @@ class FeatureCritic(nn.Module):
             )
             mixed[number] = (mixed[number] + coarse) / 2**0.5
         coarsest = functional.adaptive_avg_pool2d(mixed[-1], COARSEST)
-        seen = torch.cat([coarsest, batch_spread(coarsest)], dim=1)
+        seen = torch.cat([coarsest, batch_std(coarsest)], dim=1)
         parts = [judge(one) for judge, one in zip(self.patches, mixed, strict=True)]
         return [*parts, self.whole(seen)]

@@ -21,9 +21,9 @@ class GaussianPrior(nn.Module):
         code_size: K.
         attributes: A.
 
-    >>> chance = torch.Generator().manual_seed(0)
-    >>> z = torch.randn(500, 1, generator=chance)
-    >>> codes = torch.cat([z, torch.randn(500, 1, generator=chance)], dim=1)
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> z = torch.randn(500, 1, generator=rng)
+    >>> codes = torch.cat([z, torch.randn(500, 1, generator=rng)], dim=1)
     >>> prior = GaussianPrior(code_size=2, attributes=1)
     >>> prior.fit(codes, torch.cat([z, torch.ones(500, 1)], dim=1))
     >>> [round(float(x), 1) for x in prior.mean(torch.tensor([[1.5, 1.0]]))[0]]

@@ -15,7 +15,7 @@ from torch.nn import functional
 from vesalius.networks.bottleneck import FREE_NATS
 from vesalius.networks.folding import depth_to_space, space_to_depth
 from vesalius.networks.residual import Residual
-from vesalius.networks.spade import LabelReader, SpadeBlock
+from vesalius.networks.spade import LabelEncoder, SpadeBlock
 
 
 class ImageAutoencoder(nn.Module):
@@ -33,7 +33,7 @@ class ImageAutoencoder(nn.Module):
 
     >>> net = ImageAutoencoder(channels=1, labels=3, code_channels=4, widths=(16, 16), blocks=1)
     >>> image, labels = torch.rand(1, 1, 8, 8, 8), torch.zeros(1, 3, 8, 8, 8)
-    >>> mean, spread = net.encode(image)
+    >>> mean, std = net.encode(image)
     >>> mean.shape, net.decode(mean, labels)[0].shape
     (torch.Size([1, 4, 2, 2, 2]), torch.Size([1, 1, 8, 8, 8]))
     """
@@ -46,25 +46,25 @@ class ImageAutoencoder(nn.Module):
         super().__init__()
         fine, coarse = widths
         self.code_channels = code_channels
-        self.enter = nn.Conv3d(8 * channels, fine, 3, padding=1)
+        self.conv_in = nn.Conv3d(8 * channels, fine, 3, padding=1)
         self.encode_fine = nn.Sequential(*[Residual(fine) for _ in range(1)])
         self.down = nn.Conv3d(8 * fine, coarse, 1)
         self.encode_coarse = nn.Sequential(*[Residual(coarse) for _ in range(blocks)])
         self.to_code = nn.Conv3d(coarse, 2 * code_channels, 1)
 
-        self.read_labels = LabelReader(labels, (2, 4), fine)
+        self.read_labels = LabelEncoder(labels, (2, 4), fine)
         self.from_code = nn.Conv3d(code_channels + fine, coarse, 1)
         self.decode_coarse = nn.ModuleList(
             [SpadeBlock(coarse, coarse, fine) for _ in range(blocks)]
         )
         self.up = nn.Conv3d(coarse, 8 * fine, 1)
         self.decode_fine = nn.ModuleList([SpadeBlock(fine, fine, fine) for _ in range(blocks)])
-        self.leave = nn.Conv3d(fine, 2 * 8 * channels, 3, padding=1)
+        self.conv_out = nn.Conv3d(fine, 2 * 8 * channels, 3, padding=1)
         self.tissue = nn.Conv3d(8 * labels, 8 * channels, 1)
 
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the code, each `(B, K, D/4, H/4, W/4)`."""
-        h = self.encode_fine(self.enter(space_to_depth(2 * image - 1, 2)))
+        h = self.encode_fine(self.conv_in(space_to_depth(2 * image - 1, 2)))
         h = self.encode_coarse(self.down(space_to_depth(h, 2)))
         mean, log_variance = self.to_code(functional.silu(h)).float().chunk(2, dim=1)
         return mean, torch.exp(0.5 * log_variance.clamp(-12, 4))
@@ -78,11 +78,11 @@ class ImageAutoencoder(nn.Module):
         h = depth_to_space(self.up(h), 2) + maps[2]
         for block in self.decode_fine:
             h = block(h, maps[2])
-        out = depth_to_space(self.leave(functional.silu(h)).float(), 2)
-        mean, log_spread = out.chunk(2, dim=1)
+        out = depth_to_space(self.conv_out(functional.silu(h)).float(), 2)
+        mean, log_std = out.chunk(2, dim=1)
         tissue = self.tissue(space_to_depth(label_one_hot, 2)).float()
         mean = mean + depth_to_space(tissue, 2)
-        return 0.5 + 0.5 * mean, torch.exp(log_spread.clamp(-5, 1) - 2.5)
+        return 0.5 + 0.5 * mean, torch.exp(log_std.clamp(-5, 1) - 2.5)
 
     def loss(self, image: Tensor, label_one_hot: Tensor, noise: Tensor, kl_weight: float) -> Tensor:
         """Absolute error of the mean, -log N(error; 0, spread), and weight·KL, for each voxel.
@@ -94,10 +94,10 @@ class ImageAutoencoder(nn.Module):
             noise: standard normal, like the code.
             kl_weight: of the Kullback-Leibler divergence of the code from N(0, 1).
         """
-        mean, spread = self.encode(image)
-        seen, observed = self.decode(mean + spread * noise, label_one_hot)
+        mean, std = self.encode(image)
+        seen, observed = self.decode(mean + std * noise, label_one_hot)
         error = (image - seen).abs()
         likelihood = 0.5 * (error.detach() / observed) ** 2 + torch.log(observed)
-        divergence = 0.5 * (mean**2 + spread**2 - 1 - 2 * torch.log(spread))
+        divergence = 0.5 * (mean**2 + std**2 - 1 - 2 * torch.log(std))
         divergence = divergence.mean(dim=(0, 2, 3, 4)).clamp(min=FREE_NATS).mean()
         return 10 * error.mean() + 0.1 * likelihood.mean() + kl_weight * divergence

@@ -20,7 +20,7 @@ class LabelVae(nn.Module):
         code_channels: K.
 
     >>> vae = LabelVae(labels=3, shape=(16, 16, 16), widths=(8, 16), code_channels=4)
-    >>> mean, spread = vae.encode(torch.zeros(1, 16, 16, 16, dtype=torch.long))
+    >>> mean, std = vae.encode(torch.zeros(1, 16, 16, 16, dtype=torch.long))
     >>> mean.shape, vae.decode(mean).shape
     (torch.Size([1, 4, 8, 8, 8]), torch.Size([1, 3, 16, 16, 16]))
     """
@@ -43,8 +43,8 @@ class LabelVae(nn.Module):
 
     def encode(self, label_map: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the codes."""
-        mean, spread = self.network.encode(one_hot(label_map, self.labels))
-        return mean.float(), spread.float()
+        mean, std = self.network.encode(one_hot(label_map, self.labels))
+        return mean.float(), std.float()
 
     def decode(self, code: Tensor) -> Tensor:
         """Scores `(B, labels, D, H, W)`."""
@@ -53,8 +53,8 @@ class LabelVae(nn.Module):
 
     def loss(self, label_map: Tensor, noise: Tensor, kl_weight: float) -> Tensor:
         """Dice and cross-entropy of the map that comes back, and KL of its code from N(0, 1)."""
-        mean, spread = self.encode(label_map)
-        scores = self.decode(mean + spread * noise)
-        divergence = 0.5 * (mean**2 + spread**2 - 1 - 2 * torch.log(spread)).mean()
+        mean, std = self.encode(label_map)
+        scores = self.decode(mean + std * noise)
+        divergence = 0.5 * (mean**2 + std**2 - 1 - 2 * torch.log(std)).mean()
         agreement: Tensor = self.agreement(scores, one_hot(label_map, self.labels))
         return agreement + kl_weight * divergence

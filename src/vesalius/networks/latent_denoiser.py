@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from vesalius.networks.embedding import LevelAndCondition
 from vesalius.networks.folding import depth_to_space, space_to_depth
-from vesalius.networks.spade import LabelReader, SpadeBlock
+from vesalius.networks.spade import LabelEncoder, SpadeBlock
 
 
 class SpadeLatentDenoiser(nn.Module):
@@ -35,9 +35,9 @@ class SpadeLatentDenoiser(nn.Module):
         super().__init__()
         fine, coarse = widths
         self.coarseness = coarseness
-        self.tell = LevelAndCondition(0, coarse)
-        self.read_labels = LabelReader(labels, (coarseness, 2 * coarseness), fine)
-        self.enter = nn.Conv3d(code_channels + fine, fine, 3, padding=1)
+        self.embed = LevelAndCondition(0, coarse)
+        self.read_labels = LabelEncoder(labels, (coarseness, 2 * coarseness), fine)
+        self.conv_in = nn.Conv3d(code_channels + fine, fine, 3, padding=1)
         self.down_blocks = nn.ModuleList(
             [SpadeBlock(fine, fine, fine, coarse) for _ in range(blocks)]
         )
@@ -49,15 +49,15 @@ class SpadeLatentDenoiser(nn.Module):
         self.up_blocks = nn.ModuleList(
             [SpadeBlock(2 * fine if i == 0 else fine, fine, fine, coarse) for i in range(blocks)]
         )
-        self.leave = nn.Conv3d(fine, code_channels, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        self.conv_out = nn.Conv3d(fine, code_channels, 3, padding=1)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, level: Tensor, maps: dict[int, Tensor]) -> Tensor:
         """F of a scaled noisy code; `maps` of `read_labels` may be kept through all steps."""
-        vector = self.tell(level.expand(len(x)) if level.ndim == 0 else level)
+        vector = self.embed(level.expand(len(x)) if level.ndim == 0 else level)
         fine_maps, coarse_maps = maps[self.coarseness], maps[2 * self.coarseness]
-        h = self.enter(torch.cat([x, fine_maps], dim=1))
+        h = self.conv_in(torch.cat([x, fine_maps], dim=1))
         for block in self.down_blocks:
             h = block(h, fine_maps, vector)
         skip = h
@@ -67,5 +67,5 @@ class SpadeLatentDenoiser(nn.Module):
         h = torch.cat([depth_to_space(self.up(h), 2), skip], dim=1)
         for block in self.up_blocks:
             h = block(h, fine_maps, vector)
-        out: Tensor = self.leave(functional.silu(h)).float()
+        out: Tensor = self.conv_out(functional.silu(h)).float()
         return out

@@ -51,6 +51,6 @@ class ModulatedConvolution(nn.Module):
         )
         if self.demodulate:
             power = (self.weight * self.gain).square().sum(dim=(2, 3))
-            spread = torch.rsqrt(scale.square() @ power.T + 1e-8)
-            found = found * spread[:, :, None, None].to(maps.dtype)
+            std = torch.rsqrt(scale.square() @ power.T + 1e-8)
+            found = found * std[:, :, None, None].to(maps.dtype)
         return found

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from vesalius.networks.inception import InceptionV3
 from vesalius.networks.weights import read_tensors
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 SMALLEST_SIDE = 32
 """In pixels, that the last stages can still look at."""
@@ -29,15 +29,15 @@ class PictureFeatures:
         network: in evaluation mode from now on, without gradients of its own.
         look: from colour pictures to the last maps or to features.
         taps: modules whose outputs are the maps on the way, finest first.
-        middle, spread: that bring grey values in [0, 1] to what the network was trained on.
+        mean, std: that bring grey values in [0, 1] to what the network was trained on.
     """
 
     def __init__(
         self, network: nn.Module, look: Callable[[Tensor], Tensor], taps: tuple[str, ...],
-        middle: float, spread: float,
+        mean: float, std: float,
     ) -> None:  # fmt: skip
         self.network = network.eval().requires_grad_(False)
-        self.look, self.middle, self.spread = look, middle, spread
+        self.look, self.mean, self.std = look, mean, std
         self.taps = [network.get_submodule(name) for name in taps]
 
     def pooled(self, pictures: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class PictureFeatures:
         rows, columns = (max(0, SMALLEST_SIDE - side) for side in pictures.shape[2:])
         if rows or columns:
             pictures = functional.pad(pictures, (0, columns, 0, rows), mode="replicate")
-        return _coloured(pictures, self.middle, self.spread)
+        return _coloured(pictures, self.mean, self.std)
 
     def to(self, device: torch.device) -> PictureFeatures:
         """Move the network."""
@@ -87,15 +87,15 @@ class PictureStages:
     Args:
         stages: one after the other.
         widths: channels of each.
-        middle, spread: see `PictureFeatures`.
+        mean, std: see `PictureFeatures`.
     """
 
     def __init__(
-        self, stages: Sequence[nn.Module], widths: tuple[int, ...], middle: float, spread: float
+        self, stages: Sequence[nn.Module], widths: tuple[int, ...], mean: float, std: float
     ) -> None:
         laid = nn.ModuleList(stages).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.stages: nn.ModuleList = laid.eval().requires_grad_(False)
-        self.widths, self.middle, self.spread = widths, middle, spread
+        self.widths, self.mean, self.std = widths, mean, std
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
         """Maps `(N, widths[i], h, w)` of grey or colour pictures `(N, C, H, W)` in [0, 1].
@@ -105,7 +105,7 @@ class PictureStages:
         """
         if next(self.stages.parameters()).device != pictures.device:
             self.stages.to(pictures.device)
-        coloured = _coloured(pictures, self.middle, self.spread)
+        coloured = _coloured(pictures, self.mean, self.std)
         maps = coloured.contiguous(memory_format=torch.channels_last)
         found = []
         for stage in self.stages:
@@ -114,7 +114,7 @@ class PictureStages:
         return found
 
 
-LITE0 = {"middle": 0.498, "spread": 0.502}
+LITE0 = {"mean": 0.498, "std": 0.502}
 
 
 def lite0_features() -> PictureFeatures:
@@ -135,8 +135,8 @@ def lite0_stages() -> PictureStages:
     return PictureStages(stages, (16, 24, 40, 112), **LITE0)
 
 
-def _coloured(pictures: Tensor, middle: float, spread: float) -> Tensor:
-    return (pictures.expand(-1, 3, -1, -1) - middle) / spread
+def _coloured(pictures: Tensor, mean: float, std: float) -> Tensor:
+    return (pictures.expand(-1, 3, -1, -1) - mean) / std
 
 
 def _lite0() -> Any:
@@ -157,10 +157,10 @@ def features_from(weights: Path) -> PictureFeatures:
     torchvision's, whose pooling differs a little from that of the first published FID.
 
     Raises:
-        Refused: if the file is missing, no safetensors, or holds another network.
+        InputError: if the file is missing, no safetensors, or holds another network.
     """
     if not weights.exists():
-        raise Refused(weights, "does not exist", "check the path")
+        raise InputError(weights, "does not exist", "check the path")
     tensors, _ = read_tensors(weights, "convert the state dict with safetensors.torch.save_file")
     inception = any(name.startswith("Mixed_") for name in tensors)
     network, kept = _inception(tensors) if inception else _resnet50(tensors)
@@ -170,7 +170,7 @@ def features_from(weights: Path) -> PictureFeatures:
         first = str(error).splitlines()[1].strip()
         fault = f"is no {'Inception v3' if inception else 'ResNet-50'} ({first})"
         remedy = "bring the state dict of a ResNet-50 or an Inception v3"
-        raise Refused(weights, fault, remedy) from error
+        raise InputError(weights, fault, remedy) from error
     if inception:
         taps = ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d")
         return PictureFeatures(network, network, taps, 0.5, 0.5)

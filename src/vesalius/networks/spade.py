@@ -2,7 +2,7 @@
 
     out = norm(x)·(1 + γ(labels)) + β(labels)
 
-γ and β depend on the labels alone. `LabelReader` computes what all layers of one resolution share
+γ and β depend on the labels alone. `LabelEncoder` computes what all layers of one resolution share
 once for each label map, and a sampler may keep it through all its steps; the result is the same.
 """
 
@@ -16,7 +16,7 @@ from vesalius.networks.folding import space_to_depth
 from vesalius.networks.residual import voxel_norm
 
 
-class LabelReader(nn.Module):
+class LabelEncoder(nn.Module):
     """Features of a one-hot label map at some resolutions, no voxel of it averaged away.
 
     Args:
@@ -24,7 +24,7 @@ class LabelReader(nn.Module):
         factors: coarseness of each resolution that is read, such as `(2, 4)`.
         width: channels that come out for each.
 
-    >>> reader = LabelReader(labels=3, factors=(2, 4), width=8)
+    >>> reader = LabelEncoder(labels=3, factors=(2, 4), width=8)
     >>> {f: tuple(map_.shape) for f, map_ in reader(torch.zeros(1, 3, 8, 8, 8)).items()}
     {2: (1, 8, 4, 4, 4), 4: (1, 8, 2, 2, 2)}
     """
@@ -32,18 +32,18 @@ class LabelReader(nn.Module):
     def __init__(self, labels: int, factors: tuple[int, ...], width: int) -> None:
         super().__init__()
         self.factors = factors
-        self.enter, self.mix = nn.ModuleList(), nn.ModuleList()
+        self.conv_in, self.mix = nn.ModuleList(), nn.ModuleList()
         at, channels = 1, labels
         for factor in factors:
-            self.enter.append(nn.Conv3d(channels * (factor // at) ** 3, width, 1))
+            self.conv_in.append(nn.Conv3d(channels * (factor // at) ** 3, width, 1))
             self.mix.append(nn.Conv3d(width, width, 3, padding=1))
             at, channels = factor, width
 
     def forward(self, one_hot: Tensor) -> dict[int, Tensor]:
         maps: dict[int, Tensor] = {}
         below, at = one_hot, 1
-        for factor, enter, mix in zip(self.factors, self.enter, self.mix, strict=True):
-            below = enter(space_to_depth(below, factor // at))
+        for factor, conv_in, mix in zip(self.factors, self.conv_in, self.mix, strict=True):
+            below = conv_in(space_to_depth(below, factor // at))
             below = below + mix(functional.silu(below))
             maps[factor], at = below, factor
         return maps
@@ -72,22 +72,24 @@ class SpadeBlock(nn.Module):
     Args:
         channels_in, channels: in and out.
         label_width: channels of the label features.
-        told: width of the vector added between the convolutions, 0 for none.
+        embedding_dim: width of the vector added between the convolutions, 0 for none.
     """
 
-    def __init__(self, channels_in: int, channels: int, label_width: int, told: int = 0) -> None:
+    def __init__(
+        self, channels_in: int, channels: int, label_width: int, embedding_dim: int = 0
+    ) -> None:
         super().__init__()
         self.first_norm = Spade(channels_in, label_width)
         self.first = nn.Conv3d(channels_in, channels, 3, padding=1)
         self.second_norm = Spade(channels, label_width)
         self.second = nn.Conv3d(channels, channels, 3, padding=1)
         self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
-        self.told = nn.Linear(told, channels) if told else None
+        self.embed = nn.Linear(embedding_dim, channels) if embedding_dim else None
 
     def forward(self, x: Tensor, label_features: Tensor, vector: Tensor | None = None) -> Tensor:
         h = self.first(functional.silu(self.first_norm(x, label_features)))
-        if self.told is not None and vector is not None:
-            h = h + self.told(vector)[:, :, None, None, None]
+        if self.embed is not None and vector is not None:
+            h = h + self.embed(vector)[:, :, None, None, None]
         h = self.second(functional.silu(self.second_norm(h, label_features)))
         total: Tensor = h + (x if self.skip is None else self.skip(x))
         return total

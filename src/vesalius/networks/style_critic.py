@@ -72,16 +72,16 @@ class StyleCritic(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         maps = self.halvings(_active(self.seen(pictures)))
-        maps = _active(self.last(torch.cat([maps, batch_spread(maps)], dim=1)))
+        maps = _active(self.last(torch.cat([maps, batch_std(maps)], dim=1)))
         found: Tensor = self.verdict(_active(self.dense(maps.flatten(1))))[:, 0]
         return found
 
 
-def batch_spread(maps: Tensor) -> Tensor:
+def batch_std(maps: Tensor) -> Tensor:
     """The mean spread within groups of a batch, as one more map `(B, 1, H, W)`.
 
-    >>> spread = batch_spread(torch.ones(4, 3, 2, 2))
-    >>> spread.shape, bool(spread.max() < 1e-3)
+    >>> std = batch_std(torch.ones(4, 3, 2, 2))
+    >>> std.shape, bool(std.max() < 1e-3)
     (torch.Size([4, 1, 2, 2]), True)
     """
     count = len(maps)
@@ -89,8 +89,8 @@ def batch_spread(maps: Tensor) -> Tensor:
     if count % groups:
         groups = 1
     grouped = maps.reshape(count // groups, groups, -1)
-    spread = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)
-    each = spread.repeat(count // groups)
+    std = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)
+    each = std.repeat(count // groups)
     return each[:, None, None, None].expand(-1, 1, *maps.shape[2:])
 
 

@@ -58,7 +58,7 @@ class StyleGenerator(nn.Module):
         pairs = list(zip([widths[0], *widths], widths, strict=False))
         self.first = nn.ModuleList(StyledLayer(a, b, style) for a, b in pairs)
         self.second = nn.ModuleList(StyledLayer(b, b, style) for _, b in pairs[1:])
-        self.told = nn.ModuleList(
+        self.to_picture = nn.ModuleList(
             ModulatedConvolution(b, channels, style, 1, demodulate=False) for _, b in pairs
         )
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
@@ -69,27 +69,27 @@ class StyleGenerator(nn.Module):
         """Pixels along each side of a picture."""
         return 4 * 2 ** (len(self.first) - 1)
 
-    def forward(self, styles: Tensor, chance: torch.Generator | None = None) -> Tensor:
+    def forward(self, styles: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """Pictures of some styles; noise is left out where no source of chance is given."""
         each = styles if styles.dim() == 3 else styles[:, None].expand(-1, self.layers, -1)
         count, number = len(each), 0
         maps = self.constant.expand(count, -1, -1, -1)
         picture = maps.new_zeros(())
-        for level, (first, told) in enumerate(zip(self.first, self.told, strict=True)):
+        for level, (first, to_picture) in enumerate(zip(self.first, self.to_picture, strict=True)):
             if level:
                 maps = upsampled(maps)
                 picture = upsampled(picture)
-            maps = first(maps, each[:, number], _noise(maps, chance))
+            maps = first(maps, each[:, number], _noise(maps, rng))
             if level:
                 number += 1
-                maps = self.second[level - 1](maps, each[:, number], _noise(maps, chance))
-            picture = picture + told(maps, each[:, number])
+                maps = self.second[level - 1](maps, each[:, number], _noise(maps, rng))
+            picture = picture + to_picture(maps, each[:, number])
             number += 1
         return picture + self.bias
 
 
-def _noise(maps: Tensor, chance: torch.Generator | None) -> Tensor | None:
-    if chance is None:
+def _noise(maps: Tensor, rng: torch.Generator | None) -> Tensor | None:
+    if rng is None:
         return None
-    drawn = torch.randn(len(maps), 1, *maps.shape[2:], generator=chance)
-    return drawn.to(maps.device, maps.dtype)
+    generated = torch.randn(len(maps), 1, *maps.shape[2:], generator=rng)
+    return generated.to(maps.device, maps.dtype)

@@ -12,7 +12,7 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vesalius.networks.bottleneck import Bottled, Codebook, Gaussian
+from vesalius.networks.bottleneck import Codebook, Gaussian, Quantized
 from vesalius.networks.folding import Factors, depth_to_space, space_to_depth
 from vesalius.networks.residual import Residual, voxel_norm
 from vesalius.networks.tiling import in_tiles
@@ -63,14 +63,14 @@ class VolumeAutoencoder(nn.Module):
             before = width
         self.to_features = nn.Conv3d(before, code_channels * bottleneck.features_per_channel, 1)
         self.from_code = nn.Conv3d(code_channels, before, 3, padding=1)
-        self.leave = nn.Conv3d(FINEST, channels, 3, padding=1)
+        self.conv_out = nn.Conv3d(FINEST, channels, 3, padding=1)
         self.blocks = blocks
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The image come back, the loss of the bottleneck, and the code."""
         features = self.features(image)
-        bottled: Bottled = self.bottleneck(features)
-        return self.decode_settled(bottled.seen), bottled.loss, self.bottleneck.code(features)
+        quantized: Quantized = self.bottleneck(features)
+        return self.decode_quantized(quantized.seen), quantized.loss, self.bottleneck.code(features)
 
     def features(self, image: Tensor) -> Tensor:
         """What the encoder sees, before the bottleneck."""
@@ -86,16 +86,16 @@ class VolumeAutoencoder(nn.Module):
 
     def decode(self, code: Tensor) -> Tensor:
         """The image of a code, whole."""
-        return self.decode_settled(self.bottleneck.settled(code))
+        return self.decode_quantized(self.bottleneck.quantize(code))
 
-    def decode_settled(self, seen: Tensor) -> Tensor:
+    def decode_quantized(self, seen: Tensor) -> Tensor:
         """The image of what the bottleneck passes on."""
         h = self.from_code(seen)
         for step, up, decoder in reversed(
             list(zip(self.steps, self.up, self.decoders, strict=True))
         ):
             h = depth_to_space(up(functional.silu(voxel_norm(decoder(h)))), step)
-        return 0.5 + 0.5 * self.leave(functional.silu(h)).float()
+        return 0.5 + 0.5 * self.conv_out(functional.silu(h)).float()
 
     def decode_in_tiles(self, code: Tensor, tile: int = 16) -> Tensor:
         """The same image as `decode`, from tiles of `tile`³ voxels of the code one at a time.

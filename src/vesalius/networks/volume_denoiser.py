@@ -16,21 +16,21 @@ from vesalius.networks.folding import Factors, depth_to_space, space_to_depth
 from vesalius.networks.residual import voxel_norm
 
 
-class ToldBlock(nn.Module):
+class EmbeddedBlock(nn.Module):
     """Two normalised convolutions beside a skip, scaled and shifted by a vector between them.
 
     Perez et al. 2018, "FiLM", eq. 2.
 
     Args:
         channels_in, channels: in and out.
-        told: width of the vector.
+        embedding_dim: width of the vector.
     """
 
-    def __init__(self, channels_in: int, channels: int, told: int) -> None:
+    def __init__(self, channels_in: int, channels: int, embedding_dim: int) -> None:
         super().__init__()
         self.first = nn.Conv3d(channels_in, channels, 3, padding=1)
         self.second = nn.Conv3d(channels, channels, 3, padding=1)
-        self.film = nn.Linear(told, 2 * channels)
+        self.film = nn.Linear(embedding_dim, 2 * channels)
         self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
         nn.init.zeros_(self.second.weight)
 
@@ -60,8 +60,8 @@ class SliceAndDepthAttention(nn.Module):
         super().__init__()
         self.heads, self.depth_axis = heads, depth_axis
         self.places = nn.Parameter(0.02 * torch.randn(3, channels, self.PLACES))
-        self.ask_slice, self.give_slice = nn.Linear(channels, 3 * channels), _silent(channels)
-        self.ask_depth, self.give_depth = nn.Linear(channels, 3 * channels), _silent(channels)
+        self.ask_slice, self.give_slice = nn.Linear(channels, 3 * channels), _zeroed(channels)
+        self.ask_depth, self.give_depth = nn.Linear(channels, 3 * channels), _zeroed(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         h = x.movedim(2 + self.depth_axis, 2)
@@ -119,13 +119,13 @@ class VolumeDenoiser(nn.Module):
         given: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
-        told = widths[-1]
-        self.tell = LevelAndCondition(conditions, told)
+        embedding_dim = widths[-1]
+        self.embed = LevelAndCondition(conditions, embedding_dim)
         self.halvings = halvings(shape, len(widths) - 1)
-        self.enter = nn.Conv3d(code_channels + given, widths[0], 3, padding=1)
-        self.leave = nn.Conv3d(widths[0], code_channels, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        self.conv_in = nn.Conv3d(code_channels + given, widths[0], 3, padding=1)
+        self.conv_out = nn.Conv3d(widths[0], code_channels, 3, padding=1)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
         def attention(level: int) -> nn.Module:
             if level < attend_from:
@@ -136,7 +136,7 @@ class VolumeDenoiser(nn.Module):
         self.up_blocks, self.up_attention = nn.ModuleList(), nn.ModuleList()
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
-            self.down_blocks.append(_blocks(width, width, told, blocks))
+            self.down_blocks.append(_blocks(width, width, embedding_dim, blocks))
             self.down_attention.append(attention(level))
             if level == len(widths) - 1:
                 break
@@ -144,16 +144,16 @@ class VolumeDenoiser(nn.Module):
             folded *= self.halvings[level][2]
             self.down.append(nn.Conv3d(folded, widths[level + 1], 1))
             self.up.append(nn.Conv3d(widths[level + 1], folded, 1))
-            self.up_blocks.append(_blocks(2 * width, width, told, blocks))
+            self.up_blocks.append(_blocks(2 * width, width, embedding_dim, blocks))
             self.up_attention.append(attention(level))
-        self.middle = _blocks(widths[-1], widths[-1], told, 1)
+        self.middle = _blocks(widths[-1], widths[-1], embedding_dim, 1)
 
     def forward(
         self, x: Tensor, level: Tensor, condition: Tensor | None = None, given: Tensor | None = None
     ) -> Tensor:
         """F of a scaled noisy code."""
-        vector = self.tell(level.expand(len(x)) if level.ndim == 0 else level, condition)
-        h = self.enter(x if given is None else torch.cat([x, given], dim=1))
+        vector = self.embed(level.expand(len(x)) if level.ndim == 0 else level, condition)
+        h = self.conv_in(x if given is None else torch.cat([x, given], dim=1))
         skips = []
         for depth, blocks in enumerate(self.down_blocks):
             for block in blocks:  # type: ignore[attr-defined]
@@ -170,7 +170,7 @@ class VolumeDenoiser(nn.Module):
             for block in self.up_blocks[depth]:  # type: ignore[attr-defined]
                 h = block(h, vector)
             h = self.up_attention[depth](h)
-        out: Tensor = self.leave(functional.silu(voxel_norm(h))).float()
+        out: Tensor = self.conv_out(functional.silu(voxel_norm(h))).float()
         return out
 
 
@@ -188,12 +188,12 @@ def halvings(shape: Factors, count: int) -> tuple[Factors, ...]:
     return tuple(steps)
 
 
-def _blocks(channels_in: int, channels: int, told: int, count: int) -> nn.ModuleList:
+def _blocks(channels_in: int, channels: int, embedding_dim: int, count: int) -> nn.ModuleList:
     sizes = [channels_in] + [channels] * (count - 1)
-    return nn.ModuleList([ToldBlock(size, channels, told) for size in sizes])
+    return nn.ModuleList([EmbeddedBlock(size, channels, embedding_dim) for size in sizes])
 
 
-def _silent(channels: int) -> nn.Linear:
+def _zeroed(channels: int) -> nn.Linear:
     """A layer that says nothing at first."""
     layer = nn.Linear(channels, channels)
     nn.init.zeros_(layer.weight)

@@ -23,19 +23,24 @@ class ModulatedBlock(nn.Module):
 
     Args:
         channels_in, channels: in and out.
-        told: width of the vector.
+        embedding_dim: width of the vector.
         read: channels of what is told at each voxel.
         kernel: of the convolutions.
     """
 
     def __init__(
-        self, channels_in: int, channels: int, told: int, read: int, kernel: tuple[int, int, int]
+        self,
+        channels_in: int,
+        channels: int,
+        embedding_dim: int,
+        read: int,
+        kernel: tuple[int, int, int],
     ) -> None:
         super().__init__()
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.first = nn.Conv3d(channels_in, channels, kernel, padding=padding)
         self.second = nn.Conv3d(channels, channels, kernel, padding=padding)
-        self.film = nn.Linear(told, 2 * channels)
+        self.film = nn.Linear(embedding_dim, 2 * channels)
         self.modulate = nn.Conv3d(read, 2 * channels, 1)
         self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
         nn.init.zeros_(self.second.weight)
@@ -78,12 +83,13 @@ class VoxelwiseDenoiser(nn.Module):
         channels: C.
         context: further channels given beside x, such as a masked source.
         conditions: length of the condition.
-        hints: maps that draw the condition to scale.
+        conditioning: maps that draw the condition to scale.
         widths: channels at the latent's resolution and at half of it in the slice.
         blocks: at each resolution on each way.
         heads: of the attention at the coarse resolution; 0 for none.
 
-    >>> net = VoxelwiseDenoiser(4, context=0, conditions=6, hints=2, widths=(16, 32), blocks=1)
+    >>> sizes = {"widths": (16, 32), "blocks": 1}
+    >>> net = VoxelwiseDenoiser(4, context=0, conditions=6, conditioning=2, **sizes)
     >>> x, (level, weight) = torch.rand(2, 4, 3, 8, 8), torch.rand(2, 2, 1, 3, 8, 8)
     >>> net(x, level, weight, torch.rand(2, 6), torch.rand(2, 2, 3, 8, 8)).shape
     torch.Size([2, 4, 3, 8, 8])
@@ -93,55 +99,61 @@ class VoxelwiseDenoiser(nn.Module):
     WAVES = (1.0, 2.0, 4.0)
 
     def __init__(
-        self, channels: int, context: int, conditions: int, hints: int,
+        self, channels: int, context: int, conditions: int, conditioning: int,
         widths: tuple[int, int], blocks: int = 2, heads: int = 4,
     ) -> None:  # fmt: skip
         super().__init__()
         fine, coarse = widths
         plane, volume = (1, 3, 3), (3, 3, 3)
-        told = coarse
-        self.tell = nn.Sequential(
-            nn.Linear(32 + conditions, told), nn.SiLU(), nn.Linear(told, told), nn.SiLU()
+        embedding_dim = coarse
+        self.embed = nn.Sequential(
+            nn.Linear(32 + conditions, embedding_dim),
+            nn.SiLU(),
+            nn.Linear(embedding_dim, embedding_dim),
+            nn.SiLU(),
         )
-        maps = 5 + 2 * len(self.WAVES) + hints
+        maps = 5 + 2 * len(self.WAVES) + conditioning
         self.read = nn.Sequential(
             nn.Conv3d(maps, self.READ, 1), nn.SiLU(), nn.Conv3d(self.READ, self.READ, 1), nn.SiLU()
         )
-        self.enter = nn.Conv3d(channels + context + self.READ, fine, plane, padding=(0, 1, 1))
+        self.conv_in = nn.Conv3d(channels + context + self.READ, fine, plane, padding=(0, 1, 1))
         self.down_blocks = nn.ModuleList(
-            [ModulatedBlock(fine, fine, told, self.READ, plane) for _ in range(blocks)]
+            [ModulatedBlock(fine, fine, embedding_dim, self.READ, plane) for _ in range(blocks)]
         )
         self.down = nn.Conv3d(fine, coarse, (1, 2, 2), stride=(1, 2, 2))
         self.middle = nn.ModuleList(
-            [ModulatedBlock(coarse, coarse, told, self.READ, volume) for _ in range(blocks + 1)]
+            [
+                ModulatedBlock(coarse, coarse, embedding_dim, self.READ, volume)
+                for _ in range(blocks + 1)
+            ]
         )
         self.attention = VoxelAttention(coarse, heads) if heads else None
         self.up = nn.ConvTranspose3d(coarse, fine, (1, 2, 2), stride=(1, 2, 2))
         self.up_blocks = nn.ModuleList(
             [
-                ModulatedBlock(2 * fine if i == 0 else fine, fine, told, self.READ, plane)
+                ModulatedBlock(2 * fine if i == 0 else fine, fine, embedding_dim, self.READ, plane)
                 for i in range(blocks)
             ]
         )
         self.finish = nn.Conv3d(self.READ, 2 * fine, 1)
-        self.leave = nn.Conv3d(fine, channels, plane, padding=(0, 1, 1))
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        self.conv_out = nn.Conv3d(fine, channels, plane, padding=(0, 1, 1))
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
     def begin_as(self, other: VoxelwiseDenoiser) -> None:
         """Take the weights of a network without context; what reads the context begins at zero."""
         weights = other.state_dict()
-        missing = self.enter.in_channels - other.enter.in_channels
+        missing = self.conv_in.in_channels - other.conv_in.in_channels
         if missing:
-            entry = weights["enter.weight"]
+            entry = weights["conv_in.weight"]
             x, read = entry.split([entry.shape[1] - self.READ, self.READ], dim=1)
             nothing = entry.new_zeros(entry.shape[0], missing, *entry.shape[2:])
-            weights["enter.weight"] = torch.cat([x, nothing, read], dim=1)
+            weights["conv_in.weight"] = torch.cat([x, nothing, read], dim=1)
         self.load_state_dict(weights)
 
     def forward(
         self, x: Tensor, level: Tensor, weight: Tensor, condition: Tensor,
-        hints: Tensor, context: Tensor | None = None, place: Tensor | None = None,
+        conditioning: Tensor, context: Tensor | None = None, place: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """F of a scaled noisy latent.
 
@@ -150,7 +162,7 @@ class VoxelwiseDenoiser(nn.Module):
             level: noise level of each voxel `(B, 1, D, H, W)`.
             weight: noise map `(B, 1, D, H, W)`.
             condition: `(B, A)`.
-            hints: `(B, K, D, H, W)`.
+            conditioning: `(B, K, D, H, W)`.
             context: `(B, K, D, H, W)` if the network was built for it.
             place: of each voxel from the landmark `(B, 3, D, H, W)`, see `places`; without it the
                 landmark lies in the middle of the grid.
@@ -159,12 +171,12 @@ class VoxelwiseDenoiser(nn.Module):
             place = places(x.shape[2:]).to(x.device).expand(len(x), -1, -1, -1, -1)
         angles = [torch.pi * wave * level for wave in self.WAVES]
         waves = [wave(angle) for angle in angles for wave in (torch.sin, torch.cos)]
-        read = self.read(torch.cat([level, weight, place, hints, *waves], dim=1))
+        read = self.read(torch.cat([level, weight, place, conditioning, *waves], dim=1))
         half = functional.avg_pool3d(read, (1, 2, 2))
         time = level.amax(dim=(1, 2, 3, 4))
-        vector = self.tell(torch.cat([wave_features(time, 32), condition], dim=1))
+        vector = self.embed(torch.cat([wave_features(time, 32), condition], dim=1))
         given = [x, read] if context is None else [x, context, read]
-        h = self.enter(torch.cat(given, dim=1))
+        h = self.conv_in(torch.cat(given, dim=1))
         for block in self.down_blocks:
             h = block(h, vector, read)
         skip = h
@@ -177,7 +189,7 @@ class VoxelwiseDenoiser(nn.Module):
         for block in self.up_blocks:
             h = block(h, vector, read)
         scale, shift = self.finish(read).chunk(2, dim=1)
-        out: Tensor = self.leave(h * (1 + scale) + shift).float()
+        out: Tensor = self.conv_out(h * (1 + scale) + shift).float()
         return out
 
 

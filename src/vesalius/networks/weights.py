@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import refused_if_damaged, require_file
 from vesalius.scans.formats.json_file import require_format
+from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import require_memory
 from vesalius.scans.writing import replacing
 
@@ -26,6 +26,16 @@ the same weights shall be the same bytes."""
 
 TEXTS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 LARGEST_BYTES = 2**36
+RENAMED = tuple(
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"\benter\b", "conv_in"), (r"\bleave\b", "conv_out"), (r"\btell\b", "embed"),
+        (r"^told\.(?=\d)", "to_picture."), (r"\btold\.(?=weight$|bias$)", "embed."),
+        (r"^middle$", "mean"), (r"^spread$", "std"), (r"^begun$", "styles"),
+        (r"^foretold$", "predicted"), (r"^((?:reading_|published_)?)drift$", r"\1annual_change"),
+    )
+)  # fmt: skip
+"""What tensors were called in files of earlier versions."""
 
 
 def read_tensors(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -36,8 +46,8 @@ def read_tensors(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, 
         remedy: what to do about a damaged one.
 
     Raises:
-        Refused: for a file that is missing, damaged, of a newer version, larger than free memory,
-            or holds numbers that are none.
+        InputError: for a file that is missing, damaged, of a newer version, larger than free
+            memory, or holds numbers that are none.
 
     >>> import tempfile; file = Path(tempfile.mkdtemp()) / "part.safetensors"
     >>> write_tensors(file, {"scale": torch.ones(2)}, {"patients": "a"})
@@ -49,12 +59,23 @@ def read_tensors(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, 
         with safe_open(path, framework="pt") as stream:
             beside = dict(stream.metadata() or {})
             texts = TEXTS.validate_json(beside[ENTRY]) if ENTRY in beside else beside
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            tensors = {_renamed(name): stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     require_format(path, texts.pop("format", FORMAT), FORMAT)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise Refused(path, f"holds NaN or infinite numbers in {name}", remedy)
+            raise InputError(path, f"holds NaN or infinite numbers in {name}", remedy)
     return tensors, texts
+
+
+def _renamed(name: str) -> str:
+    """A tensor's name of today.
+
+    >>> _renamed("network.enter.weight"), _renamed("denoiser.enterprise"), _renamed("reading_drift")
+    ('network.conv_in.weight', 'denoiser.enterprise', 'reading_annual_change')
+    """
+    for pattern, new in RENAMED:
+        name = pattern.sub(new, name)
+    return name
 
 
 def write_tensors(

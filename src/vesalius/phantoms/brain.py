@@ -19,7 +19,7 @@ from torch import Tensor
 from vesalius.phantoms import deformation, growth, mri
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 
 LABELS = {
@@ -100,8 +100,8 @@ def skewed_volume_ml(generator: torch.Generator) -> float:
     """A ventricular volume as patients have it: median 25 mL, one in twenty enlarged above 60.
 
     >>> seeds = torch.Generator().manual_seed(0)
-    >>> drawn = np.array([skewed_volume_ml(seeds) for _ in range(4000)])
-    >>> bool(24 < np.median(drawn) < 26 and 0.03 < (drawn > 60).mean() < 0.07)
+    >>> generated = np.array([skewed_volume_ml(seeds) for _ in range(4000)])
+    >>> bool(24 < np.median(generated) < 26 and 0.03 < (generated > 60).mean() < 0.07)
     True
     """
     low, high = VOLUME_RANGE_ML
@@ -137,38 +137,38 @@ def draw_brain(
             distribution of `skewed_volume_ml`.
 
     Raises:
-        Refused: for volumes outside `VOLUME_RANGE_ML`.
+        InputError: for volumes outside `VOLUME_RANGE_ML`.
     """
-    chance = torch.Generator().manual_seed(seed)
-    target_ml = skewed_volume_ml(chance)
+    rng = torch.Generator().manual_seed(seed)
+    target_ml = skewed_volume_ml(rng)
     if isinstance(volume_ml, tuple):
         low, high = volume_ml
-        target_ml = low + (high - low) * float(torch.rand(1, generator=chance))
+        target_ml = low + (high - low) * float(torch.rand(1, generator=rng))
     elif volume_ml is not None:
         target_ml = volume_ml
     if not VOLUME_RANGE_ML[0] <= target_ml <= VOLUME_RANGE_ML[1]:
         remedy = f"ask for {VOLUME_RANGE_ML[0]:g} to {VOLUME_RANGE_ML[1]:g} mL"
-        raise Refused(ATTRIBUTE, f"{target_ml:g} mL cannot be built", remedy)
+        raise InputError(ATTRIBUTE, f"{target_ml:g} mL cannot be built", remedy)
 
     shape = tuple(round(n) for n in _FIELD_MM / spacing_mm)
     grid = deformation.voxel_grid(shape)
     centre = (torch.tensor(shape).float() - 1).reshape(3, 1, 1, 1) / 2
-    head = _head_position(chance) @ ((grid - centre) * spacing_mm).reshape(3, -1)
-    head = head.reshape(3, *shape) + 4.0 * torch.randn(3, 1, 1, 1, generator=chance).clamp(-2, 2)
-    individual = _individual_shape(shape, spacing_mm, chance)
+    head = _head_position(rng) @ ((grid - centre) * spacing_mm).reshape(3, -1)
+    head = head.reshape(3, *shape) + 4.0 * torch.randn(3, 1, 1, 1, generator=rng).clamp(-2, 2)
+    individual = _individual_shape(shape, spacing_mm, rng)
     patient = head + deformation.sample(individual, head / spacing_mm + centre)
     anatomy = patient / _SKULL_SCALE + template().middle.reshape(3, 1, 1, 1)
 
     blurred, anatomy_t1 = _seen_at(spacing_mm)
-    enlarged = _enlarge(target_ml, blurred, anatomy, spacing_mm, chance)
-    points = _through(anatomy, enlarged)
+    enlarged = _enlarge(target_ml, blurred, anatomy, spacing_mm, rng)
+    points = _passing(anatomy, enlarged)
     tissues = deformation.sample(blurred, points)
     size = torch.tensor(template().image.shape).reshape(3, 1, 1, 1)
     outside = ((points < 0) | (points > size - 1)).any(dim=0)
     tissues[:, outside] = torch.eye(5)[:, :1]
     labels = _label(tissues).to(torch.uint8)
     signal = deformation.sample(anatomy_t1, points)[0]
-    image = _acquire(signal, tissues, spacing_mm, chance)
+    image = _acquire(signal, tissues, spacing_mm, rng)
 
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = -(np.array(shape) - 1) / 2 * spacing_mm
@@ -184,23 +184,23 @@ def _label(tissues: Tensor) -> Tensor:
     return (tissues * torch.tensor([1.0, 1.0, 1.0, 1.5, 1.0]).reshape(5, 1, 1, 1)).argmax(dim=0)
 
 
-def _head_position(chance: torch.Generator) -> Tensor:
+def _head_position(rng: torch.Generator) -> Tensor:
     """A small rotation `(3, 3)` times the size of the head."""
-    angles = 0.07 * torch.randn(3, generator=chance).clamp(-2, 2)
+    angles = 0.07 * torch.randn(3, generator=rng).clamp(-2, 2)
     skew = torch.zeros(3, 3)
     skew[0, 1], skew[0, 2], skew[1, 2] = angles
-    sizes = torch.exp(0.035 * torch.randn(3, generator=chance).clamp(-2, 2))
+    sizes = torch.exp(0.035 * torch.randn(3, generator=rng).clamp(-2, 2))
     return torch.linalg.matrix_exp(skew - skew.T) @ torch.diag(sizes)
 
 
-def _individual_shape(shape: tuple[int, ...], spacing_mm: float, chance: torch.Generator) -> Tensor:
+def _individual_shape(shape: tuple[int, ...], spacing_mm: float, rng: torch.Generator) -> Tensor:
     """How this brain differs from the template: a diffeomorphism of broad and of fine scale."""
-    broad = 3.2 * deformation.smooth_noise(shape, 45.0, spacing_mm, chance)
-    fine = 1.5 * deformation.smooth_noise(shape, 15.0, spacing_mm, chance)
+    broad = 3.2 * deformation.smooth_noise(shape, 45.0, spacing_mm, rng)
+    fine = 1.5 * deformation.smooth_noise(shape, 15.0, spacing_mm, rng)
     return deformation.exponential(broad + fine, spacing_mm)
 
 
-def _through(anatomy: Tensor, displacement: Tensor) -> Tensor:
+def _passing(anatomy: Tensor, displacement: Tensor) -> Tensor:
     """Points of the template, in its voxels of 1 mm, behind each voxel of the patient."""
     _, origin = _coarse_tissues()
     coarse = (anatomy - origin.reshape(3, 1, 1, 1)) / _FLOW_SPACING_MM
@@ -208,14 +208,14 @@ def _through(anatomy: Tensor, displacement: Tensor) -> Tensor:
 
 
 def _enlarge(
-    target_ml: float, tissues: Tensor, anatomy: Tensor, spacing_mm: float, chance: torch.Generator
+    target_ml: float, tissues: Tensor, anatomy: Tensor, spacing_mm: float, rng: torch.Generator
 ) -> Tensor:  # fmt: skip
     """The displacement on the flow's grid under which the patient's label map has `target_ml`."""
     coarse, _ = _coarse_tissues()
     spacing = _FLOW_SPACING_MM
     shape = tuple(coarse.shape[1:])
-    unevenness = torch.exp(0.35 * deformation.smooth_noise(shape, 60.0, spacing, chance, 1)[0])
-    give = 0.03 + 0.05 * float(torch.rand(1, generator=chance))
+    unevenness = torch.exp(0.35 * deformation.smooth_noise(shape, 60.0, spacing, rng, 1)[0])
+    give = 0.03 + 0.05 * float(torch.rand(1, generator=rng))
     voxel_ml = spacing**3 / 1000
 
     near = (anatomy - template().ventricles.reshape(3, 1, 1, 1)).abs()
@@ -229,7 +229,7 @@ def _enlarge(
         return cavity * unevenness, yielding, float(cavity.sum() * voxel_ml)
 
     def measured_ml(displacement: Tensor) -> float:
-        seen = deformation.sample(tissues, _through(centre, displacement))
+        seen = deformation.sample(tissues, _passing(centre, displacement))
         return float((_label(seen) == 4).sum()) * spacing_mm**3 / 1000
 
     start = torch.zeros(3, *shape)
@@ -253,18 +253,18 @@ def _enlarge(
     return reached
 
 
-def _acquire(signal: Tensor, tissues: Tensor, spacing_mm: float, chance: torch.Generator) -> Tensor:
+def _acquire(signal: Tensor, tissues: Tensor, spacing_mm: float, rng: torch.Generator) -> Tensor:
     """A T1-weighted magnitude image of the anatomy in arbitrary units, whole numbers as float32."""
     _, grey, white, fluid, cavity = tissues
-    change = 0.04 * torch.randn(3, generator=chance).clamp(-2, 2)
+    change = 0.04 * torch.randn(3, generator=rng).clamp(-2, 2)
     liquid = fluid + cavity
     signal = signal + change[0] * grey + change[1] * white + (change[2] - 0.1) * liquid
     signal = signal.clamp(min=0) * (1 - tissues[0]).clamp(0, 1)
-    texture = deformation.smooth_noise(tuple(signal.shape), 9.0, spacing_mm, chance, channels=1)[0]
+    texture = deformation.smooth_noise(tuple(signal.shape), 9.0, spacing_mm, rng, channels=1)[0]
     signal = signal * (1 + 0.02 * texture)
-    sharpness = 0.45 * float(torch.rand(1, generator=chance))
+    sharpness = 0.45 * float(torch.rand(1, generator=rng))
     signal = mri.gaussian_blur(signal[None], sharpness)[0]
-    signal = signal * mri.bias_field(tuple(signal.shape), 0.07, spacing_mm, chance)
-    noise = 0.012 + 0.02 * float(torch.rand(1, generator=chance))
-    gain = 1000 * math.exp(0.08 * float(torch.randn(1, generator=chance)))
-    return (gain * mri.rician(signal, noise, chance)).round()
+    signal = signal * mri.bias_field(tuple(signal.shape), 0.07, spacing_mm, rng)
+    noise = 0.012 + 0.02 * float(torch.rand(1, generator=rng))
+    gain = 1000 * math.exp(0.08 * float(torch.randn(1, generator=rng)))
+    return (gain * mri.rician(signal, noise, rng)).round()

@@ -71,16 +71,16 @@ class BreastPhantom:
     attributes: dict[str, float]
 
 
-def draw_anatomy(chance: np.random.Generator) -> BreastAnatomy:
+def draw_anatomy(rng: np.random.Generator) -> BreastAnatomy:
     """Draw an individual; breasts of much and of little glandular tissue are both common."""
-    size = float(np.exp(0.17 * chance.standard_normal()))
+    size = float(np.exp(0.17 * rng.standard_normal()))
     return BreastAnatomy(
         base_mm=(60 * size ** 0.5, 62 * size ** 0.5),
-        reach_mm=float(np.clip(72 * size * (1 + 0.1 * chance.standard_normal()), 42, 104)),
-        sag=float(chance.beta(2, 2)),
-        density=float(np.clip(chance.beta(1.6, 5.0), 0.03, 0.42)),
-        clumping=float(chance.random()),
-        wall_mm=float(chance.uniform(8, 16)), bend=float(chance.uniform(0.0011, 0.0022)),
+        reach_mm=float(np.clip(72 * size * (1 + 0.1 * rng.standard_normal()), 42, 104)),
+        sag=float(rng.beta(2, 2)),
+        density=float(np.clip(rng.beta(1.6, 5.0), 0.03, 0.42)),
+        clumping=float(rng.random()),
+        wall_mm=float(rng.uniform(8, 16)), bend=float(rng.uniform(0.0011, 0.0022)),
     )  # fmt: skip
 
 
@@ -101,16 +101,16 @@ def draw_breast(
     """
     names = ("anatomy", "texture", "vessels", "scanner")
     streams = np.random.SeedSequence(seed).spawn(len(names))
-    chance = {name: np.random.default_rng(s) for name, s in zip(names, streams, strict=True)}
-    anatomy = draw_anatomy(chance["anatomy"])
+    rng = {name: np.random.default_rng(s) for name, s in zip(names, streams, strict=True)}
+    anatomy = draw_anatomy(rng["anatomy"])
     share = anatomy.density if density is None else density
-    scanner = chance["scanner"]
+    scanner = rng["scanner"]
     sequence = (float(scanner.uniform(6, 10)), 4.4, float(scanner.uniform(14, 24)))
     signal = {name: mri.spoiled_echo(*values, *sequence) for name, values in PD_T1_T2.items()}
     x, y, z = (side / n for side, n in zip(FIELD_MM, shape, strict=True))
     painting = Painting(shape, (x, y, z), (0.0, 30.0, 0.0), 0.0)
-    _paint_breast(painting, anatomy, share, signal, chance["texture"])
-    _paint_wall(painting, anatomy, signal, chance["vessels"])
+    _paint_breast(painting, anatomy, share, signal, rng["texture"])
+    _paint_wall(painting, anatomy, signal, rng["vessels"])
     image = _acquire(painting, signal["fat"], scanner)
     label_map = Volume(painting.labels, painting.affine)
     scan = LabelledScan((Volume(image, painting.affine),), label_map)
@@ -125,7 +125,7 @@ def _wall(anatomy: BreastAnatomy, x: Array, z: Array) -> Array:
 
 def _paint_breast(
     painting: Painting, anatomy: BreastAnatomy, density: float, signal: dict[str, float],
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Skin, fat with septa, and glandular tissue that fans out from the nipple."""
     region = painting.box()
@@ -140,8 +140,8 @@ def _paint_breast(
     inside = (1 - (across**2.2 + ahead**2.2) ** (1 / 2.2)) * min(wide, reach)
     flank = 9 + 10 * rise((np.abs(x) - 30) / 60) - off
     body = np.maximum(inside, np.minimum(flank, 30.0))
-    broad, fine = painting.texture(9.0, chance), painting.texture((2.6, 4.5, 2.6), chance)
-    septa = painting.texture(7.0, chance)
+    broad, fine = painting.texture(9.0, rng), painting.texture((2.6, 4.5, 2.6), rng)
+    septa = painting.texture(7.0, rng)
     painting.paint(region, body, signal["skin"])
     painting.paint(region, body - 2.2, signal["fat"] * (1 + 0.03 * fine), LABELS["breast_fat"])
     strands = np.minimum(0.9 - 7 * np.abs(septa), inside - 5)
@@ -167,39 +167,39 @@ def _paint_breast(
 
 def _paint_wall(
     painting: Painting, anatomy: BreastAnatomy, signal: dict[str, float],
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Pectoral muscle, ribs between muscles, lung behind; vessels that run along the muscle."""
     region = painting.box()
     assert region is not None
     x, y, z = region.x, region.y, region.z
     deep = _wall(anatomy, x, z) - y
-    grain = painting.texture((2.0, 2.0, 6.0), chance)
+    noise_texture = painting.texture((2.0, 2.0, 6.0), rng)
     painting.paint(region, deep, signal["fat"], 0)
-    muscle = signal["muscle"] * (1 + 0.05 * grain)
+    muscle = signal["muscle"] * (1 + 0.05 * noise_texture)
     painting.paint(region, deep - 1.5, muscle, LABELS["chest_wall"])
-    pitch, phase = 27.0, float(chance.uniform(0, 27.0))
+    pitch, phase = 27.0, float(rng.uniform(0, 27.0))
     along = (z + 0.35 * x + phase) % pitch - pitch / 2
     rib = 6.0 - np.hypot(0.8 * along, deep - anatomy.wall_mm - 7)
     painting.paint(region, rib, signal["rib"], LABELS["chest_wall"])
     lung = deep - anatomy.wall_mm - 15
     painting.paint(region, lung, signal["lung"], 0)
     for _ in range(4):
-        start = np.array([chance.uniform(-60, 60), 0.0, chance.uniform(-60, 60)])
-        end = start + chance.normal(0, 30, 3)
+        start = np.array([rng.uniform(-60, 60), 0.0, rng.uniform(-60, 60)])
+        end = start + rng.normal(0, 30, 3)
         for point in (start, end):
-            point[1] = float(_wall(anatomy, point[0], point[2])) + chance.uniform(2, 14)
+            point[1] = float(_wall(anatomy, point[0], point[2])) + rng.uniform(2, 14)
         painting.tube([start, end], 1.4, signal["blood"])
 
 
-def _acquire(painting: Painting, bright: float, chance: np.random.Generator) -> Array:
+def _acquire(painting: Painting, bright: float, rng: np.random.Generator) -> Array:
     """A coil brightest near the skin, point spread, Rician noise; whole numbers."""
-    generator = torch.Generator().manual_seed(int(chance.integers(2**31)))
-    seen = ndimage.gaussian_filter(painting.values / bright, float(chance.uniform(0.25, 0.45)))
-    near = np.exp(painting.axes[1][None, :, None] / 1000 * float(chance.uniform(1.0, 5.0)))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    seen = ndimage.gaussian_filter(painting.values / bright, float(rng.uniform(0.25, 0.45)))
+    near = np.exp(painting.axes[1][None, :, None] / 1000 * float(rng.uniform(1.0, 5.0)))
     field = mri.bias_field(painting.shape, 0.12, painting.softness, generator)
-    noise = 0.02 + 0.02 * float(chance.random())
+    noise = 0.02 + 0.02 * float(rng.random())
     sensed = torch.from_numpy((seen * near).astype(np.float32)) * field
-    gain = 900 * float(np.exp(0.15 * chance.standard_normal()))
+    gain = 900 * float(np.exp(0.15 * rng.standard_normal()))
     image: Array = (gain * mri.rician(sensed, noise, generator)).round().numpy()
     return image

@@ -64,28 +64,28 @@ def water_mm(hounsfield: Array, thickness_mm: float, axis: int = 1) -> Array:
     return found
 
 
-def expose(water: Array, pixel_mm: float, scanner: Scanner, chance: np.random.Generator) -> Array:
+def expose(water: Array, pixel_mm: float, scanner: Scanner, rng: np.random.Generator) -> Array:
     """A picture in [0, 1], dense being bright, of what stands in the beam.
 
     Args:
         water: in mm, see `water_mm`, `(X, Z)`.
         pixel_mm: edge of a pixel.
         scanner: whose exposure, blur and processing vary by some tenths from one to the next.
-        chance: of exposure and noise.
+        rng: of exposure and noise.
 
     >>> scene = np.full((16, 16), 80.0); scene[4:12, 4:12] = 120.0
     >>> seen = expose(scene, 5.0, SCANNERS["home"], np.random.default_rng(0))
     >>> bool(seen[8, 8] > 0.8), bool(seen[0, 0] < 0.2)
     (True, True)
     """
-    vary = np.exp(0.15 * chance.standard_normal(4))
+    vary = np.exp(0.15 * rng.standard_normal(4))
     primary = np.exp(-WATER_PER_MM * water)
-    spread = ndimage.gaussian_filter(primary, SCATTER_MM / pixel_mm)
+    std = ndimage.gaussian_filter(primary, SCATTER_MM / pixel_mm)
     share = min(0.6, scanner.scatter * vary[0])
-    arriving = (1 - share) * primary + share * spread
+    arriving = (1 - share) * primary + share * std
     arriving = ndimage.gaussian_filter(arriving, scanner.blur_mm * vary[1] / pixel_mm)
     open_field = scanner.photons_per_mm2 * vary[2] * pixel_mm**2
-    counts = chance.poisson(open_field * arriving)
+    counts = rng.poisson(open_field * arriving)
     dense = -np.log((counts + 1) / open_field)
     lifted = dense - ndimage.gaussian_filter(dense, EDGE_MM / pixel_mm)
     dense = dense + scanner.sharpening * vary[3] * lifted

@@ -117,8 +117,8 @@ class Telltale:
 def telltales(volumes: Sequence[Volume], synthetic: Sequence[bool]) -> list[Telltale]:
     """How well single numbers of images that were made alike tell their origin.
 
-    >>> chance = np.random.default_rng(0)
-    >>> noisy = [Volume(chance.normal(500, 9 + 90 * (n % 2), (9, 9, 9)).astype(np.int16), np.eye(4))
+    >>> rng = np.random.default_rng(0)
+    >>> noisy = [Volume(rng.normal(500, 9 + 90 * (n % 2), (9, 9, 9)).astype(np.int16), np.eye(4))
     ...          for n in range(20)]
     >>> {one.name: one.tells for one in telltales(noisy, [n % 2 == 1 for n in range(20)])}["noise"]
     True
@@ -135,7 +135,7 @@ def telltales(volumes: Sequence[Volume], synthetic: Sequence[bool]) -> list[Tell
     return found
 
 
-def told(found: Sequence[Telltale]) -> str:
+def reported(found: Sequence[Telltale]) -> str:
     """Telltales as CSV."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vesalius.readers.blinding import LEVELS, Telltale, told
+from vesalius.readers.blinding import LEVELS, Telltale, reported
 from vesalius.readers.design import Design, DiagnosisDesign, SaliencyDesign
-from vesalius.readers.items import Drawn, draw_items
+from vesalius.readers.items import Generated, draw_items
 from vesalius.readers.niivue import FILE, niivue_script
 from vesalius.readers.orders import Step, crossover, order_of
 from vesalius.readers.questions import questions_of
 from vesalius.readers.study import STUDY, Study
 from vesalius.readers.writing import write_study
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.writing import make_folder, write_text
 
 
@@ -28,7 +28,7 @@ class Created:
     telltales: tuple[Telltale, ...]
 
 
-def create_study(design: Design, out: str | Path, progress: Progress = silent) -> Created:
+def create_study(design: Design, out: str | Path, progress: Progress = no_progress) -> Created:
     """Draw the cases, make them alike, order them for each reader, and make personal links.
 
     Args:
@@ -37,18 +37,18 @@ def create_study(design: Design, out: str | Path, progress: Progress = silent) -
         progress: told after each case.
 
     Raises:
-        Refused: for a folder that holds something, too few cases, or files that cannot be read.
+        InputError: for a folder that holds something, too few cases, or files that cannot be read.
     """
     folder = make_folder(out)
     if any(folder.iterdir()):
         fault = "holds a study already" if (folder / STUDY).is_file() else "is not empty"
-        raise Refused(folder, fault, "choose a new folder: answers would be mixed up")
+        raise InputError(folder, fault, "choose a new folder: answers would be mixed up")
     script = niivue_script()
-    drawn = draw_items(design, progress)
-    if 2 * design.repeats > len(drawn.items):
-        fault = f"asks for {design.repeats} repeats of {len(drawn.items)} cases"
-        raise Refused("design", fault, "ask for at most one for two cases")
-    flat = all(_flat(picture.content) for item in drawn.items for picture in item.pictures)
+    generated = draw_items(design, progress)
+    if 2 * design.repeats > len(generated.items):
+        fault = f"asks for {design.repeats} repeats of {len(generated.items)} cases"
+        raise InputError("design", fault, "ask for at most one for two cases")
+    flat = all(_flat(picture.content) for item in generated.items for picture in item.pictures)
     outline = {
         "design": design.design, "title": design.title, "language": design.language,
         "windows": design.windows, "span": design.span or (0, LEVELS),
@@ -56,23 +56,23 @@ def create_study(design: Design, out: str | Path, progress: Progress = silent) -
         "washout_days": getattr(design, "washout_days", 0.0),
     }  # fmt: skip
     shutil.copyfile(script, folder / FILE)
-    study = write_study(folder, design, drawn, _orders(design, drawn), outline)
-    if drawn.telltales:
-        write_text(folder / "private" / "blinding.csv", told(drawn.telltales))
-    return Created(study, drawn.telltales)
+    study = write_study(folder, design, generated, _orders(design, generated), outline)
+    if generated.telltales:
+        write_text(folder / "private" / "blinding.csv", reported(generated.telltales))
+    return Created(study, generated.telltales)
 
 
-def _orders(design: Design, drawn: Drawn) -> Sequence[Sequence[Step]]:
-    practice = len(drawn.practice)
+def _orders(design: Design, generated: Generated) -> Sequence[Sequence[Step]]:
+    practice = len(generated.practice)
     if isinstance(design, DiagnosisDesign):
-        truths = [item.truth for item in drawn.items]
+        truths = [item.truth for item in generated.items]
         return [
             crossover(truths, practice, design.repeats, design.seed, reader)
             for reader in range(design.readers)
         ]
     maps = len(design.methods) if isinstance(design, SaliencyDesign) else 0
     return [
-        order_of(len(drawn.items), practice, design.repeats, maps, design.seed, reader)
+        order_of(len(generated.items), practice, design.repeats, maps, design.seed, reader)
         for reader in range(design.readers)
     ]
 

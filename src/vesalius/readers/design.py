@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import read_text, refused_if_damaged
+from vesalius.scans.input_error import InputError
 from vesalius.training.recipe import Settings
 
 LARGEST_DESIGN, DEEPEST_DESIGN = 2**16, 50
@@ -140,30 +140,30 @@ def read_design(path: str | Path) -> Design:
     """Read a design; folders in it are taken from where the file lies.
 
     Raises:
-        Refused: naming the entry that is wrong.
+        InputError: naming the entry that is wrong.
 
     >>> import tempfile; file = Path(tempfile.mkdtemp()) / "design.yaml"
     >>> _ = file.write_text("design: realism\\ntitle: x\\nsources: []\\n")
     >>> read_design(file)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...design.yaml: sources: Tuple should have at least 1 item ...
+    vesalius.scans.input_error.InputError: ...design.yaml: sources: Tuple should have at least 1...
     """
     path = Path(path)
     text = read_text(path, LARGEST_DESIGN, "give the design as a YAML file")
     if deepest(text) > DEEPEST_DESIGN:
-        raise Refused(path, "is nested too deeply", "write it as the guide shows")
+        raise InputError(path, "is nested too deeply", "write it as the guide shows")
     with refused_if_damaged(path, "is not YAML", "correct it"):
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
-            raise Refused(path, "refers to entries by aliases", "write them out")
+            raise InputError(path, "refers to entries by aliases", "write them out")
         content = yaml.safe_load(text)
     if not isinstance(content, dict):
-        raise Refused(path, "holds no design", "begin with design: realism")
+        raise InputError(path, "holds no design", "begin with design: realism")
     try:
         found = ANY_DESIGN.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:]) or "design"
-        raise Refused(path, f"{place}: {first['msg']}", "correct the entry") from error
+        raise InputError(path, f"{place}: {first['msg']}", "correct the entry") from error
     return _from(path.parent, found)
 
 

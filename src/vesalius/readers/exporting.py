@@ -22,10 +22,10 @@ from vesalius.readers.orders import Step
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
+from vesalius.readers.reporting import outline_entries, step_entries
 from vesalius.readers.study import Study
-from vesalius.readers.telling import outline_told, step_told
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import make_folder, write_text
 
 LARGEST_CLOCK_ERROR = timedelta(days=1)
@@ -36,11 +36,11 @@ def export_study(study: Study, out: str | Path) -> list[Path]:
     """Write one folder a reader, with `reader.html` to open; answers are saved from there.
 
     Raises:
-        Refused: for a folder that holds something.
+        InputError: for a folder that holds something.
     """
     folder = make_folder(out)
     if any(folder.iterdir()):
-        raise Refused(folder, "is not empty", "choose a new folder")
+        raise InputError(folder, "is not empty", "choose a new folder")
     tokens = study.tokens()
     return [
         _written(study, reader, tokens[reader], make_folder(folder / f"reader-{reader + 1}"))
@@ -51,13 +51,13 @@ def export_study(study: Study, out: str | Path) -> list[Path]:
 def _written(study: Study, reader: int, token: str, folder: Path) -> Path:
     steps = study.steps(reader)
     nothing = ReaderProgress(steps, (), timedelta())
-    told = [step_told(study, nothing, number, True) for number in range(len(steps))]
+    reported = [step_entries(study, nothing, number, True) for number in range(len(steps))]
     content = {
         "study": study.identity, "reader": reader + 1,
-        "token": token, "outline": outline_told(study, steps),
+        "token": token, "outline": outline_entries(study, steps),
         "washoutDays": study.outline.washout_days,
         "steps": [{key: one[key] for key in ("practice", "session", "aided", "pictures")}
-                  for one in told],
+                  for one in reported],
     }  # fmt: skip
     for address in PAGES:
         data, _ = page(address)
@@ -107,20 +107,20 @@ def collect(study: Study, store: Store, file: str | Path) -> Collected:
     Each keeps that it came from a file, and what speaks against its order and washout.
 
     Raises:
-        Refused: for a file that is damaged, of another study, or holds an answer that cannot be;
+        InputError: for a file that is damaged, of another study, or holds an answer that cannot be;
             nothing of it is stored then.
     """
     path = Path(file)
     found = read_json(path, _File, "give the file that the page has saved")
     reader = study.reader_of(found.token)
     if reader is None:
-        raise Refused(path, "belongs to another study", "name the study that it was made for")
+        raise InputError(path, "belongs to another study", "name the study that it was made for")
     steps = study.steps(reader)
     for one in found.answers:
         fault = fault_in(one.content, study.outline.questions)
         if one.step >= len(steps) or not _dated(one.received) or fault:
-            told = fault or "a case that there is not"
-            raise Refused(path, f"answers {told}", "ask the reader to save the file again")
+            reported = fault or "a case that there is not"
+            raise InputError(path, f"answers {reported}", "ask the reader to save the file again")
     given = [
         Answer(reader, one.step, one.sitting, one.key, one.content, one.seconds, one.received,
                "file")
@@ -135,7 +135,7 @@ def collect(study: Study, store: Store, file: str | Path) -> Collected:
         closed = stored.session is None or steps[answer.step].session < stored.session
         if answer.key in fresh and closed:
             fault = f"answers case {answer.step + 1}, whose session is closed already"
-            raise Refused(path, fault, "ask the reader which answers count")
+            raise InputError(path, fault, "ask the reader which answers count")
     washout = timedelta(days=study.outline.washout_days)
     doubts = doubts_of(steps, given, washout, now(), prior)
     new = [
@@ -169,21 +169,21 @@ def doubts_of(
     found, before = [], None
     for number, answer in enumerate(answers):
         own = ReaderProgress(steps, [*prior, *answers[:number]], washout)
-        told = []
+        reported = []
         if before is not None and answer.received < before:
-            told.append("given before the one that stands before it")
+            reported.append("given before the one that stands before it")
         if answer.received > now + LARGEST_CLOCK_ERROR:
-            told.append("given in the future")
+            reported.append("given in the future")
         reached, opens = own.next_step, own.opens(answer.step)
         if reached is None or steps[answer.step].session < steps[reached].session:
-            told.append("given after its session was closed")
+            reported.append("given after its session was closed")
         elif answer.step > reached:
-            told.append("given before its turn")
+            reported.append("given before its turn")
         elif not own.may_answer(answer.step, answer.sitting, max(answer.received, now)):
-            told.append("changed in another sitting")
+            reported.append("changed in another sitting")
         if opens is not None and answer.received < opens:
-            told.append("given before the washout was over")
-        found.append("; ".join(told))
+            reported.append("given before the washout was over")
+        found.append("; ".join(reported))
         before = answer.received
     return found
 

@@ -19,11 +19,11 @@ from vesalius.readers.design import (
 )
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import read_bytes, refused_if_damaged
 from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.formats.raster import LARGEST_BYTES
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.volume import Volume
 
 Ending = Literal[".nii", ".png"]
@@ -69,7 +69,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Generated:
     """Items in the order of their choice, the last of them for practice.
 
     Attributes:
@@ -85,11 +85,11 @@ class Drawn:
     phantoms: bool = False
 
 
-def draw_items(design: Design, progress: Progress = silent) -> Drawn:
+def draw_items(design: Design, progress: Progress = no_progress) -> Generated:
     """Choose cases by the seed of a design, read them, and make them alike.
 
     Raises:
-        Refused: for a source with too few cases, or a file that cannot be read.
+        InputError: for a source with too few cases, or a file that cannot be read.
     """
     if isinstance(design, RealismDesign):
         return _realism(design, progress)
@@ -98,40 +98,40 @@ def draw_items(design: Design, progress: Progress = silent) -> Drawn:
     return _diagnosis(design, progress)
 
 
-def _realism(design: RealismDesign, progress: Progress) -> Drawn:
-    chance = np.random.default_rng(design.seed)
+def _realism(design: RealismDesign, progress: Progress) -> Generated:
+    rng = np.random.default_rng(design.seed)
     chosen: list[tuple[Case, Source]] = []
     spare: list[tuple[Case, Source]] = []
     phantoms = False
     for number, source in enumerate(design.sources):
         cases, made = _cases(source.cohort, source.split)
         phantoms |= made
-        asked = source.cases
+        requested = source.cases
         share = design.practice // len(design.sources)
         wanted = share + (number < design.practice % len(design.sources))
-        count = len(cases) - wanted if asked is None else asked
+        count = len(cases) - wanted if requested is None else requested
         if count < 1 or count + wanted > len(cases):
             fault = f"holds {len(cases)} cases, {count} and {wanted} for practice are asked for"
-            raise Refused(source.cohort, fault, "ask for fewer")
-        order = [cases[row] for row in chance.permutation(len(cases))]
+            raise InputError(source.cohort, fault, "ask for fewer")
+        order = [cases[row] for row in rng.permutation(len(cases))]
         chosen += [(case, source) for case in order[:count]]
         spare += [(case, source) for case in order[count : count + wanted]]
     both = chosen + spare
-    told = [case for case, _ in both]
-    images = alike(_first_channels(told, progress), design.span)
+    reported = [case for case, _ in both]
+    images = alike(_first_channels(reported, progress), design.span)
     synthetic = [source.origin == "synthetic" for _, source in both]
     items = [
         Item(case.name, str(source.cohort), (Shown(written(image), ".nii", "image"),),
              source.origin, case.subject)
         for image, (case, source) in zip(images, both, strict=True)
     ]  # fmt: skip
-    return Drawn(
+    return Generated(
         tuple(items[: len(chosen)]), tuple(items[len(chosen) :]),
         tuple(telltales(images, synthetic)), phantoms,
     )  # fmt: skip
 
 
-def _saliency(design: SaliencyDesign) -> Drawn:
+def _saliency(design: SaliencyDesign) -> Generated:
     found = {name: _files(folder, (".png",)) for name, folder in design.methods.items()}
     stems = {
         name: {_stem(path): path for path in files} for name, files in found.items()
@@ -140,10 +140,10 @@ def _saliency(design: SaliencyDesign) -> Drawn:
     common = sorted(set.intersection(*(set(one) for one in stems.values())))
     if not common:
         fault = "shares no picture with the other methods"
-        raise Refused(design.methods[first], fault, "explain the same images with each")
+        raise InputError(design.methods[first], fault, "explain the same images with each")
     count = _count(design, len(common), design.methods[first])
-    chance = np.random.default_rng(design.seed)
-    order = [common[row] for row in chance.permutation(len(common))]
+    rng = np.random.default_rng(design.seed)
+    order = [common[row] for row in rng.permutation(len(common))]
     items = [
         Item(stem, ", ".join(str(folder) for folder in design.methods.values()), tuple(
             Shown(_repainted(stems[name][stem]), ".png", "map", name)
@@ -151,16 +151,16 @@ def _saliency(design: SaliencyDesign) -> Drawn:
         ), "")
         for stem in order[: count + design.practice]
     ]  # fmt: skip
-    return Drawn(tuple(items[:count]), tuple(items[count:]))
+    return Generated(tuple(items[:count]), tuple(items[count:]))
 
 
-def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
+def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Generated:
     cases, phantoms = _cases(design.cohort, design.split)
     names = [case.name for case in _cases(design.cohort, "")[0]]
     unknown = [case.name for case in cases if case.attributes.get(design.truth) not in (0, 1)]
     if unknown:
         fault = f"tells no {design.truth} of 0 or 1 of {unknown[0]}"
-        raise Refused(design.cohort / "cases.csv", fault, "add the column, or name another")
+        raise InputError(design.cohort / "cases.csv", fault, "add the column, or name another")
     aids: dict[str, Path] = {}
     files = _files(design.aid, (".png", ".nii", ".nii.gz"))
     owners = [owner_of(path.name, names) for path in files]
@@ -168,22 +168,22 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
         own = [path for path, owner in zip(files, owners, strict=True) if owner == case.name]
         if len(own) != 1:
             fault = f"holds {len(own)} pictures of {case.name}"
-            raise Refused(design.aid, fault, "keep one for each case, named after it")
+            raise InputError(design.aid, fault, "keep one for each case, named after it")
         aids[case.name] = own[0]
     count = _count(design, len(cases), design.cohort)
     order = _balanced(cases, design.truth, np.random.default_rng(design.seed))
     chosen = order[: count + design.practice]
-    ill = sum(case.attributes[design.truth] == 1 for case in chosen[:count])
-    if min(ill, count - ill) < FEWEST_OF_EITHER:
-        fault = f"gives {ill} cases of {design.truth} 1 and {count - ill} of 0"
-        raise Refused(design.cohort, fault, f"take {FEWEST_OF_EITHER} of either or more")
+    positive = sum(case.attributes[design.truth] == 1 for case in chosen[:count])
+    if min(positive, count - positive) < FEWEST_OF_EITHER:
+        fault = f"gives {positive} cases of {design.truth} 1 and {count - positive} of 0"
+        raise InputError(design.cohort, fault, f"take {FEWEST_OF_EITHER} of either or more")
     images = alike(_first_channels(chosen, progress), design.span)
     helping = [aids[case.name] for case in chosen]
     volumes = [read_nifti(path) for path in helping if path.suffix != ".png"]
-    drawn = iter(alike(volumes, design.span))
+    generated = iter(alike(volumes, design.span))
     shown = [
         Shown(_repainted(path), ".png", "aid") if path.suffix == ".png"
-        else Shown(written(next(drawn)), ".nii", "aid")
+        else Shown(written(next(generated)), ".nii", "aid")
         for path in helping
     ]  # fmt: skip
     items = [
@@ -191,14 +191,14 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Drawn:
              "yes" if case.attributes[design.truth] == 1 else "no", case.subject)
         for case, image, aid in zip(chosen, images, shown, strict=True)
     ]  # fmt: skip
-    return Drawn(tuple(items[:count]), tuple(items[count:]), phantoms=phantoms)
+    return Generated(tuple(items[:count]), tuple(items[count:]), phantoms=phantoms)
 
 
 def _balanced(
-    cases: Sequence[Case], truth: str, chance: np.random.Generator
+    cases: Sequence[Case], truth: str, rng: np.random.Generator
 ) -> list[Case]:  # fmt: skip
     """Cases in an order in which yes and no take turns as long as there are both."""
-    mixed = [cases[row] for row in chance.permutation(len(cases))]
+    mixed = [cases[row] for row in rng.permutation(len(cases))]
     sides = [[case for case in mixed if case.attributes[truth] == value] for value in (1, 0)]
     few = min(len(side) for side in sides)
     turns = [case for pair in zip(sides[0][:few], sides[1][:few], strict=True) for case in pair]
@@ -209,7 +209,7 @@ def _count(design: SaliencyDesign | DiagnosisDesign, there: int, folder: Path) -
     count = there - design.practice if design.cases is None else design.cases
     if count < 1 or count + design.practice > there:
         fault = f"holds {there} cases, {count} and {design.practice} for practice are asked for"
-        raise Refused(folder, fault, "ask for fewer")
+        raise InputError(folder, fault, "ask for fewer")
     return count
 
 
@@ -218,17 +218,17 @@ def _cases(folder: Path, split: str) -> tuple[list[Case], bool]:
     cohort = Cohort.open(folder, labelled=False)
     cases = cohort.of_split(split) if split else cohort.cases
     if not cases:
-        raise Refused(folder, f"holds no case of split {split}", "name another split")
+        raise InputError(folder, f"holds no case of split {split}", "name another split")
     return list(cases), cohort.description.origin == "phantom"
 
 
 def _first_channels(cases: Sequence[Case], progress: Progress) -> list[Volume]:
-    told = followed(cases, "reading cases", len(cases), progress)
-    volumes = [read_nifti(case.images[0]) for case in told]
+    reported = track(cases, "reading cases", len(cases), progress)
+    volumes = [read_nifti(case.images[0]) for case in reported]
     flat = [1 in volume.shape for volume in volumes]
     if any(flat) and not all(flat):
         odd = cases[flat.index(not flat[0])].images[0]
-        raise Refused(odd, "is flat where others are volumes, or the other way round",
+        raise InputError(odd, "is flat where others are volumes, or the other way round",
                       "make a study of each")  # fmt: skip
     return volumes
 
@@ -239,8 +239,8 @@ def owner_of(file: str, names: Sequence[str]) -> str:
     >>> owner_of("knee_10_8y.png", ["knee_1", "knee_10"]), owner_of("knee_11.png", ["knee_1"])
     ('knee_10', '')
     """
-    begun = [name for name in names if file.startswith(name) and file[len(name)] in "._-"]
-    return max(begun, key=len, default="")
+    started = [name for name in names if file.startswith(name) and file[len(name)] in "._-"]
+    return max(started, key=len, default="")
 
 
 def _repainted(path: Path) -> bytes:
@@ -250,7 +250,7 @@ def _repainted(path: Path) -> bytes:
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     if not folder.is_dir():
-        raise Refused(folder, "is not a folder", "point at a folder of pictures")
+        raise InputError(folder, "is not a folder", "point at a folder of pictures")
     return sorted(path for path in folder.iterdir() if path.name.endswith(endings))
 
 

@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import make_folder, refused_if_unwritable
 
 PACKAGE, VERSION = "@niivue/niivue", "0.69.0"
@@ -32,8 +32,8 @@ def niivue_script() -> Path:
     """The script in the user's cache; fetched if it is not there.
 
     Raises:
-        Refused: without npm, without a network at the first time, or for another package than the
-            one that was checked.
+        InputError: without npm, without a network at the first time, or for another package than
+            the one that was checked.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vesalius"
     kept = cache / f"niivue-{VERSION}.js"
@@ -51,7 +51,7 @@ def _fetched(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         fault = "is not installed, and the viewer of the pages comes through it"
-        raise Refused("npm", fault, "install Node.js; npm is needed once, with a network")
+        raise InputError("npm", fault, "install Node.js; npm is needed once, with a network")
     ran = subprocess.run(
         [npm, "pack", "--silent", f"{PACKAGE}@{VERSION}"], cwd=folder, capture_output=True,
         text=True, check=False,
@@ -59,13 +59,13 @@ def _fetched(folder: Path) -> Path:
     packages = list(folder.glob("*.tgz"))
     if ran.returncode or len(packages) != 1:
         reason = (ran.stderr.strip().splitlines() or ["no package"])[-1]
-        raise Refused(
+        raise InputError(
             "npm", f"could not fetch {PACKAGE} ({reason})", "check the network, try again"
         )
     found = base64.b64encode(hashlib.sha512(packages[0].read_bytes()).digest()).decode()
     if found != INTEGRITY:
         fault = f"gave another {PACKAGE} {VERSION} than the one that was checked"
-        raise Refused("npm", fault, "check which registry npm is set to")
+        raise InputError("npm", fault, "check which registry npm is set to")
     with tarfile.open(packages[0]) as package:
         stream = package.extractfile(MEMBER)
         assert stream is not None

@@ -43,11 +43,11 @@ def order_of(
     >>> sorted(step.item for step in steps if step.kind == "main")
     [0, 1, 2, 3, 4, 5]
     """
-    chance = np.random.default_rng([seed, reader])
-    shuffled = [int(item) for item in chance.permutation(items)]
+    rng = np.random.default_rng([seed, reader])
+    shuffled = [int(item) for item in rng.permutation(items)]
     found = [Step(item=items + number, kind="practice") for number in range(practice)]
-    main = _with_repeats(shuffled, min(repeats, items), chance)
-    return [_arranged(step, maps, chance) for step in (*found, *main)]
+    main = _with_repeats(shuffled, min(repeats, items), rng)
+    return [_arranged(step, maps, rng) for step in (*found, *main)]
 
 
 def crossover(
@@ -62,46 +62,46 @@ def crossover(
     half = _halves(truths, seed)
     found: list[Step] = []
     for session in (1, 2):
-        chance = np.random.default_rng([seed, reader, session])
+        rng = np.random.default_rng([seed, reader, session])
 
         def aided(item: int, session: int = session) -> bool:
             return (half[item] + reader + session) % 2 == 0
 
-        shuffled = [int(item) for item in chance.permutation(len(truths))]
+        shuffled = [int(item) for item in rng.permutation(len(truths))]
         own = repeats // 2 + (repeats % 2 if session == 1 else 0)
-        main = _with_repeats(shuffled, min(own, len(truths)), chance)
-        told = [
+        main = _with_repeats(shuffled, min(own, len(truths)), rng)
+        reported = [
             Step(item=len(truths) + number, kind="practice", aided=number % 2 == 1)
             for number in range(practice)
         ] + [step.model_copy(update={"aided": aided(step.item)}) for step in main]
-        found += [step.model_copy(update={"session": session}) for step in told]
+        found += [step.model_copy(update={"session": session}) for step in reported]
     return found
 
 
 def _halves(truths: Sequence[str], seed: int) -> Mapping[int, int]:
-    chance = np.random.default_rng([seed, 10_007])
+    rng = np.random.default_rng([seed, 10_007])
     half: dict[int, int] = {}
     turn = 0
     for truth in sorted(set(truths)):
         rows = [row for row, one in enumerate(truths) if one == truth]
-        for row in chance.permutation(rows):
+        for row in rng.permutation(rows):
             half[int(row)] = turn % 2
             turn += 1
     return half
 
 
-def _with_repeats(items: Sequence[int], repeats: int, chance: np.random.Generator) -> list[Step]:
+def _with_repeats(items: Sequence[int], repeats: int, rng: np.random.Generator) -> list[Step]:
     """Repeats of items of the first half stand among those of the second."""
     middle = max(1, len(items) // 2)
-    again = [items[int(row)] for row in chance.permutation(middle)[:repeats]]
+    again = [items[int(row)] for row in rng.permutation(middle)[:repeats]]
     later = [Step(item=item, kind="main") for item in items[middle:]]
     for item in again:
-        later.insert(int(chance.integers(0, len(later) + 1)), Step(item=item, kind="repeat"))
+        later.insert(int(rng.integers(0, len(later) + 1)), Step(item=item, kind="repeat"))
     return [Step(item=item, kind="main") for item in items[:middle]] + later
 
 
-def _arranged(step: Step, maps: int, chance: np.random.Generator) -> Step:
+def _arranged(step: Step, maps: int, rng: np.random.Generator) -> Step:
     if not maps:
         return step
-    order = tuple(int(place) for place in chance.permutation(maps))
+    order = tuple(int(place) for place in rng.permutation(maps))
     return step.model_copy(update={"arrangement": order})

@@ -80,24 +80,24 @@ def questions_of(design: Design, flat: bool = False) -> tuple[Question, ...]:
 _CONTENT: TypeAdapter[Content] = TypeAdapter(Content)
 
 
-def fault_in(content: object, asked: tuple[Question, ...]) -> str:
+def fault_in(content: object, requested: tuple[Question, ...]) -> str:
     """What is wrong with the answers to a case, in words; empty if nothing is.
 
-    >>> asked = (Question(name="decision", kind="choice", options=("yes", "no")),)
-    >>> fault_in({"decision": "yes", "comment": "<b>clear</b>"}, asked)
+    >>> requested = (Question(name="decision", kind="choice", options=("yes", "no")),)
+    >>> fault_in({"decision": "yes", "comment": "<b>clear</b>"}, requested)
     ''
-    >>> fault_in({"decision": "perhaps"}, asked), fault_in({}, asked)
+    >>> fault_in({"decision": "perhaps"}, requested), fault_in({}, requested)
     ('decision: no such answer', 'decision: no answer')
     """
     try:
         given: Mapping[str, Any] = _CONTENT.validate_python(content, strict=True)
     except ValidationError:
         return "answers: not a table of names and answers"
-    known = {question.name for question in asked} | {COMMENT}
+    known = {question.name for question in requested} | {COMMENT}
     for name in given:
         if name not in known:
             return "answers: a name that was not asked for"
-    for question in asked:
+    for question in requested:
         if question.name not in given:
             return f"{question.name}: no answer"
         if not question.accepts(given[question.name]):

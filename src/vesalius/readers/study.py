@@ -17,10 +17,10 @@ from pydantic import Field, TypeAdapter
 from vesalius.readers.design import ANY_DESIGN, Design, Kind, Language, Window
 from vesalius.readers.orders import Step
 from vesalius.readers.questions import Question
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import read_bytes
 from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.formats.table import read_table
+from vesalius.scans.input_error import InputError
 from vesalius.training.recipe import Settings
 
 STUDY, STIMULI, PRIVATE = "study.json", "stimuli", "private"
@@ -102,12 +102,12 @@ class Study:
         """Open a study.
 
         Raises:
-            Refused: for a folder that holds none, or a damaged one.
+            InputError: for a folder that holds none, or a damaged one.
         """
         path = Path(folder) / STUDY
         if not path.exists():
             fault = "holds no study"
-            raise Refused(folder, fault, "make one with vesalius readers create")
+            raise InputError(folder, fault, "make one with vesalius readers create")
         return cls(Path(folder), read_json(path, Outline, AGAIN, FORMAT))
 
     @property
@@ -136,7 +136,7 @@ class Study:
             known = 0 <= step.item < len(self.outline.items)
             maps = range(len(self.outline.items[step.item])) if known else range(0)
             if not known or not set(step.arrangement) <= set(maps):
-                raise Refused(path, f"shows item {step.item}, which the study has not", AGAIN)
+                raise InputError(path, f"shows item {step.item}, which the study has not", AGAIN)
         return steps
 
     def key(self) -> list[ItemKey]:
@@ -145,7 +145,7 @@ class Study:
         found = read_json(path, TypeAdapter(list[ItemKey]), AGAIN)
         if len(found) != len(self.outline.items):
             fault = f"tells {len(found)} items, the study has {len(self.outline.items)}"
-            raise Refused(path, fault, AGAIN)
+            raise InputError(path, fault, AGAIN)
         return found
 
     def design(self) -> Design:
@@ -157,7 +157,7 @@ class Study:
         path = self.folder / PRIVATE / LINKS
         found = [row["token"] for row in read_table(path, ["reader", "token"], AGAIN)]
         if [hashed(token) for token in found] != list(self.outline.readers):
-            raise Refused(path, "holds other links than the study", AGAIN)
+            raise InputError(path, "holds other links than the study", AGAIN)
         return found
 
     def shown(self, step: Step) -> list[Stimulus]:

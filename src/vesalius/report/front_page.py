@@ -65,7 +65,7 @@ def ventricles_table(results: dict[str, Any]) -> str:
         for name, key in (("slope", "slope"), ("R²", "r2"), ("acceptance", "acceptance"))
     )
     copies = figures["memorisation/copies"]
-    distance, floor = figures["fidelity/frd"], figures["fidelity/frd_real_to_real"]
+    distance, real_vs_real = figures["fidelity/frd"], figures["fidelity/frd_real_to_real"]
     errors = {arm: figures[f"utility/{arm}/volume_mae_ml"] for arm in arms}
     rival = min(set(arms) - {"synthetic", "augmented"}, key=lambda arm: errors[arm]["value"])
     gaps = ", ".join(
@@ -85,8 +85,9 @@ def ventricles_table(results: dict[str, Any]) -> str:
             f"Requested against measured volume, {figures['control/slope']['n']} cases: {control}. "
             f"The audit calls {copies['value']:.0f} of {copies['n']} synthetic cases copies of "
             f"training cases; they were not withheld. Fréchet radiomics distance {shown(distance)} "
-            f"(n = {distance['n']}), real to real {shown(floor)}. In brackets 95 % bootstrap "
-            f"intervals over cases; one training each, seed {results['seed']}: the spread between "
+            f"(n = {distance['n']}), real to real {shown(real_vs_real)}. In brackets 95 % "
+            f"bootstrap intervals over cases; one training each, seed {results['seed']}: the "
+            "spread between "
             f"trainings of one arm, which is larger than most differences here, is not in them, so "
             f"no order of the arms is established. The demo "
             f"took {seconds / 60:.0f} minutes on {results['machine']['cores']} cores.",

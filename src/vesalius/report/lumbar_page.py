@@ -88,7 +88,7 @@ def _rows(
     if healthy is None or truth is None or made is None:
         return [], [], [], {}
     marks, _ = read_landmarks(truth.folder, {case.name: case for case in truth.cases})
-    drawn = {case.name: case for case in made.cases}
+    generated = {case.name: case for case in made.cases}
     rows, sheets, around = [], [], []
     for index in range(min(count, len(truth.cases))):
         mark = marks[truth.cases[index].name][0]
@@ -96,7 +96,7 @@ def _rows(
         row: Row = [("before", before)]
         row.append((f"truth, {mark.level}", truth.read(truth.cases[index])))
         for method in methods:
-            case = drawn.get(f"{pathology}_{index:03d}_{method}")
+            case = generated.get(f"{pathology}_{index:03d}_{method}")
             if case is not None:
                 row.append((method.replace("_", " "), made.read(case)))
         voxel = voxel_of(before, mark.point_mm)
@@ -116,11 +116,11 @@ def _pictures(folder: Path) -> dict[str, Any]:
         panels = {}
         for pathology in PATHOLOGIES:
             own = [row for row in rows if row["pathology"] == pathology]
-            asked, measured, taken = (
+            requested, measured, taken = (
                 np.array([float(row[name]) for row in own])
                 for name in ("requested_mm", "measured_mm", "accepted")
             )
-            panels[pathology] = (asked, measured, taken)
+            panels[pathology] = (requested, measured, taken)
         found["control"] = pictures.requested_panels(panels, "mm")
     return found
 
@@ -190,18 +190,18 @@ def shortcomings(figures: dict[str, Any]) -> list[str]:
     said = []
     for pathology in PATHOLOGIES:
         unedited = figures.get(f"fidelity/{pathology}/unedited/fid")
-        drawn = [
+        generated = [
             figures[key]["value"]
             for name in METHODS[:7]
             if (key := f"fidelity/{pathology}/{name}/fid") in figures
         ]
-        nearer = [value for value in drawn if unedited and value < unedited["value"]]
-        if unedited and drawn and len(nearer) < len(drawn) / 2:
+        nearer = [value for value in generated if unedited and value < unedited["value"]]
+        if unedited and generated and len(nearer) < len(generated) / 2:
             said.append(
                 f"{pathology.capitalize()}: by Fréchet distance the unedited scans lie nearer to "
-                f"real findings than {len(drawn) - len(nearer)} of {len(drawn)} methods bring "
-                "them. What is drawn looks softer than real tissue, which may count for more than "
-                "the finding."
+                f"real findings than {len(generated) - len(nearer)} of {len(generated)} methods "
+                "bring them. What is generated looks softer than real tissue, which may count for "
+                "more than the finding."
             )
     alone = figures.get("utility/real/auc")
     if alone and alone["value"] > 0.995:

@@ -153,7 +153,7 @@ def strip_picture(folder: Path) -> str:
     spaces = np.stack([visits.attributes[name] for name in names], axis=1)
     for column, (before, after) in enumerate(pairs):
         each = [
-            visits.images[before, 0], found.drawn_now[column, 0],
+            visits.images[before, 0], found.generated_now[column, 0],
             *found.usual.pictures[column, :, 0], found.fast.pictures[column, -1, 0],
             visits.images[after, 0],
         ]  # fmt: skip
@@ -165,11 +165,11 @@ def strip_picture(folder: Path) -> str:
                     0.02, 0.97, rows[place], color="white", fontsize=8, va="top",
                     transform=axes[place, 0].transAxes,
                 )  # fmt: skip
-        told = {
+        reported = {
             0: spaces[before], 3: found.usual.readings[column, -1],
             4: found.fast.readings[column, -1], len(rows) - 1: spaces[after],
         }  # fmt: skip
-        for place, both in told.items():
+        for place, both in reported.items():
             line = ", ".join(f"{name} {space:.1f}" for name, space in zip(SIDES, both, strict=True))
             axes[place, column].set_title(f"{line} mm", color="white", fontsize=7, pad=2)
     canvas.subplots_adjust(0.002, 0.002, 0.998, 0.98, wspace=0.03, hspace=0.12)
@@ -179,7 +179,7 @@ def strip_picture(folder: Path) -> str:
 def _fast(visits: Visits) -> list[tuple[int, int]]:
     """First and last rows of those whose grade rose by more than one, in order of their names."""
     grades = visits.attributes["kl_grade"]
-    ends = [(int(rows[0]), int(rows[-1])) for rows in visits.courses().values()]
+    ends = [(int(rows[0]), int(rows[-1])) for rows in visits.trajectories().values()]
     return [(a, b) for a, b in ends if grades[b] - grades[a] > 1]
 
 

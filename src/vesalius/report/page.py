@@ -133,11 +133,11 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
             f"Synthetic pairs are {'more' if less else 'less'} alike ({made['value']:.3f} MS-SSIM) "
             f"than real pairs ({real['value']:.3f})."
         )
-    between, floor = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_to_real")
-    if between and floor:
+    between, real_vs_real = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_to_real")
+    if between and real_vs_real:
         said.append(
             f"Fréchet radiomics distance to real scans is {between['value']:.3g}, between two "
-            f"halves of the real scans {floor['value']:.3g} (n = {between['n']} each)."
+            f"halves of the real scans {real_vs_real['value']:.3g} (n = {between['n']} each)."
         )
     return said
 
@@ -163,11 +163,11 @@ def _pictures(
     for name in ("control", "control_once"):
         rows = table_if_there(sources.folder / f"{name}.csv")
         if rows:
-            asked, measured = (
+            requested, measured = (
                 np.array([float(row[key]) for row in rows]) for key in ("requested", "measured")
             )
             accepted = np.array([row["accepted"] == "1" for row in rows])
-            found[name] = pictures.requested_against_measured(asked, measured, accepted, "mL")
+            found[name] = pictures.requested_against_measured(requested, measured, accepted, "mL")
     if (sources.proof / "scores.csv").is_file():
         with (sources.proof / "scores.csv").open(newline="") as stream:
             scored = list(csv.reader(stream))[1:]

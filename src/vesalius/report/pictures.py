@@ -152,16 +152,16 @@ def histograms(before: np.ndarray, added: np.ndarray, name: str, unit: str) -> s
 
 
 def requested_against_measured(
-    asked: np.ndarray, measured: np.ndarray, accepted: np.ndarray, unit: str
+    requested: np.ndarray, measured: np.ndarray, accepted: np.ndarray, unit: str
 ) -> str:
     """Every draw: those that were kept, and those that were drawn again."""
     canvas, ax = plot(4.2, 4.0)
-    top = float(max(asked.max(), measured.max())) * 1.05
+    top = float(max(requested.max(), measured.max())) * 1.05
     ax.fill_between([0, top], [0, 0.9 * top], [0, 1.1 * top], color="#e8eef4", label="± 10 %")
     ax.plot([0, top], [0, top], color="#8a97a5", linewidth=0.8)
-    ax.plot(asked[~accepted], measured[~accepted], "x", color="#b0b8c1", markersize=4,
+    ax.plot(requested[~accepted], measured[~accepted], "x", color="#b0b8c1", markersize=4,
             label=f"drawn again ({int((~accepted).sum())})")  # fmt: skip
-    ax.plot(asked[accepted], measured[accepted], "o", color=SYNTHETIC, markersize=3.5,
+    ax.plot(requested[accepted], measured[accepted], "o", color=SYNTHETIC, markersize=3.5,
             label=f"kept ({int(accepted.sum())})")  # fmt: skip
     ax.set(xlabel=f"requested ({unit})", ylabel=f"measured ({unit})", xlim=(0, top), ylim=(0, top))
     ax.legend(frameon=False, fontsize=8)
@@ -174,13 +174,13 @@ def requested_panels(
     """Requested against measured, a panel for each name, draws that missed as crosses."""
     canvas = Canvas(figsize=(3.9 * len(panels), 3.5), facecolor="white")
     axes = canvas.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (name, (asked, measured, taken)) in zip(axes, panels.items(), strict=True):
+    for ax, (name, (requested, measured, taken)) in zip(axes, panels.items(), strict=True):
         kept = taken > 0
-        top = float(max(asked.max(), measured.max())) * 1.05
+        top = float(max(requested.max(), measured.max())) * 1.05
         ax.plot([0, top], [0, top], color="#8a97a5", linewidth=0.8)
-        ax.plot(asked[~kept], measured[~kept], "x", color="#b0b8c1", markersize=4,
+        ax.plot(requested[~kept], measured[~kept], "x", color="#b0b8c1", markersize=4,
                 label=f"drawn again ({int((~kept).sum())})")  # fmt: skip
-        ax.plot(asked[kept], measured[kept], "o", color=SYNTHETIC, markersize=3.5,
+        ax.plot(requested[kept], measured[kept], "o", color=SYNTHETIC, markersize=3.5,
                 label=f"kept ({int(kept.sum())})")  # fmt: skip
         ax.set(title=name, xlabel=f"requested ({unit})", ylabel=f"measured ({unit})")
         ax.legend(frameon=False, fontsize=8)

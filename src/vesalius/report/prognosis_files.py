@@ -83,9 +83,9 @@ def write_prognosis(
         attributes: names of what was read.
     """
     out = make_folder(folder)
-    now = futures.drawn_now[patient.row, 0]
+    now = futures.generated_now[patient.row, 0]
     then, fast = (one.pictures[patient.row, :, 0] for one in (futures.usual, futures.fast))
-    written = [_saved(out / f"{patient.name}_now.png", patient, patient.image, drawn=False)]
+    written = [_saved(out / f"{patient.name}_now.png", patient, patient.image, generated=False)]
     for years, picture, faster in zip(futures.years, then, fast, strict=True):
         stem = f"{patient.name}_{years:g}y"
         written.append(_saved(out / f"{stem}.png", patient, picture))
@@ -100,9 +100,9 @@ def write_prognosis(
         for index, years in enumerate(futures.years):
             each = zip(futures.usual.readings[patient.row, index], futures.low[patient.row, index],
                        futures.high[patient.row, index], strict=True)  # fmt: skip
-            told = [f"{value:.3f}" for one in each for value in one]
+            reported = [f"{value:.3f}" for one in each for value in one]
             rest = f"{patient.grades[1 + index]:.2f}", f"{patient.risk[index]:.4f}"
-            rows.writerow([f"{years:g}", *told, *rest])
+            rows.writerow([f"{years:g}", *reported, *rest])
     return [*written, path]
 
 
@@ -127,12 +127,12 @@ def _pixels(patient: Patient, picture: np.ndarray) -> np.ndarray:
     return levels.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def _saved(path: Path, patient: Patient, picture: np.ndarray, drawn: bool = True) -> Path:
-    told = PngImagePlugin.PngInfo()
-    if drawn:
-        told.add_text("Comment", NOTE)
+def _saved(path: Path, patient: Patient, picture: np.ndarray, generated: bool = True) -> Path:
+    reported = PngImagePlugin.PngInfo()
+    if generated:
+        reported.add_text("Comment", NOTE)
     with refused_if_unwritable(path):
-        Image.fromarray(_pixels(patient, picture)).save(path, pnginfo=told)
+        Image.fromarray(_pixels(patient, picture)).save(path, pnginfo=reported)
     return path
 
 

@@ -28,10 +28,10 @@ def shown(figure: dict[str, Any] | None) -> str:
     """
     if figure is None:
         return "–"
-    spread = "" if figure.get("sd") is None else f" ± {figure['sd']:.2g}"
+    std = "" if figure.get("sd") is None else f" ± {figure['sd']:.2g}"
     interval = figure.get("ci95")
     bounds = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
-    return f"{figure['value']:.3g}{spread}{bounds}"
+    return f"{figure['value']:.3g}{std}{bounds}"
 
 
 def figures_table(figures: Mapping[str, Figure]) -> str:
@@ -49,13 +49,13 @@ def figures_table(figures: Mapping[str, Figure]) -> str:
     return f"<table>{head}{rows}</table>"
 
 
-def figures_of(figures: dict[str, Any], strand: str) -> dict[str, Any]:
+def figures_of(figures: dict[str, Any], arm: str) -> dict[str, Any]:
     """The figures of one organ or kind of data without its name in front.
 
     >>> figures_of({"breast/reconstruction/psnr": 1, "chest/reconstruction/psnr": 2}, "chest")
     {'reconstruction/psnr': 2}
     """
-    start = f"{strand}/"
+    start = f"{arm}/"
     return {key[len(start) :]: f for key, f in figures.items() if key.startswith(start)}
 
 

@@ -56,8 +56,8 @@ def write_robustness_report(folder: Path) -> Path:
         own = figures_of(figures, data)
         kinds.append({
             "name": data, "figures": own, "notes": notes.get(data, {}),
-            "table": [(told, [own.get(f"{arm}/{key}") for arm in ARMS])
-                      for key, told in ROWS.items() if f"dual/{key}" in own],
+            "table": [(reported, [own.get(f"{arm}/{key}") for arm in ARMS])
+                      for key, reported in ROWS.items() if f"dual/{key}" in own],
             "curve": _curve(path.parent), "maps": maps_picture(path.parent, notes.get(data, {})),
             "labels": _labels(own), "others": _others(own),
         })  # fmt: skip
@@ -79,7 +79,7 @@ def write_robustness_report(folder: Path) -> Path:
 def conclusions(data: str, figures: dict[str, Any]) -> list[str]:
     """What the intervals allow to be said of one kind of data, in sentences."""
     said = []
-    for key, told in (("auc", "on the same scanner"), ("external_auc", "on the other scanner")):
+    for key, reported in (("auc", "on the same scanner"), ("external_auc", "on the other scanner")):
         gap = figures.get(f"dual_minus_standard/{key}")
         if gap and gap["ci95"]:
             low, high = gap["ci95"]
@@ -90,7 +90,7 @@ def conclusions(data: str, figures: dict[str, Any]) -> list[str]:
                 else "does not measurably differ from"
             )  # fmt: skip
             said.append(
-                f"{data}: dual training {verdict} standard training {told}: {shown(gap)} AUC "
+                f"{data}: dual training {verdict} standard training {reported}: {shown(gap)} AUC "
                 f"(n = {gap['n']})."
             )
     for key in ("pointing_game", "saliency_in_mask"):
@@ -103,14 +103,14 @@ def conclusions(data: str, figures: dict[str, Any]) -> list[str]:
                 f"n = {gap['n']})."
             )
     said += [f"{data}: {line}" for line in unbeaten(figures)]
-    published, honest = (
+    published, clean_path = (
         figures.get(f"dual/robust_auc_{routing}") for routing in ("published", "honest")
     )
-    if published and honest:
+    if published and clean_path:
         said.append(
             f"{data}: under attack dual training keeps an AUC of {shown(published)} as published, "
-            f"when attacked images are known as such, and {shown(honest)} in a deployment that "
-            f"cannot know (n = {honest['n']})."
+            f"when attacked images are known as such, and {shown(clean_path)} in a deployment that "
+            f"cannot know (n = {clean_path['n']})."
         )
     return said
 
@@ -139,10 +139,10 @@ def robustness_table(results: dict[str, Any]) -> str:
     for data in kinds:
         own = figures_of(results["figures"], data)
         lines += [f"| {data} | {' | '.join(ARMS)} |", "|---|" + "---|" * len(ARMS)]
-        for key, told in ROWS.items():
+        for key, reported in ROWS.items():
             if f"dual/{key}" in own:
                 cells = " | ".join(shown(own.get(f"{arm}/{key}")) for arm in ARMS)
-                lines.append(f"| {told} | {cells} |")
+                lines.append(f"| {reported} | {cells} |")
         lines += ["", *(f"{line}\n" for line in conclusions(data, own))]
     seeds = results["notes"][kinds[0]]["seeds"]
     times = {data: figures_of(results["figures"], f"{data}/seconds") for data in kinds}

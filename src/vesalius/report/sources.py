@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import OBJECT, read_json
 from vesalius.scans.formats.table import read_table
+from vesalius.scans.input_error import InputError
 
 
 def cohort_if_there(folder: Path, labelled: bool = True) -> Cohort | None:
@@ -17,7 +17,7 @@ def cohort_if_there(folder: Path, labelled: bool = True) -> Cohort | None:
         return None
     try:
         return Cohort.open(folder, labelled)
-    except Refused:
+    except InputError:
         return None
 
 

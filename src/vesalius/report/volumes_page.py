@@ -66,11 +66,11 @@ def volumes_picture(folder: Path, organs: Sequence[str] | None = None) -> str:
     rows = []
     for organ in chosen:
         sets = []
-        for name, told in (("unseen", "phantom"), ("drawn", "synthetic")):
+        for name, reported in (("unseen", "phantom"), ("drawn", "synthetic")):
             cohort = cohort_if_there(folder / organ / name, labelled=False)
             if cohort:
                 scans = [cohort.read_images(case) for case in cohort.cases[:EACH]]
-                sets.append((f"{organ}, {told}", scans))
+                sets.append((f"{organ}, {reported}", scans))
         if sets:
             rows.append(sets)
     return three_planes(rows) if rows else ""
@@ -132,16 +132,16 @@ def _primary(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """Every paired difference at the primary fraction."""
     start = "pretraining/primary/"
     return [
-        {"name": told_gain(key.removeprefix(start)), "figure": figure}
+        {"name": stated_gain(key.removeprefix(start)), "figure": figure}
         for key, figure in figures.items()
         if key.startswith(start)
     ]
 
 
-def told_gain(name: str) -> str:
+def stated_gain(name: str) -> str:
     """The name of a paired difference in words.
 
-    >>> told_gain("dice_gain"), told_gain("real_gain"), told_gain("synthetic_minus_noise")
+    >>> stated_gain("dice_gain"), stated_gain("real_gain"), stated_gain("synthetic_minus_noise")
     ('synthetic minus scratch', 'real minus scratch', 'synthetic minus noise')
     """
     if name == "dice_gain":
@@ -193,14 +193,14 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
             if figure and figure["ci95"]:
                 low, high = figure["ci95"]
                 against = "more" if low > 0 else "less" if high < 0 else "not measurably more"
-                told = {
+                reported = {
                     "scrambled": "the same volumes with their octants exchanged",
                     "noise": "noise of the same histogram",
                     "longer": "training longer from scratch on as many voxels",
                     "real": "pre-training on as many real volumes",
                 }[arm]
-                said.append(f"{name}: it brings {against} than {told} ({shown(figure)}).")
-        carriers = [told for arm, told in CONTROLLED.items() if _carries(figures, arm)]
+                said.append(f"{name}: it brings {against} than {reported} ({shown(figure)}).")
+        carriers = [reported for arm, reported in CONTROLLED.items() if _carries(figures, arm)]
         if carriers:
             said.append(
                 f"{name}: pre-training on {' or '.join(carriers)} brings as much, so anatomy is "
@@ -224,11 +224,11 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
             f"{notes['fine_tuning_steps']} steps are short of where training would end; part of "
             "what pre-training brings is a surer start."
         )
-    fid, floor = figures.get("fidelity/fid"), figures.get("fidelity/fid_floor")
-    if fid and floor:
+    fid, real_vs_real = figures.get("fidelity/fid"), figures.get("fidelity/fid_floor")
+    if fid and real_vs_real:
         said.append(
             f"{name}: Fréchet distance of drawn volumes {shown(fid)}, of real ones among "
-            f"themselves {shown(floor)} (n = {fid['n']} each)."
+            f"themselves {shown(real_vs_real)} (n = {fid['n']} each)."
         )
     alike = [figures.get(f"diversity/ms_ssim/{which}") for which in ("synthetic", "real")]
     if all(alike):
@@ -291,10 +291,10 @@ def volumes_table(results: dict[str, Any]) -> str:
         ("gain of longer training from scratch, Dice", "pretraining/primary/longer_gain"),
     )
     lines = [f"| | {' | '.join(organs)} |", "|---|" + "---|" * len(organs)]
-    for told, key in rows:
+    for reported, key in rows:
         if any(key in own for own in every.values()):
             cells = " | ".join(_cell(own.get(key)) for own in every.values())
-            lines.append(f"| {told} | {cells} |")
+            lines.append(f"| {reported} | {cells} |")
     for organ, own in every.items():
         dice = "; ".join(
             f"{100 * float(row['fraction']):g} %: scratch {shown(row['scratch'])}, synthetic "

@@ -60,7 +60,7 @@ class GeneratedCase:
                 `case.json` with the provenance, and of several channels `case_0000.nii.gz` on.
 
         Raises:
-            Refused: if the folder cannot be written to.
+            InputError: if the folder cannot be written to.
         """
         path = Path(path)
         ending = ".nii" if path.name.endswith(".nii") else ".nii.gz"

@@ -17,11 +17,11 @@ from vesalius.sampling.rejection import CaseRequest, Draw, Sampler, missed, samp
 from vesalius.scans.attributes import unit_of
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import append_landmarks, sort_landmarks
 from vesalius.scans.output import Made
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.training.device import fabric_for
 
 
@@ -31,7 +31,7 @@ class GeneratedCohort:
 
     cohort: Cohort
     draws: tuple[Draw, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[InputProblem, ...]
 
     @property
     def acceptance(self) -> float:
@@ -96,7 +96,7 @@ def sample_cohort(
     tries: int = 10,
     gate: CopySearch | None = None,
     made: Mapping[str, Any] | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     inputs: Sequence[Path] = (),
 ) -> GeneratedCohort:
     """Generate a case for each request and write them as a cohort.
@@ -115,13 +115,13 @@ def sample_cohort(
         inputs: beside the run, folders that must not be touched.
 
     Raises:
-        Refused: before any work, for a folder of other content or of other requests; and if no
+        InputError: before any work, for a folder of other content or of other requests; and if no
             request was met.
     """
     if not requests:
-        raise Refused("requests", "there are none", "ask for at least one case")
+        raise InputError("requests", "there are none", "ask for at least one case")
     if tries < 1:
-        raise Refused("tries", f"{tries} are none", "allow at least 1")
+        raise InputError("tries", f"{tries} are none", "allow at least 1")
     settings: Made = {
         "run": sampler.run.name, **(made or {}), **sampler.settings, "tries": tries,
         "copy_gate": gate is not None,
@@ -135,14 +135,14 @@ def sample_cohort(
         writer.require_same_case(request.name, **request.identity)
     mine = requests[fabric.global_rank :: fabric.world_size]
     draws: list[Draw] = []
-    faults: list[Fault] = []
-    for request in followed(mine, "generating cases", len(mine), progress):
+    faults: list[InputProblem] = []
+    for request in track(mine, "generating cases", len(mine), progress):
         if request.name in writer.done:
             draws += _remembered(writer.folder, request.name)
             continue
         try:
             outcome = sample_case(sampler, request, tries, gate)
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
             continue
         draws += outcome.draws
@@ -160,7 +160,7 @@ def sample_cohort(
     if not writer.written():
         first = f" ({faults[0]})" if faults else ""
         remedy = "fit longer, or ask within the range that the run was fitted on"
-        raise Refused(out, f"no request was met{first}", remedy)
+        raise InputError(out, f"no request was met{first}", remedy)
     sort_landmarks(writer.folder)
     return GeneratedCohort(writer.finish(), tuple(draws), tuple(faults))
 

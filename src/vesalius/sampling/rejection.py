@@ -15,9 +15,9 @@ from vesalius.evidence.copies import CopySearch
 from vesalius.sampling.case import GeneratedCase
 from vesalius.scans.case import Scan
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import Landmark
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.training.run import Run
 from vesalius.training.seeds import seed_for
 
@@ -107,7 +107,7 @@ class Sampler(ABC, Generic[R]):
         """Candidates without end, each from its own seed.
 
         Raises:
-            Refused: for a request that cannot be met.
+            InputError: for a request that cannot be met.
         """
 
 
@@ -180,7 +180,7 @@ def sample_case(
         gate: training cases that nothing may be a copy of; all candidates pass if `None`.
 
     Raises:
-        Refused: for a request that cannot be met.
+        InputError: for a request that cannot be met.
     """
     draws: list[Draw] = []
     for attempt, candidate in enumerate(islice(sampler.candidates(request), tries)):
@@ -204,7 +204,7 @@ def sample_one(
     """One case that meets a target.
 
     Raises:
-        Refused: for a request that cannot be met, or that no candidate has met.
+        InputError: for a request that cannot be met, or that no candidate has met.
     """
     request = CaseRequest(f"synthetic_{seed}", seed, dict(target), f"{sampler.run.name}-{seed}")
     return require_met(request, sample_case(sampler, request, tries, gate))
@@ -214,29 +214,29 @@ def require_met(request: CaseRequest, outcome: Outcome) -> GeneratedCase:
     """The case of a request.
 
     Raises:
-        Refused: if every candidate was rejected.
+        InputError: if every candidate was rejected.
     """
     if outcome.case is None:
         fault = missed(request, outcome)
-        raise Refused(fault.file, fault.fault, fault.remedy)
+        raise InputError(fault.file, fault.fault, fault.remedy)
     return outcome.case
 
 
-def missed(request: CaseRequest, outcome: Outcome) -> Fault:
+def missed(request: CaseRequest, outcome: Outcome) -> InputProblem:
     """Why a request was given up."""
     copies = sum(draw.copy for draw in outcome.draws)
     fault = f"missed {request.wanted} {len(outcome.draws) - copies} times"
     if copies:
         fault += f" and was a copy of a training case {copies} times"
-    return Fault(request.name, fault, "widen --tolerance, raise --tries or fit longer")
+    return InputProblem(request.name, fault, "widen --tolerance, raise --tries or fit longer")
 
 
 def first_draws(
-    sampler: Sampler[Any], requests: Sequence[CaseRequest], progress: Progress = silent
+    sampler: Sampler[Any], requests: Sequence[CaseRequest], progress: Progress = no_progress
 ) -> list[Draw]:
     """The first candidate of each request, measured and not finished: control without rejection."""
     draws = []
-    for request in followed(requests, "measuring first draws", len(requests), progress):
+    for request in track(requests, "measuring first draws", len(requests), progress):
         first = next(sampler.candidates(request))
         draws.append(Draw(request.name, 0, request.target, first.measured, first.met))
     return draws

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.spine import CANAL, levels_of, narrowest_mm, protrusion_mm
 from vesalius.scans.volume import Volume
 
@@ -114,7 +114,7 @@ def resolve_attribute(
         declared: what the cohort's `dataset.json` declares.
 
     Raises:
-        Refused: if the name says nothing measurable on these labels.
+        InputError: if the name says nothing measurable on these labels.
 
     >>> labels = {"background": 0, "liver": 1, "tumour": 2}
     >>> resolve_attribute("tumour_volume_ml", labels).labels
@@ -123,7 +123,7 @@ def resolve_attribute(
     ('liver', 'tumour')
     >>> resolve_attribute("spleen_volume_ml", labels)
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: spleen_volume_ml: is no attribute of labels liver, tumour; ...
+    vesalius.scans.input_error.InputError: spleen_volume_ml: is no attribute of labels liver, tu...
     """
     known = {
         attribute.name: attribute
@@ -142,5 +142,5 @@ def resolve_attribute(
     if attribute is None or not set(attribute.labels) <= set(label_values):
         labels = ", ".join(label for label in label_values if label != "background")
         remedy = f"name it <label>_<{'|'.join(OF_ANY_LABELS)}>, or declare it as name=label+label"
-        raise Refused(name, f"is no attribute of labels {labels}", remedy)
+        raise InputError(name, f"is no attribute of labels {labels}", remedy)
     return attribute

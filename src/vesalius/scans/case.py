@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import OBJECT, read_json
 from vesalius.scans.formats.nifti import read_nifti
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 
 
@@ -59,17 +59,17 @@ def read_label_map(path: Path, description: Description) -> Volume:
     """Read a label map as uint8 or int16 voxels and hold it against the cohort's labels.
 
     Raises:
-        Refused: for values that are no whole numbers or unknown to `dataset.json`, or if all voxels
-            are background.
+        InputError: for values that are no whole numbers or unknown to `dataset.json`, or if all
+            voxels are background.
     """
     raw = read_nifti(path)
     values = np.unique(raw.voxels)
     unknown = sorted(set(values.tolist()) - {float(v) for v in description.labels.values()})
     if unknown:
         listed = ", ".join(f"{value:g}" for value in unknown[:5])
-        raise Refused(path, f"holds label {listed}, unknown to dataset.json", "name it there")
+        raise InputError(path, f"holds label {listed}, unknown to dataset.json", "name it there")
     if not values.any():
-        raise Refused(path, "is an empty label map", "draw the labels or leave the case out")
+        raise InputError(path, "is an empty label map", "draw the labels or leave the case out")
     smallest = np.uint8 if max(description.labels.values()) < 256 else np.int16
     return Volume(raw.voxels.astype(smallest), raw.affine)
 
@@ -78,13 +78,13 @@ def read_images(case: Case) -> Scan:
     """Read the images of a case and check them against each other.
 
     Raises:
-        Refused: naming the file, the fault and the remedy, as soon as one is found.
+        InputError: naming the file, the fault and the remedy, as soon as one is found.
     """
     channels = tuple(read_nifti(path) for path in case.images)
     for path, image in zip(case.images, channels, strict=True):
         if image.shape != channels[0].shape or not image.same_geometry(channels[0]):
             fault = f"lies in another space than {case.images[0].name}"
-            raise Refused(path, fault, "resample all channels into one space")
+            raise InputError(path, fault, "resample all channels into one space")
         _require_varied(path, image)
     return Scan(channels)
 
@@ -93,20 +93,20 @@ def read_case(case: Case, description: Description) -> LabelledScan:
     """Read the images and the label map of a case and check them against each other.
 
     Raises:
-        Refused: naming the file, the fault and the remedy, as soon as one is found.
+        InputError: naming the file, the fault and the remedy, as soon as one is found.
     """
     if case.label_map is None:
         fault = "has no label map in labelsTr"
-        raise Refused(case.images[0], fault, "add it there or leave the case out")
+        raise InputError(case.images[0], fault, "add it there or leave the case out")
     label_map = read_label_map(case.label_map, description)
     channels = tuple(read_nifti(path) for path in case.images)
     for path, image in zip(case.images, channels, strict=True):
         if image.shape != label_map.shape:
             fault = f"has shape {image.shape}, its label map {label_map.shape}"
-            raise Refused(path, fault, "resample the label map onto the image")
+            raise InputError(path, fault, "resample the label map onto the image")
         if not image.same_geometry(label_map):
             fault = "has another affine than its label map"
-            raise Refused(path, fault, "export both in the same space")
+            raise InputError(path, fault, "export both in the same space")
         _require_varied(path, image)
     return LabelledScan(channels, label_map)
 
@@ -114,4 +114,4 @@ def read_case(case: Case, description: Description) -> LabelledScan:
 def _require_varied(path: Path, image: Volume) -> None:
     if image.voxels.min() == image.voxels.max():
         fault = f"is constant ({image.voxels.flat[0]:g} everywhere)"
-        raise Refused(path, fault, "export it again")
+        raise InputError(path, fault, "export it again")

@@ -10,8 +10,8 @@ import numpy as np
 
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.input_error import InputError, InputProblem
+from vesalius.scans.progress import Progress, no_progress, track
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class CohortCheck:
 
     cohort: Cohort
     sound: tuple[Case, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[InputProblem, ...]
     shapes: Counter[str]
     spacings: Counter[str]
     orientations: Counter[str]
@@ -72,7 +72,7 @@ class CohortCheck:
 def check_cohort(
     cohort: Cohort,
     attributes: Sequence[str] = (),
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> CohortCheck:
     """Read every case, keep the sound ones, and count what is in them.
 
@@ -82,7 +82,7 @@ def check_cohort(
         progress: told after each case.
 
     Raises:
-        Refused: if an attribute cannot be measured on these labels.
+        InputError: if an attribute cannot be measured on these labels.
     """
     wanted = [cohort.description.attribute(name) for name in attributes]
     sound, faults = [], list(cohort.faults)
@@ -92,10 +92,10 @@ def check_cohort(
     label_cases = dict.fromkeys(cohort.description.foreground, 0)
     label_ml: dict[str, list[float]] = {name: [] for name in cohort.description.foreground}
     ranges, values = [], {}
-    for case in followed(cohort.cases, "reading cases", len(cohort.cases), progress):
+    for case in track(cohort.cases, "reading cases", len(cohort.cases), progress):
         try:
             scan = cohort.read(case)
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
             continue
         sound.append(case)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.pictures import read_picture, standard
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.split import fitting_rows
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
@@ -53,7 +53,7 @@ class Classified:
     masks: np.ndarray | None = None
     affines: np.ndarray | None = None
     origin: str = ""
-    faults: tuple[Fault, ...] = field(default=())
+    faults: tuple[InputProblem, ...] = field(default=())
 
     def __len__(self) -> int:
         return len(self.images)
@@ -95,22 +95,22 @@ class Classified:
 
 
 def read_listed(
-    listed: Sequence[Listed], labels: Sequence[str], side: int, progress: Progress = silent
+    listed: Sequence[Listed], labels: Sequence[str], side: int, progress: Progress = no_progress
 ) -> Classified:
     """Read pictures into squares of `side`; those that cannot be read end up in `faults`.
 
     Raises:
-        Refused: if none can be read.
+        InputError: if none can be read.
     """
     sound, images, faults = [], [], []
-    for one in followed(listed, "reading pictures", len(listed), progress):
+    for one in track(listed, "reading pictures", len(listed), progress):
         try:
             images.append(standard(read_picture(one.file), side).astype(np.float16))
             sound.append(one)
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
     if not sound:
-        raise Refused("pictures", f"cannot be read (first: {faults[0]})", "correct the table")
+        raise InputError("pictures", f"cannot be read (first: {faults[0]})", "correct the table")
     return Classified(
         np.stack(images)[:, None], np.array([one.targets for one in sound], dtype=np.float32),
         tuple(labels), tuple(one.name for one in sound), tuple(one.subject for one in sound),

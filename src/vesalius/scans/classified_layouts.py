@@ -14,13 +14,13 @@ import numpy as np
 
 from vesalius.scans.classified import TEST, TRAIN, VALIDATION, Classified, Listed, read_listed
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.content import read_text
 from vesalius.scans.formats.npz import read_arrays
 from vesalius.scans.formats.table import Table, read_table
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.masks import read_mask
 from vesalius.scans.pictures import picture_of, standard
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 
 Uncertain = Literal["unknown", "positive", "negative"]
 LABELS = "labels.csv"
@@ -33,7 +33,7 @@ _UNCERTAIN = {"unknown": float("nan"), "positive": 1.0, "negative": 0.0}
 
 def read_classified(
     place: str | Path, labels: Sequence[str] = (), side: int = 64,
-    uncertain: Uncertain = "unknown", progress: Progress = silent, labelled: bool = True,
+    uncertain: Uncertain = "unknown", progress: Progress = no_progress, labelled: bool = True,
 ) -> Classified:  # fmt: skip
     """Read classified images in whatever known layout they lie.
 
@@ -47,7 +47,7 @@ def read_classified(
         labelled: whether a cohort or table without any label is refused.
 
     Raises:
-        Refused: where nothing known lies, for unknown labels, or for a table that is wrong.
+        InputError: where nothing known lies, for unknown labels, or for a table that is wrong.
     """
     place = Path(place)
     if place.suffix == ".npz":
@@ -71,7 +71,7 @@ def read_classified(
 
 
 def read_cohort(
-    cohort: Cohort, labels: Sequence[str] = (), side: int = 64, progress: Progress = silent,
+    cohort: Cohort, labels: Sequence[str] = (), side: int = 64, progress: Progress = no_progress,
     labelled: bool = True,
 ) -> Classified:  # fmt: skip
     """Images of a cohort whose attributes of 0 and 1 are the labels, with masks if it has any.
@@ -89,11 +89,11 @@ def read_cohort(
     masks, affines, sound = [], [], []
     faults = list(cohort.faults)
     masked = bool(wanted) and (cohort.folder / "masks").is_dir()
-    for case in followed(cohort.cases, "reading images", len(cohort.cases), progress):
+    for case in track(cohort.cases, "reading images", len(cohort.cases), progress):
         try:
             channels = cohort.read_images(case).channels
             own = [read_mask(cohort.folder, name, case.name, channels[0]) for name in wanted]
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
             continue
         flat = 1 in channels[0].shape
@@ -103,7 +103,9 @@ def read_cohort(
             shown = [scaled_volume(channel.voxels) for channel in channels]
         if images and images[0].shape != np.shape(shown):
             fault = f"has shape {np.shape(shown)[1:]}, others {images[0].shape[1:]}"
-            faults.append(Fault(str(case.images[0]), fault, "resample all volumes to one shape"))
+            faults.append(
+                InputProblem(str(case.images[0]), fault, "resample all volumes to one shape")
+            )
             continue
         images.append(np.stack(shown).astype(np.float16))
         if masked:
@@ -116,7 +118,7 @@ def read_cohort(
         affines.append(channels[0].affine)
         sound.append(case)
     if not sound:
-        raise Refused(cohort.folder, f"has no sound image ({faults[0]})", "mend the files")
+        raise InputError(cohort.folder, f"has no sound image ({faults[0]})", "mend the files")
     nan = float("nan")
     targets = [[case.attributes.get(name, nan) for name in wanted] for case in sound]
     return Classified(
@@ -139,29 +141,32 @@ def read_medmnist(path: Path) -> Classified:
     splits: list[str] = []
     for split in SPLITS:
         try:
-            own, told = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+            own, reported = arrays[f"{split}_images"], arrays[f"{split}_labels"]
         except KeyError as error:
             remedy = "give a file of MedMNIST, with train_images, train_labels and so on"
-            raise Refused(path, f"holds no {error.args[0]}", remedy) from error
-        _require_medmnist(path, split, own, told)
-        if images and own.shape[1:] + told.shape[1:] != images[0].shape[1:] + targets[0].shape[1:]:
-            raise Refused(path, f"has {split} arrays of another shape", "download it again")
+            raise InputError(path, f"holds no {error.args[0]}", remedy) from error
+        _require_medmnist(path, split, own, reported)
+        if (
+            images
+            and own.shape[1:] + reported.shape[1:] != images[0].shape[1:] + targets[0].shape[1:]
+        ):
+            raise InputError(path, f"has {split} arrays of another shape", "download it again")
         images.append(own)
-        targets.append(told)
+        targets.append(reported)
         splits += [split] * len(own)
     whole = np.concatenate(images)
-    told = np.concatenate(targets).reshape(len(whole), -1)
+    reported = np.concatenate(targets).reshape(len(whole), -1)
     if not len(whole):
-        raise Refused(path, "holds no images", "download it again")
-    if told.shape[1] == 1 and told.max() > 1:
-        told = np.eye(int(told.max()) + 1)[told[:, 0].astype(int)]
+        raise InputError(path, "holds no images", "download it again")
+    if reported.shape[1] == 1 and reported.max() > 1:
+        reported = np.eye(int(reported.max()) + 1)[reported[:, 0].astype(int)]
     colour = whole.ndim == 4 and whole.shape[-1] == 3
     channelled = np.moveaxis(whole, -1, 1) if colour else whole[:, None]
     names = tuple(f"{path.stem}_{row:06d}" for row in range(len(whole)))
-    labels = tuple(f"label_{column}" for column in range(told.shape[1]))
+    labels = tuple(f"label_{column}" for column in range(reported.shape[1]))
     return Classified(
         np.divide(channelled, np.float16(255), dtype=np.float16, casting="unsafe"),
-        told.astype(np.float32), labels, names, names, tuple(splits),
+        reported.astype(np.float32), labels, names, names, tuple(splits),
     )  # fmt: skip
 
 
@@ -170,18 +175,18 @@ def _require_medmnist(path: Path, split: str, images: np.ndarray, labels: np.nda
     remedy = "download it again"
     if images.ndim not in (3, 4) or images.dtype != np.uint8 or 0 in images.shape[1:]:
         fault = f"holds {split} images of shape {images.shape} and type {images.dtype}"
-        raise Refused(path, fault, "give a file of MedMNIST: bytes (N, H, W) or (N, D, H, W)")
+        raise InputError(path, fault, "give a file of MedMNIST: bytes (N, H, W) or (N, D, H, W)")
     if labels.ndim not in (1, 2) or len(labels) != len(images):
         fault = f"holds {len(images)} {split} images and labels of shape {labels.shape}"
-        raise Refused(path, fault, remedy)
+        raise InputError(path, fault, remedy)
     whole = bool((labels == np.round(labels)).all()) if labels.dtype.kind == "f" else True
     if labels.size and not (whole and labels.min() >= 0 and labels.max() < MOST_CLASSES):
-        raise Refused(path, f"holds {split} labels that are no classes", remedy)
+        raise InputError(path, f"holds {split} labels that are no classes", remedy)
 
 
 def _listed(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[str]]:
     if not folder.is_dir():
-        raise Refused(folder, "is neither a folder nor a .npz file", "point at your images")
+        raise InputError(folder, "is neither a folder nor a .npz file", "point at your images")
     if (folder / LABELS).exists():
         return _own_table(folder)
     if (folder / "train.csv").exists():
@@ -189,7 +194,7 @@ def _listed(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[str]
     if list(folder.glob(XRAY14)):
         return _xray14(folder)
     remedy = f"add {LABELS} with the columns file, subject, split, and one for each label"
-    raise Refused(folder, "has no layout that is known", remedy)
+    raise InputError(folder, "has no layout that is known", remedy)
 
 
 def _own_table(folder: Path) -> tuple[list[Listed], list[str]]:
@@ -247,7 +252,7 @@ def _xray14(folder: Path) -> tuple[list[Listed], list[str]]:
 def _rows(path: Path, *required: str, remedy: str) -> Table:
     table = read_table(path, required, remedy)
     if not len(table):
-        raise Refused(path, "has no rows", "list the pictures in it")
+        raise InputError(path, "has no rows", "list the pictures in it")
     return table
 
 
@@ -262,7 +267,7 @@ def _target(place: str, cell: str, meaning: Mapping[str, float], empty: str = "n
     except ValueError:
         value = float("inf")
     if value not in (0.0, 1.0):
-        raise Refused(place, f"has '{cell}' as a label", "write 1, 0 or nothing")
+        raise InputError(place, f"has '{cell}' as a label", "write 1, 0 or nothing")
     return value
 
 
@@ -271,10 +276,10 @@ def _columns(
 ) -> list[int]:
     """Where the wanted labels stand, all where none is named."""
     if labelled and not known:
-        raise Refused(place, "has no column of 0 and 1", "add one for each label")
+        raise InputError(place, "has no column of 0 and 1", "add one for each label")
     for name in wanted:
         if name not in known:
-            raise Refused(place, f"has no label {name}", f"choose of {', '.join(known)}")
+            raise InputError(place, f"has no label {name}", f"choose of {', '.join(known)}")
     return [list(known).index(name) for name in wanted or known]
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from vesalius.scans.case import Case, LabelledScan, Scan, read_case, read_images
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.content import unreadable
 from vesalius.scans.formats.table import Row, Table, TableForm, read_table, write_table
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.input_error import InputError, InputProblem
+from vesalius.scans.progress import Progress, no_progress, track
 
 S = TypeVar("S", bound=Scan)
 TABLE_NAME = "cases.csv"
@@ -32,7 +32,7 @@ class Cohort:
     folder: Path
     description: Description
     cases: tuple[Case, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[InputProblem, ...]
 
     @classmethod
     def open(cls, folder: str | Path, labelled: bool = True) -> Cohort:
@@ -45,19 +45,23 @@ class Cohort:
             labelled: whether a case needs a label map.
 
         Raises:
-            Refused: if the folder is no cohort at all. What is wrong with single cases ends up in
-                `faults`, and the other cases are kept.
+            InputError: if the folder is no cohort at all. What is wrong with single cases ends up
+                in `faults`, and the other cases are kept.
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise Refused(folder, "is not a folder", "point at a folder in nnU-Net v2 raw format")
+            raise InputError(
+                folder, "is not a folder", "point at a folder in nnU-Net v2 raw format"
+            )
         description = Description.read(folder)
         ending = description.file_ending
         found: dict[str, list[Path]] = {}
         for path in _listed(folder / "imagesTr", ending):
             found.setdefault(path.name.removesuffix(ending)[:-5], []).append(path)
         if not found:
-            raise Refused(folder / "imagesTr", "holds no images", f"add <case>_0000{ending} files")
+            raise InputError(
+                folder / "imagesTr", "holds no images", f"add <case>_0000{ending} files"
+            )
         rows, faults = _read_table(folder / TABLE_NAME, set(found))
         cases = []
         for name, images in found.items():
@@ -70,12 +74,16 @@ class Cohort:
             row = rows.get(name)
             if tuple(images) != expected:
                 fault = f"has {len(images)} of {len(expected)} channels"
-                faults.append(Fault(str(images[0]), fault, "add the missing channel files"))
+                faults.append(InputProblem(str(images[0]), fault, "add the missing channel files"))
             elif labelled and not label_map.is_file():
-                faults.append(Fault(str(label_map), "is missing", "add it, or remove the image"))
+                faults.append(
+                    InputProblem(str(label_map), "is missing", "add it, or remove the image")
+                )
             elif rows and name not in rows:
                 remedy = "add its row, or remove the images"
-                faults.append(Fault(str(folder / TABLE_NAME), f"has no row for {name}", remedy))
+                faults.append(
+                    InputProblem(str(folder / TABLE_NAME), f"has no row for {name}", remedy)
+                )
             elif not rows or row is not None:
                 known = row or Case(name, (), None, name)
                 cases.append(
@@ -87,7 +95,9 @@ class Cohort:
                 )  # fmt: skip
         if not cases:
             first = str(faults[0]) if faults else "no image has a label map"
-            raise Refused(folder, f"has no sound case ({first})", "mend the cases or choose others")
+            raise InputError(
+                folder, f"has no sound case ({first})", "mend the cases or choose others"
+            )
         return cls(folder, description, tuple(cases), tuple(faults))
 
     def read(self, case: Case) -> LabelledScan:
@@ -99,14 +109,14 @@ class Cohort:
         return read_images(case)
 
     def read_sound(
-        self, cases: Sequence[Case], progress: Progress = silent
-    ) -> tuple[list[tuple[Case, LabelledScan]], list[Fault]]:
+        self, cases: Sequence[Case], progress: Progress = no_progress
+    ) -> tuple[list[tuple[Case, LabelledScan]], list[InputProblem]]:
         """Read many cases: the sound ones with their voxels, and the faults of the others."""
         return _sound(cases, self.read, progress)
 
     def read_sound_images(
-        self, cases: Sequence[Case], progress: Progress = silent
-    ) -> tuple[list[tuple[Case, Scan]], list[Fault]]:
+        self, cases: Sequence[Case], progress: Progress = no_progress
+    ) -> tuple[list[tuple[Case, Scan]], list[InputProblem]]:
         """The same without label maps."""
         return _sound(cases, self.read_images, progress)
 
@@ -138,7 +148,7 @@ def update_table(cohort: Cohort, columns: Mapping[str, Mapping[str, str]]) -> No
         columns: `columns[name][case]` is the cell's new text.
 
     Raises:
-        Refused: for a table that cannot be read, or a row with more cells than columns.
+        InputError: for a table that cannot be read, or a row with more cells than columns.
     """
     path = cohort.folder / TABLE_NAME
     form = TableForm()
@@ -148,7 +158,9 @@ def update_table(cohort: Cohort, columns: Mapping[str, Mapping[str, str]]) -> No
         surplus = next((row for row in table if row.surplus), None)
         if surplus is not None and set(columns) - set(head):
             fault = "has more cells than there are columns, which a new column would take in"
-            raise Refused(table.place(surplus), fault, "put cells with commas into double quotes")
+            raise InputError(
+                table.place(surplus), fault, "put cells with commas into double quotes"
+            )
     else:
         head = list(FIXED_COLUMNS)
         records = [[case.name, case.subject, case.visit, case.split] for case in cohort.cases]
@@ -166,12 +178,12 @@ def update_table(cohort: Cohort, columns: Mapping[str, Mapping[str, str]]) -> No
 
 def _sound(
     cases: Sequence[Case], read: Callable[[Case], S], progress: Progress
-) -> tuple[list[tuple[Case, S]], list[Fault]]:
+) -> tuple[list[tuple[Case, S]], list[InputProblem]]:
     sound, faults = [], []
-    for case in followed(cases, "reading cases", len(cases), progress):
+    for case in track(cases, "reading cases", len(cases), progress):
         try:
             sound.append((case, read(case)))
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
     return sound, faults
 
@@ -186,7 +198,7 @@ def _listed(folder: Path, ending: str) -> list[Path]:
     return [path for path in names if not path.name.startswith(".")]
 
 
-def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], list[Fault]]:
+def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], list[InputProblem]]:
     """Rows of `cases.csv` by case, none where a row is wrong, and what is wrong."""
     if not path.exists():
         return {}, []
@@ -197,9 +209,11 @@ def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], li
         name = row.raw["case"] if row.raw["case"] in known else row["case"]
         place = table.place(row)
         if name not in known:
-            faults.append(Fault(place, f"names case {name}, which has no image", "remove the row"))
+            faults.append(
+                InputProblem(place, f"names case {name}, which has no image", "remove the row")
+            )
         elif name in rows:
-            faults.append(Fault(place, f"names case {name} a second time", "remove one row"))
+            faults.append(InputProblem(place, f"names case {name} a second time", "remove one row"))
             rows[name] = None
         else:
             rows[name], found = _read_row(table, row, name)
@@ -207,12 +221,12 @@ def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], li
     return rows, faults
 
 
-def _read_row(table: Table, row: Row, name: str) -> tuple[Case | None, list[Fault]]:
+def _read_row(table: Table, row: Row, name: str) -> tuple[Case | None, list[InputProblem]]:
     """What a row tells of its case, or everything that is wrong in it."""
     place, attributes, faults = table.place(row), {}, []
     if row.surplus:
         fault = f"has {row.surplus} more cells than there are columns"
-        faults.append(Fault(place, fault, "put cells with commas into double quotes"))
+        faults.append(InputProblem(place, fault, "put cells with commas into double quotes"))
     for column in table.columns:
         cell = row.get(column)
         if column in FIXED_COLUMNS or not cell:
@@ -223,7 +237,7 @@ def _read_row(table: Table, row: Row, name: str) -> tuple[Case | None, list[Faul
             attributes[column] = math.nan
         if not math.isfinite(attributes[column]):
             fault = f"has '{cell}' in the number column {column}"
-            faults.append(Fault(place, fault, "write a number or leave it empty"))
+            faults.append(InputProblem(place, fault, "write a number or leave it empty"))
     subject, visit, split = row.get("subject") or name, row.get("visit"), row.get("split")
     case = Case(name, (), None, subject, visit, split, attributes)
     return (None if faults else case), faults

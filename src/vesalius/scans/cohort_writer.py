@@ -16,10 +16,10 @@ import numpy as np
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.cohort import FIXED_COLUMNS, TABLE_NAME, Cohort
 from vesalius.scans.description import FILE_NAME, Description
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import OBJECT, read_json
 from vesalius.scans.formats.nifti import write_nifti
 from vesalius.scans.formats.table import read_table, write_table
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import Made, require_apart, require_same, sole_writer
 from vesalius.scans.writing import append_line, make_folder, write_text
 
@@ -43,7 +43,7 @@ class CohortWriter:
         alone: whether the folder is held; not by the helpers of a process that holds it.
 
     Raises:
-        Refused: for an input, a folder of another making, or one that is being written to.
+        InputError: for an input, a folder of another making, or one that is being written to.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CohortWriter:
         """Refuse a folder that cases of some origin may not be written to, before any work.
 
         Raises:
-            Refused: for an input, or a cohort of another origin.
+            InputError: for an input, or a cohort of another origin.
         """
         require_apart(folder, *inputs)
         if (Path(folder) / FILE_NAME).exists():
@@ -105,7 +105,7 @@ class CohortWriter:
             strange = next((name for name in OURS if _holds_something(self.folder / name)), None)
             if strange is not None:
                 fault = f"holds {strange}, but no {FILE_NAME}"
-                raise Refused(self.folder, fault, "choose a new folder to write into")
+                raise InputError(self.folder, fault, "choose a new folder to write into")
             self.description.write(self.folder, 0, self.made)
         for part in ("imagesTr", "labelsTr"):
             make_folder(self.folder / part)
@@ -122,7 +122,7 @@ class CohortWriter:
         for name in ("channels", "labels", "file_ending"):
             if getattr(before, name) != getattr(self.description, name):
                 fault = f"holds a cohort of other {name.replace('_', ' ')}"
-                raise Refused(self.folder, fault, "choose a new folder to write into")
+                raise InputError(self.folder, fault, "choose a new folder to write into")
         ours = read_json(self.folder / FILE_NAME, OBJECT).get("vesalius", {})
         made = ours.get("made", {}) if isinstance(ours, dict) else {}
         require_same(self.folder, made if isinstance(made, dict) else {}, self.made)
@@ -132,7 +132,7 @@ class CohortWriter:
         table = read_table(self._table)
         if list(table.columns) != self._columns:
             fault = f"has columns {', '.join(table.columns) or 'none'}"
-            raise Refused(self._table, fault, "choose a new folder to write into")
+            raise InputError(self._table, fault, "choose a new folder to write into")
         records = list(table.records)
         if records and not self._table.read_bytes().endswith(b"\n"):
             records.pop()
@@ -147,7 +147,7 @@ class CohortWriter:
             settings: entries of its provenance, such as seed and request.
 
         Raises:
-            Refused: naming the entry that differs.
+            InputError: naming the entry that differs.
         """
         path = self.folder / "provenance" / f"{name}.json"
         if name not in self.done or not path.exists():
@@ -156,7 +156,7 @@ class CohortWriter:
         for entry, value in settings.items():
             if before.get(entry) != value:
                 fault = f"holds {name} of another {entry}"
-                raise Refused(self.folder, fault, "choose a new folder to write into")
+                raise InputError(self.folder, fault, "choose a new folder to write into")
 
     def add(
         self,
@@ -200,7 +200,7 @@ def _require_origin(folder: Path, before: str, now: str) -> None:
     kinds = {"": "real scans", "phantom": "phantoms", "synthetic": "synthetic cases"}
     if before != now:
         fault = f"holds {kinds.get(before, before)}"
-        raise Refused(folder, fault, "choose a new folder to write into")
+        raise InputError(folder, fault, "choose a new folder to write into")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.scans.attributes import MEASURES, Attribute, resolve_attribute
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import OBJECT, read_json, require_format
+from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import write_text
 
 FILE_NAME, FORMAT = "dataset.json", 1
@@ -44,7 +44,7 @@ class Description:
         return {name: value for name, value in self.labels.items() if value != 0}
 
     def attribute(self, name: str) -> Attribute:
-        """The attribute of this name, or `Refused` if these labels do not carry it."""
+        """The attribute of this name, or `InputError` if these labels do not carry it."""
         return resolve_attribute(name, self.labels, self.attributes)
 
     def declaring(self, *attributes: Attribute) -> Description:
@@ -57,18 +57,18 @@ class Description:
         """Read `dataset.json` in `folder`, or refuse with what is wrong in it."""
         path = Path(folder) / FILE_NAME
         if not path.exists():
-            raise Refused(path, "does not exist", "point at a folder in nnU-Net v2 raw format")
+            raise InputError(path, "does not exist", "point at a folder in nnU-Net v2 raw format")
         content = read_json(path, OBJECT)
         channels = _channels(path, content.get("channel_names"))
         labels = _labels(path, content.get("labels"))
         ending = content.get("file_ending", ".nii.gz")
         if ending not in ENDINGS:
-            raise Refused(path, f"asks for {ending} files", "convert the images to .nii.gz")
+            raise InputError(path, f"asks for {ending} files", "convert the images to .nii.gz")
         ours = content.get("vesalius", {})
         origin = ours.get("origin", "") if isinstance(ours, dict) else None
         if not isinstance(origin, str):
             fault = 'has an entry "vesalius" of another form'
-            raise Refused(path, fault, "remove it; cohort measure writes it again")
+            raise InputError(path, fault, "remove it; cohort measure writes it again")
         require_format(path, ours.get("format", 1), FORMAT)
         declared = _declared(path, ours.get("attributes", {}))
         for attribute in declared:
@@ -118,30 +118,30 @@ def _entries(attributes: Sequence[Attribute]) -> dict[str, Any]:
 
 def _channels(path: Path, named: object) -> tuple[str, ...]:
     if not isinstance(named, dict) or not named:
-        raise Refused(path, "names no channels", 'add "channel_names": {"0": "T1"}')
+        raise InputError(path, "names no channels", 'add "channel_names": {"0": "T1"}')
     numbered = [str(index) for index in range(len(named))]
     if set(named) != set(numbered) or not all(isinstance(name, str) for name in named.values()):
         fault = "has channel names that are not numbered from 0"
-        raise Refused(path, fault, 'write "channel_names": {"0": "T1", "1": "FLAIR"}')
+        raise InputError(path, fault, 'write "channel_names": {"0": "T1", "1": "FLAIR"}')
     return tuple(named[number] for number in numbered)
 
 
 def _labels(path: Path, labels: object) -> dict[str, int]:
     if not isinstance(labels, dict) or not all(type(v) is int for v in labels.values()):
         fault = "has no labels of the form name: number"
-        raise Refused(path, fault, 'add "labels": {"background": 0, "liver": 1}')
+        raise InputError(path, fault, 'add "labels": {"background": 0, "liver": 1}')
     if len(set(labels.values())) < len(labels) or 0 not in labels.values():
         fault = "gives labels that repeat a number or lack a background"
-        raise Refused(path, fault, "number them from background 0, each once")
+        raise InputError(path, fault, "number them from background 0, each once")
     if not all(0 <= value <= LARGEST_LABEL for value in labels.values()):
-        raise Refused(path, "has labels out of range", f"number them from 0 to {LARGEST_LABEL}")
+        raise InputError(path, "has labels out of range", f"number them from 0 to {LARGEST_LABEL}")
     return labels
 
 
 def _declared(path: Path, entries: object) -> tuple[Attribute, ...]:
     remedy = 'write {"name": {"measure": "volume_ml", "labels": ["liver"]}}'
     if not isinstance(entries, dict):
-        raise Refused(path, "declares attributes wrongly", remedy)
+        raise InputError(path, "declares attributes wrongly", remedy)
     found = []
     for name, entry in entries.items():
         measure, labels = (
@@ -153,8 +153,8 @@ def _declared(path: Path, entries: object) -> tuple[Attribute, ...]:
             or not isinstance(labels, list)
             or not labels
         ):
-            raise Refused(path, f"declares the attribute {name} wrongly", remedy)
+            raise InputError(path, f"declares the attribute {name} wrongly", remedy)
         if not all(isinstance(label, str) for label in labels):
-            raise Refused(path, f"declares the attribute {name} wrongly", remedy)
+            raise InputError(path, f"declares the attribute {name} wrongly", remedy)
         found.append(Attribute(name, measure, tuple(labels)))
     return tuple(found)

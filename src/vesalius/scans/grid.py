@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from vesalius.scans.case import LabelledScan, Scan
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 
 LARGEST_GRID = 2**28
@@ -157,7 +157,7 @@ def _require_bounded(sides: np.ndarray, spacing: np.ndarray) -> None:
     if float(np.prod(sides.astype(float))) > LARGEST_GRID:
         shown, size = (" × ".join(f"{n:g}" for n in one) for one in (sides, spacing))
         fault = f"of {shown} voxels is needed at {size} mm"
-        raise Refused("grid", fault, "ask for a larger spacing, or check that of the scans")
+        raise InputError("grid", fault, "ask for a larger spacing, or check that of the scans")
 
 
 def _start(

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vesalius.scans.fault import Fault
 from vesalius.scans.formats.table import read_table, table_text, write_table
+from vesalius.scans.input_error import InputProblem
 from vesalius.scans.writing import append_line
 
 FILE_NAME = "landmarks.csv"
@@ -54,7 +54,7 @@ def sort_landmarks(folder: Path) -> None:
 
 def read_landmarks(
     folder: Path, cases: Mapping[str, object]
-) -> tuple[dict[str, list[Landmark]], list[Fault]]:
+) -> tuple[dict[str, list[Landmark]], list[InputProblem]]:
     """Landmarks by case, and what is wrong with single rows.
 
     Args:
@@ -62,7 +62,7 @@ def read_landmarks(
         cases: by name, those that the cohort holds.
 
     Raises:
-        Refused: if there is no such file or it lacks a column.
+        InputError: if there is no such file or it lacks a column.
 
     >>> import tempfile; folder = Path(tempfile.mkdtemp())
     >>> append_landmarks(folder, "a", [Landmark("herniation", "L4-L5", (1.0, 2.0, 3.0), 6.5)])
@@ -78,14 +78,14 @@ def read_landmarks(
         place, case = table.place(row), row.raw["case"]
         case = case if case in cases else case.strip()
         if case not in cases:
-            faults.append(Fault(place, f"names case {case}, which is not there", "mend it"))
+            faults.append(InputProblem(place, f"names case {case}, which is not there", "mend it"))
             continue
         try:
             x, y, z, size = (float(row[column]) for column in COLUMNS[3:])
         except ValueError:
             x = y = z = size = math.nan
         if not all(map(math.isfinite, (x, y, z, size))):
-            faults.append(Fault(place, "has a number that is none", "write numbers in mm"))
+            faults.append(InputProblem(place, "has a number that is none", "write numbers in mm"))
             continue
         mark = Landmark(row["pathology"], row["level"], (x, y, z), size)
         found.setdefault(case, []).append(mark)

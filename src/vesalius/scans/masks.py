@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder
 
@@ -38,12 +38,12 @@ def read_mask(folder: str | Path, finding: str, case: str, image: Volume) -> Vol
     """The mask of a finding of a case, `None` if there is no such file.
 
     Raises:
-        Refused: if it lies in another space than the image.
+        InputError: if it lies in another space than the image.
     """
     path = mask_path(folder, finding, case)
     if not path.is_file():
         return None
     mask = read_nifti(path)
     if mask.shape != image.shape or not mask.same_geometry(image):
-        raise Refused(path, "lies in another space than its image", "resample it onto the image")
+        raise InputError(path, "lies in another space than its image", "resample it onto the image")
     return Volume((mask.voxels > 0).astype(np.uint8), mask.affine)

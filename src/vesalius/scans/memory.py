@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
@@ -33,9 +33,9 @@ def require_memory(path: str | Path, needed_bytes: float, remedy: str) -> None:
 
     >>> require_memory("scan.nii", 1e18, "crop it")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: scan.nii: needs 1000000000.0 GB of memory, ... are free; crop it
+    vesalius.scans.input_error.InputError: scan.nii: needs 1000000000.0 GB of memory, ... are fr...
     """
     free = free_memory_bytes()
     if needed_bytes > free:
         fault = f"needs {needed_bytes / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
-        raise Refused(path, fault, remedy)
+        raise InputError(path, fault, remedy)

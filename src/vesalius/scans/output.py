@@ -18,9 +18,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import read_text
 from vesalius.scans.formats.json_file import OBJECT, read_json, write_json
+from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import (
     make_folder,
     refused_if_unwritable,
@@ -42,10 +42,10 @@ def require_apart(out: str | Path, *inputs: str | Path | None) -> None:
     >>> require_apart("edited", "scans")
     >>> require_apart("scans/edited", "scans")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: scans/edited: lies inside the input scans; choose a folder ...
+    vesalius.scans.input_error.InputError: scans/edited: lies inside the input scans; choose a f...
     >>> require_apart(".", "scans/a.nii.gz")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: .: holds the input scans/a.nii.gz; choose a folder ...
+    vesalius.scans.input_error.InputError: .: holds the input scans/a.nii.gz; choose a folder ...
     """
     target = _real(out)
     for given in inputs:
@@ -61,7 +61,7 @@ def require_apart(out: str | Path, *inputs: str | Path | None) -> None:
         else:
             continue
         remedy = "choose a folder of its own: inputs are never written to"
-        raise Refused(out, f"{word} the input {given}", remedy)
+        raise InputError(out, f"{word} the input {given}", remedy)
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def sole_writer(folder: Path, shared: bool = False) -> Iterator[None]:
             holds it for all.
 
     Raises:
-        Refused: while another process writes there.
+        InputError: while another process writes there.
     """
     if shared and rank():
         yield
@@ -88,7 +88,9 @@ def sole_writer(folder: Path, shared: bool = False) -> Iterator[None]:
             lock.acquire()
         except Timeout as busy:
             fault = f"is being written to by {_holder(place)}"
-            raise Refused(folder, fault, "wait for it to end, or choose another folder") from busy
+            raise InputError(
+                folder, fault, "wait for it to end, or choose another folder"
+            ) from busy
         place.write_text(json.dumps({"process": os.getpid(), "machine": socket.gethostname()}))
     try:
         yield
@@ -133,7 +135,7 @@ def output_folder(
         inputs: of the command, none of which may be touched.
 
     Raises:
-        Refused: for an input, a folder of other files or another making, or one in use.
+        InputError: for an input, a folder of other files or another making, or one in use.
 
     >>> import tempfile; out = Path(tempfile.mkdtemp()) / "maps"
     >>> with output_folder(out, {"command": "segment", "run": "ab12"}) as folder:
@@ -142,7 +144,7 @@ def output_folder(
     >>> with output_folder(out, {"command": "segment", "run": "cd34"}):
     ...     pass
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...maps: was made with run ab12, not cd34; choose a new folder...
+    vesalius.scans.input_error.InputError: ...maps: was made with run ab12, not cd34; choose a n...
     """
     require_apart(out, *inputs)
     folder = make_folder(out)
@@ -152,7 +154,9 @@ def output_folder(
             before = read_json(mark, OBJECT, newest=FORMAT)
             require_same(folder, before, made)
         elif any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise Refused(folder, "holds files of something else", "choose a new or empty folder")
+            raise InputError(
+                folder, "holds files of something else", "choose a new or empty folder"
+            )
         else:
             write_json(mark, made, FORMAT)
         yield folder
@@ -162,12 +166,14 @@ def require_same(folder: Path, before: Made, now: Made) -> None:
     """Refuse a folder that was made otherwise than it shall be gone on with."""
     if now and not before:
         fault = "was begun by a version that did not keep how"
-        raise Refused(folder, fault, "choose a new folder")
+        raise InputError(folder, fault, "choose a new folder")
     for name in dict.fromkeys((*before, *now)):
         if before.get(name) != now.get(name):
             was, wanted = (one.get(name, "none") for one in (before, now))
             fault = f"was made with {name.replace('_', ' ')} {was}, not {wanted}"
-            raise Refused(folder, fault, "choose a new folder, or the settings it was begun with")
+            raise InputError(
+                folder, fault, "choose a new folder, or the settings it was begun with"
+            )
 
 
 def require_own_file(path: str | Path, begins: str) -> None:
@@ -177,11 +183,11 @@ def require_own_file(path: str | Path, begins: str) -> None:
     >>> require_own_file(file, "image,")
     >>> _ = file.write_text("case,subject"); require_own_file(file, "image,")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...cases.csv: holds something else; choose a new file
+    vesalius.scans.input_error.InputError: ...cases.csv: holds something else; choose a new file
     """
     path = Path(path)
     if path.exists() and not read_text(path).startswith(begins):
-        raise Refused(path, "holds something else", "choose a new file")
+        raise InputError(path, "holds something else", "choose a new file")
 
 
 def digest_of(path: str | Path) -> str:
@@ -197,7 +203,7 @@ def _real(path: str | Path) -> Path:
     try:
         return Path(path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise Refused(path, "is no usable path", "check it for links to themselves") from error
+        raise InputError(path, "is no usable path", "check it for links to themselves") from error
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -212,9 +218,9 @@ def _holder(place: Path) -> str:
     """Who holds a lock; the holder may just be writing down who it is."""
     for _ in range(20):
         try:
-            told = read_json(place, OBJECT)
-            return f"process {told['process']} on {told['machine']}"
-        except (Refused, KeyError):
+            reported = read_json(place, OBJECT)
+            return f"process {reported['process']} on {reported['machine']}"
+        except (InputError, KeyError):
             time.sleep(0.05)
     return "another process"
 
@@ -222,7 +228,7 @@ def _holder(place: Path) -> str:
 def rank() -> int:
     """The number of this process among those that one launcher has started to share their work."""
     for size, own in (("WORLD_SIZE", "RANK"), ("SLURM_NTASKS", "SLURM_PROCID")):
-        told = os.environ.get(size, ""), os.environ.get(own, "")
-        if all(number.isdecimal() for number in told):
-            return int(told[1]) if int(told[0]) > 1 else 0
+        reported = os.environ.get(size, ""), os.environ.get(own, "")
+        if all(number.isdecimal() for number in reported):
+            return int(reported[1]) if int(reported[0]) > 1 else 0
     return 0

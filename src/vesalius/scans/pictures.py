@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import require_file
 from vesalius.scans.formats.dicom import read_dicom
 from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.formats.raster import ENDINGS, read_raster
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import replacing
 
@@ -44,14 +44,14 @@ def read_picture(path: Path) -> np.ndarray:
     Colour is made grey, and DICOM's rescaling and inverted greys are undone.
 
     Raises:
-        Refused: for a file that cannot be read, or holds no single picture.
+        InputError: for a file that cannot be read, or holds no single picture.
     """
     require_file(path, sys.maxsize, "correct the table, or add the file")
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         volume = read_nifti(path)
         if 1 not in volume.shape:
-            raise Refused(
+            raise InputError(
                 path, f"has shape {volume.shape}, no picture", "give a slice one voxel thick"
             )
         return picture_of(volume)
@@ -67,7 +67,7 @@ def standard(picture: np.ndarray, side: int | None = None) -> np.ndarray:
     (4, 4)
     """
     if side is not None and not 1 <= side <= LARGEST_SIDE:
-        raise Refused("side", f"{side} pixels are out of range", f"ask for 1 to {LARGEST_SIDE}")
+        raise InputError("side", f"{side} pixels are out of range", f"ask for 1 to {LARGEST_SIDE}")
     low, high = np.percentile(picture, [0.5, 99.5])
     scaled = np.clip((picture - low) / max(high - low, 1e-9), 0, 1).astype(np.float32)
     if side is None or scaled.shape == (side, side):

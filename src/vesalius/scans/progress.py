@@ -11,14 +11,14 @@ Progress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
 
 
-def silent(what: str, done: int, total: int) -> None:
+def no_progress(what: str, done: int, total: int) -> None:
     """Listen to nothing."""
 
 
-def followed(items: Iterable[Item], what: str, total: int, progress: Progress) -> Iterator[Item]:
+def track(items: Iterable[Item], what: str, total: int, progress: Progress) -> Iterator[Item]:
     """Pass the items on and tell after each how many there were.
 
-    >>> list(followed("ab", "letters", 2, lambda *told: print(*told)))
+    >>> list(track("ab", "letters", 2, lambda *reported: print(*reported)))
     letters 1 2
     letters 2 2
     ['a', 'b']

@@ -125,8 +125,8 @@ def narrowest_mm(label_map: Volume, values: Sequence[int]) -> float:
     near = inside[np.abs(inside[:, 1] - rim[1]) < 22]
     if len(near) < 20:
         return 0.0
-    lean, start = np.polyfit(near[:, 1], near[:, 0], 1)
-    along = np.array([lean, 1.0]) / np.hypot(lean, 1)
+    tilt_angle, start = np.polyfit(near[:, 1], near[:, 0], 1)
+    along = np.array([tilt_angle, 1.0]) / np.hypot(tilt_angle, 1)
     across = np.array([along[1], -along[0]])
     foot = np.array([start, 0.0]) + along * ((rim - [start, 0.0]) @ along)
     steps, reach = np.arange(-9, 9.01, 0.5), np.arange(-22, 22.01, 0.25)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from vesalius.scans.case import Case
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
 def split_by_subject(
@@ -22,7 +22,7 @@ def split_by_subject(
         seed: decides which subject goes where.
 
     Raises:
-        Refused: if the shares do not add up to one or leave a split without subjects.
+        InputError: if the shares do not add up to one or leave a split without subjects.
 
     >>> cases = [Case(f"c{i}", (), None, subject=f"s{i // 2}") for i in range(10)]
     >>> done = split_by_subject(cases, {"train": 0.6, "val": 0.4})
@@ -31,13 +31,13 @@ def split_by_subject(
     True
     """
     if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) <= 0:
-        raise Refused("split", f"shares {dict(shares)} do not add up to 1", "choose others")
+        raise InputError("split", f"shares {dict(shares)} do not add up to 1", "choose others")
     subjects = sorted({case.subject for case in cases if not case.synthetic})
     np.random.default_rng(seed).shuffle(subjects)
     ends = np.round(np.cumsum(list(shares.values())) * len(subjects)).astype(int)
     if np.diff([0, *ends]).min() < 1:
         fault = f"{len(subjects)} subjects do not fill {len(shares)} splits"
-        raise Refused("split", fault, "add subjects or ask for fewer splits")
+        raise InputError("split", fault, "add subjects or ask for fewer splits")
     side = {
         subject: list(shares)[int(np.searchsorted(ends, position, side="right"))]
         for position, subject in enumerate(subjects)
@@ -87,29 +87,29 @@ def fitting_rows(
         seed: decides which.
 
     Raises:
-        Refused: for a single subject, or one who stands on both sides.
+        InputError: for a single subject, or one who stands on both sides.
 
     >>> fitting_rows("images", ["anna", "bert", "carl"], ["", "val", "test"], 0.5, seed=0)
     ([0], [1])
     """
-    told = list(splits)
-    if "val" not in told:
-        rows = [row for row, split in enumerate(told) if split != "test"]
+    reported = list(splits)
+    if "val" not in reported:
+        rows = [row for row, split in enumerate(reported) if split != "test"]
         people = sorted({subjects[row] for row in rows})
         if len(people) < 2:
-            raise Refused(what, f"are of {len(people)} subjects", "add more patients")
+            raise InputError(what, f"are of {len(people)} subjects", "add more patients")
         np.random.default_rng(seed).shuffle(people)
-        held = set(people[: max(1, round(share * len(people)))])
+        limit = set(people[: max(1, round(share * len(people)))])
         for row in rows:
-            told[row] = "val" if subjects[row] in held else "train"
+            reported[row] = "val" if subjects[row] in limit else "train"
     first, second = (
-        [row for row, split in enumerate(told) if split in side]
+        [row for row, split in enumerate(reported) if split in side]
         for side in (("train", ""), ("val",))
     )
     shared = sorted({subjects[row] for row in first} & {subjects[row] for row in second})
     if shared:
         fault = f"subject {shared[0]} stands in training and in validation"
-        raise Refused(what, fault, "split by subject")
+        raise InputError(what, fault, "split by subject")
     return first, second
 
 
@@ -118,12 +118,14 @@ def require_disjoint(training: Sequence[Case], held_out: Sequence[Case]) -> None
 
     >>> require_disjoint([Case("a", (), None, "anna")], [Case("b", (), None, "anna")])
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: split: subject anna stands in training and in the test set; ...
+    vesalius.scans.input_error.InputError: split: subject anna stands in training and in the tes...
     """
     made = next((case.name for case in held_out if case.synthetic), None)
     if made:
-        raise Refused(made, "is synthetic and cannot be tested on", "take it out of the test set")
+        raise InputError(
+            made, "is synthetic and cannot be tested on", "take it out of the test set"
+        )
     shared = sorted({case.subject for case in training} & {case.subject for case in held_out})
     if shared:
         fault = f"subject {shared[0]} stands in training and in the test set"
-        raise Refused("split", fault, "split by subject with `vesalius cohort split`")
+        raise InputError("split", fault, "split by subject with `vesalius cohort split`")

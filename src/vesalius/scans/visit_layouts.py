@@ -19,10 +19,10 @@ import numpy as np
 
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import TABLE_NAME, Cohort
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.table import read_table
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.pictures import picture_of, read_picture, standard
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.visits import Visits
 
 MOST_MONTHS = {"V0": 0, "V1": 15, "V2": 30, "V3": 60, "V5": 84}
@@ -31,7 +31,7 @@ _CROP = re.compile(r"(?P<patient>[A-Za-z]*\d+)_(?P<rest>.+)_(?P<side>[lrLR])\.pn
 _DAYS = 365.25
 
 
-def read_visits(place: str | Path, side: int = 64, progress: Progress = silent) -> Visits:
+def read_visits(place: str | Path, side: int = 64, progress: Progress = no_progress) -> Visits:
     """Read pictures of patients who come again.
 
     Args:
@@ -41,18 +41,18 @@ def read_visits(place: str | Path, side: int = 64, progress: Progress = silent) 
         progress: told after each picture.
 
     Raises:
-        Refused: where neither lies, or what is needed is missing.
+        InputError: where neither lies, or what is needed is missing.
     """
     place = Path(place)
     if (place / "dataset.json").is_file():
         return _of_cohort(Cohort.open(place, labelled=False), side, progress)
     if not place.is_dir():
-        raise Refused(place, "is not a folder", "point at a cohort or at a folder of crops")
+        raise InputError(place, "is not a folder", "point at a cohort or at a folder of crops")
     return _of_crops(place, side, progress)
 
 
 def pictures_at(
-    place: str | Path, side: int, left: bool = False, progress: Progress = silent
+    place: str | Path, side: int, left: bool = False, progress: Progress = no_progress
 ) -> Visits:
     """One picture, or each subject's first of visits.
 
@@ -75,19 +75,19 @@ def _of_cohort(cohort: Cohort, side: int, progress: Progress) -> Visits:
     faults = list(cohort.faults)
     pictures: list[np.ndarray] = []
     cases: list[Case] = []
-    for case in followed(cohort.cases, "reading visits", len(cohort.cases), progress):
+    for case in track(cohort.cases, "reading visits", len(cohort.cases), progress):
         try:
             own = _pictures_of(cohort, case, side)
             if pictures and pictures[0].shape != own.shape:
                 fault = f"has {len(own)} channels, others {len(pictures[0])}"
-                raise Refused(case.images[0], fault, "give all pictures the same channels")
-        except Refused as refusal:
+                raise InputError(case.images[0], fault, "give all pictures the same channels")
+        except InputError as refusal:
             faults.append(refusal.fault)
             continue
         pictures.append(own)
         cases.append(case)
     if not cases:
-        raise Refused(cohort.folder, f"has no sound picture ({faults[0]})", "mend the cases")
+        raise InputError(cohort.folder, f"has no sound picture ({faults[0]})", "mend the cases")
     names = sorted({name for case in cases for name in case.attributes} - {YEARS, LEFT})
     nan = float("nan")
     left = np.array([case.attributes.get(LEFT, 0.0) == 1 for case in cases])
@@ -109,11 +109,11 @@ def _pictures_of(cohort: Cohort, case: Case, side: int) -> np.ndarray:
     """Channels of a visit `(C, side, side)`; a case without a time, or no picture, is refused."""
     if YEARS not in case.attributes:
         remedy = "add the column years, counted from the first visit"
-        raise Refused(cohort.folder / TABLE_NAME, f"tells no years of {case.name}", remedy)
+        raise InputError(cohort.folder / TABLE_NAME, f"tells no years of {case.name}", remedy)
     channels = cohort.read_images(case).channels
     if 1 not in channels[0].shape:
         fault = f"has shape {channels[0].shape}, no picture"
-        raise Refused(case.images[0], fault, "give slices one voxel thick")
+        raise InputError(case.images[0], fault, "give slices one voxel thick")
     return np.stack([standard(picture_of(channel), side) for channel in channels])
 
 
@@ -131,25 +131,27 @@ def _of_crops(folder: Path, side: int, progress: Progress) -> Visits:
     files = sorted(folder.glob("*.png"))
     if not files:
         remedy = "add crops named as OAI's, 9927360_02160601_20070629_l.png"
-        raise Refused(folder, "is neither a cohort nor holds PNG pictures", remedy)
+        raise InputError(folder, "is neither a cohort nor holds PNG pictures", remedy)
     grades = _grades(folder)
     crops, pictures = [], []
-    faults: list[Fault] = []
-    for file in followed(files, "reading visits", len(files), progress):
+    faults: list[InputProblem] = []
+    for file in track(files, "reading visits", len(files), progress):
         try:
             crop = _crop(file)
             pictures.append(standard(read_picture(file), side)[None])
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
             continue
         crops.append(crop)
     if not crops:
-        raise Refused(folder, f"has no sound picture ({faults[0]})", "mend the files")
+        raise InputError(folder, f"has no sound picture ({faults[0]})", "mend the files")
     subjects = tuple(f"{crop.patient}_{'l' if crop.left else 'r'}" for crop in crops)
-    begun: dict[str, float] = {}
+    first_years: dict[str, float] = {}
     for subject, crop in zip(subjects, crops, strict=True):
-        begun[subject] = min(begun.get(subject, crop.years), crop.years)
-    years = [crop.years - begun[subject] for subject, crop in zip(subjects, crops, strict=True)]
+        first_years[subject] = min(first_years.get(subject, crop.years), crop.years)
+    years = [
+        crop.years - first_years[subject] for subject, crop in zip(subjects, crops, strict=True)
+    ]
     nan = float("nan")
     known = {GRADE: np.array([grades.get(c.file.name, nan) for c in crops])} if grades else {}
     return _turned(
@@ -163,7 +165,7 @@ def _crop(file: Path) -> _Crop:
     parts = _CROP.fullmatch(file.name)
     remedy = "name it ID_BARCODE_YYYYMMDD_SIDE.png or ID_VISIT_…_SIDE.png"
     if not parts:
-        raise Refused(file, "has no name of OAI or MOST", remedy)
+        raise InputError(file, "has no name of OAI or MOST", remedy)
     patient, left = parts["patient"], parts["side"].lower() == "l"
     for part in reversed(parts["rest"].split("_")):  # a barcode before the date may look like one
         if part.upper() in MOST_MONTHS:
@@ -174,7 +176,7 @@ def _crop(file: Path) -> _Crop:
             except ValueError:
                 continue
             return _Crop(file, patient, left, day.toordinal() / _DAYS)
-    raise Refused(file, "tells no date and no visit of MOST (V0, V1, V2, V3, V5)", remedy)
+    raise InputError(file, "tells no date and no visit of MOST (V0, V1, V2, V3, V5)", remedy)
 
 
 def _grades(folder: Path) -> dict[str, float]:
@@ -189,14 +191,14 @@ def _grades(folder: Path) -> dict[str, float]:
                 found[row["img name"]] = float(row.get("kls", "nan"))
             except ValueError:
                 fault = f"has '{row['kls']}' as a grade"
-                raise Refused(table.place(row), fault, "write 0 to 4 or nothing") from None
+                raise InputError(table.place(row), fault, "write 0 to 4 or nothing") from None
     return found
 
 
 def _turned(
     images: np.ndarray, names: tuple[str, ...], subjects: tuple[str, ...], years: np.ndarray,
     left: np.ndarray, attributes: dict[str, np.ndarray], splits: tuple[str, ...],
-    patients: tuple[str, ...], origin: str, faults: Sequence[Fault] = (),
+    patients: tuple[str, ...], origin: str, faults: Sequence[InputProblem] = (),
 ) -> Visits:  # fmt: skip
     images[left] = images[left][..., ::-1]
     return Visits(images.astype(np.float16), names, subjects, years, left, attributes, splits,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vesalius.scans.fault import Fault
+from vesalius.scans.input_error import InputProblem
 from vesalius.scans.split import fitting_rows
 
 
@@ -37,7 +37,7 @@ class Visits:
     splits: tuple[str, ...]
     patients: tuple[str, ...]
     origin: str = ""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InputProblem, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -54,13 +54,13 @@ class Visits:
             patients=tuple(self.patients[r] for r in chosen),
         )  # fmt: skip
 
-    def courses(self) -> dict[str, np.ndarray]:
+    def trajectories(self) -> dict[str, np.ndarray]:
         """The rows of each subject, by time.
 
         >>> visits = Visits(np.zeros((3, 1, 4, 4)), ("a", "b", "c"), ("s", "t", "s"),
         ...                 np.array([4.0, 0.0, 0.0]), np.zeros(3, bool), {}, ("",) * 3,
         ...                 ("s", "t", "s"))
-        >>> {subject: rows.tolist() for subject, rows in visits.courses().items()}
+        >>> {subject: rows.tolist() for subject, rows in visits.trajectories().items()}
         {'s': [2, 0], 't': [1]}
         """
         found: dict[str, list[int]] = {}
@@ -71,11 +71,11 @@ class Visits:
     def followed(self) -> list[np.ndarray]:
         """Rows of each subject who came twice or more, by time."""
         years = self.years
-        return [rows for rows in self.courses().values() if years[rows[-1]] > years[rows[0]]]
+        return [rows for rows in self.trajectories().values() if years[rows[-1]] > years[rows[0]]]
 
     def first(self) -> np.ndarray:
         """The row of each subject's first visit, subjects in order of their names."""
-        return np.array([rows[0] for rows in self.courses().values()])
+        return np.array([rows[0] for rows in self.trajectories().values()])
 
     def split_by_patient(self, share: float, seed: int) -> tuple[Visits, Visits]:
         """Those to learn from, and those held out: `val`, or a share of patients if none is.

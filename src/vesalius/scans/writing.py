@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
 @contextmanager
 def refused_if_unwritable(path: str | Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into a `Refused` with a remedy.
+    """Turn the operating system's refusal to write `path` into a `InputError` with a remedy.
 
     >>> with refused_if_unwritable("out/scan.nii.gz"):
     ...     raise OSError(errno.ENOSPC, "No space left on device")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: out/scan.nii.gz: the disk is full; free some space and run again
+    vesalius.scans.input_error.InputError: out/scan.nii.gz: the disk is full; free some space an...
     """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Refused(path, "the disk is full", "free some space and run again") from error
+            raise InputError(path, "the disk is full", "free some space and run again") from error
         reason = error.strerror or str(error)
         remedy = "choose a folder that you may write to"
-        raise Refused(path, f"cannot be written ({reason.lower()})", remedy) from error
+        raise InputError(path, f"cannot be written ({reason.lower()})", remedy) from error
 
 
 def make_folder(path: str | Path) -> Path:
@@ -36,7 +36,7 @@ def make_folder(path: str | Path) -> Path:
 
     >>> make_folder("/dev/null/out")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: /dev/null/out: cannot be written (not a directory); choose ...
+    vesalius.scans.input_error.InputError: /dev/null/out: cannot be written (not a directory); c...
     """
     folder = Path(path)
     with refused_if_unwritable(folder):

@@ -44,16 +44,16 @@ class Attack(Settings):
     random_start: bool = True
 
 
-def pgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator) -> Tensor:
+def pgd(losses: Losses, images: Tensor, attack: Attack, rng: torch.Generator) -> Tensor:
     """Images `(B, C, …)` changed within the ball so that each one's loss is as high as was found.
 
     Never lower than that of the image itself.
 
     Args:
-        losses: differentiable; the network should be `still`.
+        losses: differentiable; the network should be `frozen`.
         images: in [0, 1].
         attack: ball and steps.
-        chance: of the starts, on the CPU.
+        rng: of the starts, on the CPU.
 
     >>> weights = torch.tensor([1.0, -2.0])
     >>> losses = lambda images: images @ weights
@@ -70,7 +70,7 @@ def pgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator)
     for _ in range(attack.restarts):
         here = images
         if attack.random_start:
-            here = projected(images + start(images, attack, chance), images, attack)
+            here = projected(images + start(images, attack, rng), images, attack)
         for _ in range(attack.steps):
             _, gradient = ascent(losses, here)
             change = attack.step * attack.epsilon * direction(gradient, attack.norm)
@@ -86,20 +86,20 @@ def pgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator)
 def ascent(losses: Losses, images: Tensor) -> tuple[Tensor, Tensor]:
     """Losses `(B,)` and their gradient in the images."""
     with torch.enable_grad():
-        asked = images.detach().requires_grad_(True)
-        found = losses(asked)
-        (gradient,) = torch.autograd.grad(found.sum(), asked)
+        requested = images.detach().requires_grad_(True)
+        found = losses(requested)
+        (gradient,) = torch.autograd.grad(found.sum(), requested)
     return found.detach(), gradient
 
 
-def start(images: Tensor, attack: Attack, chance: torch.Generator) -> Tensor:
+def start(images: Tensor, attack: Attack, rng: torch.Generator) -> Tensor:
     """A random point of the ball, evenly."""
     size = images[0].numel()
     if attack.norm == "linf":
-        noise = 2 * torch.rand(images.shape, generator=chance) - 1
+        noise = 2 * torch.rand(images.shape, generator=rng) - 1
         return attack.epsilon * noise.to(images.device)
-    noise = direction(torch.randn(images.shape, generator=chance), "l2")
-    radius = torch.rand(len(images), generator=chance) ** (1 / size)
+    noise = direction(torch.randn(images.shape, generator=rng), "l2")
+    radius = torch.rand(len(images), generator=rng) ** (1 / size)
     return attack.epsilon * (each(radius, noise) * noise).to(images.device)
 
 
@@ -122,7 +122,7 @@ def projected(changed: Tensor, images: Tensor, attack: Attack) -> Tensor:
 
 
 @contextmanager
-def still(network: nn.Module) -> Iterator[None]:
+def frozen(network: nn.Module) -> Iterator[None]:
     """A network in evaluation mode whose weights take no gradient; as it was, afterwards."""
     modes = [(part, part.training) for part in network.modules()]
     taken = [(weight, weight.requires_grad) for weight in network.parameters()]

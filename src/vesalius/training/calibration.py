@@ -18,8 +18,8 @@ def platt(logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
     """Slope and offset for logits `(N,)` of one label; 1 and 0 where nothing is known.
 
     >>> logits = np.linspace(-6, 6, 4001)
-    >>> chance = np.random.default_rng(0).random(4001)
-    >>> targets = chance < 1 / (1 + np.exp(1 - 0.5 * logits))
+    >>> rng = np.random.default_rng(0).random(4001)
+    >>> targets = rng < 1 / (1 + np.exp(1 - 0.5 * logits))
     >>> slope, offset = platt(logits, targets.astype(float))
     >>> bool(abs(slope - 0.5) < 0.05), bool(abs(offset + 1) < 0.15)
     (True, True)

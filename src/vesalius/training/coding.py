@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.training.device import fabric_for, placed
 
 
@@ -31,7 +31,7 @@ def coded(
     placed(network)
     fabric = fabric_for(precision)
     found = []
-    for row in followed(rows, what, len(rows), progress):
+    for row in track(rows, what, len(rows), progress):
         with fabric.autocast():
             out = code(inputs(torch.tensor([row])).to(fabric.device))
         found.append(out.cpu() if isinstance(out, Tensor) else torch.stack([*out]).float().cpu())

@@ -11,8 +11,8 @@ from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case, LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
 from vesalius.scans.grid import Grid
+from vesalius.scans.input_error import InputError
 from vesalius.training.recipe import Settings
 
 
@@ -115,14 +115,14 @@ class Fingerprint(Settings):
         Attributes are taken from `cases.csv`, or measured where there are label maps.
 
         Raises:
-            Refused: for an attribute that some case lacks, that is negative, or does not vary.
+            InputError: for an attribute that some case lacks, that is negative, or does not vary.
         """
         ranges = []
         for name in attributes:
-            values = told_values(cohort, cases, name)
+            values = reported_values(cohort, cases, name)
             try:
                 known = cohort.description.attribute(name)
-            except Refused:
+            except InputError:
                 known = Attribute(name, "", ())
             ranges.append(_varied(known, values))
         content = hashlib.sha256()
@@ -211,12 +211,12 @@ class Fingerprint(Settings):
         return np.array(sorted(self.labels.values()))
 
     def attribute(self, name: str) -> AttributeRange:
-        """The range of one attribute, or `Refused` if the run was not fitted on it."""
+        """The range of one attribute, or `InputError` if the run was not fitted on it."""
         for seen in self.attributes:
             if seen.name == name:
                 return seen
         known = ", ".join(seen.name for seen in self.attributes)
-        raise Refused(name, "is no attribute of this run", f"ask for {known}, or fit on it")
+        raise InputError(name, "is no attribute of this run", f"ask for {known}, or fit on it")
 
     def scaled(self, voxels: np.ndarray) -> np.ndarray:
         """Intensities `(C, D, H, W)` of the cohort brought to about [0, 1], unclipped."""
@@ -246,33 +246,33 @@ class Fingerprint(Settings):
         remedy = "fit a run on this cohort"
         where = cohort.folder / "dataset.json"
         if cohort.description.labels != self.labels:
-            raise Refused(
+            raise InputError(
                 where, f"has other labels than the run ({', '.join(self.labels)})", remedy
             )
         if cohort.description.channels != self.channels:
-            raise Refused(where, f"has other channels than the run ({self.channels})", remedy)
+            raise InputError(where, f"has other channels than the run ({self.channels})", remedy)
         spacing = scan.label_map.oriented("RAS").spacing_mm
         if not np.allclose(spacing, self.spacing_mm, rtol=0.5):
             fault = f"has spacing {spacing} mm, the run {self.spacing_mm} mm"
-            raise Refused(case, fault, remedy)
+            raise InputError(case, fault, remedy)
         share = self.grid.covers(scan)
         if share < 0.98:
             fault = f"has {1 - share:.0%} of its labels outside the field of view of the run"
-            raise Refused(case, fault, remedy)
+            raise InputError(case, fault, remedy)
         for name, image, low, high in zip(
             self.channels, scan.channels, self.intensity_low, self.intensity_high, strict=True
         ):
             bottom, top = np.percentile(image.voxels, [0.5, 99.5])
             if not 0.5 <= (top - bottom) / max(high - low, 1e-6) <= 2:
                 fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
-                raise Refused(case, fault, remedy)
+                raise InputError(case, fault, remedy)
 
 
-def told_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndarray:
+def reported_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndarray:
     """One attribute of each case `(N,)`, from `cases.csv` or from its label map.
 
     Raises:
-        Refused: naming the first case that has neither.
+        InputError: naming the first case that has neither.
     """
     values = []
     for case in cases:
@@ -282,16 +282,18 @@ def told_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndarray:
             values.append(cohort.value(name, case))
         else:
             fault = f"tells no {name} of {case.name}"
-            raise Refused(cohort.folder / "cases.csv", fault, "add it, or choose another attribute")
+            raise InputError(
+                cohort.folder / "cases.csv", fault, "add it, or choose another attribute"
+            )
     return np.array(values)
 
 
 def _varied(attribute: Attribute, values: np.ndarray) -> AttributeRange:
-    """The range of an attribute, or `Refused` if nothing can be learnt of it."""
+    """The range of an attribute, or `InputError` if nothing can be learnt of it."""
     if np.ptp(values) == 0:
         fault = f"is {values[0]:g} in every case, so nothing can be learnt of it"
-        raise Refused(attribute.name, fault, "choose an attribute that varies")
+        raise InputError(attribute.name, fault, "choose an attribute that varies")
     if values.min() < 0:
         fault = f"falls to {values.min():g}, and only quantities of zero or more are known"
-        raise Refused(attribute.name, fault, "shift it in cases.csv")
+        raise InputError(attribute.name, fault, "shift it in cases.csv")
     return AttributeRange.of(attribute.name, attribute.measure, attribute.labels, values)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit_network, step_seed
 from vesalius.training.method import Data, Method, Part, Reading
@@ -44,7 +44,7 @@ def prepare(
         inputs: further arguments of the method's `read`.
 
     Raises:
-        Refused: for data that cannot be learnt from, or a plan that does not fit this machine.
+        InputError: for data that cannot be learnt from, or a plan that does not fit this machine.
     """
     given = Path(source) if isinstance(source, str) else source
     return plan_fit(method, method.read(given, recipe, reading or Reading(), **inputs))
@@ -54,7 +54,7 @@ def plan_fit(method: Method[Any], data: Data) -> Prepared:
     """Plan the fit of data that was read.
 
     Raises:
-        Refused: for a plan that does not fit this machine.
+        InputError: for a plan that does not fit this machine.
     """
     fits = tuple(planned(part) for part in method.parts(data) if part.recipe)
     plan = Plan(fits, data.held_bytes, data.decisions)
@@ -62,7 +62,7 @@ def plan_fit(method: Method[Any], data: Data) -> Prepared:
     return Prepared(method, data, plan)
 
 
-def fit(prepared: Prepared, out: str | Path, progress: Progress = silent) -> Run[Any]:
+def fit(prepared: Prepared, out: str | Path, progress: Progress = no_progress) -> Run[Any]:
     """Fit all parts, or go on with a fit that was killed.
 
     Args:
@@ -71,7 +71,7 @@ def fit(prepared: Prepared, out: str | Path, progress: Progress = silent) -> Run
         progress: told after each case and step.
 
     Raises:
-        Refused: if the folder holds another run, or for a loss that is not finite.
+        InputError: if the folder holds another run, or for a loss that is not finite.
     """
     method, data = prepared.method, prepared.data
     run = Run.create(out, data.recipe, data.fingerprint)

@@ -19,9 +19,9 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from vesalius.networks.weights import read_tensors, write_tensors
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import refused_if_damaged
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.writing import make_folder, remove_if_there
 from vesalius.training.device import fabric_for
 from vesalius.training.recipe import FitRecipe
@@ -54,7 +54,7 @@ def fit_network(
     seed: int,
     part: str,
     folder: Path,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> nn.Module:
     """Fit the parameters of `objective`, or go on where a killed fit left off.
 
@@ -71,7 +71,7 @@ def fit_network(
         `objective` with the moving average of its weights, or with those of the best validation.
 
     Raises:
-        Refused: if the loss stops being a finite number. The last good state is kept.
+        InputError: if the loss stops being a finite number. The last good state is kept.
     """
     if recipe.steps == 0:
         return objective
@@ -99,7 +99,7 @@ def fit_network(
                 keeper.save(optimizer, step)
             fault = f"has a loss of {float(loss.detach())} at step {step} of {part}"
             remedy = f"the state of step {step} is kept: lower the learning rate and go on"
-            raise Refused(folder, fault, remedy)
+            raise InputError(folder, fault, remedy)
         optimizer.zero_grad()
         fabric.backward(loss)
         fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.gradient_clip)
@@ -125,8 +125,8 @@ def fit_network(
 
 def _rows(cases: int, count: int, seed: int) -> Tensor:
     """`count` case numbers, none twice before all came once."""
-    chance = torch.Generator().manual_seed(seed)
-    rounds = [torch.randperm(cases, generator=chance) for _ in range(math.ceil(count / cases))]
+    rng = torch.Generator().manual_seed(seed)
+    rounds = [torch.randperm(cases, generator=rng) for _ in range(math.ceil(count / cases))]
     return torch.cat(rounds)[:count]
 
 
@@ -206,10 +206,10 @@ class _State:
             for key, value in moments.items():
                 tensors[f"moment/{index}/{key}"] = torch.as_tensor(value)
         kept = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-        told = json.dumps(
+        reported = json.dumps(
             {"step": step, "best_loss": repr(self.best_loss), "best_step": self.best_step}
         )
-        write_tensors(make_folder(self.path.parent) / self.path.name, kept, {"told": told})
+        write_tensors(make_folder(self.path.parent) / self.path.name, kept, {"told": reported})
 
     def resume(self, optimizer: torch.optim.Optimizer) -> int:
         """Take up a state if there is one; returns the step to go on with."""
@@ -218,13 +218,13 @@ class _State:
         remedy = "remove it: the fit begins this part anew"
         tensors, texts = read_tensors(self.path, remedy)
         with refused_if_damaged(self.path, "is no state of this fit", remedy):
-            told = _Told.model_validate_json(texts["told"])
+            reported = _Told.model_validate_json(texts["told"])
             groups: dict[str, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():
                 kind, _, rest = name.partition("/")
                 groups.setdefault(kind, {})[rest] = tensor
             buffers = dict(self.objective.named_buffers())
-            self._require_like(groups, buffers, told)
+            self._require_like(groups, buffers, reported)
             state = optimizer.state_dict()
             state["state"] = _moments(
                 groups.get("moment", {}), list(self.weights.values()), self.recipe.steps
@@ -237,15 +237,15 @@ class _State:
             optimizer.load_state_dict(state)
         self.mean = groups["mean"]
         self.best, self.best_buffers = groups.get("best", {}), groups.get("best_buffer", {})
-        self.best_loss, self.best_step = told.best_loss, told.best_step
-        return told.step
+        self.best_loss, self.best_step = reported.best_loss, reported.best_step
+        return reported.step
 
     def _require_like(
-        self, groups: dict[str, dict[str, Tensor]], buffers: dict[str, Tensor], told: _Told
+        self, groups: dict[str, dict[str, Tensor]], buffers: dict[str, Tensor], reported: _Told
     ) -> None:
         """Raise where a state lacks a tensor, or has one of another shape, before any is taken."""
-        if not 0 <= told.step <= self.recipe.steps:
-            raise ValueError(f"step {told.step} of {self.recipe.steps}")
+        if not 0 <= reported.step <= self.recipe.steps:
+            raise ValueError(f"step {reported.step} of {self.recipe.steps}")
         for kind, wanted in (
             ("weight", self.weights), ("mean", self.weights), ("best", self.weights),
             ("buffer", buffers), ("best_buffer", buffers),

@@ -22,8 +22,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from vesalius.scans.fault import Fault
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.input_error import InputProblem
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
 
@@ -34,7 +34,7 @@ class Objective(Protocol):
     `forward(rows, chance)` takes case numbers `(B,)` and the step's only source of chance.
     """
 
-    def __call__(self, rows: Tensor, chance: torch.Generator) -> Tensor: ...
+    def __call__(self, rows: Tensor, rng: torch.Generator) -> Tensor: ...
 
     def validation_loss(self) -> float:
         """The loss on held-out cases, the same at every call for the same weights."""
@@ -102,8 +102,8 @@ class Reading:
         faults: those of cases that were left out.
     """
 
-    progress: Progress = silent
-    faults: list[Fault] = field(default_factory=list)
+    progress: Progress = no_progress
+    faults: list[InputProblem] = field(default_factory=list)
 
 
 D = TypeVar("D", bound=Data)

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import free_memory_bytes
 from vesalius.training.method import Part
 
@@ -84,7 +84,7 @@ class Plan:
             largest = max(self.fits, key=lambda f: f.cost.peak_bytes)
             fault = f"needs {self.peak_bytes / 1e9:.1f} GB, {room / 1e9:.1f} GB are free"
             remedy = f"choose a smaller preset, batch or crop (largest: {largest.part})"
-            raise Refused("plan", fault, remedy)
+            raise InputError("plan", fault, remedy)
 
 
 def available_bytes() -> float:
@@ -110,8 +110,8 @@ def step_cost(objective: nn.Module, batch: int, precision: str, cases: int = 0) 
     ...     def __init__(self):
     ...         super().__init__()
     ...         self.layer = nn.Linear(1000, 10)
-    ...     def forward(self, rows, chance):
-    ...         return self.layer(torch.rand(len(rows), 1000, generator=chance)).sum()
+    ...     def forward(self, rows, rng):
+    ...         return self.layer(torch.rand(len(rows), 1000, generator=rng)).sum()
     >>> cost = step_cost(Sum(), 8, "32-true")
     >>> cost.parameters, round(cost.flops)
     (10010, 320000)

@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 
 Box = tuple[slice, slice, slice]
@@ -55,13 +55,13 @@ def working_shape(
     """Shape of a volume once it is resampled to another spacing.
 
     Raises:
-        Refused: for one that becomes larger than any scan.
+        InputError: for one that becomes larger than any scan.
     """
     zoom = np.array(volume.spacing_mm) / np.array(spacing_mm)
     found = tuple(int(n) for n in np.maximum(1, np.round(np.array(volume.shape) * zoom)))
     if math.prod(found) > LARGEST_VOXEL_COUNT:
         fault = f"of {volume.shape} becomes {found} at {spacing_mm} mm"
-        raise Refused("scan", fault, "check its spacing, or crop it")
+        raise InputError("scan", fault, "check its spacing, or crop it")
     return found
 
 

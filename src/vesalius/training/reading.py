@@ -8,7 +8,7 @@ from typing import Any
 
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.split import fitting_split
 from vesalius.training.method import Reading
 
@@ -56,7 +56,7 @@ def read_split(
         more: cases to learn from besides.
 
     Raises:
-        Refused: for too few sound cases.
+        InputError: for too few sound cases.
     """
     training, held_out = fitting_split(cohort.cases, recipe.held_out, 8, recipe.seed)
     training = [*training, *more]
@@ -68,5 +68,5 @@ def read_split(
     if fitted < fewest:
         fault = f"has {fitted} sound training cases"
         kind = "labelled scans" if labelled else "scans"
-        raise Refused(cohort.folder, fault, f"add {kind}: {fewest} is the least")
+        raise InputError(cohort.folder, fault, f"add {kind}: {fewest} is the least")
     return SoundCases(tuple(c for c, _ in sound), tuple(s for _, s in sound), fitted)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 MOST = 2**62
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -36,6 +36,11 @@ def _numbers(value: object) -> Iterator[float]:
             yield from _numbers(one)
 
 
+def once_called(old: str, new: str, default: Any) -> Any:
+    """A setting that files, and the hash of a run, know by the name that it had first."""
+    return Field(default, serialization_alias=old, validation_alias=AliasChoices(new, old))
+
+
 class Settings(BaseModel):
     """Frozen settings that refuse unknown names and have a hash.
 
@@ -60,11 +65,11 @@ class Settings(BaseModel):
         """The same with other settings, which are checked.
 
         Raises:
-            Refused: for a setting that is unknown or out of bounds.
+            InputError: for a setting that is unknown or out of bounds.
 
         >>> FitRecipe(steps=10, batch_size=2).changed(steps=-1)
         Traceback (most recent call last):
-        vesalius.scans.fault.Refused: steps: Input should be greater than or equal to 0; choose ...
+        vesalius.scans.input_error.InputError: steps: Input should be greater than or equal to 0...
         """
         known = {name: getattr(self, name) for name in type(self).model_fields}
         try:
@@ -73,16 +78,22 @@ class Settings(BaseModel):
             first = error.errors(include_url=False)[0]
             said = first["msg"].removeprefix("Value error, ")
             name = str(first["loc"][0]) if first["loc"] else said.partition(":")[0]
-            raise Refused(name, said.removeprefix(f"{name}: "), "choose another value") from error
+            raise InputError(
+                name, said.removeprefix(f"{name}: "), "choose another value"
+            ) from error
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """`changed`, since pydantic's own copy would skip the checks."""
         return self.changed(**(update or {}))
 
+    def dumped(self, exclude: set[str] | None = None) -> dict[str, Any]:
+        """As files keep it; a setting that was renamed keeps its first name there."""
+        return self.model_dump(mode="json", by_alias=True, exclude=exclude)
+
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with any setting."""
-        text = json.dumps(self.model_dump(mode="json", exclude=set(self.unhashed)), sort_keys=True)
+        text = json.dumps(self.dumped(exclude=set(self.unhashed)), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

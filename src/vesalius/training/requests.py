@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.training.fingerprint import Fingerprint
 
 Request = dict[str, float]
@@ -20,11 +20,11 @@ def even_requests(
     >>> [r["x_volume_ml"] for r in even_requests({"x_volume_ml": (20.0, 40.0)}, 3, seed=0)]
     [20.0, 30.0, 40.0]
     """
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     columns = {}
     for index, (name, (low, high)) in enumerate(ranges.items()):
         values = np.linspace(low, high, count)
-        columns[name] = values if index == 0 else chance.permutation(values)
+        columns[name] = values if index == 0 else rng.permutation(values)
     return [{name: float(values[i]) for name, values in columns.items()} for i in range(count)]
 
 
@@ -36,17 +36,19 @@ def missing_values(
     Every bin between `low` and `high` is brought to the count of the fullest one.
 
     >>> present = np.array([22.0] * 10 + [45.0] * 4)
-    >>> asked = missing_values(present, "x_volume_ml", 20, 50, seed=0, bins=3)
-    >>> np.histogram([r["x_volume_ml"] for r in asked], [20, 30, 40, 50])[0].tolist()
+    >>> requested = missing_values(present, "x_volume_ml", 20, 50, seed=0, bins=3)
+    >>> np.histogram([r["x_volume_ml"] for r in requested], [20, 30, 40, 50])[0].tolist()
     [0, 10, 6]
     """
     counts, edges = np.histogram(present, np.linspace(low, high, bins + 1))
-    chance = np.random.default_rng(seed)
-    asked = []
+    rng = np.random.default_rng(seed)
+    requested = []
     for bottom, top, count in zip(edges, edges[1:], counts, strict=False):
         missing = int(counts.max() - count)
-        asked += [bottom + (top - bottom) * (i + chance.random()) / missing for i in range(missing)]
-    return [{name: float(value)} for value in asked]
+        requested += [
+            bottom + (top - bottom) * (i + rng.random()) / missing for i in range(missing)
+        ]
+    return [{name: float(value)} for value in requested]
 
 
 def subsample(requests: Sequence[Request], count: int | None, seed: int) -> list[Request]:
@@ -82,6 +84,6 @@ def require_within(requests: Sequence[Request], seen: Fingerprint, extrapolate: 
                 unit = f" {known.unit}".rstrip()
                 fault = f"{value:g}{unit} is outside what the run has seen"
                 remedy = f"ask for {known.low:.4g} to {known.high:.4g}{unit}, or add --extrapolate"
-                raise Refused(name, fault, remedy)
+                raise InputError(name, fault, remedy)
             if value < 0:
-                raise Refused(name, f"{value:g} is below zero", "ask for a positive value")
+                raise InputError(name, f"{value:g} is below zero", "ask for a positive value")

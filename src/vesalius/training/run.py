@@ -13,9 +13,9 @@ from torch import nn
 from typing_extensions import TypeVar
 
 from vesalius.networks.weights import read_tensors, write_tensors
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import read_json, write_json
 from vesalius.scans.formats.table import read_table, write_table
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import hold, let_go, rank, require_apart
 from vesalius.scans.writing import append_line, make_folder, remove_if_there, write_text
 from vesalius.training.fingerprint import Fingerprint
@@ -51,7 +51,7 @@ class Run(Generic[Seen]):
         """Begin a run, or go on with one of the same recipe and cohort, and hold its folder.
 
         Raises:
-            Refused: if the folder holds another run or other files, is an input, or is being
+            InputError: if the folder holds another run or other files, is an input, or is being
                 written to by another process.
         """
         require_place(folder, *inputs)
@@ -70,14 +70,16 @@ class Run(Generic[Seen]):
         if present == [True, False]:  # killed between the two
             known = read_json(self.folder / "recipe.json", type(self.recipe), AGAIN, FORMAT)
             if known != self.recipe:
-                raise Refused(self.folder, "holds a run of another recipe", "choose a new folder")
+                raise InputError(
+                    self.folder, "holds a run of another recipe", "choose a new folder"
+                )
         elif present[0]:
             old: Run[Any] = Run.open(self.folder, type(self.recipe), type(self.fingerprint))
             if old.name != self.name:
                 fault = f"holds run {old.name}, made by another recipe or from another cohort"
-                raise Refused(self.folder, fault, "choose a new folder for this run")
+                raise InputError(self.folder, fault, "choose a new folder for this run")
         for name, settings in (("recipe", self.recipe), ("fingerprint", self.fingerprint)):
-            self.note(name, settings.model_dump(mode="json"))
+            self.note(name, settings.dumped())
         make_folder(self.state)
 
     def finish(self) -> None:
@@ -105,7 +107,9 @@ class Run(Generic[Seen]):
         folder = Path(folder)
         for name in ("recipe.json", "fingerprint.json"):
             if not (folder / name).exists():
-                raise Refused(folder, f"holds no {name}", "point at a folder made by vesalius fit")
+                raise InputError(
+                    folder, f"holds no {name}", "point at a folder made by vesalius fit"
+                )
         remedy = "point at a run of this method and version"
         return cls(
             folder,
@@ -134,13 +138,13 @@ class Run(Generic[Seen]):
         """Fill a module with the weights of a part, or refuse a missing or damaged file."""
         path = self.folder / f"{part}.safetensors"
         if not path.exists():
-            raise Refused(path, "does not exist", "finish the fit: run the same command again")
+            raise InputError(path, "does not exist", "finish the fit: run the same command again")
         tensors, _ = read_tensors(path, AGAIN)
         try:
             module.load_state_dict(tensors)
         except RuntimeError as error:
             first = " ".join(str(error).split("\n\t")[1:2]) or str(error)
-            raise Refused(path, f"holds no such weights ({first})", AGAIN) from error
+            raise InputError(path, f"holds no such weights ({first})", AGAIN) from error
 
     def write_card(self, lines: list[str]) -> None:
         """Write `card.md`: what this run is, from what, and what it must not be used for."""
@@ -155,7 +159,7 @@ class Run(Generic[Seen]):
         return (self.folder / f"{name}.json").exists()
 
     def noted(self, name: str, model: type[Noted]) -> Noted:
-        """What was kept under a name, or `Refused` where it is missing or damaged."""
+        """What was kept under a name, or `InputError` where it is missing or damaged."""
         return read_json(self.folder / f"{name}.json", model, AGAIN, FORMAT)
 
 
@@ -163,14 +167,14 @@ def require_place(folder: str | Path, *inputs: str | Path | None) -> None:
     """Refuse a folder that no run may be written to, before its cohort is read.
 
     Raises:
-        Refused: for an input, or a folder with other files than those of a run.
+        InputError: for an input, or a folder with other files than those of a run.
     """
     require_apart(folder, *inputs)
     place = Path(folder)
     if rank() or not place.is_dir() or (place / "recipe.json").exists():
         return  # the first process decides for all
     if any(not path.name.startswith(".") for path in place.iterdir()):
-        raise Refused(folder, "holds files that are no run", "choose a new folder")
+        raise InputError(folder, "holds files that are no run", "choose a new folder")
 
 
 class Log:
@@ -185,7 +189,7 @@ class Log:
             rows = list(read_table(path, self.columns, AGAIN))
             steps = [row["step"] for row in rows]
             if not all(step.isascii() and step.isdecimal() and len(step) < 12 for step in steps):
-                raise Refused(path, "has a step that is no number", AGAIN)
+                raise InputError(path, "has a step that is no number", AGAIN)
             kept = [
                 [row[name] for name in self.columns]
                 for row in rows

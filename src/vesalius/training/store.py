@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.formats.content import read_text
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.writing import refused_if_unwritable, remove_if_there, write_text
 from vesalius.training.device import fabric_for
 from vesalius.training.fingerprint import Fingerprint
@@ -25,19 +25,19 @@ from vesalius.training.fingerprint import Fingerprint
 Box = tuple[slice, ...]
 
 
-def drawn_box(
-    shape: tuple[int, int, int], sides: Sequence[int], multiple: int, chance: torch.Generator
+def random_box(
+    shape: tuple[int, int, int], sides: Sequence[int], multiple: int, rng: torch.Generator
 ) -> Box:
     """A random part of a volume: `sides` voxels long or as far as it goes, beginning at a multiple.
 
-    >>> box = drawn_box((8, 8, 8), (16, 8, 4), 4, torch.Generator().manual_seed(0))
+    >>> box = random_box((8, 8, 8), (16, 8, 4), 4, torch.Generator().manual_seed(0))
     >>> [(part.start % 4, part.stop - part.start) for part in box]
     [(0, 8), (0, 8), (0, 4)]
     """
     box = []
     for full, wanted in zip(shape, sides, strict=True):
         side = min(wanted, full)
-        start = multiple * int(torch.randint((full - side) // multiple + 1, (1,), generator=chance))
+        start = multiple * int(torch.randint((full - side) // multiple + 1, (1,), generator=rng))
         box.append(slice(start, start + side))
     return tuple(box)
 
@@ -84,8 +84,8 @@ class CaseStore:
         """Keep `count` scans that lie in the grid of the fingerprint in `folder`."""
         label_count = len(fingerprint.labels) if labelled else 0
         finished = folder / "finished.json"
-        told = json.dumps({"fingerprint": fingerprint.digest, "count": count})
-        if finished.exists() and read_text(finished) == told:
+        reported = json.dumps({"fingerprint": fingerprint.digest, "count": count})
+        if finished.exists() and read_text(finished) == reported:
             return cls(folder, label_count)
         with refused_if_unwritable(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ class CaseStore:
             images.flush()
             if labels is not None:
                 labels.flush()
-            write_text(finished, told)
+            write_text(finished, reported)
         return cls(folder, label_count)
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ def stored(
         what: is done, for the progress bar.
     """
     with fabric_for().rank_zero_first():
-        found = (place(scan) for scan in followed(scans, what, len(scans), progress))
+        found = (place(scan) for scan in track(scans, what, len(scans), progress))
         return CaseStore.write(folder, fingerprint, len(scans), found, labelled)
 
 

@@ -55,7 +55,7 @@ def checkpoints(steps: int) -> list[int]:
     return [step for step in found if step > 0]
 
 
-def apgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator) -> Tensor:
+def apgd(losses: Losses, images: Tensor, attack: Attack, rng: torch.Generator) -> Tensor:
     """Projected gradient ascent with momentum whose steps are halved where an image stops rising.
 
     Algorithm 1 of Croce and Hein 2020. `attack.step` is not used: the first step is twice ε.
@@ -67,13 +67,13 @@ def apgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator
     >>> [f"{voxel:.3f}" for voxel in change[0]]
     ['0.100', '-0.100']
     """
-    here = projected(images + start(images, attack, chance), images, attack)
+    here = projected(images + start(images, attack, rng), images, attack)
     size = torch.full((len(images),), 2 * attack.epsilon, device=images.device)
     value, gradient = ascent(losses, here)
     best, highest, before = here, value, here
     rises = torch.zeros_like(value)
     last_size, last_highest, last_check = size.clone(), highest.clone(), 0
-    looks = set(checkpoints(attack.steps))
+    evaluations = set(checkpoints(attack.steps))
     for step in range(1, attack.steps + 1):
         ahead = here + each(size, images) * direction(gradient, attack.norm)
         ahead = projected(ahead, images, attack)
@@ -85,7 +85,7 @@ def apgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator
         better = value > highest
         highest = torch.where(better, value, highest)
         best = torch.where(each(better, images), here, best)
-        if step in looks:
+        if step in evaluations:
             stalled = (size == last_size) & (highest == last_highest)
             halved = (rises < RISING * (step - last_check)) | stalled
             last_size, last_highest, last_check = size.clone(), highest.clone(), step
@@ -97,9 +97,7 @@ def apgd(losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator
     return best
 
 
-def square_attack(
-    losses: Losses, images: Tensor, attack: Attack, chance: torch.Generator
-) -> Tensor:
+def square_attack(losses: Losses, images: Tensor, attack: Attack, rng: torch.Generator) -> Tensor:
     """Random squares of ± ε that are kept where the loss rises: no gradient to be fooled by.
 
     Andriushchenko et al. 2020, "Square Attack", for L∞, in two and in three dimensions.
@@ -110,7 +108,7 @@ def square_attack(
     if attack.norm != "linf":
         raise ValueError("Square Attack is written for linf")
     batch, channels, *sides = images.shape
-    signs = _signs((batch, channels, 1, *sides[1:]), chance).to(images.device)
+    signs = _signs((batch, channels, 1, *sides[1:]), rng).to(images.device)
     here = projected(images + attack.epsilon * signs, images, attack)
     with torch.no_grad():
         highest = losses(here)
@@ -122,10 +120,10 @@ def square_attack(
                 part = tuple(
                     slice(at, at + w)
                     for w, side in zip(wide, sides, strict=True)
-                    for at in [int(torch.randint(side - w + 1, (1,), generator=chance))]
+                    for at in [int(torch.randint(side - w + 1, (1,), generator=rng))]
                 )
                 mask[row][:, *part] = 1
-            signs = _signs((batch, channels, *[1] * len(sides)), chance)
+            signs = _signs((batch, channels, *[1] * len(sides)), rng)
             mask, signs = mask.to(images.device), signs.to(images.device)
             tried = torch.where(mask > 0, images + attack.epsilon * signs, here).clamp(0, 1)
             value = losses(tried)
@@ -137,7 +135,7 @@ def square_attack(
 
 def strongest(
     judge: Losses, against: Sequence[Losses], images: Tensor, attack: Attack,
-    chance: torch.Generator,
+    rng: torch.Generator,
 ) -> Tensor:  # fmt: skip
     """The worst that APGD on each of some losses and Square Attack find, as `judge` sees it.
 
@@ -146,15 +144,15 @@ def strongest(
         against: that gradients are taken of, such as those of other paths; for instance `judge`.
         images: `(B, C, …)` in [0, 1].
         attack: ball, steps, and restarts of each.
-        chance: of starts and squares.
+        rng: of starts and squares.
     """
     found = images.clone()
     with torch.no_grad():
         worst = judge(images)
     for _ in range(attack.restarts):
-        tried = [apgd(losses, images, attack, chance) for losses in against]
+        tried = [apgd(losses, images, attack, rng) for losses in against]
         if attack.norm == "linf":
-            tried.append(square_attack(judge, images, attack, chance))
+            tried.append(square_attack(judge, images, attack, rng))
         for one in tried:
             with torch.no_grad():
                 value = judge(one)
@@ -164,5 +162,5 @@ def strongest(
     return found
 
 
-def _signs(shape: tuple[int, ...], chance: torch.Generator) -> Tensor:
-    return 2.0 * torch.randint(0, 2, shape, generator=chance) - 1
+def _signs(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    return 2.0 * torch.randint(0, 2, shape, generator=rng) - 1

@@ -42,8 +42,8 @@ class VisitsFingerprint(Settings):
         content = hashlib.sha256()
         for array in (visits.images, visits.years):
             content.update(np.ascontiguousarray(array).tobytes())
-        courses = visits.courses().values()
-        spans = [float(visits.years[rows[-1]] - visits.years[rows[0]]) for rows in courses]
+        trajectories = visits.trajectories().values()
+        spans = [float(visits.years[rows[-1]] - visits.years[rows[0]]) for rows in trajectories]
         return cls(
             pictures=len(visits), subjects=len(spans), followed=sum(span > 0 for span in spans),
             longest_years=max(spans), channels=visits.images.shape[1],

@@ -21,7 +21,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.crop import Crop, cut, voxel_of
 from vesalius.scans.landmarks import Landmark, read_landmarks
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.spine import CANAL
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.run import Run
@@ -39,7 +39,7 @@ class Edit:
     pathology: str
     patient: int
     level: str
-    asked_mm: float
+    requested_mm: float
     measured_mm: float
     size_error_mm: float
     context_mae: float
@@ -53,7 +53,7 @@ class Edit:
 
 
 def make_edits(
-    run: Run, twins: Mapping[str, Cohort], folder: Path, recipe: LumbarRecipe, seed: int,
+    run: Run, counterfactuals: Mapping[str, Cohort], folder: Path, recipe: LumbarRecipe, seed: int,
     progress: Progress,
 ) -> None:  # fmt: skip
     """Edit every unseen patient by every method; crops, measurements and some whole scans.
@@ -78,17 +78,17 @@ def make_edits(
     work = [(p, row) for p in PATHOLOGIES for row in range(recipe.patients)]
     rows: list[Edit] = []
     crops: dict[str, list[Crop]] = {name: [] for name in (*inpainters, *BESIDES)}
-    for pathology, row in followed(work, f"editing unseen patients {seed}", len(work), progress):
-        truth_cohort = twins[pathology]
-        healthy = twins["healthy"].read(twins["healthy"].cases[row])
+    for pathology, row in track(work, f"editing unseen patients {seed}", len(work), progress):
+        truth_cohort = counterfactuals[pathology]
+        healthy = counterfactuals["healthy"].read(counterfactuals["healthy"].cases[row])
         truth = truth_cohort.read(truth_cohort.cases[row])
         mark = marks_of(truth_cohort)[truth_cohort.cases[row].name][0]
         request = FindingRequest(pathology, mark.level, mark.size_mm, mark.point_mm)
         place = voxel_of(healthy, mark.point_mm)
         grid = first.fingerprint.grid
-        well, ill = cut(healthy, place, grid), cut(truth, place, grid)
-        crops["unedited"].append(well)
-        crops["truth"].append(ill)
+        negative, positive = cut(healthy, place, grid), cut(truth, place, grid)
+        crops["unedited"].append(negative)
+        crops["truth"].append(positive)
         for name, inpainter in inpainters.items():
             if name == LONG and row >= recipe.long_repaint_patients:
                 continue
@@ -98,8 +98,8 @@ def make_edits(
             after = cut(made.scan, place, grid)
             crops[name].append(after)
             measured = inpainter.measured(made.scan, pathology, mark.level)
-            rows.append(_edit(name, row, request, measured, (healthy, well, ill, after), made,
-                              inpainter, seconds))  # fmt: skip
+            scans = healthy, negative, positive, after
+            rows.append(_edit(name, row, request, measured, scans, made, inpainter, seconds))
             if row < EXAMPLES:
                 provenance = {"synthetic": True, "run": run.name, "inpainting_method": name}
                 examples.add(
@@ -126,24 +126,24 @@ def _edit(
     seconds: float,
 ) -> Edit:  # fmt: skip
     """Hold one edit against the scan it was made from and against the counterfactual truth."""
-    healthy, well, ill, after = seen
+    healthy, negative, positive, after = seen
     labels, blend = inpainter.labels, made.edit.blend
     canal = [labels[label] for label in CANAL if label in labels]
     free = blend > 0
-    before, new, true = (c.scan.channels[0].voxels for c in (well, after, ill))
-    maps = [np.where(free, c.scan.label_map.voxels, 0) for c in (after, ill)]
+    before, new, true = (c.scan.channels[0].voxels for c in (negative, after, positive))
+    maps = [np.where(free, c.scan.label_map.voxels, 0) for c in (after, positive)]
     canal_dice = dice(maps[0], maps[1], canal)
     own = dice(maps[0], maps[1], [labels["herniation"]])
     scale = inpainter.fingerprint.intensity_high[0] - inpainter.fingerprint.intensity_low[0]
     raw = from_latent(made.latent, 1)[0][0, 0].numpy()
-    drawn = raw * scale + inpainter.fingerprint.intensity_low[0]
+    generated = raw * scale + inpainter.fingerprint.intensity_low[0]
     spared = free & (np.abs(true - before) < 0.01 * scale)
     whole = [scan.channels[0].oriented("RAS") for scan in (healthy, made.scan)]
     return Edit(
         name, request.pathology, row, request.level, request.size_mm, measured,
         abs(measured - request.size_mm),
         context_error(whole[0], whole[1], _free_of_scan(healthy, made.crop, free)),
-        float(np.abs(drawn - before)[~free].mean()),
+        float(np.abs(generated - before)[~free].mean()),
         seam(new, before, blend),
         own if request.pathology == "herniation" else canal_dice, canal_dice,
         float(np.abs(new - before)[spared].mean()), made.network_calls, seconds,

@@ -18,7 +18,7 @@ from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
 from vesalius.experiments.lumbar.edits import make_edits
 from vesalius.experiments.lumbar.fidelity import edit_figures
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
-from vesalius.experiments.lumbar.utility import ceiling_cohort, site_findings, utility_figures
+from vesalius.experiments.lumbar.utility import site_findings, upper_bound_cohort, utility_figures
 from vesalius.experiments.stages import Stages
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.method import Inpainting
@@ -33,7 +33,7 @@ from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import Draw, sample_case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.landmarks import read_landmarks
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.writing import write_text
 from vesalius.training.fit import fit, prepare
 from vesalius.training.method import Reading
@@ -45,7 +45,7 @@ HEALTHY = "healthy"
 def run_lumbar(
     out: str | Path,
     recipe: LumbarRecipe,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     finished: Callable[[str], None] = lambda name: None,
 ) -> Results:
     """Run the experiment, or go on with one that was killed, and write `results.json`.
@@ -67,7 +67,7 @@ def run_lumbar(
         )  # fmt: skip
 
     def unseen() -> None:
-        for name, findings in _twins(recipe).items():
+        for name, findings in _counterfactuals(recipe).items():
             write_spines(
                 folder / "unseen" / name, recipe.patients, recipe.seed + 1, recipe.spacing_mm,
                 findings=findings, split="test", workers=recipe.workers, progress=progress,
@@ -88,7 +88,9 @@ def run_lumbar(
     stages.run("phantoms", phantoms)
     stages.run("unseen phantoms", unseen)
     real = Cohort.open(folder / "real")
-    twins = {name: Cohort.open(folder / "unseen" / name) for name in (HEALTHY, *PATHOLOGIES)}
+    counterfactuals = {
+        name: Cohort.open(folder / "unseen" / name) for name in (HEALTHY, *PATHOLOGIES)
+    }
     for seed in recipe.seeds:
         settings = recipe.inpainting.changed(seed=seed)
 
@@ -98,14 +100,16 @@ def run_lumbar(
 
         def editing(seed: int = seed) -> None:
             run = Run.open(folder / f"run-{seed}", InpaintingRecipe)
-            make_edits(run, twins, folder / f"edits-{seed}", recipe, seed, progress)
+            make_edits(run, counterfactuals, folder / f"edits-{seed}", recipe, seed, progress)
 
         stages.run(f"fit {seed}", fitting)
         stages.run(f"edits {seed}", editing)
     run = Run.open(folder / f"run-{recipe.seeds[0]}", InpaintingRecipe)
 
     def control() -> None:
-        _write_draws(_control(run, twins[HEALTHY], recipe, progress), folder / "control.csv")
+        _write_draws(
+            _control(run, counterfactuals[HEALTHY], recipe, progress), folder / "control.csv"
+        )
 
     def balance() -> None:
         marks, _ = read_landmarks(site.folder, {case.name: case for case in site.cases})
@@ -125,7 +129,9 @@ def run_lumbar(
     site = Cohort.open(folder / "site")
     stages.run("balance", balance)
     balanced = Cohort.open(folder / "balanced")
-    stages.run("ceiling", lambda: ceiling_cohort(balanced, folder / "ceiling", recipe, progress))
+    stages.run(
+        "ceiling", lambda: upper_bound_cohort(balanced, folder / "ceiling", recipe, progress)
+    )
     figures: dict[str, Figure] = {}
 
     def fidelity() -> None:
@@ -133,7 +139,7 @@ def run_lumbar(
         figures.update(found)
 
     def utility() -> None:
-        tests = [*twins.values(), Cohort.open(folder / "reference")]
+        tests = [*counterfactuals.values(), Cohort.open(folder / "reference")]
         figures.update(
             utility_figures(
                 site, balanced, Cohort.open(folder / "ceiling"), tests, folder / "classifiers",
@@ -161,13 +167,13 @@ def run_lumbar(
     return results
 
 
-def _twins(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
+def _counterfactuals(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
     """Findings of the unseen patients: none, and for each pathology one at one level."""
-    chance = np.random.default_rng([recipe.seed, 11])
+    rng = np.random.default_rng([recipe.seed, 11])
     found: dict[str, list[list[Finding]]] = {HEALTHY: [[] for _ in range(recipe.patients)]}
     for pathology in PATHOLOGIES:
         found[pathology] = [
-            [draw_finding(pathology, LEVELS[index % len(LEVELS)], chance)]
+            [draw_finding(pathology, LEVELS[index % len(LEVELS)], rng)]
             for index in range(recipe.patients)
         ]
     return found
@@ -175,12 +181,12 @@ def _twins(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
 
 def _reference_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
     """Two halves of as many patients as are edited, each with one finding of each pathology."""
-    chance = np.random.default_rng([recipe.seed, 12])
+    rng = np.random.default_rng([recipe.seed, 12])
     cases = []
     for _ in range(2 * recipe.patients):
-        levels = chance.permutation(LEVELS)[: len(PATHOLOGIES)]
+        levels = rng.permutation(LEVELS)[: len(PATHOLOGIES)]
         pairs = zip(PATHOLOGIES, levels, strict=True)
-        cases.append([draw_finding(kind, str(level), chance) for kind, level in pairs])
+        cases.append([draw_finding(kind, str(level), rng) for kind, level in pairs])
     return cases
 
 
@@ -232,13 +238,13 @@ def _control_figures(path: Path) -> dict[str, Figure]:
         ):
             if len(chosen) < 3:
                 continue
-            asked, measured = (
+            requested, measured = (
                 np.array([float(row[name]) for row in chosen])
                 for name in ("requested_mm", "measured_mm")
             )
             head = f"request/{pathology}/{which}"
-            found[f"{head}mae_mm"] = mean_figure(np.abs(asked - measured), "mm")
-            found[f"{head}spearman"] = bootstrapped([asked, measured], _spearman, "")
+            found[f"{head}mae_mm"] = mean_figure(np.abs(requested - measured), "mm")
+            found[f"{head}spearman"] = bootstrapped([requested, measured], _spearman, "")
         cases = sorted({row["case"] for row in own})
         met = np.array(
             [sum(float(r["accepted"]) for r in own if r["case"] == case) for case in cases]
@@ -253,5 +259,5 @@ def _share(met: np.ndarray, draws: np.ndarray) -> float:
     return float(met.sum() / draws.sum())
 
 
-def _spearman(asked: np.ndarray, measured: np.ndarray) -> float:
-    return float(stats.spearmanr(asked, measured).statistic)
+def _spearman(requested: np.ndarray, measured: np.ndarray) -> float:
+    return float(stats.spearmanr(requested, measured).statistic)

@@ -21,7 +21,7 @@ from vesalius.networks.picture_features import features_from, lite0_features
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import Crop, cut, voxel_of
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 from vesalius.training.run import Run
 
@@ -72,7 +72,7 @@ def _fidelity(
     pictures = {p: [_pictures(half[p]) for half in halves] for p in PATHOLOGIES}
     seen = {p: [features(half, extract) for half in pictures[p]] for p in PATHOLOGIES}
     made: dict[tuple[str, str], np.ndarray] = {}
-    for pathology, name in followed(work, "measuring fidelity", len(work), progress):
+    for pathology, name in track(work, "measuring fidelity", len(work), progress):
         count = edited_patients(name, recipe)
         first = PATHOLOGIES.index(pathology) * count
         span = slice(first, first + count)
@@ -83,8 +83,8 @@ def _fidelity(
             seen[pathology][0], made[pathology, name]
         )
     for pathology in PATHOLOGIES:
-        floor = jackknifed(seen[pathology], frechet_distance, "FID")
-        found[f"fidelity/{pathology}/floor/fid"] = floor
+        real_vs_real = jackknifed(seen[pathology], frechet_distance, "FID")
+        found[f"fidelity/{pathology}/floor/fid"] = real_vs_real
         for voxelwise in (n for n in names if n.startswith("voxelwise")):
             for rival in (n for n in names if not n.startswith("voxelwise")):
                 other = made[pathology, rival]
@@ -108,13 +108,15 @@ def edited_patients(method: str, recipe: LumbarRecipe) -> int:
 def _over_seeds(reference: np.ndarray, rows: np.ndarray) -> Figure:
     """Mean distance over seeds, `rows` `(N, seeds, F)`; its SD is that between seeds."""
 
-    def mean_distance(real: np.ndarray, drawn: np.ndarray) -> float:
-        return float(np.mean([frechet_distance(real, drawn[:, s]) for s in range(drawn.shape[1])]))
+    def mean_distance(real: np.ndarray, generated: np.ndarray) -> float:
+        return float(
+            np.mean([frechet_distance(real, generated[:, s]) for s in range(generated.shape[1])])
+        )
 
     figure = jackknifed([reference, rows], mean_distance, "FID")
     each = [frechet_distance(reference, rows[:, s]) for s in range(rows.shape[1])]
-    spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
-    return Figure(figure.value, figure.unit, figure.n, figure.ci95, spread)
+    std = float(np.std(each, ddof=1)) if len(each) > 1 else None
+    return Figure(figure.value, figure.unit, figure.n, figure.ci95, std)
 
 
 def _difference(real: np.ndarray, both: np.ndarray) -> float:
@@ -134,7 +136,7 @@ def _radiomics(
     sets = ("reference", "floor", *(name for name in names if name != LONG))
     work = [(p, name) for p in PATHOLOGIES for name in sets]
     real: dict[str, np.ndarray] = {}
-    for pathology, name in followed(work, "measuring radiomics", len(work), progress):
+    for pathology, name in track(work, "measuring radiomics", len(work), progress):
         if name in ("reference", "floor"):
             crops = halves[name == "floor"][pathology][:count]
             cases = [(c.scan.channels[0], c.scan.label_map) for c in crops]

@@ -28,7 +28,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut
 from vesalius.scans.grid import Grid
 from vesalius.scans.landmarks import read_landmarks
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
 from vesalius.scans.writing import make_folder
 
@@ -38,30 +38,30 @@ CROP = (8, 40, 40)
 
 def site_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
     """Findings of the other site's patients: few, at most one a patient, at levels in turn."""
-    chance = np.random.default_rng([recipe.seed, 14])
-    ill = chance.permutation(recipe.site_cases)[: len(PATHOLOGIES) * recipe.site_findings]
+    rng = np.random.default_rng([recipe.seed, 14])
+    positive = rng.permutation(recipe.site_cases)[: len(PATHOLOGIES) * recipe.site_findings]
     found: list[list[Finding]] = [[] for _ in range(recipe.site_cases)]
-    for index, patient in enumerate(ill):
+    for index, patient in enumerate(positive):
         pathology = PATHOLOGIES[index % len(PATHOLOGIES)]
         level = LEVELS[(index // len(PATHOLOGIES)) % len(LEVELS)]
-        found[int(patient)] = [draw_finding(pathology, level, chance)]
+        found[int(patient)] = [draw_finding(pathology, level, rng)]
     return found
 
 
-def ceiling_cohort(
+def upper_bound_cohort(
     balanced: Cohort, out: Path, recipe: LumbarRecipe, progress: Progress
 ) -> None:  # fmt: skip
     """For every inpainted case the phantom that truly has the finding: same donor, same size."""
     seeds, known = case_seeds(recipe.seed + 3, recipe.site_cases), site_findings(recipe)
-    chance = np.random.default_rng([recipe.seed, 13])
+    rng = np.random.default_rng([recipe.seed, 13])
     donors, findings = [], []
     for case in balanced.cases:
-        asked = case.provenance()["request"]
+        requested = case.provenance()["request"]
         donor = int(str(case.provenance()["parent"]).removeprefix("spine_"))
-        draw = draw_finding(asked["pathology"], asked["level"], chance)
-        low, high = sorted(SIZES_MM[asked["pathology"]])
-        size = float(np.clip(asked["size_mm"], low, high))
-        own = Finding(draw.pathology, draw.level, size, draw.side_mm, draw.drift_mm,
+        draw = draw_finding(requested["pathology"], requested["level"], rng)
+        low, high = sorted(SIZES_MM[requested["pathology"]])
+        size = float(np.clip(requested["size_mm"], low, high))
+        own = Finding(draw.pathology, draw.level, size, draw.side_mm, draw.offset_mm,
                       draw.width_mm, draw.front)  # fmt: skip
         donors.append(seeds[donor])
         findings.append([*known[donor], own])
@@ -72,7 +72,7 @@ def ceiling_cohort(
 
 
 def utility_figures(
-    site: Cohort, balanced: Cohort, ceiling: Cohort, tests: Sequence[Cohort], folder: Path,
+    site: Cohort, balanced: Cohort, upper_bound: Cohort, tests: Sequence[Cohort], folder: Path,
     recipe: LumbarRecipe, progress: Progress,
 ) -> dict[str, Figure]:  # fmt: skip
     """AUC of each arm on unseen patients, for each pathology and their mean; paired differences.
@@ -82,7 +82,9 @@ def utility_figures(
     """
     own, _ = labelled_crops(site, site.cases, None, progress)
     made, _ = labelled_crops(balanced, balanced.cases, _edited_levels(balanced), progress)
-    true, _ = labelled_crops(ceiling, ceiling.cases, _paired_levels(balanced, ceiling), progress)
+    true, _ = labelled_crops(
+        upper_bound, upper_bound.cases, _paired_levels(balanced, upper_bound), progress
+    )
     sets = {"real": own, "augmented": own.joined(made), "ceiling": own.joined(true)}
     parts = [labelled_crops(test, test.cases, None, progress) for test in tests]
     test = parts[0][0]
@@ -116,7 +118,7 @@ def labelled_crops(
         else ({}, [])
     )
     images, targets, subjects = [], [], []
-    for case in followed(cases, "cutting crops for the classifier", len(cases), progress):
+    for case in track(cases, "cutting crops for the classifier", len(cases), progress):
         scan = cohort.read(case)
         spacing = scan.label_map.oriented("RAS").spacing_mm
         affine = tuple(tuple(float(x) for x in row) for row in np.diag([*spacing, 1.0]))
@@ -141,10 +143,10 @@ def _edited_levels(balanced: Cohort) -> dict[str, str]:
     return {case.name: case.provenance()["request"]["level"] for case in balanced.cases}
 
 
-def _paired_levels(balanced: Cohort, ceiling: Cohort) -> dict[str, str]:
+def _paired_levels(balanced: Cohort, upper_bound: Cohort) -> dict[str, str]:
     """Levels of the ceiling's cases, which stand in the order of the inpainted ones."""
     levels = list(_edited_levels(balanced).values())
-    return {case.name: level for case, level in zip(ceiling.cases, levels, strict=True)}
+    return {case.name: level for case, level in zip(upper_bound.cases, levels, strict=True)}
 
 
 def _figures(
@@ -154,8 +156,8 @@ def _figures(
     names, place = np.unique(patients, return_inverse=True)
     members = [np.flatnonzero(place == index) for index in range(len(names))]
 
-    def rows_of(drawn: np.ndarray) -> np.ndarray:
-        return np.concatenate([members[int(index)] for index in drawn])
+    def rows_of(generated: np.ndarray) -> np.ndarray:
+        return np.concatenate([members[int(index)] for index in generated])
 
     everyone = np.arange(len(names)).astype(float)
     found: dict[str, Figure] = {}
@@ -165,8 +167,8 @@ def _figures(
     for arm in ARMS:
         for name, chosen in columns.items():
 
-            def auc(drawn: np.ndarray, arm: str = arm, chosen: list[int] = chosen) -> float:
-                rows = rows_of(drawn)
+            def auc(generated: np.ndarray, arm: str = arm, chosen: list[int] = chosen) -> float:
+                rows = rows_of(generated)
                 own = [_auc(each[rows], targets[rows], chosen) for each in scores[arm]]
                 return float(np.mean(own))
 
@@ -174,8 +176,8 @@ def _figures(
             found[head] = bootstrapped([everyone], auc, "")
     for first, second in (("augmented", "real"), ("ceiling", "real"), ("ceiling", "augmented")):
 
-        def difference(drawn: np.ndarray, a: str = first, b: str = second) -> float:
-            rows, chosen = rows_of(drawn), list(range(len(PATHOLOGIES)))
+        def difference(generated: np.ndarray, a: str = first, b: str = second) -> float:
+            rows, chosen = rows_of(generated), list(range(len(PATHOLOGIES)))
             pairs = zip(scores[a], scores[b], strict=True)
             gaps = [
                 _auc(one[rows], targets[rows], chosen) - _auc(other[rows], targets[rows], chosen)
@@ -191,11 +193,11 @@ def _auc(scores: np.ndarray, targets: np.ndarray, columns: Sequence[int]) -> flo
     """Mean over pathologies of the area under the ROC curve: the Mann-Whitney statistic."""
     areas = []
     for column in columns:
-        ill = targets[:, column] > 0
-        positives, negatives = int(ill.sum()), int((~ill).sum())
+        positive = targets[:, column] > 0
+        positives, negatives = int(positive.sum()), int((~positive).sum())
         if not positives or not negatives:
             return float("nan")
         ranks = stats.rankdata(scores[:, column])
-        above = ranks[ill].sum() - positives * (positives + 1) / 2
+        above = ranks[positive].sum() - positives * (positives + 1) / 2
         areas.append(above / (positives * negatives))
     return float(np.mean(areas))

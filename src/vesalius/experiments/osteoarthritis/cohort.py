@@ -51,7 +51,7 @@ class Outcomes:
 def ends_of(visits: Visits) -> tuple[Visits, Visits]:
     """First and last visits of those who came again."""
     rows = [
-        own for own in visits.courses().values()
+        own for own in visits.trajectories().values()
         if visits.years[own[-1]] > visits.years[own[0]]
     ]  # fmt: skip
     first, last = (visits.taken([own[end] for own in rows]) for end in (0, -1))
@@ -71,5 +71,7 @@ def joint_spaces(visits: Visits, names: tuple[str, ...]) -> np.ndarray:
 
 def drivers(visits: Visits, names: tuple[str, ...]) -> np.ndarray:
     """What truly drives the disease, `(N, D)`: alignment by severity, and the joint spaces."""
-    lean, severity = (visits.attributes[name] for name in DRIVERS)
-    return np.column_stack([lean, severity, lean * severity, joint_spaces(visits, names)])
+    tilt_angle, severity = (visits.attributes[name] for name in DRIVERS)
+    return np.column_stack(
+        [tilt_angle, severity, tilt_angle * severity, joint_spaces(visits, names)]
+    )

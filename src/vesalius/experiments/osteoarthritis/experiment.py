@@ -22,14 +22,15 @@ from vesalius.evidence.figure import Figure, Results, mean_figure
 from vesalius.evidence.frechet import features, frechet_distance
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
 from vesalius.experiments.osteoarthritis.future import future_figures, space_errors
-from vesalius.experiments.osteoarthritis.methods import Foretold, Methods
+from vesalius.experiments.osteoarthritis.methods import Methods, Prediction
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.experiments.osteoarthritis.risk import risk_figures
+from vesalius.experiments.runner import Measured, Work, run_arms
 from vesalius.experiments.stages import Stages
-from vesalius.experiments.strands import Measured, Work, run_strands
 from vesalius.methods.classification.method import Classification
 from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.recipe import ClassificationRecipe
+from vesalius.methods.progression.evaluator import read_attributes
 from vesalius.methods.progression.futures import Forecaster
 from vesalius.methods.progression.method import Progression
 from vesalius.methods.progression.prognosis import (
@@ -43,12 +44,11 @@ from vesalius.methods.progression.projection import (
     draw_styles,
     project,
 )
-from vesalius.methods.progression.reader import read_attributes
 from vesalius.methods.progression.recipe import PUBLISHED_PROJECTION
 from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.classified import Classified
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
 from vesalius.training.fit import fit, plan_fit
@@ -61,7 +61,7 @@ DRAWN = 500
 def run_osteoarthritis(
     out: str | Path,
     recipe: OsteoarthritisRecipe,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     finished: Callable[[str], None] = lambda name: None,
 ) -> Results:
     """Run the experiment, or go on with one that was killed, and write `results.json`.
@@ -76,7 +76,7 @@ def run_osteoarthritis(
     stages = Stages(out, recipe.digest)
     works = _Experiment(stages.folder, recipe, progress).stages
     results = Results("osteoarthritis", recipe.preset, recipe.seed, True, {}, {})
-    return run_strands(stages, results, {"": works}, finished)
+    return run_arms(stages, results, {"": works}, finished)
 
 
 class _Experiment:
@@ -151,10 +151,10 @@ class _Experiment:
     def _end_to_end(self) -> dict[str, Figure]:
         """A classifier of outcomes that goes on from what grades have taught it."""
         first, last = ends_of(self._parts[0])
-        told = outcomes_of(first, last, np.zeros((len(first), 0)))
+        reported = outcomes_of(first, last, np.zeros((len(first), 0)))
         chosen = range(min(self.recipe.outcomes, len(first)))
         images = Classified(
-            first.images, told.fast.astype(np.float32)[:, None], ("fast_progression",),
+            first.images, reported.fast.astype(np.float32)[:, None], ("fast_progression",),
             first.names, first.patients, ("",) * len(first), origin=first.origin,
         ).taken(chosen)  # fmt: skip
         own = self.recipe.end_to_end
@@ -163,11 +163,11 @@ class _Experiment:
         )
         method = Classification()
         grader = ClassificationPipeline.open(self.folder / "run" / GRADES)
-        begun = grader.begun(outputs=1, seed=self.recipe.seed)
+        initialised = grader.initialised(outputs=1, seed=self.recipe.seed)
         data = method.read(images, recipe, Reading())
-        ready = plan_fit(method, replace(data, first=begun))
+        ready = plan_fit(method, replace(data, first=initialised))
         fit(ready, self.folder / "end-to-end", self.progress)
-        positives = np.array([float(told.fast[row]) for row in chosen])
+        positives = np.array([float(reported.fast[row]) for row in chosen])
         return {"outcomes/fast": mean_figure(positives, "")}
 
     @cached_property
@@ -180,26 +180,26 @@ class _Experiment:
         real, unseen = self._parts[0], self._visits("test")
         count = min(DRAWN, len(real), len(unseen))
         generator = forecaster.model.generator
-        luck = torch.Generator().manual_seed(1)
-        noise = torch.randn(count, generator.mapping.noise, generator=luck)
+        rng = torch.Generator().manual_seed(1)
+        noise = torch.randn(count, generator.mapping.noise, generator=rng)
         with torch.no_grad():
             styles = generator.mapping(noise.to(generator.mapping.mean.device)).cpu().numpy()
-        drawn = draw_styles(generator, styles, chance=luck)
+        generated = draw_styles(generator, styles, rng=rng)
         extract = lite0_features().pooled
-        chance = np.random.default_rng(0)
+        picks = np.random.default_rng(0)
         seen, apart = (
-            features(list(one.images[chance.permutation(len(one))[:count], 0].astype(float)),
+            features(list(one.images[picks.permutation(len(one))[:count], 0].astype(float)),
                      extract)
             for one in (real, unseen)
         )  # fmt: skip
-        own = features(list(drawn[:, 0].astype(float)), extract)
+        own = features(list(generated[:, 0].astype(float)), extract)
         found = {
             "generator/fid": Figure(frechet_distance(apart, own), "", count),
             "generator/fid_floor": Figure(frechet_distance(apart, seen), "", count),
         }
-        spread = read_attributes(forecaster.model.meter, drawn).std(axis=0)
+        std = read_attributes(forecaster.model.meter, generated).std(axis=0)
         true = read_attributes(forecaster.model.meter, real.images).std(axis=0)
-        for name, one, two in zip(self.names, spread, true, strict=True):
+        for name, one, two in zip(self.names, std, true, strict=True):
             found[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
             found[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
         return found
@@ -212,7 +212,9 @@ class _Experiment:
         steps = PUBLISHED_PROJECTION.changed(steps=self.recipe.optimisation_steps)
 
         def optimised() -> Projected:
-            return project(some.images, forecaster.model.generator, forecaster.likeness, steps)
+            return project(
+                some.images, forecaster.model.generator, forecaster.projection_loss, steps
+            )
 
         found: dict[str, Figure] = {}
         true = joint_spaces(some, self.names)
@@ -220,11 +222,11 @@ class _Experiment:
         for way, work in (
             ("encoder", lambda: forecaster.projected(some.images)), ("optimisation", optimised)
         ):  # fmt: skip
-            begun = perf_counter()
+            initialised = perf_counter()
             projected = work()
-            seconds = (perf_counter() - begun) / len(some)
-            drawn = draw_styles(forecaster.model.generator, projected.styles)
-            read = read_attributes(forecaster.model.meter, drawn)
+            seconds = (perf_counter() - initialised) / len(some)
+            generated = draw_styles(forecaster.model.generator, projected.styles)
+            read = read_attributes(forecaster.model.meter, generated)
             found[f"projection/{way}/seconds"] = Figure(seconds, "s", len(some))
             found[f"projection/{way}/lpips_or_l2"] = mean_figure(projected.pixels, "")
             found[f"projection/{way}/difference"] = mean_figure(projected.difference, "")
@@ -261,23 +263,25 @@ class _Experiment:
         test = self._outcomes("test", self._visits("test"))
         held = self._outcomes("held-out", held_out)
         methods = self._methods
-        told: dict[str, Foretold] = {name: tell(test) for name, tell in methods.every.items()}
-        points = {name: tell(held).score for name, tell in methods.every.items()}
-        scores = {name: one.score for name, one in told.items() if one.score is not None}
+        reported: dict[str, Prediction] = {
+            name: report(test) for name, report in methods.every.items()
+        }
+        points = {name: report(held).score for name, report in methods.every.items()}
+        scores = {name: one.score for name, one in reported.items() if one.score is not None}
         found = risk_figures(
             scores, {n: s for n, s in points.items() if s is not None}, test.fast, held.fast,
             self.recipe.resamples,
         )  # fmt: skip
         against = {
-            name: space_errors(told[name].readings, test, self.names)  # type: ignore[arg-type]
+            name: space_errors(reported[name].readings, test, self.names)  # type: ignore[arg-type]
             for name in ("no_change", "mean_difference")
         }
-        for name, one in told.items():
+        for name, one in reported.items():
             found |= future_figures(name, one, test, self.names, against)
         for count in self.recipe.progression.neighbours:
             if count > len(methods.training):
                 continue
-            own = methods.along(test, methods.fates(test, count))
+            own = methods.along(test, methods.outcomes(test, count))
             found[f"neighbours/{count}/auc"] = auc_figure(
                 _column(own.score), test.targets, resamples=self.recipe.resamples
             )

@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 
 from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, joint_spaces
-from vesalius.experiments.osteoarthritis.methods import Foretold
+from vesalius.experiments.osteoarthritis.methods import Prediction
 
 JOINT = (0.36, 0.62)
 """Rows of the joint, as shares of the picture's height."""
@@ -24,32 +24,34 @@ def space_errors(readings: np.ndarray, own: Outcomes, names: tuple[str, ...]) ->
 
 
 def future_figures(
-    method: str, told: Foretold, own: Outcomes, names: tuple[str, ...],
+    method: str, reported: Prediction, own: Outcomes, names: tuple[str, ...],
     against: dict[str, np.ndarray],
 ) -> dict[str, Figure]:  # fmt: skip
     """Error, likeness and identity of one method.
 
     Args:
         method: its name.
-        told: what it says.
+        reported: what it says.
         own: patients.
         names: of the joint spaces.
         against: errors of other methods by name, `(P,)`; the difference to each is told.
     """
     found: dict[str, Figure] = {}
-    if told.readings is not None:
-        errors = space_errors(told.readings, own, names)
+    if reported.readings is not None:
+        errors = space_errors(reported.readings, own, names)
         found[f"future/{method}/joint_space_mae_mm"] = mean_figure(errors, "mm")
         for other, theirs in against.items():
             if other != method:
                 found[f"future/{method}_minus_{other}/joint_space_mae_mm"] = bootstrapped(
                     [errors - theirs], np.mean, "mm"
                 )
-    if told.pictures is not None:
+    if reported.pictures is not None:
         true = own.last.images[:, 0].astype(float)
-        found[f"future/{method}/ssim"] = mean_figure(ssim_in_joint(told.pictures[:, 0], true), "")
+        found[f"future/{method}/ssim"] = mean_figure(
+            ssim_in_joint(reported.pictures[:, 0], true), ""
+        )
         found[f"future/{method}/identity_rank1"] = mean_figure(
-            recognised(told.pictures[:, 0], true), ""
+            recognised(reported.pictures[:, 0], true), ""
         )
     return found
 
@@ -64,7 +66,7 @@ def ssim_in_joint(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     ])  # fmt: skip
 
 
-def recognised(foretold: np.ndarray, true: np.ndarray) -> np.ndarray:
+def recognised(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Whether each foretold picture is nearest to the true one of its own patient, `(P,)`.
 
     By correlation of detail, all patients being candidates.
@@ -73,7 +75,7 @@ def recognised(foretold: np.ndarray, true: np.ndarray) -> np.ndarray:
     >>> recognised(pictures, pictures).tolist()
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
-    one, two = _detail(foretold), _detail(true)
+    one, two = _detail(predicted), _detail(true)
     nearest = (one @ two.T).argmax(axis=1)
     found: np.ndarray = (nearest == np.arange(len(true))).astype(float)
     return found

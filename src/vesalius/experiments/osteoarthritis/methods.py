@@ -10,17 +10,17 @@ import numpy as np
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, drivers
 from vesalius.methods.classification.grading import rise_risk
 from vesalius.methods.classification.pipeline import ClassificationPipeline
-from vesalius.methods.progression.courses import Baseline, along
-from vesalius.methods.progression.fates import Fates
-from vesalius.methods.progression.neighbours import PublishedMetric, nearest, thinned
+from vesalius.methods.progression.evaluator import read_attributes
+from vesalius.methods.progression.neighbours import PublishedMetric, nearest, subsample
+from vesalius.methods.progression.outcomes import PredictedOutcomes
 from vesalius.methods.progression.prognosis import ProgressionPipeline
 from vesalius.methods.progression.projection import draw_styles
-from vesalius.methods.progression.reader import read_attributes
+from vesalius.methods.progression.trajectories import Baseline, along
 from vesalius.scans.visits import Visits
 
 
 @dataclass(frozen=True, eq=False)
-class Foretold:
+class Prediction:
     """What one method says of P patients.
 
     Attributes:
@@ -54,88 +54,92 @@ class Methods:
         self.prognosis, self.forecaster = prognosis, prognosis.forecaster
         self.training, self.end_to_end, self.seed = training, end_to_end, seed
         self.names = self.forecaster.recipe.attributes
-        self._drawn_before: dict[tuple[Outcomes, int], Fates] = {}
-        self.every: dict[str, Callable[[Outcomes], Foretold]] = {
+        self._generated_before: dict[tuple[Outcomes, int], PredictedOutcomes] = {}
+        self.every: dict[str, Callable[[Outcomes], Prediction]] = {
             "extrapolation": self._extrapolation,
             "extrapolation_published": self._published,
             "diffusion": self._diffusion,
-            "end_to_end": lambda own: Foretold(end_to_end.logits(own.images)[:, 0]),
+            "end_to_end": lambda own: Prediction(end_to_end.logits(own.images)[:, 0]),
             "baseline_only": self._baseline,
             "reconstruction_only": self._reconstruction,
             "neighbour_labels": self._labels,
-            "no_change": lambda own: self._told(own, own.images),
+            "no_change": lambda own: self._reported(own, own.images),
             "mean_difference": self._mean,
             "random_neighbour": self._random,
             "oracle_neighbours": self._oracle,
-            "true_hazard": lambda own: Foretold(own.first.attributes["hazard"]),
+            "true_hazard": lambda own: Prediction(own.first.attributes["hazard"]),
         }
 
-    def fates(self, own: Outcomes, count: int) -> Fates:
+    def outcomes(self, own: Outcomes, count: int) -> PredictedOutcomes:
         """What becomes of patients along `count` neighbours, by the chosen metric; drawn once."""
         key = own, count
-        if key not in self._drawn_before:
-            self._drawn_before[key] = self._steered(own, self._nearest(own, count))
-        return self._drawn_before[key]
+        if key not in self._generated_before:
+            self._generated_before[key] = self._steered(own, self._nearest(own, count))
+        return self._generated_before[key]
 
-    def along(self, own: Outcomes, fates: Fates) -> Foretold:
+    def along(self, own: Outcomes, outcomes: PredictedOutcomes) -> Prediction:
         """The typical fate's picture and reading, and the risk over all.
 
         Grades rise from those of today's picture as it is drawn to those of the fates.
         """
-        today = self.prognosis.graded(self._drawn(own.styles))
+        today = self.prognosis.graded(self._generated(own.styles))
         before = read_attributes(self.forecaster.model.meter, own.images)
-        return Foretold(
-            rise_risk(today, fates.grades.mean(axis=1)),
-            self._drawn(fates.of_typical(fates.styles)),
-            before + fates.of_typical(fates.change),
+        return Prediction(
+            rise_risk(today, outcomes.grades.mean(axis=1)),
+            self._generated(outcomes.of_typical(outcomes.styles)),
+            before + outcomes.of_typical(outcomes.change),
         )
 
-    def _extrapolation(self, own: Outcomes) -> Foretold:
-        return self.along(own, self.fates(own, self.forecaster.neighbours))
+    def _extrapolation(self, own: Outcomes) -> Prediction:
+        return self.along(own, self.outcomes(own, self.forecaster.neighbours))
 
-    def _published(self, own: Outcomes) -> Foretold:
-        courses = self.forecaster.published_courses
+    def _published(self, own: Outcomes) -> Prediction:
+        trajectories = self.forecaster.published_trajectories
         baseline = Baseline(own.styles, np.zeros((len(own), 0)))
-        rows = nearest(PublishedMetric(), courses, baseline, 1, own.first.patients)
-        then = along(own.styles, own.years, courses, rows)
-        return self.along(own, self.forecaster.fates(own.styles, then, self.prognosis.graded))
+        rows = nearest(PublishedMetric(), trajectories, baseline, 1, own.first.patients)
+        then = along(own.styles, own.years, trajectories, rows)
+        return self.along(own, self.forecaster.outcomes(own.styles, then, self.prognosis.graded))
 
-    def _diffusion(self, own: Outcomes) -> Foretold:
+    def _diffusion(self, own: Outcomes) -> Prediction:
         """Today's picture is graded as its autoencoder gives it back, as the later one is."""
         today = self.forecaster.recoded(own.images)
-        return self._told(own, self.forecaster.diffused(own.images, own.years, self.seed), today)
+        return self._reported(
+            own, self.forecaster.diffused(own.images, own.years, self.seed), today
+        )
 
-    def _baseline(self, own: Outcomes) -> Foretold:
+    def _baseline(self, own: Outcomes) -> Prediction:
         grades = self.prognosis.graded(own.images)
-        return Foretold(grades @ np.arange(grades.shape[1]))
+        return Prediction(grades @ np.arange(grades.shape[1]))
 
-    def _reconstruction(self, own: Outcomes) -> Foretold:
-        return self._told(own, self._drawn(own.styles))
+    def _reconstruction(self, own: Outcomes) -> Prediction:
+        return self._reported(own, self._generated(own.styles))
 
-    def _labels(self, own: Outcomes) -> Foretold:
+    def _labels(self, own: Outcomes) -> Prediction:
         """What neighbours lost, without any picture of the future."""
-        courses = self.forecaster.courses
-        drift = courses.reading_drift[self._nearest(own, self.forecaster.neighbours)]
+        trajectories = self.forecaster.trajectories
+        annual_change = trajectories.reading_annual_change[
+            self._nearest(own, self.forecaster.neighbours)
+        ]
         now = read_attributes(self.forecaster.model.meter, own.images)
-        then = now + own.years[:, None] * np.median(drift, axis=1)
-        return Foretold(-drift.min(axis=2).mean(axis=1), readings=then)
+        then = now + own.years[:, None] * np.median(annual_change, axis=1)
+        return Prediction(-annual_change.min(axis=2).mean(axis=1), readings=then)
 
-    def _mean(self, own: Outcomes) -> Foretold:
+    def _mean(self, own: Outcomes) -> Prediction:
         """The mean course of all styles, measured as every other: by the change of pictures."""
-        drift = self.forecaster.courses.drift.mean(axis=0)
-        then = (own.styles + own.years[:, None] * drift)[:, None]
-        return self.along(own, self.forecaster.fates(own.styles, then, self.prognosis.graded))
+        annual_change = self.forecaster.trajectories.annual_change.mean(axis=0)
+        then = (own.styles + own.years[:, None] * annual_change)[:, None]
+        return self.along(own, self.forecaster.outcomes(own.styles, then, self.prognosis.graded))
 
-    def _random(self, own: Outcomes) -> Foretold:
-        courses = self.forecaster.courses
-        rows = np.random.default_rng(self.seed).integers(len(courses), size=(len(own), 1))
+    def _random(self, own: Outcomes) -> Prediction:
+        trajectories = self.forecaster.trajectories
+        rows = np.random.default_rng(self.seed).integers(len(trajectories), size=(len(own), 1))
         return self.along(own, self._steered(own, rows))
 
-    def _oracle(self, own: Outcomes) -> Foretold:
+    def _oracle(self, own: Outcomes) -> Prediction:
         """Neighbours by what truly drives the disease, which no picture tells in full."""
-        known, asked = (drivers(one, self.names) for one in (self.training, own.first))
+        known, requested = (drivers(one, self.names) for one in (self.training, own.first))
         scale = known.std(axis=0)
-        apart = (((asked[:, None] - known[None]) / scale) ** 2).sum(axis=2)
+        apart = (((requested[:, None] - known[None]) / scale) ** 2).sum(axis=2)
         same = np.array(own.first.patients)[:, None] == np.array(self.training.patients)[None]
         apart[same] = np.inf
         rows = np.argsort(apart, axis=1, kind="stable")[:, : self.forecaster.neighbours]
@@ -144,22 +148,22 @@ class Methods:
     def _nearest(self, own: Outcomes, count: int) -> np.ndarray:
         return self.forecaster.nearest(own.images, own.styles, count, own.first.patients)
 
-    def _steered(self, own: Outcomes, rows: np.ndarray) -> Fates:
+    def _steered(self, own: Outcomes, rows: np.ndarray) -> PredictedOutcomes:
         """Fates in which patients lose what some of their neighbours lost."""
-        courses = self.forecaster.courses
-        followed = thinned(rows, courses, self.forecaster.recipe.drawn)
-        lost = own.years[:, None, None] * courses.reading_drift[followed]
+        trajectories = self.forecaster.trajectories
+        followed = subsample(rows, trajectories, self.forecaster.recipe.generated)
+        lost = own.years[:, None, None] * trajectories.reading_annual_change[followed]
         then = self.forecaster.steering.moved(own.styles, lost)
-        return self.forecaster.fates(own.styles, then, self.prognosis.graded)
+        return self.forecaster.outcomes(own.styles, then, self.prognosis.graded)
 
-    def _drawn(self, styles: np.ndarray) -> np.ndarray:
+    def _generated(self, styles: np.ndarray) -> np.ndarray:
         return draw_styles(self.forecaster.model.generator, styles)
 
-    def _told(
+    def _reported(
         self, own: Outcomes, pictures: np.ndarray, today: np.ndarray | None = None
-    ) -> Foretold:
+    ) -> Prediction:
         """What follows from a picture of the future, and one of today other than it was taken."""
         before = own.images if today is None else today
         now, then = self.prognosis.graded(before), self.prognosis.graded(pictures)
         readings = read_attributes(self.forecaster.model.meter, pictures)
-        return Foretold(rise_risk(now, then), pictures, readings)
+        return Prediction(rise_risk(now, then), pictures, readings)

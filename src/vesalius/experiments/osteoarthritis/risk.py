@@ -21,8 +21,8 @@ def youden_point(scores: np.ndarray, fast: np.ndarray) -> float:
     if fast.all() or not fast.any():
         return float(np.median(scores))
     points = np.unique(scores)
-    told = scores[None] >= points[:, None]
-    gain = told[:, fast].mean(axis=1) - told[:, ~fast].mean(axis=1)
+    reported = scores[None] >= points[:, None]
+    gain = reported[:, fast].mean(axis=1) - reported[:, ~fast].mean(axis=1)
     return float(points[gain.argmax()])
 
 
@@ -48,9 +48,9 @@ def risk_figures(
             scores[None, :, None], targets, resamples=resamples
         )
         point = youden_point(held_out[method], fast_held_out)
-        told = scores >= point
-        found[f"risk/{method}/sensitivity"] = mean_figure(told[fast].astype(float), "")
-        found[f"risk/{method}/specificity"] = mean_figure((~told[~fast]).astype(float), "")
+        reported = scores >= point
+        found[f"risk/{method}/sensitivity"] = mean_figure(reported[fast].astype(float), "")
+        found[f"risk/{method}/specificity"] = mean_figure((~reported[~fast]).astype(float), "")
         if method != against:
             found[f"risk/{method}_minus_{against}/auc"] = auc_difference(
                 scores[None, :, None], test[against][None, :, None], targets, resamples=resamples

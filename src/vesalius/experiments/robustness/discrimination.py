@@ -44,9 +44,9 @@ def discrimination_figures(
             )
     for arm, trained in arms.items():
         errors = [
-            calibration_error(p, told)
+            calibration_error(p, reported)
             for one in trained
-            for p, told in zip(one.probabilities(test.images).T, test.targets.T, strict=True)
+            for p, reported in zip(one.probabilities(test.images).T, test.targets.T, strict=True)
         ]
         found[f"{arm}/calibration_error"] = Figure(float(np.mean(errors)), "", len(test))
     return found

@@ -21,12 +21,12 @@ from vesalius.experiments.robustness.discrimination import Trained, discriminati
 from vesalius.experiments.robustness.pointing import pointing_figures, readable_path
 from vesalius.experiments.robustness.recipe import ARMS, Data, RobustnessRecipe
 from vesalius.experiments.robustness.routing import (
-    honest_scores,
+    clean_path_scores,
     published_scores,
     strongest_scores,
 )
+from vesalius.experiments.runner import Measured, Work, run_arms
 from vesalius.experiments.stages import Stages
-from vesalius.experiments.strands import Measured, Work, run_strands
 from vesalius.methods.classification.method import Classification, ClassificationData
 from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.recipe import ClassificationRecipe
@@ -35,19 +35,19 @@ from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_cohort
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.fit import fit, plan_fit
 from vesalius.training.method import Reading
 
-ROUTINGS = {"published": published_scores, "honest": honest_scores}
+ROUTINGS = {"published": published_scores, "honest": clean_path_scores}
 CURVE = ("training", "routing", "epsilon", "auc")
 
 
 def run_robustness(
     out: str | Path,
     recipe: RobustnessRecipe,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     finished: Callable[[str], None] = lambda name: None,
 ) -> Results:
     """Run the experiment, or go on with one that was killed, and write `results.json`.
@@ -61,12 +61,12 @@ def run_robustness(
     """
     alike = recipe.changed(data=())  # a folder may be given other data later
     stages = Stages(out, alike.digest)
-    strands: dict[str, Mapping[str, Work]] = {
+    arms: dict[str, Mapping[str, Work]] = {
         data: _DataExperiment(stages.folder / data, data, recipe, progress).stages
         for data in recipe.data
     }
     results = Results("robustness", recipe.preset, recipe.seed, True, {}, {})
-    return run_strands(stages, results, strands, finished, costs)
+    return run_arms(stages, results, arms, finished, costs)
 
 
 def costs(data: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
@@ -190,17 +190,17 @@ class _DataExperiment:
         found: dict[str, Figure] = {}
         lines: list[tuple[str, ...]] = [CURVE]
         sizes = np.linspace(0, recipe.largest, recipe.epsilons)
-        told = f"attacking {self.data}"
+        reported = f"attacking {self.data}"
         for arm, trained in self._arms.items():
-            for epsilon in followed(sizes, f"{told}, {arm}", len(sizes), self.progress):
+            for epsilon in track(sizes, f"{reported}, {arm}", len(sizes), self.progress):
                 attack = recipe.classifier.attack.changed(
                     epsilon=float(epsilon), steps=recipe.attack_steps
                 )
                 for routing, scores in ROUTINGS.items():
                     if routing == "published" and arm != "dual":
                         continue  # of one path: both are the same
-                    looked_at = trained[: recipe.curve_seeds]
-                    every = np.stack([scores(one.network, images, attack) for one in looked_at])
+                    evaluated = trained[: recipe.curve_seeds]
+                    every = np.stack([scores(one.network, images, attack) for one in evaluated])
                     area = mean_auc(every, images.targets)
                     lines.append((arm, routing, f"{epsilon:.4g}", f"{area:.5f}"))
             at = recipe.classifier.attack.changed(epsilon=recipe.primary, steps=recipe.attack_steps)

@@ -11,7 +11,7 @@ from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
 from vesalius.evidence.localisation import (
     pixel_precision,
     pointing_game,
-    rank_likeness,
+    rank_similarity,
     share_inside,
 )
 from vesalius.experiments.robustness.discrimination import Trained
@@ -39,8 +39,8 @@ def readable_path(
     def inside(path: Path) -> float:
         rows = _averaged([_measured(one.network, held_out, path) for one in trained])
         shares = rows["saliency_in_mask"]
-        told = [shares[name] for name in headline if name in shares]
-        return float(np.concatenate(told).mean()) if told else 0.0
+        reported = [shares[name] for name in headline if name in shares]
+        return float(np.concatenate(reported).mean()) if reported else 0.0
 
     return "clean" if inside("clean") > inside("adversarial") else "adversarial"
 
@@ -84,8 +84,8 @@ def pointing_figures(
     pooled = {arm: _averaged(rows) for arm, rows in every.items() if rows}
     for arm, rows in pooled.items():
         for measure, labels in rows.items():
-            told = np.concatenate([labels[name] for name in headline if name in labels])
-            found[f"{arm}/{measure}"] = mean_figure(told, "")
+            reported = np.concatenate([labels[name] for name in headline if name in labels])
+            found[f"{arm}/{measure}"] = mean_figure(reported, "")
             for label, values in labels.items():
                 found[f"{arm}/{measure}/{label}"] = mean_figure(values, "")
     for measure in MEASURES:
@@ -136,5 +136,5 @@ def _sanity(arms: Trained, test: Classified, path: Path) -> dict[str, Figure]:
         own, fresh = (
             saliency(n, images, 0, path=path) for n in (network, randomised(network, seed=0))
         )
-        found[f"{arm}/randomised_likeness"] = mean_figure(rank_likeness(own, fresh), "")
+        found[f"{arm}/randomised_likeness"] = mean_figure(rank_similarity(own, fresh), "")
     return found

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.methods.classification.training import losses
-from vesalius.networks.dual_norm import Path, is_dual, through
+from vesalius.networks.dual_norm import Path, is_dual, route
 from vesalius.scans.classified import Classified
-from vesalius.training.attacks import Attack, Losses, pgd, still
+from vesalius.training.attacks import Attack, Losses, frozen, pgd
 from vesalius.training.strong_attacks import margins, strongest
 
 BATCH = 100
@@ -28,17 +28,17 @@ Made = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 def published_scores(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
     """Logits `(N, K)` when attacked images are known as such."""
 
-    def made(given: Tensor, targets: Tensor, chance: torch.Generator) -> Tensor:
-        return pgd(_loss(network, targets, "adversarial"), given, attack, chance)
+    def made(given: Tensor, targets: Tensor, rng: torch.Generator) -> Tensor:
+        return pgd(_loss(network, targets, "adversarial"), given, attack, rng)
 
     return _scores(network, images, made, "adversarial")
 
 
-def honest_scores(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
+def clean_path_scores(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
     """Logits `(N, K)` of the clean path, attacked itself."""
 
-    def made(given: Tensor, targets: Tensor, chance: torch.Generator) -> Tensor:
-        return pgd(_loss(network, targets, "clean"), given, attack, chance)
+    def made(given: Tensor, targets: Tensor, rng: torch.Generator) -> Tensor:
+        return pgd(_loss(network, targets, "clean"), given, attack, rng)
 
     return _scores(network, images, made, "clean")
 
@@ -50,13 +50,13 @@ def strongest_scores(network: nn.Module, images: Classified, attack: Attack) -> 
     adversarial one and of both together, as an attacker who does not know the routing would.
     """
 
-    def made(given: Tensor, targets: Tensor, chance: torch.Generator) -> Tensor:
+    def made(given: Tensor, targets: Tensor, rng: torch.Generator) -> Tensor:
         clean = _loss(network, targets, "clean")
         against: list[Losses] = [clean, _loss(network, targets, "clean", margins)]
         if is_dual(network):
             other = _loss(network, targets, "adversarial")
             against += [other, lambda images: clean(images) + other(images)]
-        return strongest(clean, against, given, attack, chance)
+        return strongest(clean, against, given, attack, rng)
 
     return _scores(network, images, made, "clean")
 
@@ -66,7 +66,7 @@ def _loss(
     kind: Callable[[Tensor, Tensor], Tensor] = losses,
 ) -> Losses:  # fmt: skip
     def found(images: Tensor) -> Tensor:
-        with through(network, path):
+        with route(network, path):
             return kind(network(images), targets)
 
     return found
@@ -74,14 +74,14 @@ def _loss(
 
 def _scores(network: nn.Module, images: Classified, made: Made, path: Path) -> np.ndarray:
     device = next(network.parameters()).device
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     found = []
-    with still(network), through(network, path):
+    with frozen(network), route(network, path):
         for first in range(0, len(images), BATCH):
             rows = slice(first, first + BATCH)
             given = torch.from_numpy(images.images[rows].astype(np.float32)).to(device)
             targets = torch.from_numpy(images.targets[rows]).to(device)
-            attacked = made(given, targets, chance)
+            attacked = made(given, targets, rng)
             with torch.no_grad():
                 found.append(network(attacked).float().cpu().numpy())
     scores: np.ndarray = np.concatenate(found)

@@ -12,23 +12,23 @@ from vesalius.evidence.figure import Figure
 from vesalius.methods.segmentation.pipeline import SegmentationPipeline
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.writing import write_text
 
 
 def measure_control(
-    table: Path, trained: SegmentationPipeline, drawn: Cohort, unseen: Cohort, attribute: Attribute,
-    progress: Progress,
+    table: Path, trained: SegmentationPipeline, generated: Cohort, unseen: Cohort,
+    attribute: Attribute, progress: Progress,
 ) -> None:  # fmt: skip
     """Write what was wanted and what the segmenter measures, of drawn volumes and unseen phantoms.
 
     Of unseen phantoms the true value is what was wanted: they tell how well the segmenter measures.
     """
     lines = ["set,case,wanted,measured"]
-    for name, cohort in (("drawn", drawn), ("unseen", unseen)):
+    for name, cohort in (("drawn", generated), ("unseen", unseen)):
         column = f"requested_{attribute.name}" if name == "drawn" else attribute.name
-        told = f"measuring {name} volumes"
-        for case in followed(cohort.cases, told, len(cohort.cases), progress):
+        reported = f"measuring {name} volumes"
+        for case in track(cohort.cases, reported, len(cohort.cases), progress):
             found = trained.segment(cohort.read_images(case))
             measured = attribute.of(found, trained.labels)
             lines.append(f"{name},{case.name},{case.attributes[column]:.6g},{measured:.6g}")

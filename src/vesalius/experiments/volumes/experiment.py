@@ -17,17 +17,17 @@ import numpy as np
 
 from vesalius.evidence.audit import audit
 from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.experiments.runner import Measured, Work, run_arms
 from vesalius.experiments.stages import Stages
-from vesalius.experiments.strands import Measured, Work, run_strands
 from vesalius.experiments.volumes.control import measure_control, read_control
 from vesalius.experiments.volumes.fidelity import (
-    Looked,
+    EvaluationSet,
     frechet_figures,
-    likeness_figures,
     radiomics_figures,
+    similarity_figures,
 )
 from vesalius.experiments.volumes.recipe import Organ, VolumesExperimentRecipe
-from vesalius.experiments.volumes.teaching import Teaching, teaching_figures
+from vesalius.experiments.volumes.transfer import Transfer, transfer_figures
 from vesalius.methods.segmentation.method import Segmentation
 from vesalius.methods.segmentation.pipeline import SegmentationPipeline
 from vesalius.methods.segmentation.recipe import SegmentationRecipe
@@ -44,7 +44,7 @@ from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import case_requests
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.fit import fit, prepare
 from vesalius.training.method import Reading
 from vesalius.training.requests import even_requests
@@ -56,7 +56,7 @@ GAUSSIAN_FIT = "run-gaussian"
 def run_volumes(
     out: str | Path,
     recipe: VolumesExperimentRecipe,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     finished: Callable[[str], None] = lambda name: None,
 ) -> Results:
     """Run the experiment, or go on with one that was killed, and write `results.json`.
@@ -70,12 +70,12 @@ def run_volumes(
     """
     alike = recipe.changed(organs=())  # a folder may be given another organ later
     stages = Stages(out, alike.digest)
-    strands: dict[str, Mapping[str, Work]] = {
+    arms: dict[str, Mapping[str, Work]] = {
         organ: _OrganExperiment(stages.folder / organ, organ, recipe, progress).stages
         for organ in recipe.organs
     }
     results = Results("volumes", recipe.preset, recipe.seed, True, {}, {})
-    return run_strands(stages, results, strands, finished)
+    return run_arms(stages, results, arms, finished)
 
 
 class _OrganExperiment:
@@ -95,7 +95,7 @@ class _OrganExperiment:
             "samplers": (self._samplers, dict),
             "fidelity": (lambda: None, self._fidelity),
             "audit": (self._audit, self._audit_figures),
-            "teaching": (self._teaching, self._teaching_figures),
+            "teaching": (self._transfer, self._transfer_figures),
             "control": (self._control, self._control_figures),
         }
         if not recipe.gaussian:
@@ -176,16 +176,19 @@ class _OrganExperiment:
         recipe, seen = self.recipe, self._run.fingerprint
         both = 2 * recipe.test_cases
 
-        def look(name: str, count: int) -> Looked:
-            return Looked(self._cohort(name, False), seen, count, name, self.progress)
+        def evaluation_set(name: str, count: int) -> EvaluationSet:
+            return EvaluationSet(self._cohort(name, False), seen, count, name, self.progress)
 
-        real, drawn = look("unseen", both), look("drawn", recipe.synthetic_cases)
+        real, generated = (
+            evaluation_set("unseen", both),
+            evaluation_set("drawn", recipe.synthetic_cases),
+        )
         extract = lite0_features().pooled
-        sets = {"fid": drawn.features(extract)}
-        sets["fid_reconstructed"] = real.through(self._run).features(extract)
+        sets = {"fid": generated.features(extract)}
+        sets["fid_reconstructed"] = real.reconstructed(self._run).features(extract)
         if recipe.gaussian:
             name = "drawn-gaussian"
-            sets["fid_gaussian"] = look(name, recipe.test_cases).features(extract)
+            sets["fid_gaussian"] = evaluation_set(name, recipe.test_cases).features(extract)
         own = sampling_of(self._method())
         figures: dict[str, Figure] = {}
         for sampler, steps in ((own.sampler, own.steps), *recipe.samplers):
@@ -194,11 +197,11 @@ class _OrganExperiment:
             )
             if (sampler, steps) in recipe.samplers:
                 name = f"drawn-{sampler}-{steps}"
-                rows = look(name, recipe.sampler_cases).features(extract)
+                rows = evaluation_set(name, recipe.sampler_cases).features(extract)
                 sets[f"fid_{sampler}_{steps}"] = rows
         figures |= frechet_figures(real.features(extract), sets)
-        figures |= likeness_figures(real, drawn, seen.spacing_mm, recipe.seed)
-        distances, why = radiomics_figures(real, drawn, recipe.radiomics_cases, recipe.seed)
+        figures |= similarity_figures(real, generated, seen.spacing_mm, recipe.seed)
+        distances, why = radiomics_figures(real, generated, recipe.radiomics_cases, recipe.seed)
         self._notes["radiomics"] = why or "taken"
         return figures | distances
 
@@ -231,34 +234,34 @@ class _OrganExperiment:
         self._notes["withhold"] = found.notes["withhold"]
         return found.figures
 
-    def _teach(self) -> Teaching:
-        return Teaching(
+    def _transferred(self) -> Transfer:
+        return Transfer(
             self.folder, self.recipe, self.own, self._cohort("real"),
             self._cohort("drawn", False), self._cohort("unseen"), self.progress,
         )  # fmt: skip
 
-    def _teaching(self) -> None:
-        self._teach().run()
+    def _transfer(self) -> None:
+        self._transferred().run()
 
-    def _teaching_figures(self) -> dict[str, Figure]:
-        teaching = self._teach()
+    def _transfer_figures(self) -> dict[str, Figure]:
+        transfer = self._transferred()
         self._notes |= {
-            "longer_by_steps": teaching.longer_by,
+            "longer_by_steps": transfer.longer_by,
             "primary_fraction": self.recipe.primary,
             "labelled_cases": self.recipe.labelled_cases,
             "fine_tuning_steps": self.recipe.segmenter.fit.steps,
             "targets": list(self.own.targets),
         }
-        return teaching_figures(teaching.table, self.recipe)
+        return transfer_figures(transfer.table, self.recipe)
 
     def _control(self) -> None:
         """Volumes asked for an attribute, which a segmenter of all real label maps measures."""
         run = self._run
         seen = run.fingerprint.attribute(self.own.attribute)
-        asked = even_requests(
+        requested = even_requests(
             {seen.name: (seen.low, seen.high)}, self.recipe.control_cases, self.recipe.seed
         )
-        generated = self._sample(VolumesPipeline(run), "control", asked, self.recipe.seed + 1)
+        generated = self._sample(VolumesPipeline(run), "control", requested, self.recipe.seed + 1)
         recipe = SegmentationRecipe(
             seed=self.recipe.seed, spacing_mm=self.own.working_mm,
             segmenter=self.recipe.segmenter.changed(mirror=self.own.mirror),

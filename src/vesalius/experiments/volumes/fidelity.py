@@ -20,47 +20,52 @@ from vesalius.evidence.slices import neighbour_similarity, planes
 from vesalius.methods.volumes.model import slice_axis
 from vesalius.methods.volumes.pipeline import VolumesPipeline
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.run import Run
 
 
-class Looked:
+class EvaluationSet:
     """Volumes of one set as evidence looks at them, in the grid of a run.
 
     Args:
         cohort: whose first `count` cases are read.
         fingerprint: of the run, for grid and range of intensities.
         count: how many.
-        told: for the progress bar.
+        reported: for the progress bar.
         progress: told after each case.
     """
 
     def __init__(
-        self, cohort: Cohort, fingerprint: Fingerprint, count: int, told: str, progress: Progress
+        self,
+        cohort: Cohort,
+        fingerprint: Fingerprint,
+        count: int,
+        reported: str,
+        progress: Progress,
     ) -> None:
         cases = cohort.cases[:count]
         grid = fingerprint.grid
         self.volumes: list[Volume] = []
         scaled = []
-        for case in followed(cases, f"reading {told}", len(cases), progress):
+        for case in track(cases, f"reading {reported}", len(cases), progress):
             placed = grid.place_whole(cohort.read_images(case))
             voxels = np.stack([image.voxels for image in placed.channels])
             self.volumes.append(placed.channels[0])
             scaled.append(np.clip(fingerprint.scaled(voxels)[0], 0, 1))
         self.scaled = np.stack(scaled).astype(np.float32)
 
-    def through(self, run: Run) -> Looked:
+    def reconstructed(self, run: Run) -> EvaluationSet:
         """The second half of these volumes as they come back from the autoencoder, grain put back.
 
         What diffusion draws cannot be nearer to real volumes than these but by chance.
         """
         pipeline = VolumesPipeline(run)
-        looked = copy(self)
+        evaluated = copy(self)
         half = self.scaled[len(self.scaled) // 2 :]
-        looked.scaled = np.stack([pipeline.reconstructed(volume) for volume in half])
-        return looked
+        evaluated.scaled = np.stack([pipeline.reconstructed(volume) for volume in half])
+        return evaluated
 
     def features(self, extract: Extractor) -> np.ndarray:
         """Features of the middle slice across each axis, `(N, 3, F)`."""
@@ -83,7 +88,7 @@ def distance_of_planes(first: np.ndarray, second: np.ndarray) -> float:
     )
 
 
-def frechet_figures(real: np.ndarray, drawn: dict[str, np.ndarray]) -> dict[str, Figure]:
+def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[str, Figure]:
     """Distance of each drawn set to half of the real cases, and of their other half: the floor.
 
     All sets have as many cases as one half, since the distance shrinks with their number.
@@ -91,27 +96,27 @@ def frechet_figures(real: np.ndarray, drawn: dict[str, np.ndarray]) -> dict[str,
     half = len(real) // 2
     reference, other = real[:half], real[half : 2 * half]
     found = {"fidelity/fid_floor": jackknifed([reference, other], distance_of_planes, "FID")}
-    for name, rows in drawn.items():
+    for name, rows in generated.items():
         figure = jackknifed([reference, rows[:half]], distance_of_planes, "FID")
         found[f"fidelity/{name}"] = figure
     return found
 
 
-def likeness_figures(
-    real: Looked, synthetic: Looked, spacing_mm: Sequence[float], seed: int
+def similarity_figures(
+    real: EvaluationSet, synthetic: EvaluationSet, spacing_mm: Sequence[float], seed: int
 ) -> dict[str, Figure]:
     """Diversity and consistency between slices, of drawn volumes beside real ones."""
     axis = slice_axis(spacing_mm)
     found: dict[str, Figure] = {}
-    for name, looked in (("real", real), ("synthetic", synthetic)):
-        found[f"diversity/ms_ssim/{name}"] = pair_similarity(looked.scaled, seed=seed)
-        alike = [neighbour_similarity(volume, axis) for volume in looked.scaled]
+    for name, evaluated in (("real", real), ("synthetic", synthetic)):
+        found[f"diversity/ms_ssim/{name}"] = pair_similarity(evaluated.scaled, seed=seed)
+        alike = [neighbour_similarity(volume, axis) for volume in evaluated.scaled]
         found[f"slices/ssim/{name}"] = mean_figure(np.array(alike), "SSIM")
     return found
 
 
 def radiomics_figures(
-    real: Looked, synthetic: Looked, count: int, seed: int
+    real: EvaluationSet, synthetic: EvaluationSet, count: int, seed: int
 ) -> tuple[dict[str, Figure], str]:
     """Fréchet radiomics distance with its floor, or why there is none."""
     missing = radiomics_available() if count else "not asked for"

@@ -17,8 +17,8 @@ from monai.networks.nets import ResNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.loop import fit_network
 from vesalius.training.recipe import FitRecipe, Settings
 
@@ -102,14 +102,14 @@ class _Objective(nn.Module):
         self.images = torch.from_numpy(crops.images)
         self.targets = torch.from_numpy(crops.targets.astype(np.float32))
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         taken = self.rows[rows]
         images = self.images[taken][:, None].float()
-        if float(torch.rand(1, generator=chance)) < 0.5:
+        if float(torch.rand(1, generator=rng)) < 0.5:
             images = images.flip(2)
-        steps = torch.randint(-self.shift, self.shift + 1, (2,), generator=chance).tolist()
+        steps = torch.randint(-self.shift, self.shift + 1, (2,), generator=rng).tolist()
         images = torch.roll(images, steps, dims=(3, 4))
-        images = images * (1 + 0.1 * torch.randn(len(taken), 1, 1, 1, 1, generator=chance))
+        images = images * (1 + 0.1 * torch.randn(len(taken), 1, 1, 1, 1, generator=rng))
         device = next(self.network.parameters()).device
         logits = self.network(images.to(device))
         return functional.binary_cross_entropy_with_logits(logits, self.targets[taken].to(device))
@@ -117,18 +117,18 @@ class _Objective(nn.Module):
 
 def fit_classifier(
     crops: LabelledCrops, recipe: ClassifierRecipe, seed: int, folder: Path,
-    progress: Progress = silent, part: str = "classifier",
+    progress: Progress = no_progress, part: str = "classifier",
 ) -> CropClassifier:  # fmt: skip
     """Train a classifier, or go on with one that was killed; its state lies in `folder`.
 
     Raises:
-        Refused: if one of the pathologies is in no crop, or in all.
+        InputError: if one of the pathologies is in no crop, or in all.
     """
     for column, name in enumerate(crops.names):
         share = float(crops.targets[:, column].mean())
         if share in (0.0, 1.0):
             fault = f"is in {share:.0%} of the training crops"
-            raise Refused(name, fault, "add crops with and without it")
+            raise InputError(name, fault, "add crops with and without it")
     torch.manual_seed(seed)
     network = CropClassifier(len(crops.names), recipe.widths)
     rows = even_rows(crops.targets)

@@ -14,11 +14,11 @@ from vesalius.networks.dual_norm import Path as NormPath
 from vesalius.networks.dual_norm import is_dual
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified, scaled_volume
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.output import digest_of, output_folder
 from vesalius.scans.pictures import ENDINGS, read_picture, standard, write_picture
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.volume import Volume
 
 LARGEST = 512
@@ -27,7 +27,7 @@ WEIGHT = 0.6
 
 
 def images_at(
-    place: str | Path, trained: ClassificationPipeline, progress: Progress = silent
+    place: str | Path, trained: ClassificationPipeline, progress: Progress = no_progress
 ) -> Classified:
     """Images as a run sees them, with their names; what they show need not be known.
 
@@ -37,25 +37,25 @@ def images_at(
         progress: told after each picture.
 
     Raises:
-        Refused: where there is no image, or one cannot be read.
+        InputError: where there is no image, or one cannot be read.
     """
     place, seen = Path(place), trained.run.fingerprint
     if place.suffix == ".npz" or (place.is_dir() and not _pictures(place)):
         return read_classified(place, side=seen.shape[0], progress=progress, labelled=False)
     files = _pictures(place) if place.is_dir() else [place]
     images, affines, sound = [], [], []
-    faults: list[Fault] = []
-    for file in followed(files, "reading pictures", len(files), progress):
+    faults: list[InputProblem] = []
+    for file in track(files, "reading pictures", len(files), progress):
         try:
             image, affine = _image_at(file, seen.shape)
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
             continue
         images.append(image)
         affines.append(affine)
         sound.append(file)
     if not sound:
-        raise Refused(place, f"holds no sound image ({faults[0]})", "mend the files")
+        raise InputError(place, f"holds no sound image ({faults[0]})", "mend the files")
     names = tuple(file.name for file in sound)
     unknown = np.full((len(images), len(seen.labels)), np.nan, dtype=np.float32)
     return Classified(
@@ -71,13 +71,13 @@ def _image_at(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarra
     volume = read_nifti(file)
     if volume.shape != shape:
         fault = f"has shape {volume.shape}, the run's {shape}"
-        raise Refused(file, fault, "resample it to the shape of the run")
+        raise InputError(file, fault, "resample it to the shape of the run")
     return scaled_volume(volume.voxels), volume.affine
 
 
 def explain(
     trained: ClassificationPipeline, given: Classified, out: str | Path,
-    method: Method = "gradient", path: NormPath = "adversarial", progress: Progress = silent,
+    method: Method = "gradient", path: NormPath = "adversarial", progress: Progress = no_progress,
     inputs: tuple[Path, ...] = (),
 ) -> list[Path]:  # fmt: skip
     """Write an overlay of each label's map over each image; of volumes the map itself as NIfTI too.
@@ -101,16 +101,16 @@ def explain(
     stems = [_stem(name) for name in names]
     double = next((stem for stem, count in Counter(stems).items() if count > 1), None)
     if double is not None:
-        raise Refused(out, f"would hold two images named {double}", "rename one of them")
+        raise InputError(out, f"would hold two images named {double}", "rename one of them")
     written = []
-    labels = followed(trained.labels, "explaining labels", len(trained.labels), progress)
+    labels = track(trained.labels, "explaining labels", len(trained.labels), progress)
     with output_folder(out, made, inputs) as folder:
         for column, label in enumerate(labels):
             maps = saliency(trained.network, images, column, method, path)
-            for image, one, name, affine, chance in zip(
+            for image, one, name, affine, rng in zip(
                 images, maps, stems, affines, probabilities[:, column], strict=True
             ):
-                stem = f"{name}_{_stem(label)}_{round(100 * float(chance)):02d}"
+                stem = f"{name}_{_stem(label)}_{round(100 * float(rng)):02d}"
                 flat, heat = image[0], one
                 if one.ndim == 3:
                     write_nifti(Volume(one, affine), folder / f"{stem}.nii.gz", np.float32, "")
@@ -149,7 +149,7 @@ def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return both
 
 
-def told_path(trained: ClassificationPipeline, path: NormPath) -> str:
+def path_caption(trained: ClassificationPipeline, path: NormPath) -> str:
     """What the maps explain, in words."""
     if not is_dual(trained.network):
         return "maps of the network that answers"

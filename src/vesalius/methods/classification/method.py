@@ -22,10 +22,10 @@ from vesalius.methods.classification.training import (
     require_both,
     untrained,
 )
-from vesalius.networks.dual_norm import doubled
+from vesalius.networks.dual_norm import to_dual_bn
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_classified
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
 from vesalius.training.calibration import platt
 from vesalius.training.images_fingerprint import ImagesFingerprint
@@ -99,10 +99,10 @@ class Classification(Method[ClassificationData]):
             What CheXpert's uncertain labels are taken for.
 
         Raises:
-            Refused: for too few images, or a label that none or all show.
+            InputError: for too few images, or a label that none or all show.
         """
         if not 1 <= side <= LARGEST_SIDE:
-            raise Refused("side", f"of {side} pixels is none", f"choose 1 to {LARGEST_SIDE}")
+            raise InputError("side", f"of {side} pixels is none", f"choose 1 to {LARGEST_SIDE}")
         images = source
         if not isinstance(source, Classified):
             images = read_classified(source, label or (), side, uncertain, reading.progress)
@@ -110,11 +110,11 @@ class Classification(Method[ClassificationData]):
         training, held_out = images.split_by_subject(recipe.held_out, recipe.seed)
         if len(training) < FEWEST:
             fault = f"are {len(training)} to learn from"
-            raise Refused("images", fault, f"add some: {FEWEST} is the least")
+            raise InputError("images", fault, f"add some: {FEWEST} is the least")
         require_both(training)
-        held = float(training.images.nbytes + held_out.images.nbytes)
+        held_bytes = float(training.images.nbytes + held_out.images.nbytes)
         return ClassificationData(
-            recipe, ImagesFingerprint.of(training), held, training=training, held_out=held_out
+            recipe, ImagesFingerprint.of(training), held_bytes, training=training, held_out=held_out
         )
 
     def parts(self, data: ClassificationData) -> list[Part]:
@@ -124,13 +124,13 @@ class Classification(Method[ClassificationData]):
         first = untrained(own, *shape) if data.first is None else data.first
         network = untrained(own, *shape)
         if own.training == "dual":
-            network = doubled(network, own.momentum)
+            network = to_dual_bn(network, own.momentum)
 
         def objective(stage: nn.Module, way: Training) -> TrainingObjective:
             return TrainingObjective(stage, images, data.held_out, own, way)
 
         def begin(run: Run[Any], progress: Progress) -> None:
-            initial = doubled(first, own.momentum) if own.training == "dual" else first
+            initial = to_dual_bn(first, own.momentum) if own.training == "dual" else first
             network.load_state_dict(initial.state_dict())
 
         parts = [

@@ -13,10 +13,10 @@ from torch import nn
 
 from vesalius.methods.classification.recipe import ClassificationRecipe
 from vesalius.methods.classification.training import predicted, untrained
-from vesalius.networks.dual_norm import doubled, single
+from vesalius.networks.dual_norm import to_dual_bn, to_single_bn
 from vesalius.networks.weights import write_tensors
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.table import write_table
+from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import make_folder, replacing
 from vesalius.training.device import placed
 from vesalius.training.images_fingerprint import ImagesFingerprint
@@ -45,7 +45,7 @@ class ClassificationPipeline:
         network = untrained(
             own, run.fingerprint.channels, len(self.labels), len(run.fingerprint.shape)
         )
-        self.network = doubled(network) if own.training == "dual" else network
+        self.network = to_dual_bn(network) if own.training == "dual" else network
         run.load(PART, self.network)
         placed(self.network)
         self.pairs = np.tile([1.0, 0.0], (len(self.labels), 1))
@@ -53,16 +53,16 @@ class ClassificationPipeline:
             self.pairs = np.array(run.noted(CALIBRATION, _Calibrated).slope_and_offset)
             if len(self.pairs) != len(self.labels):
                 fault = f"calibrates {len(self.pairs)} of {len(self.labels)} labels"
-                raise Refused(run.folder / f"{CALIBRATION}.json", fault, AGAIN)
+                raise InputError(run.folder / f"{CALIBRATION}.json", fault, AGAIN)
 
     @classmethod
     def open(cls, folder: str | Path) -> ClassificationPipeline:
         """Open a run and load its network."""
         return cls(Run.open(folder, ClassificationRecipe, ImagesFingerprint))
 
-    def begun(self, outputs: int, seed: int) -> nn.Module:
+    def initialised(self, outputs: int, seed: int) -> nn.Module:
         """The plain network of the clean path with a fresh last layer, to learn other labels."""
-        plain = single(self.network)
+        plain = to_single_bn(self.network)
         torch.manual_seed(seed)
         plain.fc = nn.Linear(plain.get_submodule("fc").in_features, outputs)  # type: ignore[arg-type]
         return plain
@@ -71,12 +71,12 @@ class ClassificationPipeline:
         """Logits `(N, K)` of images `(N, C, …)` in [0, 1], through the clean path.
 
         Raises:
-            Refused: for images of another shape than the run has learnt from.
+            InputError: for images of another shape than the run has learnt from.
         """
         seen = self.run.fingerprint
         if images.shape[1:] != (seen.channels, *seen.shape):
             fault = f"are of shape {images.shape[1:]}, the run's {(seen.channels, *seen.shape)}"
-            raise Refused("images", fault, "bring them to the shape of the run")
+            raise InputError("images", fault, "bring them to the shape of the run")
         found: np.ndarray = predicted(self.network, images).numpy()
         return found
 
@@ -92,7 +92,7 @@ class ClassificationPipeline:
 
 def write_plain(network: nn.Module, images: np.ndarray, folder: Path) -> None:
     """Write the network of the clean path so that it loads without this library."""
-    plain = single(network).cpu().eval()
+    plain = to_single_bn(network).cpu().eval()
     state = {name: value.contiguous() for name, value in plain.state_dict().items()}
     example = torch.from_numpy(images.astype(np.float32))
     batch = torch.export.Dim("batch", min=1)

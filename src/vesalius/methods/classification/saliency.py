@@ -17,8 +17,8 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vesalius.networks.dual_norm import Path, through
-from vesalius.training.attacks import still
+from vesalius.networks.dual_norm import Path, route
+from vesalius.training.attacks import frozen
 
 Method = Literal["gradient", "blurred_gradient", "smoothgrad", "integrated_gradients", "gradcam"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -54,7 +54,7 @@ def saliency(
     device = next(network.parameters()).device
     parts = np.array_split(images, max(1, -(-len(images) // batch)))
     found = []
-    with still(network), through(network, path):
+    with frozen(network), route(network, path):
         for part in parts:
             given = torch.from_numpy(part.astype(np.float32)).to(device).requires_grad_(True)
             found.append(_mapped(network, given, label, method).detach().cpu().numpy())

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.networks.classifier import Depth, Stem, residual_classifier
-from vesalius.networks.dual_norm import doubled, through
+from vesalius.networks.dual_norm import route, to_dual_bn
 from vesalius.scans.classified import Classified
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, silent
-from vesalius.training.attacks import Attack, pgd, still
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress
+from vesalius.training.attacks import Attack, frozen, pgd
 from vesalius.training.loop import fit_network
 from vesalius.training.recipe import FitRecipe, Settings
 
@@ -120,11 +120,11 @@ class TrainingObjective(nn.Module):
         self.network, self.recipe, self.training_way = network, recipe, training
         self.data, self.held_out = images, held_out
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
         chosen = rows.tolist()
         images = augmented(
-            torch.from_numpy(self.data.images[chosen].astype(np.float32)), self.recipe, chance
+            torch.from_numpy(self.data.images[chosen].astype(np.float32)), self.recipe, rng
         ).to(device)
         targets = torch.from_numpy(self.data.targets[chosen]).to(device)
         if self.training_way == "standard":
@@ -133,13 +133,13 @@ class TrainingObjective(nn.Module):
         def attacked(changed: Tensor) -> Tensor:
             return losses(self.network(changed), targets)
 
-        with through(self.network, "adversarial"):
-            with still(self.network):
-                adversarial = pgd(attacked, images, self.recipe.attack, chance)
+        with route(self.network, "adversarial"):
+            with frozen(self.network):
+                adversarial = pgd(attacked, images, self.recipe.attack, rng)
             loss = losses(self.network(adversarial), targets).mean()
         if self.training_way == "adversarial":
             return loss
-        with through(self.network, "clean"):
+        with route(self.network, "clean"):
             return (losses(self.network(images), targets).mean() + loss) / 2
 
     def validation_loss(self) -> float:
@@ -150,7 +150,7 @@ class TrainingObjective(nn.Module):
 
 def train_classifier(
     images: Classified, held_out: Classified, recipe: ClassifierTraining, seed: int, folder: Path,
-    progress: Progress = silent, begun: nn.Module | None = None,
+    progress: Progress = no_progress, initialised: nn.Module | None = None,
 ) -> nn.Module:  # fmt: skip
     """Train a classifier, or go on with one that was killed; its state lies in `folder`.
 
@@ -161,28 +161,28 @@ def train_classifier(
         seed: of weights and order.
         folder: of the run.
         progress: told after each step.
-        begun: what the first fit would give, where several trainings share it.
+        initialised: what the first fit would give, where several trainings share it.
 
     Returns:
         the network, with two paths where the training is dual.
 
     Raises:
-        Refused: for a label that no image, or every image, shows.
+        InputError: for a label that no image, or every image, shows.
     """
     require_both(images)
-    if begun is None:
+    if initialised is None:
         network = first_stage(images, held_out, recipe, seed, folder, progress)
     else:
-        network = deepcopy(begun)
+        network = deepcopy(initialised)
     if recipe.training == "dual":
-        network = doubled(network, recipe.momentum)
+        network = to_dual_bn(network, recipe.momentum)
     return _stage(network, images, held_out, recipe, recipe.training, recipe.second, seed, folder,
                   progress)  # fmt: skip
 
 
 def first_stage(
     images: Classified, held_out: Classified, recipe: ClassifierTraining, seed: int, folder: Path,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> nn.Module:  # fmt: skip
     """The network after the fit that all trainings begin with."""
     torch.manual_seed(seed)
@@ -204,26 +204,26 @@ def _stage(
 def require_both(images: Classified) -> None:
     """Refuse images of which too few show a label, or do not."""
     for column, name in enumerate(images.labels):
-        told = images.targets[:, column]
+        reported = images.targets[:, column]
         for value, words in ((1.0, "with"), (0.0, "without")):
-            count = int((told == value).sum())
+            count = int((reported == value).sum())
             if count < FEWEST:
                 fault = f"is learnt from {count} images {words} it"
-                raise Refused(name, fault, f"add some: {FEWEST} is the least")
+                raise InputError(name, fault, f"add some: {FEWEST} is the least")
 
 
-def augmented(images: Tensor, recipe: ClassifierTraining, chance: torch.Generator) -> Tensor:
+def augmented(images: Tensor, recipe: ClassifierTraining, rng: torch.Generator) -> Tensor:
     """Images `(B, C, …)` shifted and mirrored all alike, and each a little brighter or darker."""
     axes = range(2, images.dim())
     for axis in recipe.mirror:
-        if float(torch.rand(1, generator=chance)) < 0.5:
+        if float(torch.rand(1, generator=rng)) < 0.5:
             images = images.flip(2 + axis)
     for axis in axes if recipe.shift else ():
-        by = int(torch.randint(-recipe.shift, recipe.shift + 1, (1,), generator=chance))
+        by = int(torch.randint(-recipe.shift, recipe.shift + 1, (1,), generator=rng))
         side = images.shape[axis]
         rows = (torch.arange(side) + by).clamp(0, side - 1)
         images = images.index_select(axis, rows)
-    gain = 1 + 0.05 * torch.randn(len(images), *[1] * (images.dim() - 1), generator=chance)
+    gain = 1 + 0.05 * torch.randn(len(images), *[1] * (images.dim() - 1), generator=rng)
     return (images * gain).clamp(0, 1)
 
 

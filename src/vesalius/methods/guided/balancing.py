@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
 from vesalius.training.requests import Request, missing_values, subsample
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def missing_targets(
     pipeline: GuidedPipeline, cohort: Cohort, ranges: Mapping[str, tuple[float, float]],
-    count: int | None, seed: int, progress: Progress, faults: list[Fault],
+    count: int | None, seed: int, progress: Progress, faults: list[InputProblem],
 ) -> list[Request]:  # fmt: skip
     """Targets that bring the histogram of one attribute of the training cases up to uniform.
 
@@ -30,24 +30,28 @@ def missing_targets(
         faults: those of cases that are left out are added.
 
     Raises:
-        Refused: for another cohort than the run was fitted on, or one that lacks nothing.
+        InputError: for another cohort than the run was fitted on, or one that lacks nothing.
     """
     if not ranges:
-        raise Refused("--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160")
+        raise InputError("--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160")
     if len(ranges) != 1:
-        raise Refused("attribute", f"{len(ranges)} were given", "balance one attribute at a time")
+        raise InputError(
+            "attribute", f"{len(ranges)} were given", "balance one attribute at a time"
+        )
     cases = [case for case in cohort.cases if case.split in ("", "train")]
     if not cases:
-        raise Refused(cohort.folder, "has no training case", "mark some as train in cases.csv")
+        raise InputError(cohort.folder, "has no training case", "mark some as train in cases.csv")
     sound, wrong = cohort.read_sound(cases, progress)
     faults += [*cohort.faults, *wrong]
     if not sound:
-        raise Refused(cohort.folder, "has no sound training case", "mend the cases")
+        raise InputError(cohort.folder, "has no sound training case", "mend the cases")
     for case, scan in sound:
         pipeline.fingerprint.require_match(cohort, scan, case.name)
     ((name, (low, high)),) = ranges.items()
     present = cohort.values(name, [case for case, _ in sound])
     targets = subsample(missing_values(present, name, low, high, seed), count, seed)
     if not targets:
-        raise Refused(name, f"is uniform from {low:g} to {high:g} already", "choose another range")
+        raise InputError(
+            name, f"is uniform from {low:g} to {high:g} already", "choose another range"
+        )
     return targets

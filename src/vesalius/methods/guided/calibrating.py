@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vesalius.methods.guided.calibration import Calibration, label_grain, matching_scale
+from vesalius.methods.guided.calibration import Calibration, label_noise_texture, matching_scale
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.sampling import GuidedSampler
 from vesalius.sampling.rejection import case_requests, first_draws
 from vesalius.scans.case import LabelledScan
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
 
 def calibrate(
-    run: Run, scans: Sequence[LabelledScan], count: int = 40, progress: Progress = silent
+    run: Run, scans: Sequence[LabelledScan], count: int = 40, progress: Progress = no_progress
 ) -> None:
     """Generate over the range of each attribute, measure, and write `calibration.json` of the run.
 
@@ -38,7 +38,7 @@ def calibrate(
         requested, measured = np.array(pairs).T
         curves[seen.name] = (requested, measured)
     grains = []
-    for index, scan in enumerate(followed(scans, "matching noise texture", len(scans), progress)):
+    for index, scan in enumerate(track(scans, "matching noise texture", len(scans), progress)):
         placed = run.fingerprint.grid.place(scan)
         pictures = [
             placed.channels[0],
@@ -47,7 +47,10 @@ def calibrate(
         labels = placed.label_map.voxels
         grains.append(
             [
-                [label_grain(image.oriented("RAS").voxels, labels, number) for image in pictures]
+                [
+                    label_noise_texture(image.oriented("RAS").voxels, labels, number)
+                    for image in pictures
+                ]
                 for number in run.fingerprint.label_numbers
             ]
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vesalius.scans.grain import grain
+from vesalius.scans.noise_texture import noise_texture
 from vesalius.training.recipe import Settings
 
 
@@ -22,8 +22,8 @@ class Calibration(Settings):
     `noise_scales` multiply the spread of the image decoder, one for each label in the networks'
     order; empty for no change.
 
-    >>> asked = np.linspace(20, 160, 40)
-    >>> half = Calibration.of({"x_volume_ml": (asked, asked / 2)})
+    >>> requested = np.linspace(20, 160, 40)
+    >>> half = Calibration.of({"x_volume_ml": (requested, requested / 2)})
     >>> round(half.condition("x_volume_ml", 30.0), 3)
     60.0
     >>> Calibration.of({}).condition("y_volume_ml", 30.0)
@@ -35,12 +35,14 @@ class Calibration(Settings):
 
     @classmethod
     def of(
-        cls, drawn: dict[str, tuple[np.ndarray, np.ndarray]], noise_scales: tuple[float, ...] = ()
+        cls,
+        generated: dict[str, tuple[np.ndarray, np.ndarray]],
+        noise_scales: tuple[float, ...] = (),
     ) -> Calibration:
         """Fit the curves to conditions and measured values, a pair of `(N,)` an attribute."""
         curves = {}
-        for name, (asked, measured) in drawn.items():
-            ends = np.polyfit(np.sqrt(measured), np.sqrt(asked), 2)
+        for name, (requested, measured) in generated.items():
+            ends = np.polyfit(np.sqrt(measured), np.sqrt(requested), 2)
             curves[name] = tuple(float(c) for c in ends)
         return cls(curves=curves, noise_scales=noise_scales)
 
@@ -52,11 +54,11 @@ class Calibration(Settings):
         return max(0.0, root) ** 2
 
 
-def label_grain(image: np.ndarray, labels: np.ndarray, label: int) -> float:
+def label_noise_texture(image: np.ndarray, labels: np.ndarray, label: int) -> float:
     """Grain of an image `(D, H, W)` where a voxel and its six neighbours share a label.
 
     >>> noise = np.random.default_rng(0).normal(0, 2.0, (20, 20, 20))
-    >>> round(label_grain(100 + noise, np.ones((20, 20, 20), dtype=int), 1), 1)
+    >>> round(label_noise_texture(100 + noise, np.ones((20, 20, 20), dtype=int), 1), 1)
     2.0
     """
     own = labels == label
@@ -66,7 +68,7 @@ def label_grain(image: np.ndarray, labels: np.ndarray, label: int) -> float:
     for axis in range(3):
         for step in (1, -1):
             inside &= np.roll(own, step, axis=axis)
-    return grain(image, inside)
+    return noise_texture(image, inside)
 
 
 def matching_scale(real: float, smooth: float, full: float) -> float:

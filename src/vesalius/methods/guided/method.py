@@ -24,7 +24,7 @@ from vesalius.networks.shape_space import ShapeSpace
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.grid import fit_grid
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.training.coding import coded
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.method import Data, Method, Part, Reading
@@ -101,22 +101,22 @@ class Guided(Method[GuidedData]):
         """Read a labelled cohort in nnU-Net v2 raw format.
 
         Raises:
-            Refused: for too few cases, or an attribute that cannot be measured or does not vary.
+            InputError: for too few cases, or an attribute that cannot be measured or does not vary.
         """
         cohort = cohort_of(source, True, reading)
         sound = read_split(cohort, recipe, reading)
         fitted, scans = sound.fitted, sound.scans
         grid = fit_grid(scans, recipe.spacing_mm, recipe.grid_multiple(fitted))
         seen = Fingerprint.of(cohort, sound.cases[:fitted], scans[:fitted], grid, recipe.attributes)
-        held, decision = 0.0, "convolutional VAE"
+        held_bytes, decision = 0.0, "convolutional VAE"
         if recipe.chosen_label_autoencoder(fitted) == "shape_space":
             count = min(recipe.components, fitted - 1)
             voxels = len(seen.labels) * float(np.prod(seen.shape))
             # Signed distances of all cases, once more while they are stacked; axes, twice packed.
-            held = voxels * (4.0 * fitted + 6.0 * count)
+            held_bytes = voxels * (4.0 * fitted + 6.0 * count)
             decision = f"linear shape space of {count} components"
         return GuidedData(
-            recipe, seen, held, (f"label autoencoder: {decision}",), {"split": sound.split},
+            recipe, seen, held_bytes, (f"label autoencoder: {decision}",), {"split": sound.split},
             scans=scans, fitted=fitted,
         )  # fmt: skip
 
@@ -214,7 +214,7 @@ class _Networks:
         rows = (store.labels(torch.tensor([row]))[0].numpy() for row in range(fitted))
         space = self.model.label_autoencoder
         assert isinstance(space, ShapeSpace)
-        codes = space.fit(followed(rows, "finding the shape space", fitted, progress))
+        codes = space.fit(track(rows, "finding the shape space", fitted, progress))
         np.save(run.state / TRAINING_CODES, codes.numpy())
 
     def _label_codes(self, run: Run, progress: Progress) -> tuple[Any, ...]:

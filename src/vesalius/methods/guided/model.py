@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vesalius.diffusion.preconditioning import normalised_input, output_spread, preconditioned
+from vesalius.diffusion.preconditioning import normalised_input, output_std, preconditioned
 from vesalius.diffusion.schedules import SCHEDULES, Schedule, against
 from vesalius.methods.guided.recipe import GuidedRecipe
 from vesalius.networks.code_denoiser import CodeDenoiser
@@ -67,18 +67,18 @@ class LabelDenoiser(nn.Module):
             return self.prior.denoise(x, alpha, sigma, condition)
         return preconditioned(torch.zeros_like(x), x, level, self.schedule)
 
-    def spread(self, level: Tensor, x: Tensor) -> Tensor:
+    def std(self, level: Tensor, x: Tensor) -> Tensor:
         """How far off the first guess may be at a level."""
-        return output_spread(level, x, self.schedule)
+        return output_std(level, x, self.schedule)
 
     def correction(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """F: what the network adds, in units of `spread`."""
+        """F: what the network adds, in units of `std`."""
         out: Tensor = self.network(normalised_input(x, level, self.schedule), level, condition)
         return out
 
     def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         guess = self.first_guess(x, level, condition)
-        return guess + self.spread(level, x) * self.correction(x, level, condition)
+        return guess + self.std(level, x) * self.correction(x, level, condition)
 
 
 class ImageDenoiser(nn.Module):

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.diffusion.preconditioning import normalised_input, wanted_output
-from vesalius.diffusion.schedules import drawn_levels
+from vesalius.diffusion.schedules import sampled_levels
 from vesalius.methods.guided.model import ImageDenoiser, LabelDenoiser
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_vae import LabelVae
 from vesalius.networks.spade import one_hot
-from vesalius.training.store import Store, drawn_box
+from vesalius.training.store import Store, random_box
 
 
 class LabelVaeObjective(nn.Module):
@@ -22,10 +22,10 @@ class LabelVaeObjective(nn.Module):
         super().__init__()
         self.network, self.store, self.kl_weight = network, store, kl_weight
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
         labels = self.store.labels(rows).to(device)
-        noise = torch.randn(len(rows), *self.network.code_shape, generator=chance).to(device)
+        noise = torch.randn(len(rows), *self.network.code_shape, generator=rng).to(device)
         return self.network.loss(labels, noise, self.kl_weight)
 
 
@@ -52,37 +52,37 @@ class LabelDenoiserObjective(nn.Module):
         self.codes, self.spreads = codes
         self.conditions, self.held_out = conditions, held_out
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         clean = self.codes[rows] + self.spreads[rows] * torch.randn(
-            self.codes[rows].shape, generator=chance
+            self.codes[rows].shape, generator=rng
         )
         condition = self.conditions[rows]
         if self.network.prior is not None:
-            share = torch.rand(len(rows), 1, generator=chance) / 2
-            partner = torch.randperm(len(rows), generator=chance)
+            share = torch.rand(len(rows), 1, generator=rng) / 2
+            partner = torch.randperm(len(rows), generator=rng)
             clean = torch.sqrt(1 - share**2) * clean + share * clean[partner]
             condition = torch.sqrt(1 - share**2) * condition + share * condition[partner]
             condition[:, -1] = 1
-        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, chance)
-        return self._loss(clean, condition, chance)
+        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
+        return self._loss(clean, condition, rng)
 
     def validation_loss(self) -> float:
         """The loss on held-out cases with fixed noise."""
         codes, conditions = self.held_out
-        chance = torch.Generator().manual_seed(0)
+        rng = torch.Generator().manual_seed(0)
         with torch.no_grad():
-            losses = [float(self._loss(codes, conditions, chance)) for _ in range(8)]
+            losses = [float(self._loss(codes, conditions, rng)) for _ in range(8)]
         return sum(losses) / len(losses)
 
-    def _loss(self, clean: Tensor, condition: Tensor, chance: torch.Generator) -> Tensor:
+    def _loss(self, clean: Tensor, condition: Tensor, rng: torch.Generator) -> Tensor:
         network = self.network
         device = next(network.network.parameters()).device
-        noise = torch.randn(clean.shape, generator=chance).to(device)
-        level = drawn_levels(len(clean), chance).to(device)
+        noise = torch.randn(clean.shape, generator=rng).to(device)
+        level = sampled_levels(len(clean), rng).to(device)
         clean, condition = clean.to(device), condition.to(device)
         x = network.schedule.noisy(clean, noise, level)
         missing = clean - network.first_guess(x, level, condition)
-        target = missing / network.spread(level, x)
+        target = missing / network.std(level, x)
         return ((network.correction(x, level, condition) - target) ** 2).mean()
 
 
@@ -102,15 +102,15 @@ class ImageAutoencoderObjective(nn.Module):
         super().__init__()
         self.network, self.store, self.crop, self.kl_weight = network, store, crop, kl_weight
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
         step = self.network.coarseness
         sides = [min(self.crop or side, side) for side in self.store.shape]
-        box = drawn_box(self.store.shape, sides, step, chance)
+        box = random_box(self.store.shape, sides, step, rng)
         image = self.store.images(rows, box).to(device)
         labels = one_hot(self.store.labels(rows, box).to(device), self.store.label_count)
         code = [self.network.code_channels, *(side // step for side in sides)]
-        noise = torch.randn(len(rows), *code, generator=chance).to(device)
+        noise = torch.randn(len(rows), *code, generator=rng).to(device)
         return self.network.loss(image, labels, noise, self.kl_weight)
 
 
@@ -128,14 +128,14 @@ class ImageDenoiserObjective(nn.Module):
         self.network, self.store = network, store
         self.codes, self.spreads = codes
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         network = self.network
         device = next(network.network.parameters()).device
-        mean, spread = self.codes[rows], self.spreads[rows]
-        clean = (mean + spread * torch.randn(mean.shape, generator=chance)).to(device)
+        mean, std = self.codes[rows], self.spreads[rows]
+        clean = (mean + std * torch.randn(mean.shape, generator=rng)).to(device)
         clean = (clean - network.code_mean) / network.code_scale
-        noise = torch.randn(clean.shape, generator=chance).to(device)
-        level = drawn_levels(len(rows), chance).to(device)
+        noise = torch.randn(clean.shape, generator=rng).to(device)
+        level = sampled_levels(len(rows), rng).to(device)
         x = network.schedule.noisy(clean, noise, level)
         maps = network.network.read_labels(
             one_hot(self.store.labels(rows).to(device), self.store.label_count)

@@ -23,7 +23,7 @@ from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import Balancing, case_requests, sample_one
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
 from vesalius.training.device import fabric_for
@@ -87,7 +87,7 @@ class GuidedPipeline:
                 range of the run.
 
         Raises:
-            Refused: for an unknown attribute, a value outside the training range, or if no try
+            InputError: for an unknown attribute, a value outside the training range, or if no try
                 was within tolerance.
         """
         require_within([target], self.fingerprint, extrapolate)
@@ -105,17 +105,19 @@ class GuidedPipeline:
             guidance: scale of guidance; this pipeline's own if `None`.
 
         Raises:
-            Refused: where no attribute is requested.
+            InputError: where no attribute is requested.
         """
         if not requested:
-            raise Refused("--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160")
+            raise InputError(
+                "--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160"
+            )
         other = self if guidance is None else GuidedPipeline(self.run, guidance)
         return GuidedSampler(other, tolerance)
 
     def balancing(
         self, cohort: Cohort, ranges: Mapping[str, tuple[float, float]], count: int | None,
         seed: int, tolerance: float | None, extrapolate: bool, progress: Progress,
-        faults: list[Fault],
+        faults: list[InputProblem],
     ) -> Balancing:  # fmt: skip
         """What brings the histogram of one attribute up to uniform."""
         targets = missing_targets(self, cohort, ranges, count, seed, progress, faults)

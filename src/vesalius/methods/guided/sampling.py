@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vesalius.sampling.rejection import Candidate, CaseRequest, Finished, Sampler
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 from vesalius.training.requests import within
 from vesalius.training.seeds import seed_for
@@ -31,7 +31,7 @@ class GuidedSampler(Sampler[CaseRequest]):
 
     def __init__(self, pipeline: GuidedPipeline, tolerance: float = 0.1) -> None:
         if not 0 < tolerance < 1:
-            raise Refused("tolerance", "must lie between 0 and 1", "choose another")
+            raise InputError("tolerance", "must lie between 0 and 1", "choose another")
         self.pipeline, self.tolerance = pipeline, tolerance
         self.run = pipeline.run
         self.description = pipeline.fingerprint.description

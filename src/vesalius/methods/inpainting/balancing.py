@@ -15,9 +15,9 @@ from vesalius.methods.inpainting.sampling import (
 )
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import Landmark
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 
 if TYPE_CHECKING:
     from vesalius.methods.inpainting.pipeline import InpaintingPipeline
@@ -27,8 +27,8 @@ Cell = tuple[str, str]
 
 def missing_findings(
     cohort: Cohort, marks: Mapping[str, Sequence[Landmark]], pipeline: InpaintingPipeline,
-    count: int | None, seed: int, progress: Progress = silent,
-    faults: list[Fault] | None = None,
+    count: int | None, seed: int, progress: Progress = no_progress,
+    faults: list[InputProblem] | None = None,
 ) -> list[EditRequest]:  # fmt: skip
     """Requests that fill each cell of pathology × level up to the fullest, from healthy levels.
 
@@ -43,7 +43,7 @@ def missing_findings(
         seed: of the choice.
         faults: those of cases that cannot be donors are added.
     """
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     donors = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
     names = {case.name for case in donors}
     seen = pipeline.seen
@@ -61,8 +61,8 @@ def missing_findings(
         able = [case for case in donors if level in free[case.name]]
         if not able or not number:
             continue
-        picked = chance.permutation(len(able))
-        sizes = (np.arange(number) + chance.random(number)) / number
+        picked = rng.permutation(len(able))
+        sizes = (np.arange(number) + rng.random(number)) / number
         for index, severity in enumerate(sizes):
             parent = able[picked[index % len(able)]]
             size = seen.pathology(pathology).size_at(float(severity))
@@ -71,7 +71,7 @@ def missing_findings(
             name = f"{parent.name}_{pathology}_{level}_{index:03d}"
             requests.append(
                 edit_request(name, parent, FindingRequest(pathology, level, size),
-                      int(chance.integers(2**31)), tuple(marks.get(parent.name, ())))
+                      int(rng.integers(2**31)), tuple(marks.get(parent.name, ())))
             )  # fmt: skip
     return requests
 
@@ -100,26 +100,26 @@ def fill(cells: Mapping[Cell, int], count: int | None) -> dict[Cell, int]:
 def _healthy_levels(
     cohort: Cohort, donors: Sequence[Case], marks: Mapping[str, Sequence[Landmark]],
     pipeline: InpaintingPipeline, progress: Progress,
-) -> tuple[dict[str, dict[str, float]], list[Fault]]:  # fmt: skip
+) -> tuple[dict[str, dict[str, float]], list[InputProblem]]:  # fmt: skip
     """For each donor its levels without a finding, with the canal's diameter; and first faults."""
     found: dict[str, dict[str, float]] = {}
-    faults: list[Fault] = []
+    faults: list[InputProblem] = []
     seen = pipeline.seen.pathologies[0]
-    for case in followed(donors, "looking for healthy levels", len(donors), progress):
+    for case in track(donors, "looking for healthy levels", len(donors), progress):
         found[case.name] = {}
         try:
             scan = cohort.read(case)
             pipeline.require_match(scan, case.name)
-        except Refused as refusal:
+        except InputError as refusal:
             faults.append(refusal.fault)
             continue
-        told = {mark.level for mark in marks.get(case.name, ())}
+        reported = {mark.level for mark in marks.get(case.name, ())}
         for level in pipeline.seen.levels:
             request = FindingRequest(seen.name, level, seen.size_at(0.9))
             try:
                 pipeline.require_healthy(scan, request, case.name)
-            except Refused:
+            except InputError:
                 continue
-            if level not in told:
+            if level not in reported:
                 found[case.name][level] = pipeline.measured(scan, "stenosis", level)
     return found, faults

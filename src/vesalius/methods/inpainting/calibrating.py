@@ -10,8 +10,8 @@ from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import InpaintingRecipe
 from vesalius.methods.inpainting.sampling import FindingRequest
 from vesalius.scans.case import Case, LabelledScan
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.training.run import Run
 
 CALIBRATED_SEVERITIES = (0.2, 0.8)
@@ -19,7 +19,7 @@ CALIBRATED_GUIDANCE = (1.5, 2.5, 4.0)
 
 
 def calibrate(
-    run: Run, sample: Sequence[tuple[Case, LabelledScan]], progress: Progress = silent
+    run: Run, sample: Sequence[tuple[Case, LabelledScan]], progress: Progress = no_progress
 ) -> None:
     """Set findings of all sizes into healthy training cases, measure, and keep the curves."""
     recipe = run.recipe
@@ -40,14 +40,14 @@ def calibrate(
         for scale in pipelines
         for row, (_, scan) in enumerate(sample)
     ]
-    for known, scale, row, scan in followed(work, "calibrating sizes", len(work), progress):
+    for known, scale, row, scan in track(work, "calibrating sizes", len(work), progress):
         pipeline, level = pipelines[scale], seen.levels[row % len(seen.levels)]
         pair = []
         for severity in CALIBRATED_SEVERITIES:
             request = FindingRequest(known.name, level, known.size_at(severity))
             try:
                 pipeline.require_possible(scan, request, "")
-            except Refused:
+            except InputError:
                 continue
             result = pipeline.edit(scan, request, row).scan
             pair.append((request.size_mm, pipeline.measured(result, known.name, level)))

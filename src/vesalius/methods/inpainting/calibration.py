@@ -35,7 +35,7 @@ class SizeCalibration(Settings):
 
     @classmethod
     def of(
-        cls, drawn: Mapping[tuple[str, float], Sequence[tuple[Draw, Draw]]]
+        cls, generated: Mapping[tuple[str, float], Sequence[tuple[Draw, Draw]]]
     ) -> SizeCalibration:  # fmt: skip
         """From draws of each pathology at each scale of guidance.
 
@@ -46,16 +46,16 @@ class SizeCalibration(Settings):
         lines: dict[str, tuple[float, float]] = {}
         scales: dict[str, float] = {}
         least: dict[str, float] = {}
-        for (name, scale), pairs in drawn.items():
+        for (name, scale), pairs in generated.items():
             if len(pairs) < FEWEST:
                 continue
-            asked, measured = np.array(pairs).transpose(2, 0, 1)
-            gap = asked[:, 1] - asked[:, 0]
+            requested, measured = np.array(pairs).transpose(2, 0, 1)
+            gap = requested[:, 1] - requested[:, 0]
             slope = float(((measured[:, 1] - measured[:, 0]) * gap).sum() / (gap**2).sum())
             if slope <= LEAST_SLOPE:
                 continue
-            line = (1 / slope, float(asked.mean() - measured.mean() / slope))
-            correction = float(np.abs(line[0] * asked + line[1] - asked).mean())
+            line = (1 / slope, float(requested.mean() - measured.mean() / slope))
+            correction = float(np.abs(line[0] * requested + line[1] - requested).mean())
             if correction < least.get(name, np.inf):
                 lines[name], scales[name], least[name] = line, scale, correction
         return cls(lines=lines, guidance=scales)

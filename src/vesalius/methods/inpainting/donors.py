@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vesalius.scans.case import Case, LabelledScan, read_case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark, read_landmarks
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ def donor_at(
         pipeline: of the run.
 
     Raises:
-        Refused: for a file that is no sound scan of the run's channels and labels.
+        InputError: for a file that is no sound scan of the run's channels and labels.
     """
     scan, channels = Path(path).resolve(), pipeline.fingerprint.channels
     if not scan.is_file():
-        raise Refused(scan, "does not exist", "check the path")
+        raise InputError(scan, "does not exist", "check the path")
     ending = ".nii.gz" if scan.name.endswith(".nii.gz") else ".nii"
     stem = scan.name.removesuffix(ending)
     if len(channels) > 1 and not stem.endswith("_0000"):
-        raise Refused(scan, f"is one of {len(channels)} channels", "point at <case>_0000.nii.gz")
+        raise InputError(scan, f"is one of {len(channels)} channels", "point at <case>_0000.nii.gz")
     name, folder = stem.removesuffix("_0000"), scan.parent.parent
     if labels is None and (folder / "dataset.json").is_file():
         cohort = Cohort.open(folder)
@@ -60,13 +60,13 @@ def donor_at(
         case = next((case for case in cohort.cases if case.name == name), None)
         if case is None:
             fault = next((f for f in cohort.faults if name in f.file), None)
-            raise Refused(scan, str(fault or "is no case of its cohort"), "mend the cohort")
+            raise InputError(scan, str(fault or "is no case of its cohort"), "mend the cohort")
         marks: dict[str, list[Landmark]] = {}
         if (folder / "landmarks.csv").is_file():
             marks, _ = read_landmarks(folder, {case.name: None})
         return Donor(case, cohort.read(case), tuple(marks.get(name, ())))
     if labels is None:
-        raise Refused(scan, "has no label map beside it", "add --labels, or segment it first")
+        raise InputError(scan, "has no label map beside it", "add --labels, or segment it first")
     images = tuple(
         scan if index == 0 else scan.with_name(f"{name}_{index:04d}{ending}")
         for index in range(len(channels))

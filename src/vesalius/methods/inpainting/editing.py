@@ -18,7 +18,7 @@ from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, from_
 from vesalius.methods.inpainting.recipe import MapRecipe
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import Crop
-from vesalius.scans.grain import grain
+from vesalius.scans.noise_texture import noise_texture
 from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
 
@@ -57,7 +57,7 @@ def edit_map(
 
 
 def edited(
-    scan: LabelledScan, crop: Crop, drawn: Tensor, blend: np.ndarray, fingerprint: Fingerprint,
+    scan: LabelledScan, crop: Crop, generated: Tensor, blend: np.ndarray, fingerprint: Fingerprint,
     kinds: LabelKinds, seed: int | None = None,
 ) -> LabelledScan:  # fmt: skip
     """The scan with a drawn latent `(1, C, D, H, W)` blended in.
@@ -68,7 +68,7 @@ def edited(
     Voxels where the blend is 0 keep their value to the last bit. A label changes only where what
     it shows has changed; its level is that of the nearest label of the same kind.
     """
-    image, kind = from_latent(drawn, len(scan.channels))
+    image, kind = from_latent(generated, len(scan.channels))
     units = fingerprint.unscaled(image[0].numpy())
     before = crop.scan.label_map.voxels
     numbers = _numbers(kind[0].numpy(), before, fingerprint, kinds)
@@ -78,8 +78,8 @@ def edited(
     channels = []
     for channel, own, new in zip(scan.channels, crop.scan.channels, units, strict=True):
         voxels = channel.oriented("RAS").voxels.copy()
-        drawn_image = new if seed is None else with_grain(new, own.voxels, blend, seed)
-        change = _onto(drawn_image - own.voxels, crop, upright.shape, order=1)[1]
+        generated_image = new if seed is None else with_noise_texture(new, own.voxels, blend, seed)
+        change = _onto(generated_image - own.voxels, crop, upright.shape, order=1)[1]
         here = voxels[box]
         mixed = here + share * change
         if _whole(channel.voxels):
@@ -117,23 +117,28 @@ def _numbers(
     return numbers
 
 
-def with_grain(drawn: np.ndarray, source: np.ndarray, blend: np.ndarray, seed: int) -> np.ndarray:
+def with_noise_texture(
+    generated: np.ndarray, source: np.ndarray, blend: np.ndarray, seed: int
+) -> np.ndarray:
     """A drawn image `(D, H, W)` with as much grain inside the edit as the source has there.
 
-    >>> chance = np.random.default_rng(0)
-    >>> source, flat = chance.normal(100, 5, (4, 24, 24)), np.full((4, 24, 24), 100.0)
-    >>> grainy = with_grain(flat, source, np.ones((4, 24, 24)), seed=1)
+    >>> rng = np.random.default_rng(0)
+    >>> source, flat = rng.normal(100, 5, (4, 24, 24)), np.full((4, 24, 24), 100.0)
+    >>> grainy = with_noise_texture(flat, source, np.ones((4, 24, 24)), seed=1)
     >>> bool(abs(grainy.std() - 5) < 0.5)
     True
     """
     inside = blend >= 1
     if inside.sum() < 50:
-        return drawn
-    missing = grain(source, inside, IN_SLICE) ** 2 - grain(drawn, inside, IN_SLICE) ** 2
+        return generated
+    missing = (
+        noise_texture(source, inside, IN_SLICE) ** 2
+        - noise_texture(generated, inside, IN_SLICE) ** 2
+    )
     if missing <= 0:
-        return drawn
-    noise = np.random.default_rng(seed).standard_normal(drawn.shape)
-    grainy: np.ndarray = drawn + np.sqrt(missing) * noise
+        return generated
+    noise = np.random.default_rng(seed).standard_normal(generated.shape)
+    grainy: np.ndarray = generated + np.sqrt(missing) * noise
     return grainy
 
 

@@ -14,8 +14,8 @@ from vesalius.training.fingerprint import Fingerprint
 LATENT_FACTORS = (1, 2, 2)
 """A latent voxel holds two by two pixels of a slice: nothing is lost on the way."""
 
-IMAGE_MIDDLE, IMAGE_SPREAD = 0.3, 0.3
-LABEL_SPREAD = 0.7
+IMAGE_MEAN, IMAGE_STD = 0.3, 0.3
+LABEL_STD = 0.7
 
 
 class LabelKinds:
@@ -53,9 +53,7 @@ def to_latent(image: Tensor, kinds: Tensor, count: int) -> Tensor:
     (torch.Size([1, 16, 2, 2, 2]), torch.Size([1, 1, 2, 4, 4]))
     """
     codes = functional.one_hot(kinds, count).permute(0, 4, 1, 2, 3).float()
-    joined = torch.cat(
-        [(image - IMAGE_MIDDLE) / IMAGE_SPREAD, LABEL_SPREAD * (2 * codes - 1)], dim=1
-    )
+    joined = torch.cat([(image - IMAGE_MEAN) / IMAGE_STD, LABEL_STD * (2 * codes - 1)], dim=1)
     return folded(joined)
 
 
@@ -71,7 +69,7 @@ def from_latent(latent: Tensor, channels: int) -> tuple[Tensor, Tensor]:
     b, c, d, h, w = latent.shape
     flat = latent.transpose(1, 2).reshape(b * d, c, h, w)
     joined = functional.pixel_shuffle(flat, 2).reshape(b, d, c // 4, 2 * h, 2 * w).transpose(1, 2)
-    image = joined[:, :channels] * IMAGE_SPREAD + IMAGE_MIDDLE
+    image = joined[:, :channels] * IMAGE_STD + IMAGE_MEAN
     return image, joined[:, channels:].argmax(dim=1)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.methods.inpainting.seen import SeenPathologies
+from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 from vesalius.scans.attributes import resolve_attribute
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
-from vesalius.scans.fault import Fault
+from vesalius.scans.input_error import InputProblem
 from vesalius.scans.landmarks import Landmark
 from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel
 
@@ -36,7 +36,7 @@ class MarkedCrop:
 
 def measured_marks(
     scan: LabelledScan, marks: Sequence[Landmark], case: str, labels: dict[str, int]
-) -> tuple[list[Landmark], list[Fault]]:
+) -> tuple[list[Landmark], list[InputProblem]]:
     """Landmarks with their size as the label map has it, and what is wrong with the others."""
     kept, faults = [], []
     shape = np.array(scan.label_map.oriented("RAS").shape)
@@ -45,24 +45,26 @@ def measured_marks(
         voxel = voxel_of(scan, mark.point_mm)
         if mark.pathology not in PATHOLOGIES:
             remedy = f"mark {' or '.join(PATHOLOGIES)}"
-            faults.append(Fault(place, "is a pathology without a measure", remedy))
+            faults.append(InputProblem(place, "is a pathology without a measure", remedy))
         elif f"disc_{mark.level}" not in labels:
-            faults.append(Fault(place, "is no labelled level", "write it as in the labels"))
+            faults.append(InputProblem(place, "is no labelled level", "write it as in the labels"))
         elif (voxel < 0).any() or (voxel > shape - 1).any():
-            faults.append(Fault(place, "lies outside the scan", "write RAS+ millimetres"))
+            faults.append(InputProblem(place, "lies outside the scan", "write RAS+ millimetres"))
         else:
             name = PATHOLOGIES[mark.pathology].attribute(mark.level)
             size = resolve_attribute(name, labels).of(scan.label_map, labels)
             if size > 0:
                 kept.append(replace(mark, size_mm=size))
             else:
-                faults.append(Fault(place, "measures 0 mm on the label map", "label it there"))
+                faults.append(
+                    InputProblem(place, "measures 0 mm on the label map", "label it there")
+                )
     return kept, faults
 
 
 def marked_crops(
-    row: int, scan: LabelledScan, marks: Sequence[Landmark], told: Sequence[Landmark],
-    seen: SeenPathologies, labels: dict[str, int],
+    row: int, scan: LabelledScan, marks: Sequence[Landmark], reported: Sequence[Landmark],
+    seen: TrainingPathologies, labels: dict[str, int],
 ) -> list[MarkedCrop]:  # fmt: skip
     """Crops at all sound findings, and one at each level of which nothing at all was told."""
     known = {p.name for p in seen.pathologies}
@@ -75,9 +77,9 @@ def marked_crops(
         for mark in marks
         if mark.pathology in known and mark.level in seen.levels
     ]
-    ill = {mark.level for mark in (*marks, *told)}
+    positive = {mark.level for mark in (*marks, *reported)}
     for index, level in enumerate(seen.levels):
-        if level in ill:
+        if level in positive:
             continue
         pathology = seen.pathologies[(row + index) % len(seen.pathologies)].name
         voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
@@ -88,17 +90,17 @@ def marked_crops(
     return found
 
 
-def balanced_rows(groups: Sequence[str | None], ill_share: float) -> Tensor:
-    """Numbers of crops, repeated so that findings are `ill_share` of them, each kind alike.
+def balanced_rows(groups: Sequence[str | None], positive_share: float) -> Tensor:
+    """Numbers of crops, repeated so that findings are `positive_share` of them, each kind alike.
 
-    >>> rows = balanced_rows([None] * 8 + ["herniation", "stenosis"], ill_share=0.5)
+    >>> rows = balanced_rows([None] * 8 + ["herniation", "stenosis"], positive_share=0.5)
     >>> round(float((rows >= 8).float().mean()), 2), int((rows == 8).sum() == (rows == 9).sum())
     (0.5, 1)
     """
-    ill = sorted({group for group in groups if group})
-    shares = {group: ill_share / len(ill) for group in ill}
+    positive = sorted({group for group in groups if group})
+    shares = {group: positive_share / len(positive) for group in positive}
     if None in groups:
-        shares[None] = 1 - ill_share  # type: ignore[index]
+        shares[None] = 1 - positive_share  # type: ignore[index]
     total = 4 * len(groups)
     parts = []
     for group, share in shares.items():

@@ -26,15 +26,15 @@ from vesalius.methods.inpainting.model import InpaintingModel
 from vesalius.methods.inpainting.objectives import InpaintingObjective
 from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import PRESETS, InpaintingRecipe, Network
-from vesalius.methods.inpainting.seen import NOTE, SeenPathologies
+from vesalius.methods.inpainting.training_pathologies import NOTE, TrainingPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut
-from vesalius.scans.fault import Refused
 from vesalius.scans.grid import Grid
+from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark, read_landmarks
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.spine import CANAL, levels_of
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.method import Data, Method, Part, Reading
@@ -58,7 +58,7 @@ class InpaintingData(Data):
     cases: tuple[Case, ...] = field(default=(), kw_only=True)
     scans: tuple[LabelledScan, ...] = field(default=(), kw_only=True)
     crops: tuple[MarkedCrop, ...] = field(default=(), kw_only=True)
-    seen: SeenPathologies = field(kw_only=True)
+    seen: TrainingPathologies = field(kw_only=True)
 
     def sample(self, count: int = CALIBRATION_CASES) -> list[tuple[Case, LabelledScan]]:
         """Some training cases without a finding, on which a fresh run is calibrated."""
@@ -107,8 +107,8 @@ class Inpainting(Method[InpaintingData]):
         Cases marked `val` or `test`, and synthetic ones, are not touched.
 
         Raises:
-            Refused: for labels without discs and canal, too few cases or findings, or a crop that
-                leaves no context around the map.
+            InputError: for labels without discs and canal, too few cases or findings, or a crop
+                that leaves no context around the map.
         """
         _require_context(recipe)
         cohort = cohort_of(source, True, reading)
@@ -119,19 +119,21 @@ class Inpainting(Method[InpaintingData]):
         reading.faults += [*wrong, *found]
         if len(sound) < FEWEST_CASES:
             fault = f"has {len(sound)} sound training cases"
-            raise Refused(cohort.folder, fault, f"add labelled scans: {FEWEST_CASES} is the least")
+            raise InputError(
+                cohort.folder, fault, f"add labelled scans: {FEWEST_CASES} is the least"
+            )
         cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
         labels = cohort.description.labels
         own: dict[str, list[Landmark]] = {}
-        for case, scan in followed(sound, "measuring findings", len(sound), reading.progress):
+        for case, scan in track(sound, "measuring findings", len(sound), reading.progress):
             given = marks.get(case.name, ())
             own[case.name], wrong = measured_marks(scan, given, case.name, labels)
             reading.faults += wrong
-        seen = SeenPathologies.of([m for case in cases for m in own[case.name]], levels,
+        seen = TrainingPathologies.of([m for case in cases for m in own[case.name]], levels,
                                   recipe.fewest)  # fmt: skip
         digest = hashlib.sha256(repr(sorted(own.items())).encode()).hexdigest()
         fingerprint = Fingerprint.of(cohort, cases, scans, _grid(scans, recipe), (), digest)
-        numbered = followed(
+        numbered = track(
             list(enumerate(sound)), "finding places of findings", len(sound), reading.progress
         )
         crops = tuple(
@@ -175,7 +177,7 @@ class Inpainting(Method[InpaintingData]):
     ) -> InpaintingPipeline:
         """The networks on their device, ready to edit scans."""
         if method not in METHODS:
-            raise Refused("--method", f"'{method}' is none", f"choose of {', '.join(METHODS)}")
+            raise InputError("--method", f"'{method}' is none", f"choose of {', '.join(METHODS)}")
         return InpaintingPipeline(run, method, guidance=guidance)
 
 
@@ -187,7 +189,7 @@ class _Networks:
         self.model = InpaintingModel(data.recipe, data.fingerprint, data.seen)
         self.trunk = self.model.build("ordinary")
         self.found = [crop.finding.pathology if crop.finding else None for crop in data.crops]
-        self.rows = balanced_rows(self.found, self.recipe.ill_share)
+        self.rows = balanced_rows(self.found, self.recipe.positive_share)
         self._store: CaseStore | None = None
 
     def parts(self) -> list[Part]:
@@ -249,24 +251,24 @@ def _require_context(recipe: InpaintingRecipe) -> None:
     reach = recipe.noise_map.reach_mm
     if recipe.noise_map.kind == "linear" and min(recipe.crop_mm[1:]) < 2.2 * reach:
         fault = f"of {recipe.crop_mm} mm leaves no context around a map of {reach:g} mm"
-        raise Refused("crop_mm", fault, "choose a larger crop or a smaller map")
+        raise InputError("crop_mm", fault, "choose a larger crop or a smaller map")
 
 
 def _levels(cohort: Cohort) -> tuple[str, ...]:
-    """Levels of the spine that the cohort labels, or `Refused` where discs or canal are not."""
+    """Levels of the spine that the cohort labels, or `InputError` where discs or canal are not."""
     labels = cohort.description.labels
     levels = levels_of(labels)
     if not levels or not any(name in labels for name in CANAL):
         lacking = "canal" if levels else "disc_<level>"
         remedy = "name labels such as disc_L4-L5, canal, herniation"
-        raise Refused(cohort.folder / "dataset.json", f"has no label {lacking}", remedy)
+        raise InputError(cohort.folder / "dataset.json", f"has no label {lacking}", remedy)
     return tuple(levels)
 
 
 def _bytes(scans: Sequence[LabelledScan], seen: Fingerprint, crops: int) -> float:
     """Of the scans in memory, and of the crops."""
-    held = sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map))
-    return held + (2.0 * len(seen.channels) + 1.0) * crops * float(np.prod(seen.shape))
+    held_bytes = sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map))
+    return held_bytes + (2.0 * len(seen.channels) + 1.0) * crops * float(np.prod(seen.shape))
 
 
 def _grid(scans: Sequence[LabelledScan], recipe: InpaintingRecipe) -> Grid:

@@ -74,14 +74,14 @@ def draw(
     recipe, schedule = model.recipe, model.schedule
     calls = calls or recipe.calls
     scale = recipe.guidance if guidance is None else guidance
-    chance = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     device = model.device
     source, weight, condition = source.to(device), weight.to(device), condition.to(device)
-    noise = torch.randn(source.shape, generator=chance).to(device)
+    noise = torch.randn(source.shape, generator=rng).to(device)
     mask = (weight > 0).float()
     made = 0
     network = NETWORK_OF[method]
-    told = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}[network]
+    reported = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}[network]
     context = source * (1 - mask) if network == "concat" else None
 
     def raw(x: Tensor, level: Tensor, given: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def draw(
         times = len(x) // len(source)
         full = level.expand(len(x), 1, *x.shape[2:])
         beside = None if context is None else context.repeat(times, 1, 1, 1, 1)
-        return model.guess(network, x, full, told.repeat(times, 1, 1, 1, 1), given, beside)
+        return model.guess(network, x, full, reported.repeat(times, 1, 1, 1, 1), given, beside)
 
     denoise: Denoiser = guided(raw, condition, torch.zeros_like(condition), scale)
     times = even_levels(calls)
@@ -101,14 +101,14 @@ def draw(
             x = schedule.noisy(source, noise, levels[0])
             out = SAMPLERS[recipe.sampler](denoise, x, levels, schedule)
         elif method in ("voxelwise_free", "hard_mask"):
-            held = released(denoise, source, weight if method == "voxelwise_free" else mask)
+            held_bytes = released(denoise, source, weight if method == "voxelwise_free" else mask)
             x = schedule.noisy(source, noise, times[0])
-            out = SAMPLERS[recipe.sampler](held, x, times, schedule)
+            out = SAMPLERS[recipe.sampler](held_bytes, x, times, schedule)
         elif method == "repaint":
             steps, resample, jump = repaint_plan(calls)
 
             def fresh(x: Tensor) -> Tensor:
-                return torch.randn(x.shape, generator=chance).to(device)
+                return torch.randn(x.shape, generator=rng).to(device)
 
             out = repaint(
                 denoise, source, mask, even_levels(steps), schedule, fresh, resample, jump

@@ -7,10 +7,14 @@ from torch import Tensor, nn
 
 from vesalius.diffusion.preconditioning import clean_prediction, normalised_input
 from vesalius.diffusion.schedules import SCHEDULES
-from vesalius.methods.inpainting.hints import HINTS, hint_maps, offsets_mm
+from vesalius.methods.inpainting.conditioning import (
+    CONDITIONING_MAPS,
+    conditioning_maps,
+    offsets_mm,
+)
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds
 from vesalius.methods.inpainting.recipe import InpaintingRecipe, Network
-from vesalius.methods.inpainting.seen import SeenPathologies
+from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.run import Run
@@ -20,7 +24,7 @@ class InpaintingModel(nn.Module):
     """One denoiser for each network of the recipe, in one latent space."""
 
     def __init__(
-        self, recipe: InpaintingRecipe, fingerprint: Fingerprint, seen: SeenPathologies
+        self, recipe: InpaintingRecipe, fingerprint: Fingerprint, seen: TrainingPathologies
     ) -> None:
         super().__init__()
         self.recipe, self.fingerprint, self.seen = recipe, fingerprint, seen
@@ -34,7 +38,7 @@ class InpaintingModel(nn.Module):
         """A network before it is fitted; `concat` sees the masked source and the mask besides."""
         return VoxelwiseDenoiser(
             self.channels, self.channels if name == "concat" else 0, self.seen.condition_length,
-            HINTS * len(self.seen.pathologies), self.recipe.widths, self.recipe.blocks,
+            CONDITIONING_MAPS * len(self.seen.pathologies), self.recipe.widths, self.recipe.blocks,
             self.recipe.heads,
         )  # fmt: skip
 
@@ -48,7 +52,7 @@ class InpaintingModel(nn.Module):
     def load(cls, run: Run) -> InpaintingModel:
         """With the weights of a finished run."""
         assert isinstance(run.recipe, InpaintingRecipe)
-        model = cls(run.recipe, run.fingerprint, SeenPathologies.read(run.folder))
+        model = cls(run.recipe, run.fingerprint, TrainingPathologies.read(run.folder))
         for name in run.recipe.networks:
             run.load(f"{name}_denoiser", model.networks[name])
         return model.eval()
@@ -59,9 +63,9 @@ class InpaintingModel(nn.Module):
     ) -> Tensor:  # fmt: skip
         """x₀ of a noisy latent whose noise level is `level` `(B, 1, D, H, W)` at each voxel."""
         scaled = normalised_input(x, level, self.schedule)
-        hints = hint_maps(condition, self.offsets.to(x.device), self.seen)
-        output = self.networks[name](scaled, level, weight, condition, hints, context)
-        return clean_prediction(output, x, level, self.schedule, self.recipe.grain)
+        conditioning = conditioning_maps(condition, self.offsets.to(x.device), self.seen)
+        output = self.networks[name](scaled, level, weight, condition, conditioning, context)
+        return clean_prediction(output, x, level, self.schedule, self.recipe.noise_texture)
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:

@@ -9,10 +9,10 @@ from vesalius.diffusion.guidance import drop_condition
 from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map, on_latent_grid
 from vesalius.diffusion.preconditioning import clean_prediction, expected_error, normalised_input
 from vesalius.diffusion.schedules import Schedule
-from vesalius.methods.inpainting.hints import hint_maps, offsets_mm
+from vesalius.methods.inpainting.conditioning import conditioning_maps, offsets_mm
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, to_latent
 from vesalius.methods.inpainting.recipe import InpaintingRecipe, Network
-from vesalius.methods.inpainting.seen import SeenPathologies
+from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
 from vesalius.training.store import Store
 
@@ -37,7 +37,7 @@ class InpaintingObjective(nn.Module):
 
     def __init__(
         self, network: VoxelwiseDenoiser, kind: Network, store: Store, conditions: Tensor,
-        seen: SeenPathologies, rows: Tensor, kinds: LabelKinds,
+        seen: TrainingPathologies, rows: Tensor, kinds: LabelKinds,
         recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
     ) -> None:  # fmt: skip
         super().__init__()
@@ -47,28 +47,28 @@ class InpaintingObjective(nn.Module):
         self.offsets = offsets_mm(store.shape, spacing_mm)
         self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         taken = self.rows[rows]
         images, labels = self.store.images(taken), self.store.labels(taken)
-        if float(torch.rand(1, generator=chance)) < 0.5:
+        if float(torch.rand(1, generator=rng)) < 0.5:
             images, labels = images.flip(2), labels.flip(1)
-        images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=chance))
+        images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=rng))
         clean = to_latent(images, self.kinds.of_position[labels], len(self.kinds))
         condition = self.conditions[taken].clone()
         for flag, value in self.seen.size_columns:
-            hidden = torch.rand(len(taken), generator=chance) < self.recipe.drop_size
+            hidden = torch.rand(len(taken), generator=rng) < self.recipe.drop_size
             condition[hidden, flag], condition[hidden, value] = 0.0, 0.0
         condition = drop_condition(
-            condition, torch.zeros_like(condition), self.recipe.drop_condition, chance
+            condition, torch.zeros_like(condition), self.recipe.drop_condition, rng
         )
-        weight = torch.cat([self._map(chance) for _ in range(len(taken))])
-        time = torch.rand(len(taken), 1, 1, 1, 1, generator=chance)
+        weight = torch.cat([self._map(rng) for _ in range(len(taken))])
+        time = torch.rand(len(taken), 1, 1, 1, 1, generator=rng)
         time = SMALLEST_LEVEL + (1 - SMALLEST_LEVEL) * time
         mask = (weight > 0).float()
         level = time.expand_as(weight) if self.kind != "voxelwise" else time * weight
-        noise = torch.randn(clean.shape, generator=chance)
+        noise = torch.randn(clean.shape, generator=rng)
         place = places(clean.shape[2:]).expand(len(taken), -1, -1, -1, -1)
-        sheets = self._sheets(clean.shape[2], chance)
+        sheets = self._sheets(clean.shape[2], rng)
         device = next(self.network.parameters()).device
         clean, noise, level, weight, mask, place = (
             t[:, :, sheets].to(device) for t in (clean, noise, level, weight, mask, place)
@@ -78,15 +78,19 @@ class InpaintingObjective(nn.Module):
         context = None
         if self.kind == "concat":
             context = clean * (1 - mask)
-        told = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
+        reported = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
         scaled = normalised_input(x, level, self.schedule)
-        hints = hint_maps(condition, self.offsets[:, :, sheets].to(device), self.seen)
-        out = self.network(scaled, level, told[self.kind], condition, hints, context, place)
-        guess = clean_prediction(out, x, level, self.schedule, self.recipe.grain)
+        conditioning = conditioning_maps(
+            condition, self.offsets[:, :, sheets].to(device), self.seen
+        )
+        out = self.network(
+            scaled, level, reported[self.kind], condition, conditioning, context, place
+        )
+        guess = clean_prediction(out, x, level, self.schedule, self.recipe.noise_texture)
         known, unknown = self.recipe.prior
         share = weight.mean(dim=(1, 2, 3, 4), keepdim=True) if self.kind != "ordinary" else 1.0
         prior = known + (unknown - known) * share
-        fair = expected_error(level, x, self.schedule, prior, self.recipe.grain)
+        fair = expected_error(level, x, self.schedule, prior, self.recipe.noise_texture)
         counted = torch.ones_like(mask) if self.kind == "ordinary" else mask
         importance = torch.ones(1, clean.shape[1], 1, 1, 1, device=device)
         importance[:, : 4 * images.shape[1]] = self.recipe.image_importance
@@ -94,16 +98,16 @@ class InpaintingObjective(nn.Module):
         error = (guess - clean) ** 2 / fair * counted * importance
         return error.sum() / (counted.sum() * clean.shape[1])
 
-    def _sheets(self, depth: int, chance: torch.Generator) -> slice:
+    def _sheets(self, depth: int, rng: torch.Generator) -> slice:
         """Neighbouring slices that one step looks at; all of them where the recipe says 0."""
         count = min(self.recipe.slices or depth, depth)
-        start = int(torch.randint(depth - count + 1, (1,), generator=chance))
+        start = int(torch.randint(depth - count + 1, (1,), generator=rng))
         return slice(start, start + count)
 
-    def _map(self, chance: torch.Generator) -> Tensor:
+    def _map(self, rng: torch.Generator) -> Tensor:
         """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle."""
         shape = self.store.shape
-        draw = torch.rand(8, generator=chance).tolist()
+        draw = torch.rand(8, generator=rng).tolist()
         if draw[0] < self.recipe.maps[0] or self.kind == "ordinary":
             whole = torch.ones(1, 1, *shape)
             return on_latent_grid(whole, LATENT_FACTORS)

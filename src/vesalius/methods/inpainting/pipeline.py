@@ -30,7 +30,7 @@ from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import Crop, cut, voxel_of
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Fault, Refused
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress
 from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel
@@ -76,7 +76,7 @@ class InpaintingPipeline:
         self.guidance = guidance
         if NETWORK_OF[method] not in self.recipe.networks:
             fault = f"needs the {NETWORK_OF[method]} network, which this run has not"
-            raise Refused(method, fault, "fit a run with it")
+            raise InputError(method, fault, "fit a run with it")
         self.fabric = fabric_for(self.recipe.fit.precision)
         self.model = InpaintingModel.load(run).to(self.fabric.device)
         self.seen, self.fingerprint = self.model.seen, run.fingerprint
@@ -102,7 +102,7 @@ class InpaintingPipeline:
             gate: training cases that it may not be a copy of.
 
         Raises:
-            Refused: for a finding that the scan cannot take, or if no try was within tolerance.
+            InputError: for a finding that the scan cannot take, or if no try was within tolerance.
         """
         finding = FindingRequest(pathology, level, size_mm, point_mm)
         donor = Case("scan", (), None, "scan")
@@ -113,19 +113,19 @@ class InpaintingPipeline:
     def balancing(
         self, cohort: Cohort, ranges: Mapping[str, tuple[float, float]], count: int | None,
         seed: int, tolerance: float | None, extrapolate: bool, progress: Progress,
-        faults: list[Fault],
+        faults: list[InputProblem],
     ) -> Balancing:  # fmt: skip
         """Findings that make each pathology as frequent at each level as the most frequent one."""
         if ranges:
             fault = "is for runs of guided synthesis; this one sets findings"
-            raise Refused("--attribute", fault, "leave it out")
+            raise InputError("--attribute", fault, "leave it out")
         self.require_same(cohort)
         marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
         faults += [*cohort.faults, *wrong]
         requests = missing_findings(cohort, marks, self, count, seed, progress, faults)
         if not requests:
             fault = "lacks nothing, or has no healthy level"
-            raise Refused(cohort.folder, fault, "ask for more with -n")
+            raise InputError(cohort.folder, fault, "ask for more with -n")
         tolerance_mm = 1.0 if tolerance is None else tolerance
         sampler = InpaintingSampler(self, cohort, self.attribute_names, tolerance_mm)
         return Balancing(sampler, requests)
@@ -134,9 +134,9 @@ class InpaintingPipeline:
         """Refuse a cohort of other labels or channels than the run's."""
         where = cohort.folder / "dataset.json"
         if cohort.description.labels != self.labels:
-            raise Refused(where, "has other labels than the run", "fit a run on this cohort")
+            raise InputError(where, "has other labels than the run", "fit a run on this cohort")
         if cohort.description.channels != self.fingerprint.channels:
-            raise Refused(where, "has other channels than the run", "fit a run on this cohort")
+            raise InputError(where, "has other channels than the run", "fit a run on this cohort")
 
     def measured(self, scan: LabelledScan, pathology: str, level: str) -> float:
         """Size in mm of a pathology at a level of a scan, on its label map."""
@@ -154,24 +154,26 @@ class InpaintingPipeline:
         if not seen.low - 0.5 <= request.size_mm <= seen.high + 0.5:
             fault = f"{request.size_mm:.3g} mm is outside what the run has seen"
             remedy = f"ask for {seen.low:.3g} to {seen.high:.3g} mm"
-            raise Refused(request.pathology, fault, remedy)
+            raise InputError(request.pathology, fault, remedy)
         self.require_match(scan, case)
         canal = self.require_healthy(scan, request, case)
         if request.pathology == "stenosis" and canal - request.size_mm < LEAST_NARROWING_MM:
             fault = f"has a canal of {canal:.1f} mm at {request.level}"
-            raise Refused(case, fault, f"ask for less than {canal - LEAST_NARROWING_MM:.1f} mm")
+            raise InputError(case, fault, f"ask for less than {canal - LEAST_NARROWING_MM:.1f} mm")
         voxel = self.landmark(scan, request)
         shape = np.array(scan.label_map.oriented("RAS").shape)
         if (voxel < 0).any() or (voxel > shape - 1).any():
             point = ", ".join(f"{x:g}" for x in request.point_mm or ())
-            raise Refused(case, f"does not hold the point {point} mm", "choose one inside it")
+            raise InputError(case, f"does not hold the point {point} mm", "choose one inside it")
         if request.point_mm is not None:
             usual = self.landmark(scan, FindingRequest(request.pathology, request.level, 0.0))
             size = np.array(scan.label_map.oriented("RAS").spacing_mm)
             apart = float(np.linalg.norm((voxel - usual) * size))
             if apart > 20:
                 fault = f"lies {apart:.0f} mm from the disc {request.level}"
-                raise Refused("--at", fault, "choose a point at the disc's back edge or the canal")
+                raise InputError(
+                    "--at", fault, "choose a point at the disc's back edge or the canal"
+                )
 
     def guidance_for(self, pathology: str) -> float:
         """The scale that was asked for, else the calibrated one, else the recipe's."""
@@ -185,18 +187,18 @@ class InpaintingPipeline:
         """Refuse a level that is not shown or is diseased; the diameter of its canal in mm."""
         disc = self.labels[f"disc_{request.level}"]
         if not (scan.label_map.voxels == disc).any():
-            raise Refused(case, f"shows no disc {request.level}", "choose a level that it shows")
+            raise InputError(case, f"shows no disc {request.level}", "choose a level that it shows")
         if "herniation" in self.labels:
             depth = self.measured(scan, "herniation", request.level)
             if depth >= LEAST_HERNIATION_MM:
                 fault = f"has a herniation of {depth:.1f} mm at {request.level} already"
-                raise Refused(case, fault, "choose a healthy level")
+                raise InputError(case, fault, "choose a healthy level")
         canal = self.measured(scan, "stenosis", request.level)
         if canal <= 0:
-            raise Refused(case, f"shows no canal at {request.level}", "choose another level")
+            raise InputError(case, f"shows no canal at {request.level}", "choose another level")
         if "stenosis" in self.seen_names and canal <= self.seen.pathology("stenosis").size_at(0.1):
             fault = f"has a canal of only {canal:.1f} mm at {request.level} already"
-            raise Refused(case, fault, "choose a healthy level")
+            raise InputError(case, fault, "choose a healthy level")
         return canal
 
     @property
@@ -217,7 +219,7 @@ class InpaintingPipeline:
         disc = self.labels[f"disc_{request.level}"]
         voxel = landmark_voxel(scan.label_map, disc, canal, request.pathology)
         if voxel is None:
-            raise Refused(request.level, "has no disc beside a canal", "choose another level")
+            raise InputError(request.level, "has no disc beside a canal", "choose another level")
         return voxel
 
     def edit(self, scan: LabelledScan, request: FindingRequest, seed: int) -> Edit:
@@ -228,28 +230,28 @@ class InpaintingPipeline:
         edit = edit_map(self.recipe.noise_map, crop, self.fingerprint.spacing_mm, severity)
         source = latent_of([crop], self.fingerprint, self.model.kinds)
         size = self.calibration.condition(request.pathology, request.size_mm)
-        told = torch.tensor(
+        reported = torch.tensor(
             [self.seen.condition(request.pathology, request.level, {request.pathology: size})]
         )
         scale = self.guidance_for(request.pathology)
-        drawn, calls = draw(
-            self.model, self.method, source, edit.latent, told, seed, self.calls, scale
+        generated, calls = draw(
+            self.model, self.method, source, edit.latent, reported, seed, self.calls, scale
         )  # fmt: skip
-        result = edited(scan, crop, drawn, edit.blend, self.fingerprint, self.model.kinds, seed)
-        return Edit(result, crop, edit, drawn, calls)
+        result = edited(scan, crop, generated, edit.blend, self.fingerprint, self.model.kinds, seed)
+        return Edit(result, crop, edit, generated, calls)
 
     def require_match(self, scan: LabelledScan, case: str) -> None:
         """Refuse a scan of other channels, voxels or intensities than the run's."""
         if len(scan.channels) != len(self.fingerprint.channels):
             fault = f"has {len(scan.channels)} channels, the run {len(self.fingerprint.channels)}"
-            raise Refused(case, fault, "fit a run on such scans")
+            raise InputError(case, fault, "fit a run on such scans")
         here = np.array(scan.label_map.oriented("RAS").spacing_mm)
         there = np.array(self.fingerprint.spacing_mm)
         if ((here / there > 1.6) | (there / here > 1.6)).any():
             shown = " × ".join(f"{x:.3g}" for x in here)
             fault = f"has voxels of {shown} mm"
             wanted = " × ".join(f"{x:.3g}" for x in there)
-            raise Refused(case, fault, f"fit a run on such scans; this one was on {wanted} mm")
+            raise InputError(case, fault, f"fit a run on such scans; this one was on {wanted} mm")
         for name, image, low, high in zip(
             self.fingerprint.channels, scan.channels, self.fingerprint.intensity_low,
             self.fingerprint.intensity_high, strict=True,
@@ -257,4 +259,4 @@ class InpaintingPipeline:
             bottom, top = np.percentile(image.voxels, [0.5, 99.5])
             if not 0.4 <= (top - bottom) / max(high - low, 1e-6) <= 2.5:
                 fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
-                raise Refused(case, fault, "rescale it, or fit a run on such scans")
+                raise InputError(case, fault, "rescale it, or fit a run on such scans")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vesalius.training.recipe import FitRecipe, Settings
+from vesalius.training.recipe import FitRecipe, Settings, once_called
 
 Network = Literal["voxelwise", "ordinary", "concat"]
 
@@ -45,7 +45,7 @@ class InpaintingRecipe(Settings):
         spacing_mm: of the crop; the cohort's own if `None`.
         widths, blocks, heads: of the denoiser.
         schedule: of noise.
-        grain: spread in the latent of what no network can predict.
+        noise_texture: spread in the latent of what no network can predict.
         prior: error of a guess where most of a crop is known, and where nothing is; with it every
             level of noise counts alike in the loss.
         image_importance: of a channel of the image against one of the labels, in the loss. Labels
@@ -57,7 +57,7 @@ class InpaintingRecipe(Settings):
         sampler: by name.
         maps: shares of training steps with all voxels noised alike, with masks of zeros and ones,
             and the rest with soft maps.
-        ill_share: share of crops with a finding in training.
+        positive_share: share of crops with a finding in training.
         noise_map: used when cases are drawn.
         fewest: findings of a pathology below which it is not learnt.
         shared_steps: share of the steps in which all networks are still one, fitted without maps;
@@ -76,7 +76,7 @@ class InpaintingRecipe(Settings):
     blocks: int = 2
     heads: int = 0
     schedule: Literal["cosine", "linear_beta", "linear_flow"] = "cosine"
-    grain: float = 0.08
+    noise_texture: float = once_called("grain", "noise_texture", 0.08)
     prior: tuple[float, float] = (0.3, 0.7)
     image_importance: float = 4.0
     drop_condition: float = 0.1
@@ -85,7 +85,7 @@ class InpaintingRecipe(Settings):
     calls: int = 10
     sampler: Literal["ddim", "dpm_solver_2m", "heun"] = "dpm_solver_2m"
     maps: tuple[float, float] = (0.1, 0.2)
-    ill_share: float = 0.65
+    positive_share: float = once_called("ill_share", "positive_share", 0.65)
     noise_map: MapRecipe = MapRecipe()
     fewest: int = 6
     shared_steps: float = 0.3

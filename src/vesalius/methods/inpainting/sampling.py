@@ -15,7 +15,7 @@ from vesalius.sampling.rejection import Candidate, CaseRequest, Finished, Sample
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark
 from vesalius.scans.spine import PATHOLOGIES
 from vesalius.training.seeds import seed_for
@@ -86,7 +86,7 @@ class InpaintingSampler(Sampler[EditRequest]):
         attributes: Sequence[str], tolerance_mm: float = 1.0,
     ) -> None:  # fmt: skip
         if not tolerance_mm > 0:
-            raise Refused("tolerance", f"{tolerance_mm:g} mm is none", "give some millimetres")
+            raise InputError("tolerance", f"{tolerance_mm:g} mm is none", "give some millimetres")
         self.pipeline, self.source, self.tolerance_mm = pipeline, source, tolerance_mm
         self.run, self.attributes = pipeline.run, attributes
         self.description = Description(
@@ -98,7 +98,7 @@ class InpaintingSampler(Sampler[EditRequest]):
         """Edits from one seed after another.
 
         Raises:
-            Refused: for a scan that cannot be read, or that cannot take the finding.
+            InputError: for a scan that cannot be read, or that cannot take the finding.
         """
         finding, donor = request.finding, request.donor
         read = isinstance(self.source, Cohort)
@@ -144,5 +144,5 @@ def _value(name: str, scan: LabelledScan, parent: Case, description: Description
     """An attribute of an edited scan: measured where labels tell it, else that of the parent."""
     try:
         return description.attribute(name).of(scan.label_map, description.labels)
-    except Refused:
+    except InputError:
         return parent.attributes.get(name, float("nan"))

@@ -14,9 +14,9 @@ from vesalius.methods.pretraining.training import PRESETS, PretrainingObjective,
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
 from vesalius.scans.grid import whole_grid
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.preparation import prepared, stacked
@@ -68,7 +68,7 @@ class Pretraining(Method[PretrainingData]):
         reading.faults += faults
         if len(sound) < FEWEST_CASES:
             fault = f"has {len(sound)} sound cases to train on"
-            raise Refused(cohort.folder, fault, f"add scans: {FEWEST_CASES} is the least")
+            raise InputError(cohort.folder, fault, f"add scans: {FEWEST_CASES} is the least")
         cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
         seen = Fingerprint.of_images(cohort, cases, scans, whole_grid(scans), ())
         spacing = recipe.spacing_mm or seen.spacing_mm
@@ -105,8 +105,8 @@ class Pretraining(Method[PretrainingData]):
 
 
 def seen_images(
-    scans: Sequence[Scan], spacing_mm: tuple[float, float, float], progress: Progress = silent
+    scans: Sequence[Scan], spacing_mm: tuple[float, float, float], progress: Progress = no_progress
 ) -> Tensor:
     """Images `(N, C, D, H, W)` as segmenters see them."""
-    listed = followed(scans, "preparing volumes", len(scans), progress)
+    listed = track(scans, "preparing volumes", len(scans), progress)
     return stacked([prepared(scan.channels, spacing_mm)[0] for scan in listed])

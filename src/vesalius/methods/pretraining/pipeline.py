@@ -11,7 +11,7 @@ from torch.nn import functional
 from vesalius.methods.pretraining.training import PretrainingRecipe
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.case import Scan
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.training.device import fabric_for, placed
 from vesalius.training.preparation import prepared
 from vesalius.training.run import AGAIN, Run
@@ -39,7 +39,7 @@ class Embedding:
         channels: of the scans.
 
     Raises:
-        Refused: if it was learnt from scans of other channels.
+        InputError: if it was learnt from scans of other channels.
     """
 
     def __init__(self, folder: str | Path, channels: int) -> None:
@@ -48,9 +48,9 @@ class Embedding:
         learnt = len(Run.open(folder, PretrainingRecipe).fingerprint.channels)
         if learnt != channels:
             fault = f"was learnt from scans of {learnt} channels, these have {channels}"
-            raise Refused(folder, fault, "pre-train on the cohort itself")
+            raise InputError(folder, fault, "pre-train on the cohort itself")
         if recipe.spacing_mm is None:
-            raise Refused(Path(folder) / "recipe.json", "tells no spacing", AGAIN)
+            raise InputError(Path(folder) / "recipe.json", "tells no spacing", AGAIN)
         self.spacing_mm = recipe.spacing_mm
 
     @torch.no_grad()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.networks.segmenter import Architecture, Segmenter
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.loop import fit_network
 from vesalius.training.recipe import FitRecipe, Settings
 
@@ -95,7 +95,7 @@ class PretrainingObjective(nn.Module):
         self.turn = nn.Linear(8 * network.deep, len(TURNS))
         self.contrast = nn.Linear(8 * network.deep, 64)
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         recipe = self.recipe
         device = next(self.network.parameters()).device
         whole = self.images[rows].float()
@@ -103,13 +103,13 @@ class PretrainingObjective(nn.Module):
         where = coordinates(whole.shape[2:])
         count = whole.shape[1]
         for volume in (*whole, *whole):
-            turn = int(torch.randint(len(TURNS), (1,), generator=chance))
+            turn = int(torch.randint(len(TURNS), (1,), generator=rng))
             turn = turn if recipe.turn_weight else 0
-            seen = cropped(torch.cat([volume, where]), recipe.crop, chance)
+            seen = cropped(torch.cat([volume, where]), recipe.crop, rng)
             part, place = seen.flip([1 + axis for axis in TURNS[turn]]).split([count, 3])
-            cut = cut_out(part.shape[1:], recipe.block, recipe.cut, chance)
-            grain = torch.randn(part.shape, generator=chance)
-            views.append(torch.where(cut, grain, retoned(part, chance)))
+            cut = cut_out(part.shape[1:], recipe.block, recipe.cut, rng)
+            noise_texture = torch.randn(part.shape, generator=rng)
+            views.append(torch.where(cut, noise_texture, retoned(part, rng)))
             wanted.append(part)
             cuts.append(cut)
             turns.append(turn)
@@ -142,19 +142,19 @@ def coordinates(shape: Sequence[int]) -> Tensor:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))
 
 
-def cropped(volume: Tensor, side: int, chance: torch.Generator) -> Tensor:
+def cropped(volume: Tensor, side: int, rng: torch.Generator) -> Tensor:
     """A random part of `(C, D, H, W)`, at most `side` voxels long, 0 for all of it."""
     if not side:
         return volume
     for axis in (1, 2, 3):
         room = max(0, volume.shape[axis] - side)
-        start = int(torch.randint(room + 1, (1,), generator=chance))
+        start = int(torch.randint(room + 1, (1,), generator=rng))
         volume = volume.narrow(axis, start, min(side, volume.shape[axis]))
     return volume
 
 
 def cut_out(
-    shape: Sequence[int], block: int, share: float, chance: torch.Generator
+    shape: Sequence[int], block: int, share: float, rng: torch.Generator
 ) -> Tensor:  # fmt: skip
     """Where a volume `(D, H, W)` is cut out: blocks at random, each with probability `share`.
 
@@ -163,16 +163,16 @@ def cut_out(
     (torch.Size([16, 16, 16]), True)
     """
     counts = [-(-side // block) + 1 for side in shape]
-    offsets = torch.randint(block, (3,), generator=chance).tolist()
-    cut = torch.rand(counts, generator=chance) < share
+    offsets = torch.randint(block, (3,), generator=rng).tolist()
+    cut = torch.rand(counts, generator=rng) < share
     for axis in range(3):
         cut = cut.repeat_interleave(block, dim=axis).narrow(axis, offsets[axis], shape[axis])
     return cut
 
 
-def retoned(image: Tensor, chance: torch.Generator) -> Tensor:
+def retoned(image: Tensor, rng: torch.Generator) -> Tensor:
     """An image with another gain and offset."""
-    tone, shift = torch.randn(2, generator=chance)
+    tone, shift = torch.randn(2, generator=rng)
     return image * torch.exp(0.1 * tone) + 0.1 * shift
 
 
@@ -186,15 +186,17 @@ def contrastive_loss(codes: Tensor, temperature: float) -> Tensor:
     """
     unit = functional.normalize(codes.float(), dim=1)
     count = len(unit)
-    likeness = unit @ unit.T / temperature
-    likeness = likeness.masked_fill(torch.eye(count, dtype=torch.bool, device=unit.device), -1e4)
+    similarity = unit @ unit.T / temperature
+    similarity = similarity.masked_fill(
+        torch.eye(count, dtype=torch.bool, device=unit.device), -1e4
+    )
     partner = torch.arange(count, device=unit.device).roll(count // 2)
-    return functional.cross_entropy(likeness, partner)
+    return functional.cross_entropy(similarity, partner)
 
 
 def pretrain(
     images: np.ndarray | Tensor, recipe: PretrainingRecipe, part: str, folder: Path,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Segmenter:  # fmt: skip
     """Pre-train a segmenter, or go on with a killed pre-training.
 

@@ -46,12 +46,12 @@ class AdaptiveAugmentation(nn.Module):
         step = sure.sign() * len(verdicts) / self.images
         self.probability.copy_((self.probability + step).clamp(0, 0.85))
 
-    def forward(self, pictures: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, pictures: Tensor, rng: torch.Generator) -> Tensor:
         count, share = len(pictures), float(self.probability)
         if share == 0:
             return pictures
-        normal = torch.randn(6, count, generator=chance)
-        normal *= torch.rand(6, count, generator=chance) < share
+        normal = torch.randn(6, count, generator=rng)
+        normal *= torch.rand(6, count, generator=rng) < share
         shift_x, shift_y, turn, scale, bright, contrast = normal.to(pictures.device)
         size = torch.exp(SCALE * scale)
         cos, sin = size * torch.cos(TURN * turn), size * torch.sin(TURN * turn)

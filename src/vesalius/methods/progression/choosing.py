@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vesalius.methods.progression.courses import Baseline, Courses
 from vesalius.methods.progression.neighbours import (
     METRICS,
     Metric,
     MetricName,
     nearest,
 )
+from vesalius.methods.progression.trajectories import Baseline, Trajectories
 
 NO_CHANGE = "no_change"
 
@@ -77,7 +77,7 @@ class HeldOut:
 
 
 def choose(
-    metrics: Mapping[MetricName, Metric], courses: Courses, held_out: HeldOut,
+    metrics: Mapping[MetricName, Metric], trajectories: Trajectories, held_out: HeldOut,
     counts: Sequence[int],
 ) -> Choice:  # fmt: skip
     """The metric and K whose courses tell the true futures best."""
@@ -87,14 +87,14 @@ def choose(
         members = (held_out.before[:, None] + change) / scale
         return ranked_probability_score(members, held_out.after / scale)
 
-    still = np.zeros_like(held_out.before)[:, None]
-    scores: dict[tuple[str, int], float] = {(NO_CHANGE, 0): score(still)}
+    unchanged = np.zeros_like(held_out.before)[:, None]
+    scores: dict[tuple[str, int], float] = {(NO_CHANGE, 0): score(unchanged)}
     for name in METRICS:
-        rows = nearest(metrics[name], courses, held_out.baseline, len(courses))
+        rows = nearest(metrics[name], trajectories, held_out.baseline, len(trajectories))
         for count in counts:
-            if count <= len(courses):
-                drift = courses.reading_drift[rows[:, :count]]
-                scores[name, count] = score(held_out.years[:, None, None] * drift)
+            if count <= len(trajectories):
+                annual_change = trajectories.reading_annual_change[rows[:, :count]]
+                scores[name, count] = score(held_out.years[:, None, None] * annual_change)
     tried = [key for key in scores if key[0] != NO_CHANGE]
     metric, count = min(tried, key=lambda key: scores[key])
     best = next(name for name in METRICS if name == metric)

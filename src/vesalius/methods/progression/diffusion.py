@@ -20,8 +20,8 @@ from vesalius.diffusion.preconditioning import (
     wanted_output,
 )
 from vesalius.diffusion.samplers import dpm_solver_2m
-from vesalius.diffusion.schedules import SCHEDULES, drawn_levels, even_log_snr_levels
-from vesalius.methods.progression.likeness import Likeness
+from vesalius.diffusion.schedules import SCHEDULES, even_log_snr_levels, sampled_levels
+from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import DiffusionRecipe
 from vesalius.networks.bottleneck import Gaussian
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
@@ -41,14 +41,14 @@ class PictureAutoencoder(nn.Module):
     (torch.Size([2, 4, 4, 4, 1]), torch.Size([2, 1, 16, 16]))
     """
 
-    spread: Tensor
+    std: Tensor
 
     def __init__(self, channels: int, recipe: DiffusionRecipe) -> None:
         super().__init__()
         self.network = VolumeAutoencoder(
             channels, recipe.code_channels, (4, 4, 1), recipe.widths, 1, Gaussian(recipe.kl_weight)
         )
-        self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("std", torch.ones(()))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures come back, and the loss of the bottleneck."""
@@ -57,27 +57,29 @@ class PictureAutoencoder(nn.Module):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Codes on the scale of diffusion."""
-        return self.network.encode(pictures[..., None]) / self.spread
+        return self.network.encode(pictures[..., None]) / self.std
 
     def decode(self, codes: Tensor) -> Tensor:
         """Pictures of codes."""
-        return self.network.decode(codes * self.spread)[..., 0]
+        return self.network.decode(codes * self.std)[..., 0]
 
 
 class PictureAutoencoderObjective(nn.Module):
     """Likeness of pictures that come back, and the bottleneck's divergence."""
 
-    def __init__(self, coder: PictureAutoencoder, images: np.ndarray, likeness: Likeness) -> None:
+    def __init__(
+        self, coder: PictureAutoencoder, images: np.ndarray, projection_loss: ProjectionLoss
+    ) -> None:
         super().__init__()
-        self.coder, self.images, self.likeness = coder, images, likeness
+        self.coder, self.images, self.projection_loss = coder, images, projection_loss
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
-        self.likeness.eval()
-        real = _pictures(self.images, rows, self.coder.spread.device)
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        self.projection_loss.eval()
+        real = _pictures(self.images, rows, self.coder.std.device)
         seen, loss = self.coder(real)
         with torch.no_grad():
-            wanted = self.likeness.of(2 * real - 1)
-        return self.likeness(2 * seen - 1, wanted).mean() + loss
+            wanted = self.projection_loss.of(2 * real - 1)
+        return self.projection_loss(2 * seen - 1, wanted).mean() + loss
 
 
 class LaterDenoiser(nn.Module):
@@ -129,12 +131,12 @@ class LaterObjective(nn.Module):
         self.pairs = torch.from_numpy(pairs)
         self.years = torch.from_numpy(years.astype(np.float32))
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = self.denoiser.longest.device
         before, after = self.pairs[rows].T
         today, clean = self.codes[before].to(device), self.codes[after].to(device)
-        noise = torch.randn(clean.shape, generator=chance).to(device)
-        level = drawn_levels(len(rows), chance).to(device)
+        noise = torch.randn(clean.shape, generator=rng).to(device)
+        level = sampled_levels(len(rows), rng).to(device)
         x = SCHEDULE.noisy(clean, noise, level)
         out = self.denoiser.output(x, level, today, self.years[rows].to(device))
         return (out - wanted_output(clean, noise, level, SCHEDULE)).square().mean()
@@ -150,7 +152,7 @@ def pairs_of(visits: Visits) -> tuple[np.ndarray, np.ndarray]:
     ([[1, 2], [1, 0], [2, 0]], [2.0, 4.0, 2.0])
     """
     rows = [
-        (own[i], own[j]) for own in visits.courses().values()
+        (own[i], own[j]) for own in visits.trajectories().values()
         for i in range(len(own)) for j in range(i + 1, len(own))
         if visits.years[own[j]] > visits.years[own[i]]
     ]  # fmt: skip
@@ -163,7 +165,7 @@ def encoded(coder: PictureAutoencoder, images: np.ndarray, batch: int = 64) -> T
     """Codes of pictures `(N, C, S, S)` in [0, 1]."""
     coder.eval()
     rows = torch.arange(len(images)).split(batch)
-    device = coder.spread.device
+    device = coder.std.device
     return torch.cat([coder.encode(_pictures(images, part, device)).cpu() for part in rows])
 
 
@@ -171,7 +173,7 @@ def encoded(coder: PictureAutoencoder, images: np.ndarray, batch: int = 64) -> T
 def decoded(coder: PictureAutoencoder, codes: Tensor, batch: int = 64) -> np.ndarray:
     """Pictures `(N, C, S, S)` in [0, 1] of codes."""
     coder.eval()
-    parts = [coder.decode(part.to(coder.spread.device)).clamp(0, 1) for part in codes.split(batch)]
+    parts = [coder.decode(part.to(coder.std.device)).clamp(0, 1) for part in codes.split(batch)]
     found: np.ndarray = torch.cat(parts).cpu().numpy()
     return found
 
@@ -195,7 +197,7 @@ def later_pictures(
     """
     coder.eval()
     denoiser.eval()
-    device = coder.spread.device
+    device = coder.std.device
     levels = even_log_snr_levels(SCHEDULE, steps - 1, FIRST_LEVEL, LAST_LEVEL)
     today = encoded(coder, images, batch)
     ahead = torch.as_tensor(np.asarray(years, dtype=np.float32))

@@ -6,13 +6,18 @@ import numpy as np
 import torch
 
 from vesalius.methods.progression.choosing import CHOICE, Choice, HeldOut, choose
-from vesalius.methods.progression.courses import COURSES, Baseline, Courses, courses_of
-from vesalius.methods.progression.forecasting import folds_of, foretell, foretold_of
-from vesalius.methods.progression.likeness import Likeness, attention_of
+from vesalius.methods.progression.evaluator import read_attributes
+from vesalius.methods.progression.forecasting import folds_of, predict_changes, predicted_of
 from vesalius.methods.progression.model import ProgressionModel
 from vesalius.methods.progression.neighbours import METRICS, metric_of
 from vesalius.methods.progression.projection import Projected, project
-from vesalius.methods.progression.reader import read_attributes
+from vesalius.methods.progression.projection_loss import ProjectionLoss, attention_of
+from vesalius.methods.progression.trajectories import (
+    TRAJECTORIES,
+    Baseline,
+    Trajectories,
+    trajectories_of,
+)
 from vesalius.networks.weights import write_tensors
 from vesalius.scans.progress import Progress
 from vesalius.scans.visits import Visits
@@ -23,11 +28,11 @@ from vesalius.training.visits_fingerprint import VisitsFingerprint
 ATTENTION_PICTURES = 256
 
 
-def likeness_of(model: ProgressionModel, images: np.ndarray) -> Likeness:
+def projection_loss_of(model: ProgressionModel, images: np.ndarray) -> ProjectionLoss:
     """What a projection keeps, from some real pictures `(N, C, S, S)` in [0, 1]."""
-    attention = attention_of(model.reader, images[:ATTENTION_PICTURES])
+    attention = attention_of(model.evaluator, images[:ATTENTION_PICTURES])
     recipe = model.recipe
-    return Likeness(model.reader, attention, recipe.inner, recipe.readings)
+    return ProjectionLoss(model.evaluator, attention, recipe.inner, recipe.readings)
 
 
 def follow(
@@ -35,46 +40,62 @@ def follow(
     progress: Progress,
 ) -> None:  # fmt: skip
     """Project all visits, keep the courses, and choose metric and K on held-out patients."""
-    recipe, likeness = model.recipe, likeness_of(model, training.images)
+    recipe, projection_loss = model.recipe, projection_loss_of(model, training.images)
 
     def styles_of(visits: Visits) -> Projected:
         return project(
-            visits.images, model.generator, likeness, recipe.refinement, model.encoder, progress
+            visits.images,
+            model.generator,
+            projection_loss,
+            recipe.refinement,
+            model.encoder,
+            progress,
         )
 
     styles = styles_of(training).styles
-    courses = _courses(model, training, styles, recipe.all_visits)
-    published = _courses(model, training, styles, all_visits=False)
-    metrics = {name: metric_of(name, courses) for name in METRICS}
+    trajectories = _trajectories(model, training, styles, recipe.all_visits)
+    published = _trajectories(model, training, styles, all_visits=False)
+    metrics = {name: metric_of(name, trajectories) for name in METRICS}
     rows = held_out.followed()
     first, last = (held_out.taken([own[end] for own in rows]) for end in (0, -1))
-    asked = HeldOut(
-        Baseline(styles_of(first).styles, foretell(model.forecasters, first.images)),
+    requested = HeldOut(
+        Baseline(styles_of(first).styles, predict_changes(model.forecasters, first.images)),
         last.years - first.years,
         read_attributes(model.meter, first.images), read_attributes(model.meter, last.images),
     )  # fmt: skip
-    _note(run, choose(metrics, courses, asked, recipe.neighbours))
+    _note(run, choose(metrics, trajectories, requested, recipe.neighbours))
     arrays = {
-        "begun": courses.baseline.styles, "foretold": courses.baseline.foretold,
-        "drift": courses.drift, "years": courses.years,
-        "published_drift": published.drift,
-        "reading_drift": courses.reading_drift, "seen": courses.seen,
-        "attention": likeness.attention.cpu().numpy(),
+        "styles": trajectories.baseline.styles, "predicted": trajectories.baseline.predicted,
+        "annual_change": trajectories.annual_change, "years": trajectories.years,
+        "published_annual_change": published.annual_change,
+        "reading_annual_change": trajectories.reading_annual_change, "seen": trajectories.seen,
+        "attention": projection_loss.attention.cpu().numpy(),
     }  # fmt: skip
     tensors = {
         name: torch.from_numpy(np.ascontiguousarray(array, np.float32))
         for name, array in arrays.items()
     }
-    write_tensors(run.folder / COURSES, tensors, {"patients": "\n".join(courses.patients)})
+    write_tensors(
+        run.folder / TRAJECTORIES, tensors, {"patients": "\n".join(trajectories.patients)}
+    )
 
 
-def _courses(
+def _trajectories(
     model: ProgressionModel, visits: Visits, styles: np.ndarray, all_visits: bool
-) -> Courses:
-    readings = read_attributes(model.reader, visits.images)
-    foretold = foretold_of(model.forecasters, visits, folds_of(visits.patients, model.recipe.folds))
-    return courses_of(visits.courses(), visits.patients, visits.years, styles, readings, foretold,
-                      all_visits)  # fmt: skip
+) -> Trajectories:
+    readings = read_attributes(model.evaluator, visits.images)
+    predicted = predicted_of(
+        model.forecasters, visits, folds_of(visits.patients, model.recipe.folds)
+    )
+    return trajectories_of(
+        visits.trajectories(),
+        visits.patients,
+        visits.years,
+        styles,
+        readings,
+        predicted,
+        all_visits,
+    )
 
 
 def _note(run: Run[VisitsFingerprint], choice: Choice) -> None:

@@ -12,39 +12,39 @@ from dataclasses import replace
 
 import numpy as np
 
-from vesalius.methods.progression.courses import fitted_drift
-from vesalius.methods.progression.reader import AttributeReader, read_attributes
+from vesalius.methods.progression.evaluator import AttributeEvaluator, read_attributes
+from vesalius.methods.progression.trajectories import fitted_annual_change
 from vesalius.scans.visits import Visits
 
 
-def yearly(attributes: Sequence[str]) -> tuple[str, ...]:
+def annual_change_names(attributes: Sequence[str]) -> tuple[str, ...]:
     """Names of the attributes' changes a year.
 
-    >>> yearly(["joint_space_mm_medial"])
+    >>> annual_change_names(["joint_space_mm_medial"])
     ('joint_space_mm_medial_a_year',)
     """
     return tuple(f"{name}_a_year" for name in attributes)
 
 
 def followed_by(visits: Visits, attributes: Sequence[str]) -> Visits:
-    """Visits after which others came, with the drift of attributes from then on, see `yearly`."""
+    """Visits that others followed, with the annual change of attributes from then on."""
     known = np.stack([visits.attributes[name] for name in attributes], axis=1)
     rows, drifts = [], []
-    for own in visits.courses().values():
+    for own in visits.trajectories().values():
         for at, row in enumerate(own):
             later = own[at:]
             later = later[~np.isnan(known[later]).any(axis=1)]
             if len(later) > 1 and later[0] == row and visits.years[later[-1]] > visits.years[row]:
                 rows.append(int(row))
-                drifts.append(fitted_drift(known[later], visits.years[later]))
+                drifts.append(fitted_annual_change(known[later], visits.years[later]))
     columns = np.reshape(drifts, (len(rows), len(attributes))).T
-    names = yearly(attributes)
+    names = annual_change_names(attributes)
     return replace(visits.taken(rows), attributes=dict(zip(names, columns, strict=True)))
 
 
-def completed(visits: Visits, attributes: Sequence[str], reader: AttributeReader) -> Visits:
+def completed(visits: Visits, attributes: Sequence[str], evaluator: AttributeEvaluator) -> Visits:
     """Visits whose unknown attributes are read off their pictures."""
-    read = read_attributes(reader, visits.images)
+    read = read_attributes(evaluator, visits.images)
     known = {name: visits.attributes[name] for name in attributes}
     filled = {
         name: np.where(np.isnan(values), read[:, column], values)
@@ -62,8 +62,8 @@ def folds_of(patients: Sequence[str], folds: int) -> dict[str, int]:
     return {patient: number % folds for number, patient in enumerate(sorted(set(patients)))}
 
 
-def foretold_of(
-    networks: Sequence[AttributeReader], visits: Visits, folds: Mapping[str, int]
+def predicted_of(
+    networks: Sequence[AttributeEvaluator], visits: Visits, folds: Mapping[str, int]
 ) -> np.ndarray:  # fmt: skip
     """The change a year that is foretold of patients who taught all but one network, `(N, A)`.
 
@@ -80,7 +80,7 @@ def foretold_of(
     return found
 
 
-def foretell(networks: Sequence[AttributeReader], images: np.ndarray) -> np.ndarray:
+def predict_changes(networks: Sequence[AttributeEvaluator], images: np.ndarray) -> np.ndarray:
     """The change a year that is foretold of others' pictures, the mean of all networks `(N, A)`."""
     found: np.ndarray = np.mean([read_attributes(one, images) for one in networks], axis=0)
     return found

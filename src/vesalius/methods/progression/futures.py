@@ -11,7 +11,6 @@ import torch
 from pydantic import BaseModel, Field
 
 from vesalius.methods.progression.choosing import CHOICE
-from vesalius.methods.progression.courses import COURSES, Baseline, Courses
 from vesalius.methods.progression.diffusion import (
     LaterDenoiser,
     PictureAutoencoder,
@@ -19,23 +18,30 @@ from vesalius.methods.progression.diffusion import (
     encoded,
     later_pictures,
 )
-from vesalius.methods.progression.fates import Fates, Grading, exceeding, fates_of, typical
-from vesalius.methods.progression.forecasting import foretell
-from vesalius.methods.progression.likeness import Likeness
+from vesalius.methods.progression.evaluator import read_attributes
+from vesalius.methods.progression.forecasting import predict_changes
 from vesalius.methods.progression.model import ProgressionModel
 from vesalius.methods.progression.neighbours import (
     MetricName,
     metric_of,
     nearest,
-    thinned,
+    subsample,
+)
+from vesalius.methods.progression.outcomes import (
+    Grading,
+    PredictedOutcomes,
+    exceeding,
+    outcomes_of,
+    typical,
 )
 from vesalius.methods.progression.projection import Projected, draw_styles, project
-from vesalius.methods.progression.reader import read_attributes
+from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.methods.progression.steering import Steering
+from vesalius.methods.progression.trajectories import TRAJECTORIES, Baseline, Trajectories
 from vesalius.networks.weights import read_tensors
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.visits import Visits
 from vesalius.training.device import placed
 from vesalius.training.run import Run
@@ -48,7 +54,7 @@ FAST = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnCourse:
+class GeneratedTrajectory:
     """What N patients look like at Y times along one neighbour's course each.
 
     Attributes:
@@ -66,7 +72,7 @@ class Futures:
 
     Attributes:
         years: from the picture on, `(Y,)`.
-        drawn_now: the picture as the generator draws it, `(N, C, S, S)`.
+        generated_now: the picture as the generator draws it, `(N, C, S, S)`.
         usual: along the most typical neighbour's course.
         fast: along one that changes more than nine in ten of them.
         low, high: between which the readings of all neighbours lie, `(N, Y, A)`; NaN below three.
@@ -74,9 +80,9 @@ class Futures:
     """
 
     years: np.ndarray
-    drawn_now: np.ndarray
-    usual: DrawnCourse
-    fast: DrawnCourse
+    generated_now: np.ndarray
+    usual: GeneratedTrajectory
+    fast: GeneratedTrajectory
     low: np.ndarray
     high: np.ndarray
     grades: np.ndarray
@@ -89,18 +95,25 @@ class _Chosen(BaseModel):
     neighbours: int = Field(ge=1)
 
 
-def _read_courses(path: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """Patients and what is known of each, or `Refused` where not all of it fits together."""
+def _read_trajectories(path: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Patients and what is known of each, or `InputError` where not all of it fits together."""
     remedy = "fit again in the same folder to finish the run"
     tensors, texts = read_tensors(path, remedy)
     patients = tuple(texts.get("patients", "").split("\n"))
-    rows = ("begun", "foretold", "drift", "reading_drift", "published_drift", "years")
+    rows = (
+        "styles",
+        "predicted",
+        "annual_change",
+        "reading_annual_change",
+        "years",
+        "published_annual_change",
+    )
     for name in (*rows, "seen", "attention"):
         if name not in tensors:
-            raise Refused(path, f"holds no {name}", remedy)
+            raise InputError(path, f"holds no {name}", remedy)
         if name in rows and tensors[name].shape[:1] != (len(patients),):
             fault = f"holds {name} of shape {tuple(tensors[name].shape)}, {len(patients)} patients"
-            raise Refused(path, fault, remedy)
+            raise InputError(path, fault, remedy)
     return patients, {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
@@ -119,25 +132,27 @@ class Forecaster:
         for name, network in self.model.parts.items():
             run.load(name, network)
             placed(network)
-        patients, arrays = _read_courses(run.folder / COURSES)
-        self.courses = Courses(
+        patients, arrays = _read_trajectories(run.folder / TRAJECTORIES)
+        self.trajectories = Trajectories(
             patients,
-            Baseline(arrays["begun"], arrays["foretold"]),
-            arrays["drift"],
-            arrays["reading_drift"],
+            Baseline(arrays["styles"], arrays["predicted"]),
+            arrays["annual_change"],
+            arrays["reading_annual_change"],
             arrays["years"],
             arrays["seen"],
         )
-        self.published_courses = replace(self.courses, drift=arrays["published_drift"])
+        self.published_trajectories = replace(
+            self.trajectories, annual_change=arrays["published_annual_change"]
+        )
         attention = torch.from_numpy(arrays["attention"])
-        self.likeness = placed(
-            Likeness(self.model.reader, attention, recipe.inner, recipe.readings)
+        self.projection_loss = placed(
+            ProjectionLoss(self.model.evaluator, attention, recipe.inner, recipe.readings)
         )
         chosen = run.noted(CHOICE, _Chosen)
         self.metric_name: MetricName = chosen.metric
         self.neighbours: int = chosen.neighbours
-        self.metric = metric_of(self.metric_name, self.courses)
-        self.steering = Steering.of(self.courses, self.model.generator, self.model.reader)
+        self.metric = metric_of(self.metric_name, self.trajectories)
+        self.steering = Steering.of(self.trajectories, self.model.generator, self.model.evaluator)
 
     @classmethod
     def open(cls, folder: str | Path) -> Forecaster:
@@ -150,20 +165,25 @@ class Forecaster:
         if not years or not all(0 < ahead <= longest for ahead in years):
             shown = ", ".join(f"{ahead:g}" for ahead in years)
             fault = f"{shown} lie outside what the run has followed"
-            raise Refused("years", fault, f"ask for above 0 to {longest:g}")
+            raise InputError("years", fault, f"ask for above 0 to {longest:g}")
 
-    def projected(self, images: np.ndarray, progress: Progress = silent) -> Projected:
+    def projected(self, images: np.ndarray, progress: Progress = no_progress) -> Projected:
         """Styles of pictures `(N, C, S, S)` in [0, 1].
 
         Raises:
-            Refused: for pictures of another shape than the run has learnt from.
+            InputError: for pictures of another shape than the run has learnt from.
         """
         if images.shape[1:] != (self.seen.channels, *self.seen.shape):
             fault = f"are of shape {images.shape[1:]}, the run's {self.seen.shape}"
-            raise Refused("pictures", fault, "bring them to the shape of the run")
+            raise InputError("pictures", fault, "bring them to the shape of the run")
         model = self.model
         return project(
-            images, model.generator, self.likeness, self.recipe.refinement, model.encoder, progress
+            images,
+            model.generator,
+            self.projection_loss,
+            self.recipe.refinement,
+            model.encoder,
+            progress,
         )
 
     def futures(
@@ -182,29 +202,31 @@ class Forecaster:
             years: from today.
             owners: patients whose pictures they are: none is a neighbour of their own.
             neighbours: K; the run's own choice without it.
-            grade: what else is asked of every drawn picture, see `fates_of`.
+            grade: what else is asked of every drawn picture, see `outcomes_of`.
         """
         count = neighbours or self.neighbours
-        rows = thinned(self.nearest(images, styles, count, owners), self.courses, self.recipe.drawn)
+        rows = subsample(
+            self.nearest(images, styles, count, owners), self.trajectories, self.recipe.generated
+        )
         now = draw_styles(self.model.generator, styles)
-        drift = self.courses.reading_drift[rows]
-        every = [self.fates(styles, self.steering.moved(styles, ahead * drift), grade)
+        annual_change = self.trajectories.reading_annual_change[rows]
+        every = [self.outcomes(styles, self.steering.moved(styles, ahead * annual_change), grade)
                  for ahead in years]  # fmt: skip
         at_last = every[int(np.argmax(years))].change
         mine, before = np.arange(len(styles)), self._read(images)
 
-        def drawn(chosen: np.ndarray) -> DrawnCourse:
+        def generated(chosen: np.ndarray) -> GeneratedTrajectory:
             moved = [draw_styles(self.model.generator, f.styles[mine, chosen]) for f in every]
             read = [before + f.change[mine, chosen] for f in every]
-            return DrawnCourse(np.stack(moved, axis=1), np.stack(read, axis=1))
+            return GeneratedTrajectory(np.stack(moved, axis=1), np.stack(read, axis=1))
 
-        ends = [np.percentile(fates.change, INTERVAL, axis=1) for fates in every]
+        ends = [np.percentile(outcomes.change, INTERVAL, axis=1) for outcomes in every]
         few = np.nan if rows.shape[1] < FEWEST_FOR_INTERVAL else 0.0
         return Futures(
             np.asarray(years, dtype=float),
             now,
-            drawn(typical(at_last)),
-            drawn(exceeding(at_last, FAST)),
+            generated(typical(at_last)),
+            generated(exceeding(at_last, FAST)),
             np.stack([before + low + few for low, _ in ends], axis=1),
             np.stack([before + high + few for _, high in ends], axis=1),
             np.stack([f.grades.mean(axis=1) for f in every], axis=1),
@@ -214,14 +236,16 @@ class Forecaster:
         self, images: np.ndarray, styles: np.ndarray, count: int, owners: Sequence[str] = ()
     ) -> np.ndarray:
         """Rows of the `count` nearest courses by the chosen metric, see `nearest`."""
-        baseline = Baseline(styles, foretell(self.model.forecasters, images))
-        return nearest(self.metric, self.courses, baseline, count, owners)
+        baseline = Baseline(styles, predict_changes(self.model.forecasters, images))
+        return nearest(self.metric, self.trajectories, baseline, count, owners)
 
-    def fates(self, styles: np.ndarray, then: np.ndarray, grade: Grading | None = None) -> Fates:
-        """Styles `(N, K, W)` that others become, drawn and measured, see `fates_of`."""
-        return fates_of(styles, then, self.model.generator, self.model.meter, grade)
+    def outcomes(
+        self, styles: np.ndarray, then: np.ndarray, grade: Grading | None = None
+    ) -> PredictedOutcomes:
+        """Styles `(N, K, W)` that others become, drawn and measured, see `outcomes_of`."""
+        return outcomes_of(styles, then, self.model.generator, self.model.meter, grade)
 
-    def redrawn(self, visits: Visits, progress: Progress = silent) -> Visits:
+    def redrawn(self, visits: Visits, progress: Progress = no_progress) -> Visits:
         """The same visits as the generator draws them."""
         styles = self.projected(visits.images.astype(np.float32), progress).styles
         return replace(visits, images=draw_styles(self.model.generator, styles))
@@ -232,7 +256,7 @@ class Forecaster:
         """A later picture of each by the second generator, `(N, C, S, S)`; `years` of each.
 
         Raises:
-            Refused: for a run without a second generator.
+            InputError: for a run without a second generator.
         """
         coder, denoiser, steps = self._second()
         return later_pictures(coder, denoiser, images, years, steps, seed)
@@ -241,7 +265,7 @@ class Forecaster:
         """Pictures as the second generator's autoencoder gives them back, `(N, C, S, S)`.
 
         Raises:
-            Refused: for a run without a second generator.
+            InputError: for a run without a second generator.
         """
         coder, _, _ = self._second()
         return decoded(coder, encoded(coder, images))
@@ -249,7 +273,7 @@ class Forecaster:
     def _second(self) -> tuple[PictureAutoencoder, LaterDenoiser, int]:
         own, coder, denoiser = self.recipe.diffusion, self.model.coder, self.model.denoiser
         if own is None or coder is None or denoiser is None:
-            raise Refused(self.run.folder, "has no second generator", "fit one with diffusion")
+            raise InputError(self.run.folder, "has no second generator", "fit one with diffusion")
         return coder, denoiser, own.steps
 
     def _read(self, images: np.ndarray) -> np.ndarray:

@@ -16,20 +16,19 @@ from torch import Tensor
 from vesalius.methods.classification.recipe import ClassificationRecipe
 from vesalius.methods.classification.training import PRESETS as TRAININGS
 from vesalius.methods.progression.choosing import CHOICE
-from vesalius.methods.progression.courses import COURSES
 from vesalius.methods.progression.diffusion import (
     LaterObjective,
     PictureAutoencoderObjective,
     encoded,
     pairs_of,
 )
-from vesalius.methods.progression.following import follow, likeness_of
+from vesalius.methods.progression.evaluator import AttributeEvaluator, EvaluatorObjective
+from vesalius.methods.progression.following import follow, projection_loss_of
 from vesalius.methods.progression.forecasting import (
     completed,
     folds_of,
     followed_by,
 )
-from vesalius.methods.progression.likeness import Likeness
 from vesalius.methods.progression.model import ProgressionModel, forecaster
 from vesalius.methods.progression.objectives import StyleObjective
 from vesalius.methods.progression.prognosis import (
@@ -41,9 +40,10 @@ from vesalius.methods.progression.prognosis import (
     prepare_grader,
 )
 from vesalius.methods.progression.projection import EncoderObjective
-from vesalius.methods.progression.reader import AttributeReader, ReaderObjective
-from vesalius.methods.progression.recipe import PRESETS, ProgressionRecipe, ReaderRecipe
-from vesalius.scans.fault import Refused
+from vesalius.methods.progression.projection_loss import ProjectionLoss
+from vesalius.methods.progression.recipe import PRESETS, EvaluatorRecipe, ProgressionRecipe
+from vesalius.methods.progression.trajectories import TRAJECTORIES
+from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
@@ -111,7 +111,7 @@ class Progression(Method[ProgressionData]):
         grades/ of the run, where kl_grade is known.
 
         Raises:
-            Refused: for pictures of another side than the generator's, attributes or grades that
+            InputError: for pictures of another side than the generator's, attributes or grades that
                 cannot be learnt, or too few who came again.
         """
         visits = source
@@ -138,7 +138,7 @@ class Progression(Method[ProgressionData]):
 
     def finish(self, data: ProgressionData, run: Run[Any], progress: Progress) -> None:
         """Project all visits, choose neighbours, then fit and calibrate the grades."""
-        if not (run.folder / COURSES).is_file():
+        if not (run.folder / TRAJECTORIES).is_file():
             model = ProgressionModel(data.recipe, data.fingerprint)
             for name, network in model.parts.items():
                 run.load(name, network)
@@ -189,30 +189,30 @@ class _Networks:
                 lambda run, progress: None, lambda: None,
             ),
             *(
-                self._reader(name, network, halves == number, recipe.reader)
+                self._evaluator(name, network, halves == number, recipe.evaluator)
                 for number, (name, network) in enumerate(
-                    (("reader", model.reader), ("meter", model.meter))
+                    (("reader", model.evaluator), ("meter", model.meter))
                 )
             ),
             *(self._forecaster(fold) for fold in range(recipe.folds)),
             Part(
                 "encoder", model.encoder, recipe.encoder.fit, count,
-                lambda likeness: EncoderObjective(
-                    model.encoder, images, model.generator, likeness, recipe.encoder
+                lambda projection_loss: EncoderObjective(
+                    model.encoder, images, model.generator, projection_loss, recipe.encoder
                 ),
-                self._encoder_inputs, lambda: likeness_of(model, images[:2]),
+                self._encoder_inputs, lambda: projection_loss_of(model, images[:2]),
             ),
         ]  # fmt: skip
         return parts + self._second()
 
-    def _reader(
-        self, name: str, network: AttributeReader, rows: np.ndarray, recipe: ReaderRecipe
+    def _evaluator(
+        self, name: str, network: AttributeEvaluator, rows: np.ndarray, recipe: EvaluatorRecipe
     ) -> Part:
         """A network that reads attributes, fitted on some rows of the visits."""
         own = self.training.taken(np.flatnonzero(rows))
         return Part(
             name, network, recipe.fit, len(own),
-            lambda _: ReaderObjective(network, own, self.data.held_out, recipe),
+            lambda _: EvaluatorObjective(network, own, self.data.held_out, recipe),
             lambda run, progress: None, lambda: None,
         )  # fmt: skip
 
@@ -225,8 +225,8 @@ class _Networks:
         ]
         rows = np.flatnonzero(_folds(known[0], recipe.folds, self.training) != fold)
 
-        def objective(given: Sequence[Visits]) -> ReaderObjective:
-            return ReaderObjective(network, given[0].taken(rows), given[1], recipe.forecast)
+        def objective(given: Sequence[Visits]) -> EvaluatorObjective:
+            return EvaluatorObjective(network, given[0].taken(rows), given[1], recipe.forecast)
 
         return Part(
             forecaster(fold), network, recipe.forecast.fit, len(rows), objective,
@@ -236,20 +236,20 @@ class _Networks:
     @cached_property
     def _followed(self) -> list[Visits]:
         """Visits after which others came, with unknown attributes read off the pictures."""
-        names, reader = self.recipe.attributes, placed(self.model.reader)
+        names, evaluator = self.recipe.attributes, placed(self.model.evaluator)
         return [
-            followed_by(completed(visits, names, reader), names)
+            followed_by(completed(visits, names, evaluator), names)
             for visits in (self.training, self.data.held_out)
         ]
 
     @cached_property
-    def _likeness(self) -> Likeness:
-        placed(self.model.reader)
-        return likeness_of(self.model, self.training.images)
+    def _projection_loss(self) -> ProjectionLoss:
+        placed(self.model.evaluator)
+        return projection_loss_of(self.model, self.training.images)
 
-    def _encoder_inputs(self, run: Run[Any], progress: Progress) -> Likeness:
+    def _encoder_inputs(self, run: Run[Any], progress: Progress) -> ProjectionLoss:
         self.model.encoder.learn_scale(self.model.generator)
-        return self._likeness
+        return self._projection_loss
 
     def _second(self) -> list[Part]:
         """The autoencoder of pictures and the denoiser of later codes, if they are wanted."""
@@ -264,16 +264,16 @@ class _Networks:
 
         def scale(run: Run[Any], progress: Progress) -> None:
             """Bring codes to unit spread, in the weights that are kept, too."""
-            if float(coder.spread) == 1.0:
-                coder.spread.copy_(encoded(placed(coder), images).std())
+            if float(coder.std) == 1.0:
+                coder.std.copy_(encoded(placed(coder), images).std())
                 run.save("coder", coder)
 
         return [
             Part(
                 "coder", coder, own.autoencoder_fit, len(images),
-                lambda likeness: PictureAutoencoderObjective(coder, images, likeness),
-                lambda run, progress: self._likeness,
-                lambda: likeness_of(self.model, images[:2]), after=scale,
+                lambda projection_loss: PictureAutoencoderObjective(coder, images, projection_loss),
+                lambda run, progress: self._projection_loss,
+                lambda: projection_loss_of(self.model, images[:2]), after=scale,
             ),
             Part(
                 "denoiser", denoiser, own.denoiser_fit, len(pairs),
@@ -284,24 +284,24 @@ class _Networks:
 
 
 def _split(visits: Visits, recipe: ProgressionRecipe) -> tuple[Visits, Visits]:
-    """Visits to learn from and held-out ones, or `Refused` where nothing can be learnt."""
+    """Visits to learn from and held-out ones, or `InputError` where nothing can be learnt."""
     if visits.images.shape[2:] != (recipe.side, recipe.side):
         fault = f"are {visits.images.shape[2]} pixels wide, the generator's {recipe.side}"
-        raise Refused("visits", fault, f"read them with side {recipe.side}")
+        raise InputError("visits", fault, f"read them with side {recipe.side}")
     if recipe.generator.critic == "features" and visits.images.shape[1] not in (1, 3):
         fault = f"have {visits.images.shape[1]} channels, a critic of features sees 1 or 3"
-        raise Refused("visits", fault, "choose one channel, or a preset with a critic of pixels")
+        raise InputError("visits", fault, "choose one channel, or a preset with a critic of pixels")
     training, held_out = visits.split_by_patient(recipe.held_out, recipe.seed)
     for part, words in ((training, "to learn from"), (held_out, "held out")):
         followed = len(part.followed())
         if followed < (FEWEST_FOLLOWED if part is training else 2):
             fault = f"hold {followed} subjects {words} who came again"
-            raise Refused("visits", fault, "add follow-up pictures")
+            raise InputError("visits", fault, "add follow-up pictures")
     for name in recipe.attributes:
         known = training.attributes.get(name, np.full(1, np.nan))
         if (~np.isnan(known)).sum() < FEWEST_KNOWN:
             fault = f"is known of {(~np.isnan(known)).sum()} pictures"
-            raise Refused(name, fault, f"add it to cases.csv: {FEWEST_KNOWN} is the least")
+            raise InputError(name, fault, f"add it to cases.csv: {FEWEST_KNOWN} is the least")
     return training, held_out
 
 

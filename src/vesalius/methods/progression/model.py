@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from vesalius.methods.progression.diffusion import LaterDenoiser, PictureAutoencoder
-from vesalius.methods.progression.forecasting import yearly
+from vesalius.methods.progression.evaluator import AttributeEvaluator
+from vesalius.methods.progression.forecasting import annual_change_names
 from vesalius.methods.progression.projection import StyleEncoder
-from vesalius.methods.progression.reader import AttributeReader
 from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.networks.style_generator import StyleGenerator
 from vesalius.training.visits_fingerprint import VisitsFingerprint
@@ -17,7 +17,7 @@ class ProgressionModel:
     """Generator, readers, forecasters, encoder and the second generator, untrained.
 
     Attributes:
-        reader: whose inner maps and readings a projection keeps.
+        evaluator: whose inner maps and readings a projection keeps.
         meter: which measures what came out; of another seed, and fitted on other patients.
         forecasters: which foretell the change to come, each fitted without a fold of patients.
         coder, denoiser: the second generator, if there is to be one.
@@ -29,12 +29,12 @@ class ProgressionModel:
         self.generator = StyleGenerator(
             channels, style.widths, style.noise, style.style, style.mapping_layers
         )
-        self.reader, self.meter = (
-            AttributeReader(channels, recipe.attributes, recipe.reader) for _ in range(2)
+        self.evaluator, self.meter = (
+            AttributeEvaluator(channels, recipe.attributes, recipe.evaluator) for _ in range(2)
         )
-        changes = yearly(recipe.attributes)
+        changes = annual_change_names(recipe.attributes)
         self.forecasters = tuple(
-            AttributeReader(channels, changes, recipe.forecast) for _ in range(recipe.folds)
+            AttributeEvaluator(channels, changes, recipe.forecast) for _ in range(recipe.folds)
         )
         self.encoder = StyleEncoder(channels, self.generator, recipe.encoder)
         self.coder: PictureAutoencoder | None = None
@@ -50,7 +50,7 @@ class ProgressionModel:
     def parts(self) -> dict[str, nn.Module]:
         """The networks that there are, by the names they are kept under."""
         known: dict[str, nn.Module | None] = {
-            "generator": self.generator, "reader": self.reader, "meter": self.meter,
+            "generator": self.generator, "reader": self.evaluator, "meter": self.meter,
             "encoder": self.encoder, "coder": self.coder, "denoiser": self.denoiser,
         }  # fmt: skip
         known |= {forecaster(fold): one for fold, one in enumerate(self.forecasters)}

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from vesalius.methods.progression.courses import Baseline, Courses
+from vesalius.methods.progression.trajectories import Baseline, Trajectories
 
 MetricName = Literal["published", "spread", "foretold"]
 METRICS: tuple[MetricName, ...] = ("published", "spread", "foretold")
@@ -39,58 +39,62 @@ class PublishedMetric:
         return unit
 
 
-class SpreadMetric:
+class StdMetric:
     """Styles along their principal axes, each in its own spread (Mahalanobis)."""
 
-    def __init__(self, courses: Courses) -> None:
-        begun = courses.baseline.styles
-        self.mean = begun.mean(axis=0)
-        _, values, axes = np.linalg.svd(begun - self.mean, full_matrices=False)
+    def __init__(self, trajectories: Trajectories) -> None:
+        styles = trajectories.baseline.styles
+        self.mean = styles.mean(axis=0)
+        _, values, axes = np.linalg.svd(styles - self.mean, full_matrices=False)
         share = values**2 / (values**2).sum()
         kept = share > 1e-3
-        self.axes = axes[kept].T / (values[kept] / np.sqrt(max(1, len(begun) - 1)))
+        self.axes = axes[kept].T / (values[kept] / np.sqrt(max(1, len(styles) - 1)))
 
     def placed(self, baseline: Baseline) -> np.ndarray:
         found: np.ndarray = (baseline.styles - self.mean) @ self.axes
         return found
 
 
-class ForetoldMetric:
+class PredictedMetric:
     """What is foretold of patients, each attribute's change in its own spread."""
 
-    def __init__(self, courses: Courses) -> None:
-        self.spread = courses.baseline.foretold.std(axis=0) + 1e-9
+    def __init__(self, trajectories: Trajectories) -> None:
+        self.std = trajectories.baseline.predicted.std(axis=0) + 1e-9
 
     def placed(self, baseline: Baseline) -> np.ndarray:
-        found: np.ndarray = baseline.foretold / self.spread
+        found: np.ndarray = baseline.predicted / self.std
         return found
 
 
-def metric_of(name: MetricName, courses: Courses) -> Metric:
+def metric_of(name: MetricName, trajectories: Trajectories) -> Metric:
     """The metric of a name, made from courses."""
     kinds: dict[MetricName, Callable[[], Metric]] = {
-        "published": PublishedMetric, "spread": lambda: SpreadMetric(courses),
-        "foretold": lambda: ForetoldMetric(courses),
+        "published": PublishedMetric, "spread": lambda: StdMetric(trajectories),
+        "foretold": lambda: PredictedMetric(trajectories),
     }  # fmt: skip
     return kinds[name]()
 
 
 def nearest(
-    metric: Metric, courses: Courses, baseline: Baseline, count: int, owners: Sequence[str] = ()
-) -> np.ndarray:  # fmt: skip
+    metric: Metric,
+    trajectories: Trajectories,
+    baseline: Baseline,
+    count: int,
+    owners: Sequence[str] = (),
+) -> np.ndarray:
     """Rows of the `count` nearest courses, nearest first, `(N, count)`.
 
     Args:
         metric: in which distances are taken.
-        courses: of others.
+        trajectories: of others.
         baseline: of N patients.
         count: of neighbours.
         owners: patients whose baselines they are; nobody is a neighbour of their own.
     """
-    known, asked = metric.placed(courses.baseline), metric.placed(baseline)
-    apart = ((asked[:, None] - known[None]) ** 2).sum(axis=2)
+    known, requested = metric.placed(trajectories.baseline), metric.placed(baseline)
+    apart = ((requested[:, None] - known[None]) ** 2).sum(axis=2)
     if owners:
-        apart[np.array(owners)[:, None] == np.array(courses.patients)[None]] = np.inf
+        apart[np.array(owners)[:, None] == np.array(trajectories.patients)[None]] = np.inf
     return np.argsort(apart, axis=1, kind="stable")[:, :count]
 
 
@@ -105,21 +109,21 @@ def extents(changes: np.ndarray) -> np.ndarray:
     return found
 
 
-def thinned(rows: np.ndarray, courses: Courses, drawn: int) -> np.ndarray:
-    """At most `drawn` of each patient's neighbours `(N, K)`, evenly by how much they changed.
+def subsample(rows: np.ndarray, trajectories: Trajectories, generated: int) -> np.ndarray:
+    """At most `generated` of each patient's neighbours `(N, K)`, evenly by how much they changed.
 
-    Sorted by what their readings lost or gained, the middle one of each of `drawn` equal shares:
-    few pictures tell of many neighbours.
+    Sorted by what their readings lost or gained, the middle one of each of `generated` equal
+    shares: few pictures tell of many neighbours.
 
-    >>> drift = np.arange(6.0)[:, None]
-    >>> baseline = Baseline(drift, drift)
-    >>> courses = Courses(("",) * 6, baseline, drift, drift, np.ones(6), drift[[0, 5]])
-    >>> thinned(np.array([[5, 0, 3, 1, 2, 4]]), courses, 2).tolist()
+    >>> change = np.arange(6.0)[:, None]
+    >>> known = change, change, np.ones(6), change[[0, 5]]
+    >>> trajectories = Trajectories(("",) * 6, Baseline(change, change), *known)
+    >>> subsample(np.array([[5, 0, 3, 1, 2, 4]]), trajectories, 2).tolist()
     [[1, 4]]
     """
     count = rows.shape[1]
-    if count <= drawn:
+    if count <= generated:
         return rows
-    order = np.argsort(extents(courses.reading_drift)[rows], axis=1, kind="stable")
-    middles = ((np.arange(drawn) + 0.5) * count / drawn).astype(int)
+    order = np.argsort(extents(trajectories.reading_annual_change)[rows], axis=1, kind="stable")
+    middles = ((np.arange(generated) + 0.5) * count / generated).astype(int)
     return np.take_along_axis(rows, order[:, middles], axis=1)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from vesalius.methods.progression.augmentation import AdaptiveAugmentation
 from vesalius.methods.progression.recipe import StyleRecipe
-from vesalius.networks.critics import held, hinge_loss
+from vesalius.networks.critics import frozen, hinge_loss
 from vesalius.networks.feature_critic import FeatureCritic
 from vesalius.networks.picture_features import lite0_stages
 from vesalius.networks.style_critic import StyleCritic
@@ -48,24 +48,26 @@ class StyleObjective(nn.Module):
         self.register_buffer("done", torch.zeros((), dtype=torch.long))
         self.register_buffer("path_mean", torch.zeros(()))
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         recipe, step = self.recipe, int(self.done)
         device = self.path_mean.device
         real = torch.from_numpy(self.images[rows.tolist()].astype(np.float32)).to(device) * 2 - 1
-        drawn = self.generator(self._styles(len(real), chance), chance)
-        with held(self.critic):
-            verdicts = self.judged(self.augment(drawn, chance))
+        generated = self.generator(self._styles(len(real), rng), rng)
+        with frozen(self.critic):
+            verdicts = self.judged(self.augment(generated, rng))
             loss = torch.stack([functional.softplus(-one).mean() for one in verdicts]).sum()
-        believed = self.judged(self.augment(real, chance))
-        doubted = self.judged(self.augment(drawn.detach(), chance))
+        real_logits = self.judged(self.augment(real, rng))
+        fake_logits = self.judged(self.augment(generated.detach(), rng))
         losing = logistic_loss if recipe.critic == "pixels" else hinge_loss
-        pairs = zip(believed, doubted, strict=True)
+        pairs = zip(real_logits, fake_logits, strict=True)
         loss = loss + torch.stack([losing(one, other) for one, other in pairs]).sum()
-        self.augment.judged(torch.stack([one.flatten(1).mean(dim=1) for one in believed]).mean(0))
+        self.augment.judged(
+            torch.stack([one.flatten(1).mean(dim=1) for one in real_logits]).mean(0)
+        )
         if recipe.critic == "pixels" and step % recipe.r1_every == 0:
-            loss = loss + recipe.r1_every * self._r1(real, chance)
+            loss = loss + recipe.r1_every * self._r1(real, rng)
         if recipe.path_weight and step % recipe.path_every == 0:
-            loss = loss + recipe.path_every * self._path(len(real) // 2, chance)
+            loss = loss + recipe.path_every * self._path(len(real) // 2, rng)
         self.done += 1
         return loss
 
@@ -74,44 +76,44 @@ class StyleObjective(nn.Module):
         found = self.critic(pictures)
         return found if isinstance(found, list) else [found[:, None]]
 
-    def _styles(self, count: int, chance: torch.Generator) -> Tensor:
+    def _styles(self, count: int, rng: torch.Generator) -> Tensor:
         """Styles `(B, L, W)`; of most pictures those of two draws, one from some layer on."""
         device = self.path_mean.device
-        noise = torch.randn(2, count, self.recipe.noise, generator=chance).to(device)
+        noise = torch.randn(2, count, self.recipe.noise, generator=rng).to(device)
         one, two = self.generator.mapping(noise.flatten(0, 1)).unflatten(0, (2, count))
         layers = self.generator.layers
-        turn = torch.randint(1, layers, (count,), generator=chance)
-        turn[torch.rand(count, generator=chance) >= self.recipe.mixing] = layers
+        turn = torch.randint(1, layers, (count,), generator=rng)
+        turn[torch.rand(count, generator=rng) >= self.recipe.mixing] = layers
         from_two = (torch.arange(layers)[None] >= turn[:, None]).to(device)
         return torch.where(from_two[..., None], two[:, None], one[:, None])
 
-    def _r1(self, real: Tensor, chance: torch.Generator) -> Tensor:
+    def _r1(self, real: Tensor, rng: torch.Generator) -> Tensor:
         """Half of γ times the squared gradient of the critic at real pictures (Mescheder 2018)."""
         with torch.autocast(real.device.type, enabled=False):
-            asked = self.augment(real, chance).detach().requires_grad_(True)
+            requested = self.augment(real, rng).detach().requires_grad_(True)
             (slope,) = torch.autograd.grad(
-                self.critic(asked).sum(), asked, create_graph=True
+                self.critic(requested).sum(), requested, create_graph=True
             )  # fmt: skip
         return self.recipe.r1 / 2 * slope.square().sum(dim=(1, 2, 3)).mean()
 
-    def _path(self, count: int, chance: torch.Generator) -> Tensor:
+    def _path(self, count: int, rng: torch.Generator) -> Tensor:
         """How unevenly pictures follow their styles: (|Jᵀy| − a)², equation 4 of the paper."""
         with torch.autocast(self.path_mean.device.type, enabled=False):
-            styles = self._styles(max(1, count), chance)
-            drawn = self.generator(styles, chance)
-            pixels = math.sqrt(drawn.shape[2] * drawn.shape[3])
-            noise = torch.randn(drawn.shape, generator=chance).to(drawn.device) / pixels
-            (slope,) = torch.autograd.grad((drawn * noise).sum(), styles, create_graph=True)
+            styles = self._styles(max(1, count), rng)
+            generated = self.generator(styles, rng)
+            pixels = math.sqrt(generated.shape[2] * generated.shape[3])
+            noise = torch.randn(generated.shape, generator=rng).to(generated.device) / pixels
+            (slope,) = torch.autograd.grad((generated * noise).sum(), styles, create_graph=True)
             lengths = slope.square().sum(dim=2).mean(dim=1).sqrt()
         with torch.no_grad():
             self.path_mean.lerp_(lengths.mean(), 0.01)
         return self.recipe.path_weight * (lengths - self.path_mean).square().mean()
 
 
-def logistic_loss(real: Tensor, drawn: Tensor) -> Tensor:
+def logistic_loss(real: Tensor, generated: Tensor) -> Tensor:
     """What a critic minimises: ln(1 + e^−D(x)) + ln(1 + e^D(x̂)) (Goodfellow et al. 2014).
 
     >>> round(logistic_loss(torch.zeros(1), torch.zeros(1)).item(), 3)
     1.386
     """
-    return functional.softplus(-real).mean() + functional.softplus(drawn).mean()
+    return functional.softplus(-real).mean() + functional.softplus(generated).mean()

@@ -22,7 +22,7 @@ from vesalius.methods.classification.training import FEWEST
 from vesalius.methods.progression.futures import Forecaster, Futures
 from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.scans.classified import TRAIN, VALIDATION
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.visit_layouts import GRADE
 from vesalius.scans.visits import Visits, joined
 from vesalius.training.calibration import platt
@@ -66,14 +66,14 @@ def prepare_grader(
         redrawn: gives visits as the generator draws them; left out where `None`.
 
     Raises:
-        Refused: where grades cannot be learnt.
+        InputError: where grades cannot be learnt.
     """
     every = known if redrawn is None else joined(known, redrawn(known))
     return prepare(Classification(), graded(every, GRADE, highest), recipe)
 
 
 @dataclass(frozen=True, eq=False)
-class Foreseen:
+class PredictedFutures:
     """Futures of some pictures, and what they are graded.
 
     Attributes:
@@ -123,14 +123,14 @@ class ProgressionPipeline:
         """Open a run and load its networks."""
         return cls(Run.open(folder, ProgressionRecipe, VisitsFingerprint))
 
-    def __call__(self, images: np.ndarray, years: Sequence[float]) -> Foreseen:
+    def __call__(self, images: np.ndarray, years: Sequence[float]) -> PredictedFutures:
         """Predict later pictures, grades and risk of pictures `(N, C, S, S)` in [0, 1]."""
         return self.of(images, years)
 
     def of(
         self, images: np.ndarray, years: Sequence[float], owners: Sequence[str] = (),
-        neighbours: int | None = None, progress: Progress = silent,
-    ) -> Foreseen:  # fmt: skip
+        neighbours: int | None = None, progress: Progress = no_progress,
+    ) -> PredictedFutures:  # fmt: skip
         """Foresee what becomes of pictures `(N, C, S, S)` in [0, 1], see `Forecaster.futures`."""
         given = images.astype(np.float32)
         styles = self.forecaster.projected(given, progress).styles
@@ -138,10 +138,10 @@ class ProgressionPipeline:
         futures = self.forecaster.futures(given, styles, years, owners, neighbours, grade)
         if self.grader is None:
             none = np.full((len(given), len(years)), np.nan)
-            return Foreseen(futures, none[:, :0], none)
-        now = self.graded(futures.drawn_now)
+            return PredictedFutures(futures, none[:, :0], none)
+        now = self.graded(futures.generated_now)
         raw = np.stack([rise_risk(now, one, RISE) for one in futures.grades.swapaxes(0, 1)], axis=1)
-        return Foreseen(futures, now, self.calibrated(raw))
+        return PredictedFutures(futures, now, self.calibrated(raw))
 
     def graded(self, images: np.ndarray) -> np.ndarray:
         """Probabilities of each grade `(N, G)`."""

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vesalius.methods.progression.likeness import Likeness
+from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import EncoderRecipe, ProjectionRecipe
 from vesalius.networks.classifier import residual_classifier
 from vesalius.networks.style_generator import StyleGenerator
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 
 
 class StyleEncoder(nn.Module):
@@ -30,22 +30,22 @@ class StyleEncoder(nn.Module):
     """
 
     mean: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(self, channels: int, generator: StyleGenerator, recipe: EncoderRecipe) -> None:
         super().__init__()
-        mean, spread = style_spread(generator)
+        mean, std = style_std(generator)
         self.network = residual_classifier(channels, len(mean), 2, 10, recipe.width, "fine")
         self.register_buffer("mean", mean)
-        self.register_buffer("spread", spread)
+        self.register_buffer("std", std)
 
     def learn_scale(self, generator: StyleGenerator) -> None:
         """Take mean and spread from the styles of a fitted generator."""
-        for own, found in zip((self.mean, self.spread), style_spread(generator), strict=True):
+        for own, found in zip((self.mean, self.std), style_std(generator), strict=True):
             own.copy_(found)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        found: Tensor = self.network(pictures) * self.spread + self.mean
+        found: Tensor = self.network(pictures) * self.std + self.mean
         return found
 
 
@@ -56,34 +56,34 @@ class EncoderObjective(nn.Module):
         encoder: to fit.
         images: real pictures `(N, C, S, S)` in [0, 1].
         generator: fitted; its weights are held.
-        likeness: of drawn and real ones.
+        projection_loss: of drawn and real ones.
         recipe: settings.
     """
 
     def __init__(
         self, encoder: StyleEncoder, images: np.ndarray, generator: StyleGenerator,
-        likeness: Likeness, recipe: EncoderRecipe,
+        projection_loss: ProjectionLoss, recipe: EncoderRecipe,
     ) -> None:  # fmt: skip
         super().__init__()
         self.images, self.recipe = images, recipe
         self.generator = generator.requires_grad_(False)
-        self.likeness = likeness
+        self.projection_loss = projection_loss
         self.encoder = encoder
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         self.generator.eval()
-        self.likeness.eval()
+        self.projection_loss.eval()
         device = self.encoder.mean.device
         real = torch.from_numpy(self.images[rows.tolist()].astype(np.float32)).to(device) * 2 - 1
-        noise = torch.randn(len(real), self.generator.mapping.noise, generator=chance).to(device)
+        noise = torch.randn(len(real), self.generator.mapping.noise, generator=rng).to(device)
         with torch.no_grad():
             known = self.generator.mapping(noise)
-            drawn = self.generator(known, chance)
-            seen = self.likeness.of(real)
-        found = self.encoder(torch.cat([drawn, real]))
-        of_drawn, of_real = found.chunk(2)
-        gap = ((of_drawn - known) / self.encoder.spread).square().mean()
-        again = self.likeness(self.generator(of_real), seen).mean()
+            generated = self.generator(known, rng)
+            seen = self.projection_loss.of(real)
+        found = self.encoder(torch.cat([generated, real]))
+        of_generated, of_real = found.chunk(2)
+        gap = ((of_generated - known) / self.encoder.std).square().mean()
+        again = self.projection_loss(self.generator(of_real), seen).mean()
         return self.recipe.styles_weight * gap + again
 
 
@@ -103,44 +103,49 @@ class Projected:
 
 
 def project(
-    images: np.ndarray, generator: StyleGenerator, likeness: Likeness, recipe: ProjectionRecipe,
-    encoder: StyleEncoder | None = None, progress: Progress = silent,
-) -> Projected:  # fmt: skip
+    images: np.ndarray,
+    generator: StyleGenerator,
+    projection_loss: ProjectionLoss,
+    recipe: ProjectionRecipe,
+    encoder: StyleEncoder | None = None,
+    progress: Progress = no_progress,
+) -> Projected:
     """Find the styles of pictures.
 
     Args:
         images: `(N, C, S, S)` in [0, 1].
         generator: fitted.
-        likeness: that is maximised.
+        projection_loss: that is maximised.
         recipe: steps, rate and batch.
         encoder: to start from; the mean style without it.
         progress: told after each batch.
     """
     generator.eval().requires_grad_(False)
-    mean, spread = (
-        (encoder.mean, encoder.spread) if encoder is not None else style_spread(generator)
-    )
+    mean, std = (encoder.mean, encoder.std) if encoder is not None else style_std(generator)
     parts = np.array_split(images, max(1, -(-len(images) // recipe.batch)))
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for number, part in enumerate(parts, 1):
         real = torch.from_numpy(part.astype(np.float32)).to(mean.device) * 2 - 1
         with torch.no_grad():
-            seen = likeness.of(real)
+            seen = projection_loss.of(real)
             start = encoder.eval()(real) if encoder is not None else mean.expand(len(real), -1)
-        moved = ((start - mean) / spread).clone().requires_grad_(True)
+        moved = ((start - mean) / std).clone().requires_grad_(True)
         optimizer = torch.optim.Adam([moved], lr=recipe.rate, betas=(0.9, 0.999))
         for step in range(recipe.steps):
-            optimizer.param_groups[0]["lr"] = recipe.rate * _course(step / recipe.steps)
+            optimizer.param_groups[0]["lr"] = recipe.rate * _rate(step / recipe.steps)
             optimizer.zero_grad()
-            drawn = generator(mean + spread * moved)
-            loss = likeness(drawn, seen).sum() + recipe.prior * moved.square().mean(dim=1).sum()
+            generated = generator(mean + std * moved)
+            loss = (
+                projection_loss(generated, seen).sum()
+                + recipe.prior * moved.square().mean(dim=1).sum()
+            )
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            styles = mean + spread * moved
-            drawn = generator(styles)
-            difference = likeness(drawn, seen)
-            pixels = ((drawn - real) / 2).square().mean(dim=(1, 2, 3)).sqrt()
+            styles = mean + std * moved
+            generated = generator(styles)
+            difference = projection_loss(generated, seen)
+            pixels = ((generated - real) / 2).square().mean(dim=(1, 2, 3)).sqrt()
         found.append((styles.cpu().numpy(), difference.cpu().numpy(), pixels.cpu().numpy()))
         progress("projecting pictures", number, len(parts))
     return Projected(*(np.concatenate(one) for one in zip(*found, strict=True)))
@@ -151,22 +156,22 @@ def draw_styles(
     generator: StyleGenerator,
     styles: np.ndarray,
     batch: int = 128,
-    chance: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> np.ndarray:
     """Pictures `(N, C, S, S)` in [0, 1] of styles `(N, W)`; without chance they have no noise."""
     generator.eval()
     device = generator.mapping.mean.device
     parts = np.array_split(styles, max(1, -(-len(styles) // batch)))
-    drawn: np.ndarray = np.concatenate([
-        (generator(torch.from_numpy(part.astype(np.float32)).to(device), chance) / 2 + 0.5)
+    generated: np.ndarray = np.concatenate([
+        (generator(torch.from_numpy(part.astype(np.float32)).to(device), rng) / 2 + 0.5)
         .clamp(0, 1).cpu().numpy()
         for part in parts
     ])  # fmt: skip
-    return drawn
+    return generated
 
 
 @torch.no_grad()
-def style_spread(generator: StyleGenerator, count: int = 4096) -> tuple[Tensor, Tensor]:
+def style_std(generator: StyleGenerator, count: int = 4096) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation `(W,)` of styles that noise is mapped to."""
     generator.eval()
     noise = torch.randn(count, generator.mapping.noise, generator=torch.Generator().manual_seed(0))
@@ -174,6 +179,6 @@ def style_spread(generator: StyleGenerator, count: int = 4096) -> tuple[Tensor, 
     return styles.mean(dim=0), styles.std(dim=0).clamp(min=1e-3)
 
 
-def _course(share: float) -> float:
+def _rate(share: float) -> float:
     """Rate over the steps: up in the first twentieth, down in the last quarter."""
     return min(1.0, (share + 1e-2) / 0.05, 4 * (1 - share))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vesalius.training.recipe import FitRecipe, Settings
+from vesalius.training.recipe import FitRecipe, Settings, once_called
 
 
 class StyleRecipe(Settings):
@@ -41,7 +41,7 @@ class StyleRecipe(Settings):
     )  # fmt: skip
 
 
-class ReaderRecipe(Settings):
+class EvaluatorRecipe(Settings):
     """Settings of a network that reads attributes.
 
     Attributes:
@@ -58,7 +58,7 @@ class ReaderRecipe(Settings):
     )  # fmt: skip
 
 
-FORECAST = ReaderRecipe(
+FORECAST = EvaluatorRecipe(
     shift=4,
     fit=FitRecipe(
         steps=500, batch_size=32, learning_rate=2e-3, weight_decay=3e-2, moving_average=0.99,
@@ -138,12 +138,12 @@ class ProgressionRecipe(Settings):
         seed: of every fit and split.
         held_out: share of the patients kept for choosing metric and K.
         attributes: that are read off pictures.
-        generator, reader, forecast, encoder: see there.
+        generator, evaluator, forecast, encoder: see there.
         folds: networks that foretell, each fitted without a share of the patients.
         refinement: steps after the encoder.
         inner, readings: weights of a reader's inner maps and readings in a projection.
         neighbours: numbers K that are tried.
-        drawn: fates of a patient that are drawn, evenly out of those of K neighbours.
+        generated: fates of a patient that are drawn, evenly out of those of K neighbours.
         all_visits: fit courses over all visits, not over first and last alone.
         diffusion: the second generator, if there is to be one.
     """
@@ -154,15 +154,15 @@ class ProgressionRecipe(Settings):
     held_out: float = 0.2
     attributes: tuple[str, ...] = ("joint_space_mm_medial", "joint_space_mm_lateral")
     generator: StyleRecipe = StyleRecipe()
-    reader: ReaderRecipe = ReaderRecipe()
-    forecast: ReaderRecipe = FORECAST
+    evaluator: EvaluatorRecipe = once_called("reader", "evaluator", EvaluatorRecipe())
+    forecast: EvaluatorRecipe = FORECAST
     folds: int = 4
     encoder: EncoderRecipe = EncoderRecipe()
     refinement: ProjectionRecipe = REFINEMENT
     inner: float = 1.0
     readings: float = 0.3
     neighbours: tuple[int, ...] = (1, 20, 100)
-    drawn: int = 8
+    generated: int = once_called("drawn", "generated", 8)
     all_visits: bool = True
     diffusion: DiffusionRecipe | None = DiffusionRecipe()
 
@@ -184,10 +184,10 @@ PRESETS = {
             widths=(8, 8, 8), critic="features", critic_widths=(8, 8, 8), noise=8, style=8,
             mapping_layers=2, fit=_steps(StyleRecipe().fit, 3, 4),
         ),
-        reader=ReaderRecipe(width=4, fit=_steps(ReaderRecipe().fit, 3, 4)),
-        forecast=ReaderRecipe(width=4, fit=_steps(FORECAST.fit, 3, 4)),
+        evaluator=EvaluatorRecipe(width=4, fit=_steps(EvaluatorRecipe().fit, 3, 4)),
+        forecast=EvaluatorRecipe(width=4, fit=_steps(FORECAST.fit, 3, 4)),
         encoder=EncoderRecipe(width=4, fit=_steps(EncoderRecipe().fit, 3, 4)),
-        refinement=REFINEMENT.changed(steps=2), neighbours=(1, 3), drawn=4,
+        refinement=REFINEMENT.changed(steps=2), neighbours=(1, 3), generated=4,
         folds=3,
         diffusion=DiffusionRecipe(
             widths=(8, 8), denoiser_widths=(8, 16), steps=2,
@@ -197,7 +197,7 @@ PRESETS = {
     ),
     "demo": ProgressionRecipe(
         generator=StyleRecipe(critic="features", fit=_steps(StyleRecipe().fit, 1400, 16)),
-        reader=ReaderRecipe(fit=_steps(ReaderRecipe().fit, 400, 32)),
+        evaluator=EvaluatorRecipe(fit=_steps(EvaluatorRecipe().fit, 400, 32)),
         forecast=FORECAST.changed(fit=_steps(FORECAST.fit, 300, 32)),
         encoder=EncoderRecipe(fit=_steps(EncoderRecipe().fit, 350, 16)),
         diffusion=DiffusionRecipe(
@@ -213,8 +213,8 @@ PRESETS = {
             r1=0.41, path_every=4, adaptation_images=500_000,
             fit=_steps(StyleRecipe().fit, 780_000, 32),
         ),
-        reader=ReaderRecipe(width=64, shift=8, fit=_steps(ReaderRecipe().fit, 20_000, 32)),
-        forecast=ReaderRecipe(width=64, shift=8, fit=_steps(FORECAST.fit, 10_000, 32)),
+        evaluator=EvaluatorRecipe(width=64, shift=8, fit=_steps(EvaluatorRecipe().fit, 20_000, 32)),
+        forecast=EvaluatorRecipe(width=64, shift=8, fit=_steps(FORECAST.fit, 10_000, 32)),
         encoder=EncoderRecipe(width=64, fit=_steps(EncoderRecipe().fit, 50_000, 32)),
         diffusion=DiffusionRecipe(
             code_channels=8, widths=(64, 128), denoiser_widths=(128, 256, 384), steps=30,

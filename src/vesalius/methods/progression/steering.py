@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vesalius.methods.progression.courses import Courses
+from vesalius.methods.progression.evaluator import AttributeEvaluator, read_attributes
 from vesalius.methods.progression.projection import draw_styles
-from vesalius.methods.progression.reader import AttributeReader, read_attributes
+from vesalius.methods.progression.trajectories import Trajectories
 from vesalius.networks.style_generator import StyleGenerator
 
 SLACK = 0.03
@@ -29,28 +29,31 @@ class Steering:
     """How styles are moved, from courses.
 
     Attributes:
-        generator, reader: that draw, and see how far a style has come.
-        spread: covariance of whole courses in W, `(W, W)`.
+        generator, evaluator: that draw, and see how far a style has come.
+        std: covariance of whole courses in W, `(W, W)`.
         slack: variance of an attribute that is left open, `(A,)`.
         lowest, highest: readings between which futures are asked for, `(A,)`.
     """
 
     generator: StyleGenerator
-    reader: AttributeReader
-    spread: np.ndarray
+    evaluator: AttributeEvaluator
+    std: np.ndarray
     slack: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
 
     @classmethod
-    def of(cls, courses: Courses, generator: StyleGenerator, reader: AttributeReader) -> Steering:
+    def of(
+        cls, trajectories: Trajectories, generator: StyleGenerator, evaluator: AttributeEvaluator
+    ) -> Steering:
         """Steering as courses have moved."""
         moved, changed = (
-            courses.years[:, None] * one for one in (courses.drift, courses.reading_drift)
+            trajectories.years[:, None] * one
+            for one in (trajectories.annual_change, trajectories.reading_annual_change)
         )
-        spread = moved.T @ moved / len(moved) + 1e-6 * np.eye(moved.shape[1])
+        std = moved.T @ moved / len(moved) + 1e-6 * np.eye(moved.shape[1])
         slack = SLACK * (changed**2).mean(axis=0) + 1e-9
-        return cls(generator, reader, spread, slack, *courses.seen)
+        return cls(generator, evaluator, std, slack, *trajectories.seen)
 
     def moved(self, styles: np.ndarray, changes: np.ndarray) -> np.ndarray:
         """Styles `(N, K, W)` whose pictures differ from those of `styles` by asked changes.
@@ -62,33 +65,33 @@ class Steering:
         """
         now = self._read(styles)[:, None]
         ends = np.minimum(self.lowest, now), np.maximum(self.highest, now)
-        asked = np.clip(now + changes, *ends) - now
-        half = styles[:, None] + self._step(self._slopes(styles)[:, None], asked / 2)
+        requested = np.clip(now + changes, *ends) - now
+        half = styles[:, None] + self._step(self._slopes(styles)[:, None], requested / 2)
         flat = half.reshape(-1, half.shape[-1])
-        left = asked - (self._read(flat).reshape(asked.shape) - now)
+        left = requested - (self._read(flat).reshape(requested.shape) - now)
         slopes = self._slopes(flat).reshape(*half.shape[:2], -1, half.shape[-1])
         found: np.ndarray = half + self._step(slopes, left)
         return found
 
-    def _step(self, slopes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    def _step(self, slopes: np.ndarray, requested: np.ndarray) -> np.ndarray:
         """The likeliest move for a change, of slopes `(N, K, A, W)` and changes `(N, K, A)`."""
-        carried = slopes @ self.spread
+        carried = slopes @ self.std
         inside = carried @ slopes.swapaxes(-1, -2) + np.diag(self.slack)
-        weights = np.linalg.solve(inside, asked[..., None])
+        weights = np.linalg.solve(inside, requested[..., None])
         step: np.ndarray = (carried.swapaxes(-1, -2) @ weights)[..., 0]
         return step
 
     def _read(self, styles: np.ndarray) -> np.ndarray:
-        return read_attributes(self.reader, draw_styles(self.generator, styles))
+        return read_attributes(self.evaluator, draw_styles(self.generator, styles))
 
     def _slopes(self, styles: np.ndarray) -> np.ndarray:
         """How readings of drawn pictures change with the style, `(N, A, W)`."""
         self.generator.eval()
-        self.reader.eval()
-        device, found = self.reader.mean.device, []
+        self.evaluator.eval()
+        device, found = self.evaluator.mean.device, []
         for part in np.array_split(styles, max(1, -(-len(styles) // BATCH))):
             own = torch.from_numpy(part.astype(np.float32)).to(device).requires_grad_(True)
-            read = self.reader((self.generator(own) / 2 + 0.5).clamp(0, 1)).sum(dim=0)
+            read = self.evaluator((self.generator(own) / 2 + 0.5).clamp(0, 1)).sum(dim=0)
             each = [torch.autograd.grad(one, own, retain_graph=True)[0] for one in read]
             found.append(torch.stack(each, dim=1).cpu().numpy())
         return np.concatenate(found)

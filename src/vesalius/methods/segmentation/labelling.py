@@ -12,16 +12,16 @@ from vesalius.methods.segmentation.pipeline import SegmentationPipeline
 from vesalius.scans.attributes import volume_ml
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Fault, Refused
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.formats.table import write_table
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.output import digest_of, output_folder
-from vesalius.scans.progress import Progress, followed, silent
+from vesalius.scans.progress import Progress, no_progress, track
 
 
 def segment_scans(
     trained: SegmentationPipeline, scans: Sequence[GivenScan], out: str | Path,
-    progress: Progress = silent, inputs: tuple[Path, ...] = (),
+    progress: Progress = no_progress, inputs: tuple[Path, ...] = (),
 ) -> Segmented:  # fmt: skip
     """Write a label map for each scan, and `volumes.csv` with the mL of every label.
 
@@ -36,21 +36,21 @@ def segment_scans(
         inputs: that must not be touched.
 
     Raises:
-        Refused: for an output that is an input or another's, or if no scan could be labelled.
+        InputError: for an output that is an input or another's, or if no scan could be labelled.
     """
     names = [name for name, value in trained.labels.items() if value != 0]
     records: list[list[str]] = []
-    faults: list[Fault] = []
+    faults: list[InputProblem] = []
     made = {
         "command": "segment", "run": trained.name,
         "scans": digest_of(inputs[-1]) if inputs else "",
     }  # fmt: skip
     with output_folder(out, made, inputs) as folder:
-        for scan in followed(scans, "segmenting", len(scans), progress):
+        for scan in track(scans, "segmenting", len(scans), progress):
             path = folder / f"{scan.name}.nii.gz"
             try:
                 found = read_nifti(path) if path.exists() else trained.segment(scan.read())
-            except Refused as refusal:
+            except InputError as refusal:
                 faults.append(refusal.fault)
                 continue
             if not path.exists():
@@ -58,7 +58,7 @@ def segment_scans(
             measured = [volume_ml(found, [trained.labels[name]]) for name in names]
             records.append([scan.name, *(f"{ml:.6g}" for ml in measured)])
         if not records:
-            raise Refused(out, f"has no sound scan to label ({faults[0]})", "mend the scans")
+            raise InputError(out, f"has no sound scan to label ({faults[0]})", "mend the scans")
         table = folder / "volumes.csv"
         write_table(table, ["case", *(f"{name}_volume_ml" for name in names)], records)
     return Segmented(table, len(records), tuple(faults))
@@ -70,7 +70,7 @@ class Segmented:
 
     table: Path
     count: int
-    faults: tuple[Fault, ...]
+    faults: tuple[InputProblem, ...]
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ class GivenScan:
     read: Callable[[], Scan]
 
 
-def scans_at(place: Path) -> tuple[list[GivenScan], list[Fault]]:
+def scans_at(place: Path) -> tuple[list[GivenScan], list[InputProblem]]:
     """Scans to segment: one NIfTI file, a folder of them, or a cohort's; and its faulty cases.
 
     Raises:
-        Refused: where there is none, or two have the same name.
+        InputError: where there is none, or two have the same name.
     """
     if (place / "dataset.json").exists():
         cohort = Cohort.open(place, labelled=False)
@@ -93,12 +93,12 @@ def scans_at(place: Path) -> tuple[list[GivenScan], list[Fault]]:
         return scans, list(cohort.faults)
     files = [place] if place.is_file() else sorted(place.glob("*.nii*"))
     if not files:
-        raise Refused(place, "holds no scan", "give a NIfTI file, a folder of them, or a cohort")
+        raise InputError(place, "holds no scan", "give a NIfTI file, a folder of them, or a cohort")
     found = [GivenScan(path.name.split(".nii")[0], partial(_single, path)) for path in files]
     counts = Counter(scan.name for scan in found)
     double = next((name for name, count in counts.items() if count > 1), None)
     if double is not None:
-        raise Refused(place, f"holds two scans named {double}", "rename one of them")
+        raise InputError(place, f"holds two scans named {double}", "rename one of them")
     return found, []
 
 

@@ -24,8 +24,8 @@ from vesalius.phantoms.mri import random_contrast
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
+from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder
@@ -75,10 +75,10 @@ def train_and_predict(
     and synthetic scans stay out of validation: their names hold no real case's name after the dash.
 
     Raises:
-        Refused: if nnU-Net is not installed or fails; its log is named.
+        InputError: if nnU-Net is not installed or fails; its log is named.
     """
     if find_spec("nnunetv2") is None:
-        raise Refused("nnunetv2", "is not installed", "pip install 'vesalius[nnunet]'")
+        raise InputError("nnunetv2", "is not installed", "pip install 'vesalius[nnunet]'")
     if work.exists():
         shutil.rmtree(work)
     numbers = np.array(sorted(description.labels.values()))
@@ -111,7 +111,7 @@ def train_and_predict(
             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
         ).returncode  # fmt: skip
     if code:
-        raise Refused(log, f"nnU-Net ended with code {code}", "read the last lines of this log")
+        raise InputError(log, f"nnU-Net ended with code {code}", "read the last lines of this log")
     for name, _ in test:
         found = read_nifti(work / "found" / f"{name}{description.file_ending}")
         voxels = numbers[found.voxels.round().astype(int)].astype(np.int16)
@@ -140,8 +140,8 @@ def _recoloured(scan: LabelledScan, seed: int) -> LabelledScan:
     """The same label map under an image of arbitrary contrast."""
     values, indices = np.unique(scan.label_map.voxels, return_inverse=True)
     numbers = torch.from_numpy(indices.reshape(scan.label_map.shape).astype(np.int64))
-    chance = torch.Generator().manual_seed(seed)
-    image = random_contrast(numbers, len(values), scan.label_map.spacing_mm[0], chance).numpy()
+    rng = torch.Generator().manual_seed(seed)
+    image = random_contrast(numbers, len(values), scan.label_map.spacing_mm[0], rng).numpy()
     return LabelledScan((Volume(image, scan.label_map.affine),), scan.label_map)
 
 

@@ -8,7 +8,7 @@ from vesalius.methods.segmentation.recipe import SegmentationRecipe
 from vesalius.methods.segmentation.training import segment
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.case import Scan
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
 from vesalius.training.device import placed
 from vesalius.training.run import AGAIN, Run
@@ -27,7 +27,7 @@ class SegmentationPipeline:
         recipe = run.recipe
         assert isinstance(recipe, SegmentationRecipe)
         if recipe.spacing_mm is None:
-            raise Refused(run.folder / "recipe.json", "tells no spacing", AGAIN)
+            raise InputError(run.folder / "recipe.json", "tells no spacing", AGAIN)
         self.run, self.labels = run, run.fingerprint.labels
         self.spacing_mm = recipe.spacing_mm
         network = recipe.segmenter
@@ -56,5 +56,5 @@ class SegmentationPipeline:
         known = self.run.fingerprint.channels
         if len(scan.channels) != len(known):
             fault = f"has {len(scan.channels)} channels, the run {len(known)} ({', '.join(known)})"
-            raise Refused("scan", fault, "give the channels of the run, in their order")
+            raise InputError("scan", fault, "give the channels of the run, in their order")
         return segment(self.network, scan, list(self.labels.values()), self.spacing_mm)

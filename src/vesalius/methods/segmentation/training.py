@@ -18,7 +18,7 @@ from vesalius.networks.spade import one_hot
 from vesalius.phantoms.deformation import smooth_noise, warp
 from vesalius.phantoms.mri import random_contrast
 from vesalius.scans.case import LabelledScan, Scan
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.volume import Volume
 from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit_network
@@ -101,38 +101,38 @@ class SegmentationObjective(nn.Module):
         self.contrast, self.mirror = recipe.contrast, recipe.mirror
         self.agreement = DiceCELoss(softmax=True)
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
-        drawn = [self._draw(row, chance) for row in rows.tolist()]
-        image = torch.stack([pair[0] for pair in drawn]).to(device)
-        labels = torch.stack([pair[1] for pair in drawn]).to(device)
+        generated = [self._draw(row, rng) for row in rows.tolist()]
+        image = torch.stack([pair[0] for pair in generated]).to(device)
+        labels = torch.stack([pair[1] for pair in generated]).to(device)
         scores = self.network(image)
         loss: Tensor = self.agreement(scores, one_hot(labels, scores.shape[1]))
         return loss
 
-    def _draw(self, row: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _draw(self, row: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """One image `(C, D, H, W)` and its labels, mirrored half of the time."""
         labels = self.scans.labels[row].long()
         if self.contrast == "random":
-            labels = _deformed(labels, self.scans.spacing_mm[0], chance)
+            labels = _deformed(labels, self.scans.spacing_mm[0], rng)
             count = len(self.scans.label_numbers)
-            image = random_contrast(labels, count, self.scans.spacing_mm[0], chance)[None]
+            image = random_contrast(labels, count, self.scans.spacing_mm[0], rng)[None]
             image = torch.from_numpy(normalised(image.numpy()))
             image = image.expand(self.scans.images.shape[1], -1, -1, -1)
         else:
             image = self.scans.images[row].float()
-            tone, shift, noise = torch.randn(3, generator=chance)
+            tone, shift, noise = torch.randn(3, generator=rng)
             image = image * torch.exp(0.1 * tone) + 0.1 * shift
-            grain = torch.randn(image.shape, generator=chance)
-            image = image + 0.05 * noise.abs() * grain
-        if float(torch.rand(1, generator=chance)) < 0.5 and self.mirror:
+            noise_texture = torch.randn(image.shape, generator=rng)
+            image = image + 0.05 * noise.abs() * noise_texture
+        if float(torch.rand(1, generator=rng)) < 0.5 and self.mirror:
             image, labels = image.flip(1), labels.flip(0)
         return image, labels
 
 
 def fit_segmenter(
     scans: TrainingScans, recipe: SegmenterRecipe, seed: int, part: str, folder: Path,
-    progress: Progress = silent, pretrained: Segmenter | None = None,
+    progress: Progress = no_progress, pretrained: Segmenter | None = None,
 ) -> Segmenter:  # fmt: skip
     """Train a segmenter, or go on with a killed training.
 
@@ -187,7 +187,7 @@ def segment(
     return Volume(placed.voxels, here.affine)
 
 
-def _deformed(labels: Tensor, spacing_mm: float, chance: torch.Generator) -> Tensor:
+def _deformed(labels: Tensor, spacing_mm: float, rng: torch.Generator) -> Tensor:
     """A label map bent smoothly by some millimetres."""
-    bend = 3.0 * smooth_noise(tuple(labels.shape), 40.0, spacing_mm, chance)
+    bend = 3.0 * smooth_noise(tuple(labels.shape), 40.0, spacing_mm, rng)
     return warp(labels[None].float(), bend, spacing_mm, nearest=True)[0].round().long()

@@ -11,9 +11,9 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from vesalius.methods.volumes.grain import FILE as GRAIN_FILE
-from vesalius.methods.volumes.grain import Grain, neighbour_axes
 from vesalius.methods.volumes.model import VolumesModel
+from vesalius.methods.volumes.noise_texture import FILE as NOISE_TEXTURE_FILE
+from vesalius.methods.volumes.noise_texture import NoiseTexture, neighbour_axes
 from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
 from vesalius.methods.volumes.pipeline import Sampling, VolumesPipeline
 from vesalius.methods.volumes.recipe import PRESETS, VolumesRecipe
@@ -30,13 +30,13 @@ from vesalius.scans.grid import whole_grid
 from vesalius.scans.progress import Progress
 from vesalius.training.coding import coded
 from vesalius.training.device import fabric_for
-from vesalius.training.fingerprint import Fingerprint, told_values
+from vesalius.training.fingerprint import Fingerprint, reported_values
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.run import AGAIN, FORMAT, Run
 from vesalius.training.store import BlankStore, CaseStore, Store, stored
 
-GRAIN_CASES = 24
+NOISE_TEXTURE_CASES = 24
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Volumes(Method[VolumesData]):
         Label maps are looked at only to measure attributes that `cases.csv` leaves out.
 
         Raises:
-            Refused: for too few cases, an attribute that cannot be learnt, or a perceptual network
-                that is not there.
+            InputError: for too few cases, an attribute that cannot be learnt, or a perceptual
+                network that is not there.
         """
         perceptual(recipe)
         cohort = cohort_of(source, False, reading)
@@ -118,7 +118,7 @@ class Volumes(Method[VolumesData]):
         seen = Fingerprint.of_images(
             cohort, cases[:fitted], scans[:fitted], grid, recipe.attributes
         )
-        columns = {name: told_values(cohort, cases, name) for name in recipe.attributes}
+        columns = {name: reported_values(cohort, cases, name) for name in recipe.attributes}
         conditions = tuple(
             {name: float(values[row]) for name, values in columns.items()}
             for row in range(len(cases))
@@ -209,8 +209,8 @@ class _Networks:
         back = reconstruct(self.model.autoencoder, store, unseen, total > fitted, progress)
         run.note("reconstruction", asdict(back))
         back.require(self.recipe, run)
-        if self.recipe.grain and Grain.of_run(run) is None:
-            encoder, rows = self.model.autoencoder, range(min(GRAIN_CASES, fitted))
+        if self.recipe.noise_texture and NoiseTexture.of_run(run) is None:
+            encoder, rows = self.model.autoencoder, range(min(NOISE_TEXTURE_CASES, fitted))
             images = coded(
                 encoder, lambda image: encoder.decode_in_tiles(encoder.encode(image)),
                 store.images, rows, "bf16-mixed", "measuring grain", progress,
@@ -219,8 +219,8 @@ class _Networks:
                 (store.images(torch.tensor([row]))[0].numpy(), image[0].float().numpy())
                 for row, image in zip(rows, images, strict=True)
             ]
-            grain = Grain.of(pairs, neighbour_axes(self.seen.spacing_mm))
-            run.note(GRAIN_FILE, grain.model_dump())
+            noise_texture = NoiseTexture.of(pairs, neighbour_axes(self.seen.spacing_mm))
+            run.note(NOISE_TEXTURE_FILE, noise_texture.model_dump())
 
     def _codes(self, run: Run, progress: Progress) -> tuple[Tensor, Tensor]:
         """Codes of the training cases on the scale of diffusion, and their conditions."""
@@ -242,7 +242,7 @@ class _Networks:
 
 
 def perceptual(recipe: VolumesRecipe) -> PictureFeatures | None:
-    """The network of the perceptual term, or `Refused` if it cannot be had."""
+    """The network of the perceptual term, or `InputError` if it cannot be had."""
     if recipe.perceptual == "none" or recipe.perceptual_weight == 0:
         return None
     if recipe.perceptual == "lite0":

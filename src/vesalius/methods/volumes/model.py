@@ -35,12 +35,12 @@ class CodeDenoiser(nn.Module):
     def __init__(self, network: VolumeDenoiser, schedule: Schedule) -> None:
         super().__init__()
         self.network, self.schedule = network, schedule
-        for name, value in (("low", -1.0), ("high", 1.0), ("middle", 0.0), ("spread", 1.0)):
+        for name, value in (("low", -1.0), ("high", 1.0), ("mean", 0.0), ("std", 1.0)):
             self.register_buffer(name, torch.tensor(value))
         self.low: Tensor
         self.high: Tensor
-        self.middle: Tensor
-        self.spread: Tensor
+        self.mean: Tensor
+        self.std: Tensor
 
     def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         out = self.network(normalised_input(x, level, self.schedule), level, condition)
@@ -52,16 +52,16 @@ class CodeDenoiser(nn.Module):
         self.low.copy_(known.min())
         self.high.copy_(known.max())
         scaled = self._in_range(codes)
-        self.middle.copy_(scaled.mean())
-        self.spread.copy_(scaled.std().clamp(min=1e-6))
+        self.mean.copy_(scaled.mean())
+        self.std.copy_(scaled.std().clamp(min=1e-6))
 
     def scaled(self, code: Tensor) -> Tensor:
         """Codes as diffusion sees them."""
-        return (self._in_range(code) - self.middle) / self.spread
+        return (self._in_range(code) - self.mean) / self.std
 
     def unscaled(self, x: Tensor) -> Tensor:
         """The inverse of `scaled`, held within the range."""
-        ranged = (x * self.spread + self.middle).clamp(-1, 1)
+        ranged = (x * self.std + self.mean).clamp(-1, 1)
         return self.low + (self.high - self.low) * (ranged + 1) / 2
 
     def _in_range(self, code: Tensor) -> Tensor:

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.diffusion.preconditioning import normalised_input, wanted_output
-from vesalius.diffusion.schedules import drawn_levels
+from vesalius.diffusion.schedules import sampled_levels
 from vesalius.methods.volumes.model import CodeDenoiser
 from vesalius.methods.volumes.recipe import VolumesRecipe
-from vesalius.networks.critics import feature_distance, held, hinge_loss, patch_critic
+from vesalius.networks.critics import feature_distance, frozen, hinge_loss, patch_critic
 from vesalius.networks.picture_features import PictureFeatures
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
-from vesalius.training.store import Store, drawn_box
+from vesalius.training.store import Store, random_box
 
 
 class AutoencoderObjective(nn.Module):
@@ -44,11 +44,11 @@ class AutoencoderObjective(nn.Module):
         self.register_buffer("done", torch.zeros((), dtype=torch.long))
         self.done: Tensor
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         sides = [c or side for c, side in zip(self.recipe.crop, self.store.shape, strict=True)]
-        box = drawn_box(self.store.shape, sides, max(self.recipe.downsampling), chance)
+        box = random_box(self.store.shape, sides, max(self.recipe.downsampling), rng)
         image = self.store.images(rows, box).to(next(self.network.parameters()).device)
-        axis, place = (int(torch.randint(n, (1,), generator=chance)) for n in (3, 1 << 30))
+        axis, place = (int(torch.randint(n, (1,), generator=rng)) for n in (3, 1 << 30))
         judge = int(self.done) >= self.recipe.critics_from and self.recipe.adversarial_weight > 0
         loss = self.loss(image, axis, place % image.shape[2 + axis], judge)
         self.done += 1
@@ -69,23 +69,23 @@ class AutoencoderObjective(nn.Module):
                 pictures = (s.flatten(0, 1)[:, None] for s in (real_slice, seen_slice))
                 total = total + recipe.perceptual_weight * self.look.distance(*pictures)
             if judge:
-                for critic, real, drawn in (
+                for critic, real, generated in (
                     (self.slice_critic, 2 * real_slice - 1, 2 * seen_slice - 1),
                     (self.volume_critic, 2 * image - 1, 2 * seen - 1),
                 ):
-                    total = total + self._judged(critic, real, drawn)
+                    total = total + self._judged(critic, real, generated)
         return total
 
-    def _judged(self, critic: nn.Module, real: Tensor, drawn: Tensor) -> Tensor:
+    def _judged(self, critic: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
         """What the autoencoder and a critic each have to learn from one pair."""
-        with held(critic):
-            *inner, verdict = critic(drawn)
-        *real_inner, believed = critic(real)
-        doubted = critic(drawn.detach())[-1]
+        with frozen(critic):
+            *inner, verdict = critic(generated)
+        *real_inner, real_logits = critic(real)
+        fake_logits = critic(generated.detach())[-1]
         return (
             self.recipe.adversarial_weight * -verdict.mean()
             + self.recipe.feature_weight * feature_distance(real_inner, inner)
-            + hinge_loss(believed, doubted)
+            + hinge_loss(real_logits, fake_logits)
         )
 
 
@@ -106,13 +106,13 @@ class CodeObjective(nn.Module):
         self.network, self.drop = network, drop
         self.codes, self.conditions = codes, conditions
 
-    def forward(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
         network, schedule = self.network.network, self.network.schedule
         clean, condition = self.codes[rows].float().to(device), self.conditions[rows].to(device)
-        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, chance)
-        noise = torch.randn(clean.shape, generator=chance).to(device)
-        level = drawn_levels(len(rows), chance).to(device)
+        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
+        noise = torch.randn(clean.shape, generator=rng).to(device)
+        level = sampled_levels(len(rows), rng).to(device)
         x = schedule.noisy(clean, noise, level)
         out = network(normalised_input(x, level, schedule), level, condition)
         wanted = wanted_output(clean, noise, level, schedule)

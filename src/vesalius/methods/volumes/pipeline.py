@@ -15,8 +15,8 @@ from vesalius.diffusion.guidance import guided
 from vesalius.diffusion.samplers import SAMPLERS, ddpm
 from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
 from vesalius.evidence.copies import CopySearch
-from vesalius.methods.volumes.grain import Grain
 from vesalius.methods.volumes.model import PARTS, VolumesModel
+from vesalius.methods.volumes.noise_texture import NoiseTexture
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.methods.volumes.sampling import Labeller, VolumesSampler
 from vesalius.sampling.case import GeneratedCase
@@ -66,7 +66,7 @@ class VolumesPipeline:
         for part in PARTS:
             run.load(part, self.model.part(part))
             self.model.part(part).to(self.fabric.device).eval()
-        self.grain = Grain.of_run(run)
+        self.noise_texture = NoiseTexture.of_run(run)
         self._code = (recipe.code_channels, *self.model.code_shape)
 
     def __call__(
@@ -86,7 +86,7 @@ class VolumesPipeline:
             target: attribute values in their own units.
 
         Raises:
-            Refused: for an unknown attribute, a value outside the training range, or if no try
+            InputError: for an unknown attribute, a value outside the training range, or if no try
                 was within tolerance.
         """
         require_within([target], self.fingerprint, extrapolate)
@@ -140,10 +140,10 @@ class VolumesPipeline:
         """The image of a code with its grain, on the scale of the networks."""
         with self.fabric.autocast():
             image = self.model.autoencoder.decode_in_tiles(code).float()
-        if self.grain is None:
+        if self.noise_texture is None:
             return image
         rng = torch.Generator().manual_seed(seed_for(seed, "noise texture"))
-        return self.grain.put_back(image, rng)
+        return self.noise_texture.put_back(image, rng)
 
     @torch.no_grad()
     def code(self, seed: int, request: Request | None = None) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from vesalius.training.recipe import FitRecipe, Settings
+from vesalius.training.recipe import FitRecipe, Settings, once_called
 
 Sampler = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
 
@@ -35,7 +35,7 @@ class VolumesRecipe(Settings):
         kl_weight: of the Gaussian bottleneck.
         least_psnr, least_ssim: of held-out volumes that came back from the autoencoder; below
             either, diffusion does not start.
-        grain: put back the scanner's noise that no code carries.
+        noise_texture: put back the scanner's noise that no code carries.
         denoiser_widths, denoiser_blocks, attend_from: of the denoiser.
         drop_condition: share of training cases whose condition is dropped.
         guidance: scale of classifier-free guidance.
@@ -68,7 +68,7 @@ class VolumesRecipe(Settings):
     kl_weight: float = 1e-4
     least_psnr: float = 20.0
     least_ssim: float = 0.6
-    grain: bool = True
+    noise_texture: bool = once_called("grain", "noise_texture", True)
 
     denoiser_widths: tuple[int, ...] = (64, 128, 128)
     denoiser_blocks: int = 1
@@ -98,7 +98,7 @@ def _published(
     return VolumesRecipe(
         preset=preset, downsampling=downsampling, widths=widths, blocks=1, codes=16_384,
         crop=(0, 0, 0), critic_width=64, critics_from=10_000, adversarial_weight=1.0,
-        feature_weight=4.0, grain=False, attend_from=0, denoiser_widths=(64, 128, 256, 512),
+        feature_weight=4.0, noise_texture=False, attend_from=0, denoiser_widths=(64, 128, 256, 512),
         denoiser_blocks=2, sampler="ddpm", sampler_steps=300,
         fit_autoencoder=FitRecipe(
             steps=100_000, batch_size=2, learning_rate=3e-4, betas=(0.5, 0.9), warmup_steps=500,

@@ -11,8 +11,8 @@ from monai.metrics import PSNRMetric, SSIMMetric
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.bottleneck import Codebook, perplexity_of
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, track
 from vesalius.training.device import fabric_for
 from vesalius.training.run import Run
 from vesalius.training.store import CaseStore
@@ -46,7 +46,7 @@ class Reconstruction:
             if mean < least:
                 fault = f"brings volumes back at a mean {name} of {mean:.3g}{unit}, {least:g} asked"
                 remedy = "fit the autoencoder longer or wider, or lower the gate in the recipe"
-                raise Refused(run.folder / "autoencoder.safetensors", fault, remedy)
+                raise InputError(run.folder / "autoencoder.safetensors", fault, remedy)
 
 
 def reconstruct(
@@ -59,7 +59,7 @@ def reconstruct(
     found: list[list[float]] = []
     book = network.bottleneck
     chosen = torch.zeros(book.size if isinstance(book, Codebook) else 1)
-    for row in followed(rows, "sending volumes through the autoencoder", len(rows), progress):
+    for row in track(rows, "sending volumes through the autoencoder", len(rows), progress):
         image = store.images(torch.tensor([row])).clamp(0, 1)
         with torch.no_grad(), fabric.autocast():
             code = network.encode(image.to(fabric.device))

@@ -64,25 +64,25 @@ class ChestAnatomy:
         return wide, deep
 
 
-def draw_anatomy(chance: np.random.Generator) -> ChestAnatomy:
+def draw_anatomy(rng: np.random.Generator) -> ChestAnatomy:
     """Draw an individual: an adult with or without emphysema and chalk in the aorta."""
-    size = 1 + 0.06 * chance.standard_normal()
-    breath = chance.normal(0, 9)
-    heart = 1 + 0.09 * chance.standard_normal()
-    right = -62 - breath + chance.normal(0, 5)
+    size = 1 + 0.06 * rng.standard_normal()
+    breath = rng.normal(0, 9)
+    heart = 1 + 0.09 * rng.standard_normal()
+    right = -62 - breath + rng.normal(0, 5)
     return ChestAnatomy(
-        half_mm=(128 * size * (1 + 0.03 * chance.standard_normal()),
-                 88 * size * (1 + 0.06 * chance.standard_normal())),
-        wall_mm=float(chance.uniform(15, 22)),
-        fat_mm=float(np.clip(chance.lognormal(2.5, 0.5), 4, 32)),
-        domes_mm=(float(right), float(right - chance.uniform(4, 20))),
+        half_mm=(128 * size * (1 + 0.03 * rng.standard_normal()),
+                 88 * size * (1 + 0.06 * rng.standard_normal())),
+        wall_mm=float(rng.uniform(15, 22)),
+        fat_mm=float(np.clip(rng.lognormal(2.5, 0.5), 4, 32)),
+        domes_mm=(float(right), float(right - rng.uniform(4, 20))),
         heart_mm=(62 * heart * size, 40 * heart * size, 41 * heart * size),
         heart_shift=(
-            float(chance.normal(0, 4)), float(chance.normal(0, 3)), float(chance.normal(0, 5))
+            float(rng.normal(0, 4)), float(rng.normal(0, 3)), float(rng.normal(0, 5))
         ),
-        turn=float(chance.normal(38, 6)),
-        aorta_mm=float(np.clip(chance.normal(14.0, 1.5), 11, 19)),
-        emphysema=float(np.clip(chance.normal(0.15, 0.25), 0, 1)),
-        stature=float(size), gas=bool(chance.random() < 0.8),
-        calcium=float(np.clip(chance.normal(0.25, 0.3), 0, 1)),
+        turn=float(rng.normal(38, 6)),
+        aorta_mm=float(np.clip(rng.normal(14.0, 1.5), 11, 19)),
+        emphysema=float(np.clip(rng.normal(0.15, 0.25), 0, 1)),
+        stature=float(size), gas=bool(rng.random() < 0.8),
+        calcium=float(np.clip(rng.normal(0.25, 0.3), 0, 1)),
     )  # fmt: skip

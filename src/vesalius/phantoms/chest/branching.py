@@ -25,8 +25,8 @@ def grown(root: Array, ends: Array, share: float = 0.45) -> list[Branch]:
     Each branch runs a share of the way to the middle of its ends; the halves lie on either side of
     the plane across their longest extent.
 
-    >>> chance = np.random.default_rng(0)
-    >>> tree = grown(np.zeros(3), chance.normal(size=(16, 3)))
+    >>> rng = np.random.default_rng(0)
+    >>> tree = grown(np.zeros(3), rng.normal(size=(16, 3)))
     >>> sum(branch.ends == 1 for branch in tree), max(branch.order for branch in tree) >= 4
     (16, True)
     """

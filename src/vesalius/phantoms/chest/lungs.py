@@ -73,9 +73,9 @@ def paint_abdomen(painting: Painting, anatomy: ChestAnatomy, broad: Array) -> No
     if region is None:
         return
     x, y, z = region.x, region.y, region.z
-    held = anatomy.inner(x, y, z) - 4
+    limit = anatomy.inner(x, y, z) - 4
     for side, value in ((1, HU["liver"]), (-1, HU["spleen"])):
-        below = np.minimum(diaphragm(anatomy, x, y, side) - 2.5 - z, held)
+        below = np.minimum(diaphragm(anatomy, x, y, side) - 2.5 - z, limit)
         below = np.minimum(below, side * x + (28 if side > 0 else -30))
         painting.paint(region, below, value + 6 * broad[region.place])
     centre = (-58, 10, anatomy.domes_mm[1] - 34)
@@ -89,7 +89,7 @@ def paint_abdomen(painting: Painting, anatomy: ChestAnatomy, broad: Array) -> No
 
 
 def paint_trees(
-    painting: Painting, lungs: list[Lung], numbers: dict[str, int], chance: np.random.Generator,
+    painting: Painting, lungs: list[Lung], numbers: dict[str, int], rng: np.random.Generator,
     ends: int = VESSEL_ENDS,
 ) -> None:  # fmt: skip
     """Arteries and veins as one tree a lung, with as many ends, and beside its first orders
@@ -102,8 +102,8 @@ def paint_trees(
         places = np.argwhere(lung.inside > 4)
         if not len(places):
             continue
-        chosen = places[chance.integers(len(places), size=ends)]
-        within = chosen + chance.uniform(-0.5, 0.5, chosen.shape)
+        chosen = places[rng.integers(len(places), size=ends)]
+        within = chosen + rng.uniform(-0.5, 0.5, chosen.shape)
         main = (hilum[0] - 3 * lung.side, hilum[1] - 4, hilum[2] + 2)
         airways.append(([CARINA, main], 6.2))
         for branch in grown(hilum, painting.points_mm(within)):

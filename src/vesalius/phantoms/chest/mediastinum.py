@@ -63,7 +63,7 @@ def paint_heart(painting: Painting, heart: Heart, broad: Array, numbers: dict[st
 
 def paint_vessels(
     painting: Painting, anatomy: ChestAnatomy, numbers: dict[str, int],
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Aorta with its arch, pulmonary trunk, upper caval vein; chalk in the wall of the old."""
     wide, label = anatomy.aorta_mm, numbers["great_vessels"]
@@ -89,8 +89,8 @@ def paint_vessels(
     painting.tube(aorta, [wide + 1, wide + 1, wide, wide, wide - 1, *[wide - 2] * 5],
                   HU["blood"], label)  # fmt: skip
     for _ in range(round(24 * anatomy.calcium)):
-        index = int(chance.integers(2, len(aorta) - 1))
-        share, turn = chance.random(), chance.uniform(0, 2 * np.pi)
+        index = int(rng.integers(2, len(aorta) - 1))
+        share, turn = rng.random(), rng.uniform(0, 2 * np.pi)
         spot = (1 - share) * np.array(aorta[index]) + share * np.array(aorta[index + 1])
         spot = spot + (wide - 2.5) * np.array([np.cos(turn), np.sin(turn), 0.0])
-        painting.tube([spot, spot + chance.normal(0, 3, 3)], 1.2, HU["calcium"])
+        painting.tube([spot, spot + rng.normal(0, 3, 3)], 1.2, HU["calcium"])

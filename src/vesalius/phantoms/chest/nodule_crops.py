@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vesalius.phantoms.chest.anatomy import draw_anatomy
-from vesalius.phantoms.chest.drawing import FIELD_MM, LABELS, acquired, paint_body, streams
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule, paint_nodule_at
-from vesalius.phantoms.elsewhere import Place, taken_elsewhere
+from vesalius.phantoms.chest.phantom import FIELD_MM, LABELS, acquired, paint_body, streams
+from vesalius.phantoms.external_site import Place, from_external_site
 from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.scans.description import Description
@@ -57,9 +57,9 @@ def draw_nodule_crop(
     >>> crop.image.shape, bool(crop.mask.voxels.any())
     ((24, 24, 24), True)
     """
-    chance = streams(seed)
-    anatomy = draw_anatomy(chance["anatomy"])
-    nodule = draw_nodule(chance["nodules"], malignant)
+    rng = streams(seed)
+    anatomy = draw_anatomy(rng["anatomy"])
+    nodule = draw_nodule(rng["nodules"], malignant)
     spacing = [mm / n for mm, n in zip(FIELD_MM, COARSE, strict=True)]
     coarse = Painting(COARSE, (spacing[0], spacing[1], spacing[2]), (0.0, -6.0, -4.0), HU["air"])
     lungs = paint_body(coarse, anatomy, streams(seed), vessels=0)
@@ -67,14 +67,14 @@ def draw_nodule_crop(
     room = np.argwhere(np.maximum(*(lung.inside for lung in lungs)) > reach)
     place = coarse.points_mm(room[min(int(nodule.place[1] * len(room)), len(room) - 1)])
     aside = max(LEAST_ASIDE_MM, FIELD_CROP_MM / 2 - 2 - REACH * reach)
-    off = chance["nodules"].uniform(-aside, aside, 3)
+    off = rng["nodules"].uniform(-aside, aside, 3)
     middle = (float(place[0] + off[0]), float(place[1] + off[1]), float(place[2] + off[2]))
     voxel = FIELD_CROP_MM / side
     fine = Painting((side, side, side), (voxel, voxel, voxel), middle, HU["air"])
-    paint_body(fine, anatomy, chance, VESSELS)
+    paint_body(fine, anatomy, rng, VESSELS)
     paint_nodule_at(fine, (place[0], place[1], place[2]), nodule, LABELS["nodule"])
     mask = (fine.labels == LABELS["nodule"]).astype(np.uint8)
-    image = acquired(fine, chance["scanner"])
+    image = acquired(fine, rng["scanner"])
     if scanner == "other":
-        image = taken_elsewhere(image, chance["devices"]).round()
+        image = from_external_site(image, rng["devices"]).round()
     return NoduleCrop(Volume(image, fine.affine), Volume(mask, fine.affine), nodule)

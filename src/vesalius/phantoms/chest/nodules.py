@@ -44,25 +44,25 @@ class Nodule:
     seed: int
 
 
-def draw_nodule(chance: np.random.Generator, malignant: bool | None = None) -> Nodule:
+def draw_nodule(rng: np.random.Generator, malignant: bool | None = None) -> Nodule:
     """A nodule of either kind, by even chance if `None`.
 
-    >>> drawn = [draw_nodule(np.random.default_rng(i)) for i in range(300)]
-    >>> spicules = [np.mean([n.spiculation for n in drawn if n.malignant == kind])
+    >>> generated = [draw_nodule(np.random.default_rng(i)) for i in range(300)]
+    >>> spicules = [np.mean([n.spiculation for n in generated if n.malignant == kind])
     ...             for kind in (False, True)]
     >>> bool(spicules[0] < 0.3 < 0.55 < spicules[1])
     True
     """
-    ill = bool(chance.random() < 0.5) if malignant is None else malignant
-    centre = 900.0 if ill else 350.0
-    volume = float(np.clip(centre * np.exp(0.85 * chance.standard_normal()), *VOLUME_MM3))
-    spiculation = float(chance.beta(4, 2.4) if ill else chance.beta(1.3, 4.5))
-    lobulation = float(chance.beta(3, 2) if ill else chance.beta(1.6, 3))
-    calcified = not ill and chance.random() < 0.2
-    density = HU["calcium"] if calcified else HU["nodule"] + 20 * chance.standard_normal()
-    place = (float(chance.random()), float(chance.random()))
-    form = int(chance.integers(2**31))
-    return Nodule(ill, volume, lobulation, spiculation, float(density), place, form)
+    positive = bool(rng.random() < 0.5) if malignant is None else malignant
+    centre = 900.0 if positive else 350.0
+    volume = float(np.clip(centre * np.exp(0.85 * rng.standard_normal()), *VOLUME_MM3))
+    spiculation = float(rng.beta(4, 2.4) if positive else rng.beta(1.3, 4.5))
+    lobulation = float(rng.beta(3, 2) if positive else rng.beta(1.6, 3))
+    calcified = not positive and rng.random() < 0.2
+    density = HU["calcium"] if calcified else HU["nodule"] + 20 * rng.standard_normal()
+    place = (float(rng.random()), float(rng.random()))
+    form = int(rng.integers(2**31))
+    return Nodule(positive, volume, lobulation, spiculation, float(density), place, form)
 
 
 def paint_nodule(
@@ -102,10 +102,10 @@ class _Surface:
     """How far a nodule reaches in each direction: a ball with lobes and spicules, in mm."""
 
     def __init__(self, nodule: Nodule) -> None:
-        chance = np.random.default_rng(nodule.seed)
-        self.lobes = _directions(_LOBES, chance)
-        self.spicules = _directions(_SPICULES, chance)
-        self.lengths = chance.uniform(0.4, 1.3, _SPICULES)
+        rng = np.random.default_rng(nodule.seed)
+        self.lobes = _directions(_LOBES, rng)
+        self.spicules = _directions(_SPICULES, rng)
+        self.lengths = rng.uniform(0.4, 1.3, _SPICULES)
         self.nodule, self.scale = nodule, 1.0
         even = _directions(4000, np.random.default_rng(0))
         raw = self.radius(even)
@@ -121,7 +121,7 @@ class _Surface:
         return found
 
 
-def _directions(count: int, chance: np.random.Generator) -> Array:
-    drawn = chance.standard_normal((count, 3))
-    found: Array = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+def _directions(count: int, rng: np.random.Generator) -> Array:
+    generated = rng.standard_normal((count, 3))
+    found: Array = generated / np.linalg.norm(generated, axis=1, keepdims=True)
     return found

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import ndimage
 
 from vesalius.phantoms.chest.anatomy import draw_anatomy
-from vesalius.phantoms.chest.drawing import FIELD_MM, paint_body, streams
 from vesalius.phantoms.chest.findings import FINDINGS, enlarged, paint_devices
+from vesalius.phantoms.chest.phantom import FIELD_MM, paint_body, streams
 from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
 from vesalius.phantoms.xray import SCANNERS, Scanner, expose, water_mm
@@ -66,33 +66,33 @@ def draw_radiograph(
         findings: of `LABELS`; each is there by even chance of `PREVALENCE` if `None`.
         scanner: that takes the picture.
 
-    >>> ill, well = (draw_radiograph(3, 48, found) for found in (["effusion"], []))
-    >>> changed = np.abs(ill.image.voxels - well.image.voxels)
-    >>> inside = ill.masks["effusion"].voxels > 0
+    >>> positive, negative = (draw_radiograph(3, 48, found) for found in (["effusion"], []))
+    >>> changed = np.abs(positive.image.voxels - negative.image.voxels)
+    >>> inside = positive.masks["effusion"].voxels > 0
     >>> bool(changed[inside].mean() > 4 * changed[~inside].mean())
     True
     """
-    chance = streams(seed)
-    shown = chance["findings"].random(len(LABELS)) < PREVALENCE
+    rng = streams(seed)
+    shown = rng["findings"].random(len(LABELS)) < PREVALENCE
     if findings is None:
         findings = [name for name, there in zip(LABELS, shown, strict=True) if there]
-    own = dict(zip(LABELS, chance["findings"].spawn(len(LABELS)), strict=True))
-    healthy = anatomy = draw_anatomy(chance["anatomy"])
+    own = dict(zip(LABELS, rng["findings"].spawn(len(LABELS)), strict=True))
+    healthy = anatomy = draw_anatomy(rng["anatomy"])
     if ENLARGED in findings:
         anatomy = enlarged(healthy, own[ENLARGED])
-    aside = chance["scanner"].uniform(-1, 1, 2) * scanner.aside_mm
+    aside = rng["scanner"].uniform(-1, 1, 2) * scanner.aside_mm
     middle = (MIDDLE_MM[0] + aside[0], MIDDLE_MM[1], MIDDLE_MM[2] + aside[1])
     pixel = scanner.field_mm / side
     thickness = FIELD_MM[1] / DEPTH
 
-    def begun() -> Painting:
+    def started() -> Painting:
         return Painting((side, DEPTH, side), (pixel, thickness, pixel), middle, HU["air"])
 
-    painting = begun()
-    lungs = paint_body(painting, anatomy, chance, VESSELS)
+    painting = started()
+    lungs = paint_body(painting, anatomy, rng, VESSELS)
     effects: dict[str, np.ndarray] = {}
     if ENLARGED in findings:
-        large, normal = begun(), begun()
+        large, normal = started(), started()
         paint_body(large, anatomy, streams(seed), vessels=0)
         paint_body(normal, healthy, streams(seed), vessels=0)
         effects[ENLARGED] = large.values - normal.values
@@ -101,10 +101,10 @@ def draw_radiograph(
             before = painting.values.copy()
             paint(painting, anatomy, lungs, own[name])
             effects[name] = painting.values - before
-    paint_devices(painting, anatomy, chance["devices"])
+    paint_devices(painting, anatomy, rng["devices"])
 
     water = water_mm(painting.values, thickness)
-    image = expose(water, pixel, scanner, chance["scanner"])
+    image = expose(water, pixel, scanner, rng["scanner"])
     masks = {
         name: Volume(_mask(change, pixel), painting.affine) for name, change in effects.items()
     }

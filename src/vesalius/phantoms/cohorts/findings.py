@@ -10,22 +10,22 @@ from typing import Literal
 
 from vesalius.phantoms.chest import nodule_crops, radiograph
 from vesalius.phantoms.cohorts.writing import (
-    Drawn,
+    Generated,
     Wanted,
     case_seeds,
     numbered,
     require_sound,
     write_cohort,
 )
-from vesalius.phantoms.elsewhere import PLACES, Place
+from vesalius.phantoms.external_site import PLACES, Place
 from vesalius.phantoms.spine import slices
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.phantoms.xray import SCANNERS
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Shown:
     description: Description
     labels: tuple[str, ...]
     field_mm: float
-    draw: Callable[[int, int, Place], Drawn]
+    draw: Callable[[int, int, Place], Generated]
 
 
 def write_findings(
@@ -47,7 +47,7 @@ def write_findings(
     scanner: Place = "home",
     split: str = "",
     workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Cohort:
     """Write phantoms to be classified as a cohort, or complete one that was left unfinished.
 
@@ -66,10 +66,10 @@ def write_findings(
         progress: told after each case.
 
     Raises:
-        Refused: for what no phantom can have, before any work.
+        InputError: for what no phantom can have, before any work.
     """
     if scanner not in PLACES:
-        raise Refused(scanner, "is no scanner", f"choose {' or '.join(PLACES)}")
+        raise InputError(scanner, "is no scanner", f"choose {' or '.join(PLACES)}")
     own = _SHOWN[kind]
     require_sound(count, (own.field_mm / side,), 12.0)
     wanted = numbered(kind, seed, case_seeds(seed, count))
@@ -79,25 +79,25 @@ def write_findings(
                         f"drawing phantom {kind.replace('_', ' ')}s", progress)  # fmt: skip
 
 
-def _draw_shown(case: Wanted, kind: str, side: int, scanner: Place) -> Drawn:
+def _draw_shown(case: Wanted, kind: str, side: int, scanner: Place) -> Generated:
     return _SHOWN[kind].draw(case.seed, side, scanner)
 
 
-def _radiograph(seed: int, side: int, scanner: Place) -> Drawn:
+def _radiograph(seed: int, side: int, scanner: Place) -> Generated:
     phantom = radiograph.draw_radiograph(seed, side, scanner=SCANNERS[scanner])
-    return Drawn(Scan((phantom.image,)), phantom.attributes, masks=phantom.masks)
+    return Generated(Scan((phantom.image,)), phantom.attributes, masks=phantom.masks)
 
 
-def _spine_slice(seed: int, side: int, scanner: Place) -> Drawn:
+def _spine_slice(seed: int, side: int, scanner: Place) -> Generated:
     phantom = slices.draw_slice(seed, side, scanner=scanner)
-    return Drawn(Scan((phantom.image,)), phantom.attributes, masks=phantom.masks)
+    return Generated(Scan((phantom.image,)), phantom.attributes, masks=phantom.masks)
 
 
-def _nodule(seed: int, side: int, scanner: Place) -> Drawn:
+def _nodule(seed: int, side: int, scanner: Place) -> Generated:
     phantom = nodule_crops.draw_nodule_crop(seed, side, scanner=scanner)
-    ill = phantom.nodule.malignant
-    masks = {nodule_crops.MALIGNANT: phantom.mask} if ill else {}
-    return Drawn(Scan((phantom.image,)), {nodule_crops.MALIGNANT: float(ill)}, masks=masks)
+    positive = phantom.nodule.malignant
+    masks = {nodule_crops.MALIGNANT: phantom.mask} if positive else {}
+    return Generated(Scan((phantom.image,)), {nodule_crops.MALIGNANT: float(positive)}, masks=masks)
 
 
 _SHOWN = {

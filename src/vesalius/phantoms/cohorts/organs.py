@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from vesalius.phantoms import brain, breast
-from vesalius.phantoms.chest import drawing as chest
+from vesalius.phantoms.chest import phantom as chest
 from vesalius.phantoms.cohorts.writing import (
-    Drawn,
+    Generated,
     Wanted,
     case_seeds,
     digest,
@@ -19,13 +19,13 @@ from vesalius.phantoms.cohorts.writing import (
     require_sound,
     write_cohort,
 )
-from vesalius.phantoms.spine import drawing as spine
+from vesalius.phantoms.spine import phantom as spine
 from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import Made
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.progress import Progress, no_progress
 
 
 def write_brains(
@@ -36,7 +36,7 @@ def write_brains(
     volume_ml: tuple[float, float] | None = None,
     split: str = "",
     workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Cohort:
     """Write phantom brains as a cohort, or complete one that was left unfinished.
 
@@ -51,22 +51,22 @@ def write_brains(
         progress: told after each case.
 
     Raises:
-        Refused: for a range or a spacing that no phantom can have, before any work.
+        InputError: for a range or a spacing that no phantom can have, before any work.
     """
     low, high = volume_ml or brain.VOLUME_RANGE_ML
     if not brain.VOLUME_RANGE_ML[0] <= low <= high <= brain.VOLUME_RANGE_ML[1]:
         remedy = f"ask within {brain.VOLUME_RANGE_ML[0]:g} to {brain.VOLUME_RANGE_ML[1]:g} mL"
-        raise Refused(brain.ATTRIBUTE, f"{low:g} to {high:g} mL cannot be built", remedy)
+        raise InputError(brain.ATTRIBUTE, f"{low:g} to {high:g} mL cannot be built", remedy)
     if spacing_mm < 1.0:
-        raise Refused("spacing", f"{spacing_mm:g} mm is out of reach", "ask for 1 to 8 mm")
+        raise InputError("spacing", f"{spacing_mm:g} mm is out of reach", "ask for 1 to 8 mm")
     require_sound(count, (spacing_mm,) * 3)
     wanted = numbered("brain", seed, case_seeds(seed, count))
     draw = partial(_draw_brain, spacing_mm=spacing_mm, volume_ml=volume_ml)
-    told = "drawing phantom brains"
-    asked = f"{low:g}:{high:g}" if volume_ml else "skewed"
-    made = {"phantom": "brain", "seed": seed, "spacing_mm": spacing_mm, "volume_ml": asked}
+    reported = "drawing phantom brains"
+    requested = f"{low:g}:{high:g}" if volume_ml else "skewed"
+    made = {"phantom": "brain", "seed": seed, "spacing_mm": spacing_mm, "volume_ml": requested}
     return write_cohort(folder, brain.DESCRIPTION, (brain.ATTRIBUTE,), wanted, draw, made, split,
-                        workers, told, progress)  # fmt: skip
+                        workers, reported, progress)  # fmt: skip
 
 
 def write_spines(
@@ -79,7 +79,7 @@ def write_spines(
     seeds: Sequence[int] | None = None,
     split: str = "",
     workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Cohort:
     """Write phantom lumbar spines as a cohort with `landmarks.csv`, or complete an unfinished one.
 
@@ -97,15 +97,15 @@ def write_spines(
         progress: told after each case.
 
     Raises:
-        Refused: for what no phantom can have, before any work.
+        InputError: for what no phantom can have, before any work.
     """
     require_sound(count, spacing_mm)
     for name, share in (prevalence or {}).items():
         if name not in PATHOLOGIES or not 0 <= share <= 1:
             fault = f"{share:g} is no probability of {' or '.join(PATHOLOGIES)}"
-            raise Refused(name, fault, "write for instance herniation=0.1")
+            raise InputError(name, fault, "write for instance herniation=0.1")
     if findings is not None and len(findings) != count:
-        raise Refused("findings", f"are given for {len(findings)} of {count} cases", "give all")
+        raise InputError("findings", f"are given for {len(findings)} of {count} cases", "give all")
     wanted = numbered("spine", seed, seeds or case_seeds(seed, count), findings)
     draw = partial(_draw_spine, spacing_mm=spacing_mm, prevalence=prevalence)
     names = (*(attribute.name for attribute in spine.ATTRIBUTES), *spine.GRADES)
@@ -126,7 +126,7 @@ class _Organ:
     description: Description
     attributes: tuple[str, ...]
     field_mm: tuple[float, float, float]
-    draw: Callable[[int, tuple[int, int, int]], Drawn]
+    draw: Callable[[int, tuple[int, int, int]], Generated]
 
 
 def write_gridded(
@@ -137,7 +137,7 @@ def write_gridded(
     shape: tuple[int, int, int] = (64, 64, 64),
     split: str = "",
     workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Cohort:
     """Write phantom breasts or chests as a cohort, or complete one that was left unfinished.
 
@@ -153,7 +153,7 @@ def write_gridded(
         progress: told after each case.
 
     Raises:
-        Refused: for what no phantom can have, before any work.
+        InputError: for what no phantom can have, before any work.
     """
     kind = _ORGANS[organ]
     require_sound(count, tuple(f / n for f, n in zip(kind.field_mm, shape, strict=True)), 12.0)
@@ -166,30 +166,30 @@ def write_gridded(
 
 def _draw_brain(
     case: Wanted, spacing_mm: float, volume_ml: tuple[float, float] | None
-) -> Drawn:  # fmt: skip
+) -> Generated:  # fmt: skip
     phantom = brain.draw_brain(case.seed, spacing_mm, volume_ml)
-    return Drawn(phantom.scan, {brain.ATTRIBUTE: phantom.volume_ml})
+    return Generated(phantom.scan, {brain.ATTRIBUTE: phantom.volume_ml})
 
 
 def _draw_spine(
     case: Wanted, spacing_mm: tuple[float, float, float], prevalence: Mapping[str, float] | None
-) -> Drawn:
+) -> Generated:
     phantom = spine.draw_spine(case.seed, spacing_mm, case.findings, prevalence)
-    return Drawn(phantom.scan, phantom.attributes, phantom.landmarks)
+    return Generated(phantom.scan, phantom.attributes, phantom.landmarks)
 
 
-def _draw_gridded(case: Wanted, organ: str, shape: tuple[int, int, int]) -> Drawn:
+def _draw_gridded(case: Wanted, organ: str, shape: tuple[int, int, int]) -> Generated:
     return _ORGANS[organ].draw(case.seed, shape)
 
 
-def _chest(seed: int, shape: tuple[int, int, int]) -> Drawn:
+def _chest(seed: int, shape: tuple[int, int, int]) -> Generated:
     phantom = chest.draw_chest(seed, shape)
-    return Drawn(phantom.scan, phantom.attributes)
+    return Generated(phantom.scan, phantom.attributes)
 
 
-def _breast(seed: int, shape: tuple[int, int, int]) -> Drawn:
+def _breast(seed: int, shape: tuple[int, int, int]) -> Generated:
     phantom = breast.draw_breast(seed, shape)
-    return Drawn(phantom.scan, phantom.attributes)
+    return Generated(phantom.scan, phantom.attributes)
 
 
 _ORGANS = {

@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from vesalius.phantoms.cohorts.writing import (
-    Drawn,
+    Generated,
     Wanted,
     case_seeds,
     require_sound,
     write_cohort,
 )
-from vesalius.phantoms.knee.drawing import FIELD_MM
 from vesalius.phantoms.knee.patient import ATTRIBUTES, DESCRIPTION, YEARS, KneePatient
+from vesalius.phantoms.knee.phantom import FIELD_MM
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.fault import Refused
-from vesalius.scans.progress import Progress, silent
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, no_progress
 
 
 def write_knees(
@@ -29,7 +29,7 @@ def write_knees(
     years: Sequence[float] = YEARS,
     split: str = "",
     workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Cohort:
     """Write radiographs of phantom knees as a cohort, or complete one that was left unfinished.
 
@@ -47,12 +47,12 @@ def write_knees(
         progress: told after each case.
 
     Raises:
-        Refused: for what no phantom can have, before any work.
+        InputError: for what no phantom can have, before any work.
     """
     require_sound(patients, (FIELD_MM / side,))
     if not years or sorted(set(years)) != list(years) or years[0] < 0 or years[-1] > 30:
         shown = ", ".join(f"{one:g}" for one in years)
-        raise Refused("years", f"{shown} are no visits", "give rising numbers from 0 to 30")
+        raise InputError("years", f"{shown} are no visits", "give rising numbers from 0 to 30")
     wanted = [
         Wanted(f"knee_{index:04d}_v{visit}", f"phantom-{seed}-knee_{index:04d}", own,
                visit=f"v{visit}", years=one)
@@ -66,6 +66,6 @@ def write_knees(
                         "drawing phantom knees", progress)  # fmt: skip
 
 
-def _draw(case: Wanted, side: int) -> Drawn:
-    patient = KneePatient.drawn(case.seed)
-    return Drawn(Scan((patient.radiograph(case.years, side),)), patient.attributes(case.years))
+def _draw(case: Wanted, side: int) -> Generated:
+    patient = KneePatient.generated(case.seed)
+    return Generated(Scan((patient.radiograph(case.years, side),)), patient.attributes(case.years))

@@ -21,16 +21,16 @@ from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark, append_landmarks, begin_landmarks, sort_landmarks
 from vesalius.scans.masks import write_masks
 from vesalius.scans.output import Made
-from vesalius.scans.progress import Progress, followed
+from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Generated:
     """What a phantom brings into a cohort."""
 
     scan: Scan
@@ -59,8 +59,8 @@ class Wanted:
 
 def write_cohort(
     folder: str | Path, description: Description, attributes: Sequence[str],
-    wanted: Sequence[Wanted], draw: Callable[[Wanted], Drawn], made: Made, split: str,
-    workers: int, told: str, progress: Progress, landmarks: bool = False,
+    wanted: Sequence[Wanted], draw: Callable[[Wanted], Generated], made: Made, split: str,
+    workers: int, reported: str, progress: Progress, landmarks: bool = False,
 ) -> Cohort:  # fmt: skip
     """Write the cases that are missing, in any number of processes, and open the cohort."""
     with CohortWriter(folder, description, attributes, made) as writer:
@@ -74,10 +74,10 @@ def write_cohort(
         if workers > 1 and len(missing) > 3:
             spawn = get_context("spawn")
             with ProcessPoolExecutor(workers, spawn, initializer=_end_with_parent) as pool:
-                for _ in followed(pool.map(write, missing), told, len(missing), progress):
+                for _ in track(pool.map(write, missing), reported, len(missing), progress):
                     pass
         else:
-            for item in followed(missing, told, len(missing), progress):
+            for item in track(missing, reported, len(missing), progress):
                 write(item)
         sort_landmarks(writer.folder)
         return writer.finish()
@@ -97,20 +97,20 @@ def _end_with_parent() -> None:
 
 def _write_one(
     case: Wanted, folder: str, description: Description, attributes: tuple[str, ...],
-    draw: Callable[[Wanted], Drawn], made: Made, split: str,
+    draw: Callable[[Wanted], Generated], made: Made, split: str,
 ) -> None:  # fmt: skip
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        drawn = draw(case)
+        generated = draw(case)
     finally:
         torch.set_num_threads(threads)
-    if drawn.landmarks:
-        append_landmarks(Path(folder), case.name, drawn.landmarks)
-    write_masks(folder, case.name, drawn.masks)
-    whole = isinstance(drawn.scan, LabelledScan)
+    if generated.landmarks:
+        append_landmarks(Path(folder), case.name, generated.landmarks)
+    write_masks(folder, case.name, generated.masks)
+    whole = isinstance(generated.scan, LabelledScan)
     CohortWriter(folder, description, attributes, made, alone=False).add(
-        case.name, drawn.scan, case.subject, drawn.attributes, case.visit, split,
+        case.name, generated.scan, case.subject, generated.attributes, case.visit, split,
         dtype=np.int16 if whole else np.float32,
     )  # fmt: skip
 
@@ -152,6 +152,6 @@ def require_sound(count: int, spacing_mm: tuple[float, ...], largest_mm: float =
     if not all(0.5 <= size <= largest_mm for size in spacing_mm):
         shown = " × ".join(f"{size:.3g}" for size in spacing_mm)
         fault = f"of {shown} mm is out of reach"
-        raise Refused("spacing", fault, f"ask for 0.5 to {largest_mm:g} mm")
+        raise InputError("spacing", fault, f"ask for 0.5 to {largest_mm:g} mm")
     if count < 1:
-        raise Refused("n", f"{count} cases are none", "ask for at least 1")
+        raise InputError("n", f"{count} cases are none", "ask for at least 1")

@@ -32,7 +32,7 @@ class KneeAnatomy:
         fibula_mm: place of the fibula's head, lateral and upwards.
         leg_mm: half width and half depth of the soft tissue.
         age_years: at the first visit.
-        grain: seed of the trabecular pattern.
+        noise_texture: seed of the trabecular pattern.
     """
 
     left: bool
@@ -48,10 +48,10 @@ class KneeAnatomy:
     fibula_mm: tuple[float, float]
     leg_mm: tuple[float, float]
     age_years: float
-    grain: int
+    noise_texture: int
 
 
-def draw_anatomy(chance: np.random.Generator) -> KneeAnatomy:
+def draw_anatomy(rng: np.random.Generator) -> KneeAnatomy:
     """Draw an individual; bone gets thinner with age.
 
     Joint spaces are those of radiographs of healthy knees, 4 to 6 mm, the lateral one wider
@@ -62,10 +62,10 @@ def draw_anatomy(chance: np.random.Generator) -> KneeAnatomy:
     >>> 3 < min(knee.joint_space_mm) and max(knee.joint_space_mm) < 8
     True
     """
-    age = chance.uniform(45, 79)
-    normal = chance.standard_normal(12)
+    age = rng.uniform(45, 79)
+    normal = rng.standard_normal(12)
     return KneeAnatomy(
-        left=bool(chance.random() < 0.5),
+        left=bool(rng.random() < 0.5),
         alignment_degrees=float(3.2 * normal[0]),
         scale=float(np.clip(1 + 0.055 * normal[1], 0.87, 1.13)),
         density=float(np.exp(0.16 * normal[2] - 0.008 * (age - 62))),
@@ -77,9 +77,9 @@ def draw_anatomy(chance: np.random.Generator) -> KneeAnatomy:
         notch=float(np.clip(1 + 0.12 * normal[6], 0.7, 1.3)),
         flare=float(np.clip(1 + 0.12 * normal[7], 0.7, 1.3)),
         spines_mm=(float(8.5 + 1.2 * normal[8]), float(7.5 + 1.2 * normal[9])),
-        patella_mm=(float(chance.normal(1.5, 2.0)), float(chance.normal(24, 3))),
-        fibula_mm=(float(chance.normal(33.5, 1.5)), float(chance.normal(-17, 2.0))),
-        leg_mm=(float(chance.normal(63, 4)), float(chance.normal(60, 5))),
+        patella_mm=(float(rng.normal(1.5, 2.0)), float(rng.normal(24, 3))),
+        fibula_mm=(float(rng.normal(33.5, 1.5)), float(rng.normal(-17, 2.0))),
+        leg_mm=(float(rng.normal(63, 4)), float(rng.normal(60, 5))),
         age_years=float(age),
-        grain=int(chance.integers(2**31)),
+        noise_texture=int(rng.integers(2**31)),
     )

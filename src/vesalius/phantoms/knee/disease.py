@@ -106,7 +106,7 @@ class Disease:
         )  # fmt: skip
 
 
-def draw_disease(anatomy: KneeAnatomy, chance: np.random.Generator) -> Disease:
+def draw_disease(anatomy: KneeAnatomy, rng: np.random.Generator) -> Disease:
     """Draw what becomes of a knee.
 
     >>> from vesalius.phantoms.knee.anatomy import draw_anatomy
@@ -115,15 +115,15 @@ def draw_disease(anatomy: KneeAnatomy, chance: np.random.Generator) -> Disease:
     >>> 0 < disease.hazard < 1
     True
     """
-    lean = anatomy.alignment_degrees / 3.2
-    worn = MEDIAL if chance.random() < 1 / (1 + np.exp(2.0 * lean - 0.5)) else LATERAL
-    load = -lean if worn == MEDIAL else lean
-    severity = float(chance.beta(1.3, 2.2))
+    tilt_angle = anatomy.alignment_degrees / 3.2
+    worn = MEDIAL if rng.random() < 1 / (1 + np.exp(2.0 * tilt_angle - 0.5)) else LATERAL
+    load = -tilt_angle if worn == MEDIAL else tilt_angle
+    severity = float(rng.beta(1.3, 2.2))
     hazard = float(1 / (1 + np.exp(2.4 - 2.6 * load * (0.05 + 1.8 * severity))))
-    fast = bool(chance.random() < hazard)
-    rate = chance.uniform(0.32, 0.75) if fast else chance.uniform(0.0, 0.09)
+    fast = bool(rng.random() < hazard)
+    rate = rng.uniform(0.32, 0.75) if fast else rng.uniform(0.0, 0.09)
     return Disease(
-        worn, severity, hazard, fast, lost_mm=float(severity * chance.uniform(0.0, 1.8)),
-        spurs=float(chance.uniform(2.5, 6.0)), onset_years=float(chance.uniform(0, 2)),
+        worn, severity, hazard, fast, lost_mm=float(severity * rng.uniform(0.0, 1.8)),
+        spurs=float(rng.uniform(2.5, 6.0)), onset_years=float(rng.uniform(0, 2)),
         rate_mm=float(rate),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from vesalius.phantoms.knee.anatomy import KneeAnatomy, draw_anatomy
 from vesalius.phantoms.knee.disease import LATERAL, MEDIAL, Disease, KneeState, draw_disease
-from vesalius.phantoms.knee.drawing import draw_knee, draw_positioning
+from vesalius.phantoms.knee.phantom import draw_knee, draw_positioning
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume
 
@@ -26,7 +26,7 @@ YEARS = (0.0, 2.0, 4.0, 6.0, 8.0)
 class KneePatient:
     """One knee of one patient, from a seed.
 
-    >>> patient = KneePatient.drawn(5)
+    >>> patient = KneePatient.generated(5)
     >>> grades = [patient.at(years).kl_grade for years in YEARS]
     >>> grades == sorted(grades)
     True
@@ -37,7 +37,7 @@ class KneePatient:
     disease: Disease
 
     @classmethod
-    def drawn(cls, seed: int) -> KneePatient:
+    def generated(cls, seed: int) -> KneePatient:
         """Draw a patient. The same seed gives the same one."""
         bones, illness = (np.random.default_rng([seed, part]) for part in (0, 1))
         anatomy = draw_anatomy(bones)
@@ -52,9 +52,9 @@ class KneePatient:
 
         Positioning, exposure and noise are those of this visit alone.
         """
-        chance = np.random.default_rng([self.seed, 2, round(1000 * years)])
-        place = draw_positioning(chance)
-        return draw_knee(self.anatomy, self.at(years), place, chance, side)
+        rng = np.random.default_rng([self.seed, 2, round(1000 * years)])
+        place = draw_positioning(rng)
+        return draw_knee(self.anatomy, self.at(years), place, rng, side)
 
     def attributes(self, years: float) -> dict[str, float]:
         """What is known of the knee after some years, `ATTRIBUTES`."""

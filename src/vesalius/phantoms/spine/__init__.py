@@ -2,5 +2,5 @@
 
 `anatomy` draws an individual, `curve` lays its coordinates into the scanner's space, `canvas` is
 painted on, `bones`, `canal` and `surroundings` paint, `findings` change what they paint, and
-`drawing` puts a case together.
+`phantom` puts a case together.
 """

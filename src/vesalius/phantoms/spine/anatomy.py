@@ -71,40 +71,40 @@ class SpineAnatomy:
         return self.discs[1 + LEVELS.index(level)]
 
 
-def draw_anatomy(chance: np.random.Generator) -> SpineAnatomy:
+def draw_anatomy(rng: np.random.Generator) -> SpineAnatomy:
     """Draw an individual. Age drives degeneration, which lowers discs and lets them bulge.
 
     >>> one = draw_anatomy(np.random.default_rng(0))
     >>> len(one.discs), bool((np.diff(one.middles) < -10).all())
     (8, True)
     """
-    stature = 1 + 0.05 * chance.standard_normal()
-    age = chance.uniform(25, 80)
+    stature = 1 + 0.05 * rng.standard_normal()
+    age = rng.uniform(25, 80)
     wear = (age - 52) / 25
-    heights = np.array(_HEIGHT_MM) * stature * (1 + 0.025 * chance.standard_normal(9))
-    depths = np.array(_DEPTH_MM) * stature * (1 + 0.03 * chance.standard_normal(9))
+    heights = np.array(_HEIGHT_MM) * stature * (1 + 0.025 * rng.standard_normal(9))
+    depths = np.array(_DEPTH_MM) * stature * (1 + 0.03 * rng.standard_normal(9))
     grades = np.full(8, 2.0)
-    grades[1:6] = 2.5 + 0.8 * wear + np.array(_GRADE_BY_LEVEL) + 0.6 * chance.standard_normal(5)
+    grades[1:6] = 2.5 + 0.8 * wear + np.array(_GRADE_BY_LEVEL) + 0.6 * rng.standard_normal(5)
     grades = np.clip(grades, 1, 5)
-    tall = np.array(_DISC_MM) * stature * (1 + 0.08 * chance.standard_normal(8))
+    tall = np.array(_DISC_MM) * stature * (1 + 0.08 * rng.standard_normal(8))
     tall = tall * np.clip(1.12 - 0.11 * (grades - 1), 0.55, 1.1)
-    bulges = np.clip(0.45 * (grades - 2) + 0.5 * chance.standard_normal(8), -0.8, 2.0)
+    bulges = np.clip(0.45 * (grades - 2) + 0.5 * rng.standard_normal(8), -0.8, 2.0)
     tops = np.concatenate([[0.0], np.cumsum(heights[:-1] + tall)])
     middles = -(tops + heights / 2)
     middles = middles - middles[3]
     between = middles[:-1] - heights[:-1] / 2 - tall / 2
-    lordosis = chance.normal(1.0, 0.2)
-    bend = np.array(_BEND_DEGREES) * (1 + 0.15 * chance.standard_normal(8))
+    lordosis = rng.normal(1.0, 0.2)
+    bend = np.array(_BEND_DEGREES) * (1 + 0.15 * rng.standard_normal(8))
     bend[:6] *= np.clip(lordosis, 0.55, 1.5)
     tilts = np.concatenate([[0.0], np.cumsum(bend)])
-    tilts = tilts - tilts[3] + chance.normal(2, 3)
-    sideways = (float(chance.normal(0, 2.2)), float(chance.uniform(0, 2 * np.pi)))
+    tilts = tilts - tilts[3] + rng.normal(2, 3)
+    sideways = (float(rng.normal(0, 2.2)), float(rng.uniform(0, 2 * np.pi)))
     sac = (
-        float(np.clip(chance.normal(16.0, 1.4), 12.5, 18.5)),
-        float(np.clip(chance.normal(14.3, 1.7), 11.0, 17.5)),
+        float(np.clip(rng.normal(16.0, 1.4), 12.5, 18.5)),
+        float(np.clip(rng.normal(14.3, 1.7), 11.0, 17.5)),
     )
-    small = chance.uniform(0.8, 2.2, 8) * (chance.random(8) < np.clip(0.12 * (grades - 1), 0, 0.4))
-    aside = np.clip(chance.normal(0, 3, 8), -6, 6)
+    small = rng.uniform(0.8, 2.2, 8) * (rng.random(8) < np.clip(0.12 * (grades - 1), 0, 0.4))
+    aside = np.clip(rng.normal(0, 3, 8), -6, 6)
     discs = tuple(
         Disc(*(float(x) for x in disc))
         for disc in zip(between, tall, bulges, grades, small, aside, strict=True)
@@ -113,8 +113,8 @@ def draw_anatomy(chance: np.random.Generator) -> SpineAnatomy:
         middles=middles, heights=heights, depths=depths, discs=discs, knots=middles, tilts=tilts,
         sideways=sideways,
         sac_mm=sac,
-        conus=float(between[1] + chance.normal(2, 7)),
-        fat_mm=(float(chance.uniform(5, 14)), float(chance.uniform(14, 38))),
-        marrow_fat=float(np.clip(chance.normal(0.38 + 0.06 * wear, 0.07), 0.15, 0.65)),
+        conus=float(between[1] + rng.normal(2, 7)),
+        fat_mm=(float(rng.uniform(5, 14)), float(rng.uniform(14, 38))),
+        marrow_fat=float(np.clip(rng.normal(0.38 + 0.06 * wear, 0.07), 0.15, 0.65)),
         stature=float(stature),
     )  # fmt: skip

@@ -26,13 +26,13 @@ def outline(v: Array, u: Array, depth: float, waist: Array | float, half_width: 
 
 def paint_discs(
     canvas: Canvas, anatomy: SpineAnatomy, effects: Effects, sequence: Sequence,
-    numbers: dict[str, int], chance: np.random.Generator,
+    numbers: dict[str, int], rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Annulus, nucleus and its cleft; grades darken the nucleus and blur its border."""
     names = (None, *LEVELS, None, None)
     for index, (disc, name) in enumerate(zip(anatomy.discs, names, strict=True)):
         depth = 0.5 * (anatomy.depths[index] + anatomy.depths[index + 1]) + 1.0
-        ripple, cleft_at = chance.normal(0, 0.06, 3), chance.normal(0, 0.4)
+        ripple, cleft_at = rng.normal(0, 0.06, 3), rng.normal(0, 0.4)
         grade = effects.grade(name) if name else disc.grade
         window = canvas.window((disc.middle - 24, disc.middle + 24), (-16, depth + 6))
         if window is None:
@@ -61,7 +61,7 @@ def paint_discs(
 
 def paint_vertebrae(
     canvas: Canvas, anatomy: SpineAnatomy, sequence: Sequence, texture: Array,
-    numbers: dict[str, int], chance: np.random.Generator,
+    numbers: dict[str, int], rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Bodies with end plates of uneven thickness, marrow, and the veins that enter from behind."""
     fat, red = sequence.signal("fat"), sequence.signal("red_marrow")
@@ -69,7 +69,7 @@ def paint_vertebrae(
     for index, name in enumerate(VERTEBRAE):
         middle, height = anatomy.middles[index], anatomy.heights[index]
         depth = anatomy.depths[index]
-        draws = chance.normal(0, 1, 8)
+        draws = rng.normal(0, 1, 8)
         window = canvas.window((middle - height, middle + height), (-6, depth + 6))
         if window is None:
             continue
@@ -85,8 +85,8 @@ def paint_vertebrae(
         label = numbers.get(f"vertebra_{name}")
         canvas.paint(window, inside, bone, label)
         marrow = rounded(side - 0.55 - 0.12 * abs(draws[3]), plates - rim, 2.0)
-        grain = texture[window.place]
-        share = np.clip(anatomy.marrow_fat + 0.10 * grain + 0.04 * draws[4], 0, 1)
+        noise_texture = texture[window.place]
+        share = np.clip(anatomy.marrow_fat + 0.10 * noise_texture + 0.04 * draws[4], 0, 1)
         share = share + 0.12 * bump(plates - rim, 1.6) * rise((draws[5] + 1) / 2)
         canvas.paint(window, marrow, share * fat + (1 - share) * red, softness=1.3)
         vein = 1.3 - np.abs(along - 0.6 * draws[6]) - 0.16 * v
@@ -112,14 +112,14 @@ def sac_front_gap(anatomy: SpineAnatomy, s: Array) -> Array:
 
 def paint_arch(
     canvas: Canvas, anatomy: SpineAnatomy, sequence: Sequence, texture: Array,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Pedicles, joints, laminae, spinous processes, and the ligaments between them."""
     fat, red = sequence.signal("fat"), sequence.signal("red_marrow")
     bone, ligament = sequence.signal("bone"), sequence.signal("ligament")
     muscle = sequence.signal("muscle")
     parts = [
-        (index, window, chance.normal(0, 1, 6))
+        (index, window, rng.normal(0, 1, 6))
         for index in range(len(VERTEBRAE) - 1)
         if (window := canvas.window(
             (anatomy.middles[index] - 42, anatomy.middles[index] + 26), (-62, 4)
@@ -146,8 +146,8 @@ def paint_arch(
         along, aside = s - middle, np.abs(u)
         behind = arch_wall(anatomy, u, s) - v
         size = _arch_size(index, anatomy)
-        grain = texture[window.place]
-        share = np.clip(anatomy.marrow_fat + 0.12 + 0.1 * grain, 0, 1)
+        noise_texture = texture[window.place]
+        share = np.clip(anatomy.marrow_fat + 0.12 + 0.1 * noise_texture, 0, 1)
         marrow = share * fat + (1 - share) * red
         pedicle = rounded(7.0 - np.abs(along - 0.2 * height), 4.4 - np.abs(aside - 14.0), 3.0)
         pedicle = np.minimum(pedicle, np.minimum(v + 15, 3 - v))
@@ -166,7 +166,7 @@ def paint_arch(
             spine = np.minimum(spine, 12 - behind)
         for part in (pedicle, pillar, lamina, spine):
             canvas.paint(window, part, bone)
-            canvas.paint(window, part - 0.65 - 0.2 * grain, marrow, softness=1.5)
+            canvas.paint(window, part - 0.65 - 0.2 * noise_texture, marrow, softness=1.5)
         joint = 1.1 - np.abs(tilt - 12.5 + 0.35 * (v + 17))
         joint = np.minimum(joint, np.minimum(6 - np.abs(aside - 16), 6 - np.abs(v + 17.5)))
         canvas.paint(window, joint, sequence.signal("facet"), softness=1.4, strength=0.8)

@@ -16,7 +16,7 @@ _ROOTS = 22
 
 def paint_canal(
     canvas: Canvas, anatomy: SpineAnatomy, effects: Effects, sequence: Sequence,
-    numbers: dict[str, int], chance: np.random.Generator,
+    numbers: dict[str, int], rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """All of the canal from T12 to S3, over vertebrae, discs and arch."""
     window = canvas.window((anatomy.middles[8] - 8, anatomy.knots[0] + 60), (-34, 8), (-22, 22))
@@ -24,7 +24,7 @@ def paint_canal(
         return
     u, v, s = window.u, window.v, window.s
     gap, diameter = sac_front_gap(anatomy, s), sac_diameter(anatomy, s)
-    held = effects.front(u, s)
+    limit = effects.front(u, s)
     wall = arch_wall(anatomy, u, s)
     ligament = sequence.signal("ligament")
 
@@ -36,16 +36,16 @@ def paint_canal(
     half_width = np.clip(0.66 * diameter * effects.narrowed(s), 0.1, None)
     across = np.sqrt(np.clip(1 - (u / half_width) ** 2, 0, 1)) ** 0.8
     centre = -gap - diameter / 2
-    front = np.minimum(centre + diameter / 2 * across, -held - 0.7 - np.where(held > 0.3, 0.5, 0))
+    front = np.minimum(centre + diameter / 2 * across, -limit - 0.7 - np.where(limit > 0.3, 0.5, 0))
     back = centre - diameter / 2 * across + thick
     sac = np.where(np.abs(u) < half_width, np.minimum(front - v, v - back), -9.0)
     canvas.paint(window, sac + 0.8, 1.1 * ligament, softness=1.1, strength=0.8)
     fluid = sequence.signal("fluid")
     canvas.paint(window, sac, fluid, numbers["canal"], softness=canvas.softness)
-    _paint_nerves(canvas, window, anatomy, half_width, front, back, sac, sequence, numbers, chance)
+    _paint_nerves(canvas, window, anatomy, half_width, front, back, sac, sequence, numbers, rng)
 
-    _paint_herniations(canvas, window, effects, sequence, numbers, chance)
-    behind_wall = -0.35 - np.maximum(held, 0)
+    _paint_herniations(canvas, window, effects, sequence, numbers, rng)
+    behind_wall = -0.35 - np.maximum(limit, 0)
     line = 0.55 - np.abs(v - behind_wall + 0.3)
     line = np.minimum(line, 8 - np.abs(u))
     near = sum(bump(s - disc.middle, 7.0) for disc in anatomy.discs[:6])
@@ -74,7 +74,7 @@ def _paint_fat(
 def _paint_nerves(
     canvas: Canvas, window: Window, anatomy: SpineAnatomy, half_width: Array, front: Array,
     back: Array, sac: Array, sequence: Sequence, numbers: dict[str, int],
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """The cord down to its conus, and the roots of the cauda that sink to the back of the sac."""
     u, v, s = window.u, window.v, window.s
@@ -91,7 +91,7 @@ def _paint_nerves(
     for index in range(_ROOTS):
         leave = exits[index // 2]
         side = 1.0 if index % 2 else -1.0
-        sway, phase, place, lag = chance.normal(0, 1, 4)
+        sway, phase, place, lag = rng.normal(0, 1, 4)
         start = tip + 10 - 3 * (index % 5)
         gone = np.clip((start - s) / max(start - leave, 1.0), 0, 1.3)
         aside = side * (0.10 + 0.05 * abs(place) + 0.72 * gone**1.6) + 0.05 * sway
@@ -112,7 +112,7 @@ def _paint_nerves(
 
 def _paint_herniations(
     canvas: Canvas, window: Window, effects: Effects, sequence: Sequence,
-    numbers: dict[str, int], chance: np.random.Generator,
+    numbers: dict[str, int], rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Material of the disc beyond its edge: of middling signal inside a dark rim.
 
@@ -120,7 +120,7 @@ def _paint_herniations(
     """
     u, v, s = window.u, window.v, window.s
     for level in LEVELS:
-        shade = chance.uniform(0.25, 0.75)
+        shade = rng.uniform(0.25, 0.75)
         for finding in (*effects.findings, *effects.protrusions):
             if finding.pathology == "stenosis" or finding.level != level:
                 continue

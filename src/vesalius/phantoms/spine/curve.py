@@ -29,8 +29,8 @@ class SpineCurve:
         low, high = anatomy.knots[-1] - 120, anatomy.knots[0] + 120
         self.s = np.arange(low, high, STEP_MM)
         order = np.argsort(anatomy.knots)
-        lean = PchipInterpolator(anatomy.knots[order], anatomy.tilts[order])
-        tilt = np.deg2rad(lean(np.clip(self.s, anatomy.knots[-1], anatomy.knots[0])))
+        tilt_angle = PchipInterpolator(anatomy.knots[order], anatomy.tilts[order])
+        tilt = np.deg2rad(tilt_angle(np.clip(self.s, anatomy.knots[-1], anatomy.knots[0])))
         self.along = np.stack([np.sin(tilt), np.cos(tilt)], axis=1)
         path = np.cumsum(self.along * STEP_MM, axis=0)
         self.path = path - path[np.argmin(np.abs(self.s))]

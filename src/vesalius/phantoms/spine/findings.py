@@ -34,7 +34,7 @@ class Finding:
         level: such as `L4-L5`.
         size_mm: of `SIZES_MM`.
         side_mm: how far a herniation lies to the right of the midline.
-        drift_mm: how far its tip has moved up along the spine.
+        offset_mm: how far its tip has moved up along the spine.
         width_mm: standard deviation of a herniation, side to side.
         front: share of a narrowing that comes from the disc; the rest from ligament and joints.
     """
@@ -43,7 +43,7 @@ class Finding:
     level: str
     size_mm: float
     side_mm: float = 0.0
-    drift_mm: float = 0.0
+    offset_mm: float = 0.0
     width_mm: float = 5.5
     front: float = 0.5
 
@@ -61,29 +61,30 @@ class Finding:
 def draw_finding(
     pathology: str,
     level: str,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
     sizes_mm: Mapping[str, tuple[float, float]] = SIZES_MM,
 ) -> Finding:
     """A finding of drawn size and place; as in patients, the severe ones are rare.
 
-    >>> drawn = [draw_finding("herniation", "L4-L5", np.random.default_rng(i)) for i in range(200)]
-    >>> 0.3 < float(np.mean([finding.severity for finding in drawn])) < 0.5
+    >>> rng = np.random.default_rng(0)
+    >>> severities = [draw_finding("herniation", "L4-L5", rng).severity for _ in range(200)]
+    >>> 0.3 < float(np.mean(severities)) < 0.5
     True
     """
     mildest, worst = sizes_mm[pathology]
-    severity = draw_severity(chance)
+    severity = draw_severity(rng)
     return Finding(
         pathology, level, mildest + severity * (worst - mildest),
-        side_mm=float(np.clip(chance.normal(0, 3.0), -6, 6)),
-        drift_mm=float(np.clip(chance.normal(-1.0, 2.5), -6, 5)),
-        width_mm=float(chance.uniform(4.5, 6.5)),
-        front=float(chance.uniform(0.35, 0.65)),
+        side_mm=float(np.clip(rng.normal(0, 3.0), -6, 6)),
+        offset_mm=float(np.clip(rng.normal(-1.0, 2.5), -6, 5)),
+        width_mm=float(rng.uniform(4.5, 6.5)),
+        front=float(rng.uniform(0.35, 0.65)),
     )  # fmt: skip
 
 
-def draw_severity(chance: np.random.Generator) -> float:
+def draw_severity(rng: np.random.Generator) -> float:
     """How bad a finding, or the wear of a disc, is: 0 to 1, seldom near 1."""
-    return float(chance.beta(1.3, 2.0))
+    return float(rng.beta(1.3, 2.0))
 
 
 class Effects:
@@ -142,7 +143,7 @@ class Effects:
 
     def drifted(self, finding: Finding, v: Array, s: Array) -> Array:
         """Positions along the spine as a herniation's tip sees them after it moved."""
-        return s - finding.drift_mm * rise(-v / max(finding.size_mm, 1.0))
+        return s - finding.offset_mm * rise(-v / max(finding.size_mm, 1.0))
 
     def bulge(self, level: str, u: Array, s: Array) -> Array:
         """How far the disc itself bulges beyond the wall because of a narrowing."""
@@ -157,7 +158,7 @@ class Effects:
         total: Array = np.zeros_like(u * s)
         for finding in (*self.findings, *self.protrusions):
             if finding.pathology != "stenosis":
-                middle = s - 0.6 * finding.drift_mm
+                middle = s - 0.6 * finding.offset_mm
                 total = np.maximum(total, self.herniated(finding, u, middle))
         for finding, narrowing in self._narrowings():
             along = s - self.anatomy.disc(finding.level).middle

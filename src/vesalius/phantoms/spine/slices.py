@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from vesalius.phantoms.elsewhere import Place, taken_elsewhere
+from vesalius.phantoms.external_site import Place, from_external_site
 from vesalius.phantoms.spine.anatomy import LEVELS
-from vesalius.phantoms.spine.drawing import LABELS, draw_spine
 from vesalius.phantoms.spine.findings import PATHOLOGIES, draw_finding, draw_severity
+from vesalius.phantoms.spine.phantom import LABELS, draw_spine
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume
 
@@ -29,7 +29,7 @@ SLICE_MM, FIELD_MM = 8.0, 80.0
 WANDER_MM = 14.0
 """How far, each way, the level may lie from the middle: findings are to be searched for."""
 
-DRAWN_MM = (40.0, 112.0, 112.0)
+GENERATED_MM = (40.0, 112.0, 112.0)
 """Of the spine, about the level."""
 
 FOUND_MM = {"herniation": (2.0, 6.0), "stenosis": (12.5, 8.5)}
@@ -75,16 +75,18 @@ def draw_slice(
             has one of them at most, and the other is left out.
         scanner: that takes it.
 
-    >>> ill, well = draw_slice(5, 40, ["herniation"]), draw_slice(5, 40, [])
-    >>> ill.image.shape, ill.level == well.level, sorted(ill.masks), sorted(well.masks)
-    ((1, 40, 40), True, ['herniation'], [])
+    >>> positive, negative = draw_slice(5, 40, ["herniation"]), draw_slice(5, 40, [])
+    >>> positive.image.shape, positive.level == negative.level
+    ((1, 40, 40), True)
+    >>> sorted(positive.masks), sorted(negative.masks)
+    (['herniation'], [])
     """
-    chance = np.random.default_rng([seed, 1])
-    level = LEVELS[int(chance.integers(len(LEVELS)))]
-    there = chance.random() < PREVALENCE * len(PATHOLOGIES)
-    kind = PATHOLOGIES[int(chance.integers(len(PATHOLOGIES)))]
-    doubtful, spared = chance.random() < DOUBTFUL, chance.random() > WORN
-    severity, own = draw_severity(chance), np.random.default_rng([seed, 2])
+    rng = np.random.default_rng([seed, 1])
+    level = LEVELS[int(rng.integers(len(LEVELS)))]
+    there = rng.random() < PREVALENCE * len(PATHOLOGIES)
+    kind = PATHOLOGIES[int(rng.integers(len(PATHOLOGIES)))]
+    doubtful, spared = rng.random() < DOUBTFUL, rng.random() > WORN
+    severity, own = draw_severity(rng), np.random.default_rng([seed, 2])
     if shown is not None:
         kind = next((name for name in PATHOLOGIES if name in shown), "")
         there, doubtful = bool(kind), False
@@ -92,24 +94,24 @@ def draw_slice(
     if there or doubtful:
         findings = [draw_finding(kind, level, own, FOUND_MM if there else DOUBTFUL_MM)]
     pixel = FIELD_MM / side
-    spacing, about = (SLICE_MM, pixel, pixel), (level, DRAWN_MM)
+    spacing, about = (SLICE_MM, pixel, pixel), (level, GENERATED_MM)
     worn = {} if spared and not findings else {level: severity}
-    ill = draw_spine(seed, spacing, findings, worn=worn, about=about)
-    well = draw_spine(seed, spacing, [], worn=ill.wear, about=about) if there else ill
-    disc = np.argwhere(well.scan.label_map.voxels == LABELS[f"disc_{level}"])
+    positive = draw_spine(seed, spacing, findings, worn=worn, about=about)
+    negative = draw_spine(seed, spacing, [], worn=positive.wear, about=about) if there else positive
+    disc = np.argwhere(negative.scan.label_map.voxels == LABELS[f"disc_{level}"])
     aside = findings[0].side_mm if findings and kind == "herniation" else 0.0
-    slices = ill.scan.label_map.shape[0]
+    slices = positive.scan.label_map.shape[0]
     row = int(np.clip(round(np.median(disc[:, 0]) + aside / SLICE_MM), 0, slices - 1))
-    off = np.rint(chance.uniform(-WANDER_MM, WANDER_MM, 2) / pixel).astype(int)
+    off = np.rint(rng.uniform(-WANDER_MM, WANDER_MM, 2) / pixel).astype(int)
     middle = (int(disc[:, 1].min() + off[0]), int(disc[:, 2].mean() + off[1]))
-    image, other = (_cut(p.scan.channels[0], row, middle, side) for p in (ill, well))
+    image, other = (_cut(p.scan.channels[0], row, middle, side) for p in (positive, negative))
     masks = {}
     if there:
         change = ndimage.gaussian_filter(image.voxels[0] - other.voxels[0], SMOOTH_MM / pixel)
         mask = (np.abs(change) > SHARE * np.abs(change).max()).astype(np.uint8)
         masks[kind] = Volume(mask[None], image.affine)
     if scanner == "other":
-        seen = taken_elsewhere(image.voxels, np.random.default_rng([seed, 3]), (1, 2))
+        seen = from_external_site(image.voxels, np.random.default_rng([seed, 3]), (1, 2))
         image = Volume(np.maximum(seen, 0), image.affine)
     return SpineSlice(image, level, masks)
 

@@ -12,7 +12,7 @@ from vesalius.phantoms.spine.tissues import Sequence
 
 def paint_surroundings(
     canvas: Canvas, anatomy: SpineAnatomy, sequence: Sequence, texture: Array, broad: Array,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Everything behind what is painted later.
 
@@ -25,7 +25,7 @@ def paint_surroundings(
     window = Window((whole[0], whole[1], whole[2]), u, v, s)
     fat, muscle = sequence.signal("fat"), sequence.signal("muscle")
     bowel, ligament = sequence.signal("bowel"), sequence.signal("ligament")
-    draws = chance.normal(0, 1, 6)
+    draws = rng.normal(0, 1, 6)
 
     content = np.clip(0.5 + 0.55 * broad + 0.15 * texture, 0, 1)
     abdomen = 0.35 * fat + (0.75 * bowel - 0.35 * fat) * content
@@ -46,9 +46,9 @@ def paint_surroundings(
                  strength=0.85 * (v > fore * 0.5))  # fmt: skip
     fork = anatomy.middles[4] - 6
     for side, size, ahead in ((-7.0, 9.0, fore + 13), (12.0, 8.5, fore + 11)):
-        spread = np.clip((fork - s) / 40, 0, 1)
-        u0 = side + np.sign(side) * 16 * spread
-        lumen = size * (1 - 0.35 * spread) - np.hypot(u - u0, v - ahead - 2 * np.sin(s / 45))
+        std = np.clip((fork - s) / 40, 0, 1)
+        u0 = side + np.sign(side) * 16 * std
+        lumen = size * (1 - 0.35 * std) - np.hypot(u - u0, v - ahead - 2 * np.sin(s / 45))
         canvas.paint(window, lumen, ligament, softness=1.5)
         canvas.paint(window, lumen - 1.0, 0.35 * ligament * (1 + 0.5 * texture), softness=1.5)
 

@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 
 from vesalius.readers.answers.tables import AnswerRow
 from vesalius.readers.study import PRIVATE, Study
-from vesalius.scans.fault import Refused, first_line
+from vesalius.scans.input_error import InputError, first_line
 
 ANSWERS, DRIVER = "answers.sqlite", "postgresql+psycopg"
 WAIT_SECONDS, MIGRATING = 30, 715_003
@@ -61,7 +61,7 @@ class Store:
             studies could share one are its own.
 
     Raises:
-        Refused: for a database that cannot be opened or brought up to date, or a shared one with
+        InputError: for a database that cannot be opened or brought up to date, or a shared one with
             answers that name no study.
     """
 
@@ -79,13 +79,13 @@ class Store:
         except (SQLAlchemyError, CommandError, ImportError, ValueError, OSError) as error:
             shown = _without_password(url)
             reason = first_line(error)
-            raise Refused(shown, f"cannot be used ({reason})", "check the address") from error
+            raise InputError(shown, f"cannot be used ({reason})", "check the address") from error
         if unnamed:
             fault = f"holds {unnamed} answers that name no study"
             remedy = (
                 f"UPDATE answers SET study = '{study}' WHERE study = '', if they are this one's"
             )
-            raise Refused(_without_password(url), fault, remedy)
+            raise InputError(_without_password(url), fault, remedy)
 
     @classmethod
     def at(cls, study: Study, url: str | None = None) -> Store:
@@ -142,7 +142,9 @@ class Store:
         except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
             shown = self.engine.url.render_as_string(hide_password=True)
             remedy = "restore it from a copy"
-            raise Refused(shown, f"holds damaged answers ({first_line(error)})", remedy) from error
+            raise InputError(
+                shown, f"holds damaged answers ({first_line(error)})", remedy
+            ) from error
 
 
 def latest(answers: Sequence[Answer]) -> dict[tuple[int, int], Answer]:

@@ -25,11 +25,19 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
     subjects = [one.owner for one in cases]
     owners = np.array(subjects)
     decided, scores = np.stack(each), np.stack(sure)
-    ill, well = int(truth.sum()), int((~truth).sum())
+    positive, negative = int(truth.sum()), int((~truth).sum())
     figures: dict[str, tuple[Jackknifed, int, int]] = {
-        "sensitivity": (jackknifed_means(decided[:, :, truth], owners[truth]), ill, ill),
-        "specificity": (jackknifed_means(1 - decided[:, :, ~truth], owners[~truth]), well, well),
-        "auc": (jackknifed_auc(scores, truth.astype(int), subjects), ill + well, min(ill, well)),
+        "sensitivity": (jackknifed_means(decided[:, :, truth], owners[truth]), positive, positive),
+        "specificity": (
+            jackknifed_means(1 - decided[:, :, ~truth], owners[~truth]),
+            negative,
+            negative,
+        ),
+        "auc": (
+            jackknifed_auc(scores, truth.astype(int), subjects),
+            positive + negative,
+            min(positive, negative),
+        ),
     }
     for name, (figure, count, least) in figures.items():
         for condition, one in zip(CONDITIONS, shares(figure, count, least), strict=True):

@@ -14,7 +14,7 @@ from vesalius.readers.answers.store import Answer, latest
 from vesalius.readers.orders import StepKind
 from vesalius.readers.questions import fault_in
 from vesalius.readers.study import Study
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ def readings_of(study: Study, answers: Sequence[Answer]) -> list[Reading]:
         given[place] = given.get(place, 0) + 1
         doubts[place] = "; ".join(filter(None, (doubts.get(place, ""), answer.doubt)))
     orders = [study.steps(reader) for reader in range(study.readers)]
-    asked = study.outline.questions
+    requested = study.outline.questions
     for (reader, step), answer in last.items():
         known = 0 <= reader < len(orders) and 0 <= step < len(orders[reader])
-        fault = fault_in(answer.content, asked) if known else "a case that there is not"
+        fault = fault_in(answer.content, requested) if known else "a case that there is not"
         if fault:
             remedy = "restore the answers from a copy"
-            raise Refused(study.folder, f"holds a damaged answer ({fault})", remedy)
+            raise InputError(study.folder, f"holds a damaged answer ({fault})", remedy)
     for (reader, step), answer in sorted(last.items()):
         at = orders[reader][step]
         item = key[at.item]

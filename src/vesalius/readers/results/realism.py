@@ -40,8 +40,8 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
                 found[f"reader_{reader + 1}/origin/{name}"] = shares(own, count, count)[0]
     again = repeated(readings, _called_synthetic)
     found |= agreement("origin", called, again, "nominal", subjects)
-    asked = [name for name in RATINGS if name in readings[0].content]
-    for name in asked:
+    requested = [name for name in RATINGS if name in readings[0].content]
+    for name in requested:
 
         def rating(one: Reading, name: str = name) -> float:
             return float(one.content[name])

@@ -39,11 +39,11 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
     compared = pairs(figure, len(cases))
     if compared:
         plain = np.array([p for _, p in compared.values()])
-        held = np.full(len(plain), np.nan)
-        told = ~np.isnan(plain)
-        if told.any():
-            held[told] = multipletests(plain[told], method="holm")[1]
-        for ((i, j), (gap, _)), p in zip(compared.items(), held, strict=True):
+        adjusted = np.full(len(plain), np.nan)
+        reported = ~np.isnan(plain)
+        if reported.any():
+            adjusted[reported] = multipletests(plain[reported], method="holm")[1]
+        for ((i, j), (gap, _)), p in zip(compared.items(), adjusted, strict=True):
             name = f"{methods[j]}_minus_{methods[i]}"
             found[f"{name}/usefulness"] = gap
             found[f"{name}/p_holm"] = Figure(float(p), "", len(cases))

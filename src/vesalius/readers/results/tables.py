@@ -68,8 +68,8 @@ def _diagnosis(figures: Mapping[str, Figure]) -> list[Table]:
     columns = ("unaided", "aided", "aided_minus_unaided")
     each = {one: one for one in _readers(figures)}
     both = [f"{condition}/{name}" for condition in columns[:2] for name in MEASURES]
-    told = {f"aided_minus_unaided/{name}_p": f"p/{name}" for name in MEASURES}
-    named = {told.get(name, name): figure for name, figure in figures.items()}
+    reported = {f"aided_minus_unaided/{name}_p": f"p/{name}" for name in MEASURES}
+    named = {reported.get(name, name): figure for name, figure in figures.items()}
     return [
         _table("With and without the aid", named, compared, (*columns, "p"), "{column}/{row}"),
         _table("Each reader", figures, each, both, "{row}/{column}"),
@@ -94,10 +94,10 @@ def _table(
 ) -> Table:  # fmt: skip
     """Rows by what they are called and stand for; those without any figure are left out."""
     found = (
-        (_words(told), tuple(figures.get(name.format(row=row, column=one)) for one in columns))
-        for told, row in rows.items()
+        (_words(reported), tuple(figures.get(name.format(row=row, column=one)) for one in columns))
+        for reported, row in rows.items()
     )
-    kept = tuple((told, own) for told, own in found if any(own))
+    kept = tuple((reported, own) for reported, own in found if any(own))
     return Table(title, tuple(_words(one) for one in columns), kept)
 
 

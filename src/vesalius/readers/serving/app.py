@@ -20,10 +20,10 @@ from vesalius.readers.niivue import FILE as NIIVUE
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
+from vesalius.readers.reporting import outline_entries, progress_entries, step_entries
 from vesalius.readers.serving.headers import SECURITY, STRICT, WithHeaders
 from vesalius.readers.serving.limits import LimitedBodies, RequestLimit
 from vesalius.readers.study import Study
-from vesalius.readers.telling import outline_told, progress_told, step_told
 
 SCHEME = "Bearer "
 MEDIA = {".nii": "application/octet-stream", ".png": "image/png"}
@@ -90,18 +90,18 @@ def create_app(
 
     @app.get("/api/study")
     def outline(reader: Reading) -> dict[str, Any]:
-        return outline_told(study, orders[reader])
+        return outline_entries(study, orders[reader])
 
     @app.get("/api/progress")
     def come(reader: Reading) -> dict[str, Any]:
-        return progress_told(progress(reader), now())
+        return progress_entries(progress(reader), now())
 
     @app.get("/api/steps/{step}")
     def look(step: int, reader: Reading, sitting: str = "") -> dict[str, Any]:
         own = progress(reader)
         if not own.may_see(step, now()):
             raise HTTPException(403, "this case is not open now")
-        return step_told(study, own, step, own.may_answer(step, sitting, now()))
+        return step_entries(study, own, step, own.may_answer(step, sitting, now()))
 
     @app.get("/api/steps/{step}/{name}")
     def stimulus(step: int, name: str, reader: Reading) -> Response:
@@ -130,7 +130,7 @@ def create_app(
         kept = next(one for one in own.answers if one.key == sent.key)
         if (kept.step, kept.content) != (step, sent.content):
             raise HTTPException(409, "another answer was stored under this key")
-        return progress_told(own, now()) | {"stored": True}
+        return progress_entries(own, now()) | {"stored": True}
 
     for path in PAGES:
         app.add_api_route(path, _page(path), methods=["GET"])

@@ -36,11 +36,11 @@ class LimitedBodies:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = dict(scope["headers"]).get(b"content-length", b"0")
-        if not told.isdigit() or int(told) > self.largest:
+        reported = dict(scope["headers"]).get(b"content-length", b"0")
+        if not reported.isdigit() or int(reported) > self.largest:
             await _refuse(send)
             return
-        taken, begun = 0, False
+        taken, started = 0, False
 
         async def counted() -> Message:
             nonlocal taken
@@ -51,14 +51,14 @@ class LimitedBodies:
             return message
 
         async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
             await self.app(scope, counted, noted)
         except TooLarge:
-            if not begun:
+            if not started:
                 await _refuse(send)
         except ClientDisconnect:
             return  # nobody is there to be answered

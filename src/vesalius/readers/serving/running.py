@@ -11,7 +11,7 @@ import uvicorn
 from vesalius.readers.answers.store import Store
 from vesalius.readers.serving.app import create_app
 from vesalius.readers.study import Study
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 
 
 def serve(
@@ -29,7 +29,7 @@ def serve(
         secure: whether readers reach it by TLS, here or at a proxy.
 
     Raises:
-        Refused: for such an address without either.
+        InputError: for such an address without either.
     """
     require_safe(host, certificate, key, insecure)
     uvicorn.run(
@@ -44,16 +44,16 @@ def require_safe(host: str, certificate: Path | None, key: Path | None, insecure
     >>> require_safe("127.0.0.1", None, None, False)
     >>> require_safe("0.0.0.0", None, None, False)
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: 0.0.0.0: can be reached by others without TLS; ...
+    vesalius.scans.input_error.InputError: 0.0.0.0: can be reached by others without TLS; ...
     """
     for file in (certificate, key):
         if file is not None and not file.is_file():
-            raise Refused(file, "does not exist", "give certificate and key as PEM files")
+            raise InputError(file, "does not exist", "give certificate and key as PEM files")
     if (certificate is None) != (key is None):
-        raise Refused("TLS", "needs a certificate and its key", "give both")
+        raise InputError("TLS", "needs a certificate and its key", "give both")
     if not local(host) and certificate is None and not insecure:
         remedy = "give --certificate and --key, or --insecure behind a proxy that has them"
-        raise Refused(host, "can be reached by others without TLS", remedy)
+        raise InputError(host, "can be reached by others without TLS", remedy)
 
 
 def local(host: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vesalius.scans.fault import Refused, first_line
+from vesalius.scans.input_error import InputError, first_line
 
 LARGEST_TEXT = 64 * 2**20
 """Bytes. The largest table of a public data set (CheXpert's, 223,000 rows) has 25 MB."""
@@ -27,7 +27,7 @@ _REASONS = {
 }
 
 
-def unreadable(path: str | Path, error: OSError) -> Refused:
+def unreadable(path: str | Path, error: OSError) -> InputError:
     """The refusal for what the operating system says of a file.
 
     >>> unreadable("cases.csv", PermissionError(errno.EACCES, "Permission denied")).fault.fault
@@ -35,7 +35,7 @@ def unreadable(path: str | Path, error: OSError) -> Refused:
     """
     said = f"cannot be read ({(error.strerror or str(error)).lower()})"
     fault, remedy = _REASONS.get(error.errno or 0, (said, "copy it again from its source"))
-    return Refused(path, fault, remedy)
+    return InputError(path, fault, remedy)
 
 
 @contextmanager
@@ -48,20 +48,20 @@ def refused_if_damaged(path: str | Path, fault: str, remedy: str) -> Iterator[No
     >>> with refused_if_damaged("scan.nii", "is damaged", "copy it again"):
     ...     raise OverflowError("cannot convert float infinity to integer")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: scan.nii: is damaged (cannot convert float ...); copy it again
+    vesalius.scans.input_error.InputError: scan.nii: is damaged (cannot convert float ...); copy...
     """
     try:
         yield
-    except Refused:
+    except InputError:
         raise
     except OSError as error:
         if error.errno in _REASONS:
             raise unreadable(path, error) from error
-        raise Refused(path, f"{fault} ({first_line(error)})", remedy) from error
+        raise InputError(path, f"{fault} ({first_line(error)})", remedy) from error
     except MemoryError as error:
-        raise Refused(path, "needs more memory than is free", "make it smaller") from error
+        raise InputError(path, "needs more memory than is free", "make it smaller") from error
     except Exception as error:
-        raise Refused(path, f"{fault} ({first_line(error)})", remedy) from error
+        raise InputError(path, f"{fault} ({first_line(error)})", remedy) from error
 
 
 def require_file(path: Path, largest: int, remedy: str = "check the path") -> int:
@@ -71,14 +71,14 @@ def require_file(path: Path, largest: int, remedy: str = "check the path") -> in
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise unreadable(path, error) from error
-        raise Refused(path, "does not exist", remedy) from error
+        raise InputError(path, "does not exist", remedy) from error
     if path.is_dir():
         raise unreadable(path, IsADirectoryError(errno.EISDIR, "Is a directory"))
     if not path.is_file():
-        raise Refused(path, "is no regular file", "point at a file")
+        raise InputError(path, "is no regular file", "point at a file")
     if found.st_size > largest:
         fault = f"has {found.st_size / 1e6:.0f} MB, at most {largest / 1e6:.0f} MB are read"
-        raise Refused(path, fault, "split it, or check that it is the right file")
+        raise InputError(path, fault, "split it, or check that it is the right file")
     return found.st_size
 
 
@@ -95,7 +95,7 @@ def read_text(path: Path, largest: int = LARGEST_TEXT, remedy: str = "check the 
     """The text of a file in UTF-8, with or without a byte order mark; ends of lines as they stand.
 
     Raises:
-        Refused: for a file that cannot be read, and for text in another encoding, with its name
+        InputError: for a file that cannot be read, and for text in another encoding, with its name
             where it gives itself away.
 
     >>> import tempfile; file = Path(tempfile.mkdtemp()) / "cases.csv"
@@ -103,7 +103,7 @@ def read_text(path: Path, largest: int = LARGEST_TEXT, remedy: str = "check the 
     'case,größe'
     >>> _ = file.write_bytes("case,größe".encode("latin-1")); read_text(file)
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...cases.csv: is not UTF-8 (byte 0xf6 in line 1); save it as UTF-8
+    vesalius.scans.input_error.InputError: ...cases.csv: is not UTF-8 (byte 0xf6 in line 1); sav...
     """
     content = read_bytes(path, largest, remedy)
     for mark, name in (
@@ -111,10 +111,10 @@ def read_text(path: Path, largest: int = LARGEST_TEXT, remedy: str = "check the 
         (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
     ):  # fmt: skip
         if content.startswith(mark):
-            raise Refused(path, f"is text in {name}", "save it as UTF-8")
+            raise InputError(path, f"is text in {name}", "save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         fault = f"is not UTF-8 (byte 0x{content[error.start]:02x} in line {line})"
-        raise Refused(path, fault, "save it as UTF-8") from error
+        raise InputError(path, fault, "save it as UTF-8") from error

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import refused_if_damaged, require_file
 from vesalius.scans.formats.raster import (
     LARGEST_BYTES,
     require_finite,
     require_picture,
 )
+from vesalius.scans.input_error import InputError
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 LARGEST_DEFLATED = 2**20
@@ -27,7 +27,8 @@ def read_dicom(path: Path) -> np.ndarray:
     """Intensities `(H, W)` as float32, rescaled as the file says, dense being bright.
 
     Raises:
-        Refused: for what is no DICOM, is damaged, holds several frames, or promises an absurd size.
+        InputError: for what is no DICOM, is damaged, holds several frames, or promises an absurd
+            size.
     """
     from pydicom import dcmread
     from pydicom.filereader import read_file_meta_info
@@ -39,13 +40,13 @@ def read_dicom(path: Path) -> np.ndarray:
             warnings.simplefilter("ignore")
             meta = read_file_meta_info(path)
             if meta.get("TransferSyntaxUID") == DEFLATED and size > LARGEST_DEFLATED:
-                raise Refused(path, "is a deflated DICOM of unusual size", REMEDY)
+                raise InputError(path, "is a deflated DICOM of unusual size", REMEDY)
             content = dcmread(path)
             _require_plausible(path, content)
             stored = content.pixel_array
             frame = np.asarray(apply_modality_lut(stored, content), dtype=np.float32)
     if frame.ndim != 2:
-        raise Refused(path, f"holds pixels of shape {frame.shape}", "give a single grey frame")
+        raise InputError(path, f"holds pixels of shape {frame.shape}", "give a single grey frame")
     require_finite(path, frame)
     inverted = str(content.get("PhotometricInterpretation", "")) == "MONOCHROME1"
     return frame.max() - frame if inverted else frame
@@ -54,11 +55,11 @@ def read_dicom(path: Path) -> np.ndarray:
 def _require_plausible(path: Path, content: Any) -> None:
     """Refuse what the header promises before any of it is taken."""
     if "PixelData" not in content:
-        raise Refused(path, "holds no pixels", "give an image, not a report or a directory")
+        raise InputError(path, "holds no pixels", "give an image, not a report or a directory")
     rows, columns = int(content.Rows), int(content.Columns)
     require_picture(path, (columns, rows), int(content.get("NumberOfFrames") or 1))
     samples = int(content.get("SamplesPerPixel") or 1)
     if samples != 1:
-        raise Refused(path, f"holds {samples} values a pixel", "give a single grey frame")
+        raise InputError(path, f"holds {samples} values a pixel", "give a single grey frame")
     if int(content.BitsAllocated) not in (1, 8, 16, 32, 64):
-        raise Refused(path, f"has pixels of {content.BitsAllocated} bits", REMEDY)
+        raise InputError(path, f"has pixels of {content.BitsAllocated} bits", REMEDY)

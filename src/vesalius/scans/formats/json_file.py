@@ -10,8 +10,8 @@ from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import read_text
+from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import write_text
 
 M = TypeVar("M", bound=BaseModel)
@@ -41,18 +41,18 @@ def read_json(path: Path, model: Any, remedy: str = "correct it", newest: int | 
             is taken out. Those from before there were numbers are of form 1.
 
     Raises:
-        Refused: for a file that cannot be read, is not UTF-8, is not JSON, is nested too deeply, or
-            has another form than the model; the first wrong entry is named.
+        InputError: for a file that cannot be read, is not UTF-8, is not JSON, is nested too deeply,
+            or has another form than the model; the first wrong entry is named.
 
     >>> import tempfile; file = Path(tempfile.mkdtemp()) / "split.json"
     >>> _ = file.write_text('{"fitted": 3}')
     >>> read_json(file, TypeAdapter(dict[str, list[str]]))
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...split.json: fitted: Input should be a valid array; correct it
+    vesalius.scans.input_error.InputError: ...split.json: fitted: Input should be a valid array;...
     >>> _ = file.write_text('{"fitted": ')
     >>> read_json(file, OBJECT)
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...split.json: is not JSON (EOF while parsing a value at ...
+    vesalius.scans.input_error.InputError: ...split.json: is not JSON (EOF while parsing a value...
     """
     text = read_text(path)
     adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
@@ -62,15 +62,15 @@ def read_json(path: Path, model: Any, remedy: str = "correct it", newest: int | 
             require_format(path, content.pop("format", 1), newest)
             seal = content.pop("seal", None)
             if seal is not None and seal != _seal(content):
-                raise Refused(path, "was changed since it was written", remedy)
+                raise InputError(path, "was changed since it was written", remedy)
             text = json.dumps(content)
         return adapter.validate_json(text)
-    except Refused:
+    except InputError:
         raise
     except ValidationError as error:
         raise _wrong(path, error, remedy) from error
     except (ValueError, RecursionError, OverflowError) as error:
-        raise Refused(path, f"is not JSON ({error})", remedy) from error
+        raise InputError(path, f"is not JSON ({error})", remedy) from error
 
 
 def write_json(path: Path, content: Mapping[str, Any], version: int) -> None:
@@ -90,18 +90,18 @@ def require_format(path: Path, found: object, newest: int) -> None:
 
     >>> require_format(Path("recipe.json"), 7, 1)
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: recipe.json: has form 7, this version knows 1; update vesalius
+    vesalius.scans.input_error.InputError: recipe.json: has form 7, this version knows 1; update...
     """
-    told = str(found)
-    if not (told.isascii() and told.isdecimal()) or not 1 <= int(told[:9]) <= newest:
+    reported = str(found)
+    if not (reported.isascii() and reported.isdecimal()) or not 1 <= int(reported[:9]) <= newest:
         fault = f"has form {found}, this version knows {newest}"
-        raise Refused(path, fault, "update vesalius")
+        raise InputError(path, fault, "update vesalius")
 
 
-def _wrong(path: Path, error: ValidationError, remedy: str) -> Refused:
+def _wrong(path: Path, error: ValidationError, remedy: str) -> InputError:
     first = error.errors(include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         said = first["msg"].removeprefix("Invalid JSON: ")
-        return Refused(path, f"is not JSON ({said})", remedy)
+        return InputError(path, f"is not JSON ({said})", remedy)
     place = ".".join(str(part) for part in first["loc"])
-    return Refused(path, f"{place or 'content'}: {first['msg']}", remedy)
+    return InputError(path, f"{place or 'content'}: {first['msg']}", remedy)

@@ -10,8 +10,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import refused_if_damaged, require_file
+from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import require_memory
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import replacing
@@ -42,8 +42,8 @@ def read_nifti(path: str | Path) -> Volume:
     """Read one volume; voxels come as float32 `(X, Y, Z)`.
 
     Raises:
-        Refused: if the file is missing, damaged, not an image, a series, of impossible geometry or
-            size, or holds NaN or infinite voxels.
+        InputError: if the file is missing, damaged, not an image, a series, of impossible geometry
+            or size, or holds NaN or infinite voxels.
 
     >>> from vesalius.scans.formats.nifti import write_nifti
     >>> import tempfile; folder = Path(tempfile.mkdtemp())
@@ -52,7 +52,7 @@ def read_nifti(path: str | Path) -> Volume:
     (2, 3, 4)
     >>> read_nifti("nowhere.nii.gz")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: nowhere.nii.gz: does not exist; check the path
+    vesalius.scans.input_error.InputError: nowhere.nii.gz: does not exist; check the path
     """
     path = Path(path)
     image = _open(path)
@@ -62,7 +62,7 @@ def read_nifti(path: str | Path) -> Volume:
     voxels = voxels.reshape((*voxels.shape[:3], 1)[:3])
     bad = int(voxels.size - np.isfinite(voxels).sum())
     if bad:
-        raise Refused(path, f"holds {bad} NaN or infinite voxels", "replace them by numbers")
+        raise InputError(path, f"holds {bad} NaN or infinite voxels", "replace them by numbers")
     return Volume(voxels, np.asarray(image.affine, dtype=np.float64))
 
 
@@ -72,7 +72,7 @@ def write_nifti(volume: Volume, path: str | Path, dtype: type = np.float32, note
     The same voxels give the same bytes. `note` goes to the header's description, 79 characters.
 
     Raises:
-        Refused: if the place cannot be written or the disk is full.
+        InputError: if the place cannot be written or the disk is full.
     """
     path = Path(path)
     image = nib.Nifti1Image(np.asarray(volume.voxels, dtype=dtype), volume.affine)
@@ -96,7 +96,7 @@ def _open(path: Path) -> nib.Nifti1Image:
     ):
         image = nib.load(path)
         if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
-            raise Refused(path, "is an image, but not NIfTI", "convert it to .nii.gz")
+            raise InputError(path, "is an image, but not NIfTI", "convert it to .nii.gz")
         affine = np.asarray(image.affine, dtype=np.float64)
         if len(image.shape) < 3:
             voxels = np.asarray(image.dataobj).reshape(*image.shape, 1)
@@ -111,28 +111,28 @@ def _require_plausible(path: Path, header: nib.Nifti1Header, file_bytes: int) ->
     shape = [int(n) for n in header["dim"][1 : 1 + dimensions]]
     spacing = [float(size) for size in header["pixdim"][1:4]][: max(0, min(3, dimensions))]
     if not 2 <= dimensions <= 7 or any(n < 1 for n in shape):
-        raise Refused(path, f"has no voxels (shape {shape})", "export it again as a volume")
+        raise InputError(path, f"has no voxels (shape {shape})", "export it again as a volume")
     if any(n > 1 for n in shape[3:]):
         fault = f"is a series of shape {tuple(shape)}"
-        raise Refused(path, fault, "split it into one 3D file for each volume or channel")
+        raise InputError(path, fault, "split it into one 3D file for each volume or channel")
     count = math.prod(shape)
     if count > LARGEST_VOXEL_COUNT or max(shape) > LARGEST_SIDE:
         fault = f"promises {count:.0e} voxels"
-        raise Refused(path, fault, "its header is damaged: export it again")
+        raise InputError(path, fault, "its header is damaged: export it again")
     if not all(SMALLEST_SPACING_MM <= size <= LARGEST_SPACING_MM for size in spacing):
-        raise Refused(path, f"has spacing {spacing} mm", "correct pixdim in its header")
+        raise InputError(path, f"has spacing {spacing} mm", "correct pixdim in its header")
     fields = [n * size for n, size in zip(shape, spacing, strict=False)]
     if max(fields, default=0.0) > LONGEST_FIELD_MM:
         fault = f"is {max(fields) / 1000:.3g} m long"
-        raise Refused(path, fault, "correct pixdim in its header: it is in mm")
+        raise InputError(path, fault, "correct pixdim in its header: it is in mm")
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf":
-        raise Refused(path, "holds colours or complex numbers", "export one grey channel")
+        raise InputError(path, "holds colours or complex numbers", "export one grey channel")
     promised = count * dtype.itemsize
     limit = DEFLATE_LIMIT if path.suffix == ".gz" else 1
     if promised > limit * file_bytes:
         fault = f"promises {promised / 1e6:.0f} MB of voxels, more than it can hold"
-        raise Refused(path, fault, COPY)
+        raise InputError(path, fault, COPY)
     if promised > LARGE_BYTES:
         require_memory(path, count * BYTES_A_VOXEL, "crop or resample it")
 
@@ -148,7 +148,7 @@ def _require_geometry(path: Path, affine: np.ndarray) -> None:
         sound = sound and bool(np.abs(affine[:3, 3]).max() < FARTHEST_MM)
         sound = sound and None not in nib.aff2axcodes(affine)
     if not sound:
-        raise Refused(path, "has an affine of no volume", remedy)
+        raise InputError(path, "has an affine of no volume", remedy)
 
 
 def _raw_header(path: Path) -> nib.Nifti1Header:
@@ -165,4 +165,4 @@ def _raw_header(path: Path) -> nib.Nifti1Header:
             b"ni",
         ):
             return header
-    raise Refused(path, "is not a NIfTI image", "convert it to .nii.gz")
+    raise InputError(path, "is not a NIfTI image", "convert it to .nii.gz")

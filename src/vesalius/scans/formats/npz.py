@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import refused_if_damaged, require_file
+from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import require_memory
 
 LARGEST_BYTES = 2**36
@@ -26,7 +26,7 @@ def read_arrays(path: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
         wanted: names, and how many bytes an element takes while it is used.
 
     Raises:
-        Refused: for a damaged archive, an array of objects, or one that no memory holds. Nothing
+        InputError: for a damaged archive, an array of objects, or one that no memory holds. Nothing
             is unpickled.
 
     >>> import tempfile; file = Path(tempfile.mkdtemp()) / "set.npz"
@@ -35,7 +35,7 @@ def read_arrays(path: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
     (2, 3)
     >>> read_arrays(file, {"notes": 8})
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...set.npz: holds objects in notes; save arrays of numbers
+    vesalius.scans.input_error.InputError: ...set.npz: holds objects in notes; save arrays of nu...
     """
     require_file(path, LARGEST_BYTES)
     found: dict[str, np.ndarray] = {}
@@ -58,19 +58,19 @@ def _require_plausible(
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
         version = npy.read_magic(stream)
         if version not in read:
-            raise Refused(path, f"holds {name} in an unknown form", "save it anew with NumPy")
+            raise InputError(path, f"holds {name} in an unknown form", "save it anew with NumPy")
         shape, _, dtype = read[version](stream)
     if dtype.hasobject:
-        raise Refused(path, f"holds objects in {name}", "save arrays of numbers")
+        raise InputError(path, f"holds objects in {name}", "save arrays of numbers")
     if dtype.kind not in "biuf":
-        raise Refused(path, f"holds no numbers in {name}", "save arrays of numbers")
+        raise InputError(path, f"holds no numbers in {name}", "save arrays of numbers")
     count = 1
     for side in shape:
         count *= side
     promised = count * dtype.itemsize
     if promised > entry.file_size:
-        raise Refused(path, f"promises more in {name} than it holds", "download it again")
+        raise InputError(path, f"promises more in {name} than it holds", "download it again")
     if promised > LARGE_BYTES and promised > UNLIKELY_RATIO * entry.compress_size:
         fault = f"unpacks {name} to {promised / max(entry.compress_size, 1):.0f} times its size"
-        raise Refused(path, fault, "check where it comes from")
+        raise InputError(path, fault, "check where it comes from")
     require_memory(path, count * max(dtype.itemsize, element_bytes), "take a smaller version of it")

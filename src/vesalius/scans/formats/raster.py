@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.content import read_bytes, refused_if_damaged
+from vesalius.scans.input_error import InputError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -24,7 +24,8 @@ def read_raster(path: Path) -> np.ndarray:
     """Intensities `(H, W)` as float32; colour is made grey.
 
     Raises:
-        Refused: for what is no such picture, is damaged, too large, several pictures, or holds NaN.
+        InputError: for what is no such picture, is damaged, too large, several pictures, or holds
+            NaN.
     """
     return raster_of(read_bytes(path, LARGEST_BYTES), path)
 
@@ -45,13 +46,13 @@ def raster_of(content: bytes, path: str | Path) -> np.ndarray:
 def require_picture(path: str | Path, size: tuple[int, int], frames: int) -> None:
     """Refuse a file that promises no single picture, or one of impossible size."""
     if frames != 1:
-        raise Refused(path, f"holds {frames} pictures", "give one picture a file")
+        raise InputError(path, f"holds {frames} pictures", "give one picture a file")
     if min(size) < 1 or size[0] * size[1] > LARGEST_PIXELS:
-        raise Refused(path, f"promises {size[0]} × {size[1]} pixels", "export it again")
+        raise InputError(path, f"promises {size[0]} × {size[1]} pixels", "export it again")
 
 
 def require_finite(path: str | Path, picture: np.ndarray) -> None:
     """Refuse intensities that are no numbers."""
     bad = int(picture.size - np.isfinite(picture).sum())
     if bad:
-        raise Refused(path, f"holds {bad} NaN or infinite pixels", "export it again")
+        raise InputError(path, f"holds {bad} NaN or infinite pixels", "export it again")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vesalius.scans.fault import Refused, first_line
 from vesalius.scans.formats.content import LARGEST_TEXT, read_bytes, read_text
+from vesalius.scans.input_error import InputError, first_line
 from vesalius.scans.writing import write_text
 
 MOST_COLUMNS = 4096
@@ -75,8 +75,8 @@ def read_table(
         missing: what to do where the file is.
 
     Raises:
-        Refused: for a file that cannot be read, of another encoding, without columns, with too many
-            of them or one name twice, or with a cell that no table has.
+        InputError: for a file that cannot be read, of another encoding, without columns, with too
+            many of them or one name twice, or with a cell that no table has.
 
     >>> import tempfile; file = Path(tempfile.mkdtemp()) / "cases.csv"
     >>> _ = file.write_text('case,subject\\na,"Doe, John"\\n')
@@ -84,7 +84,7 @@ def read_table(
     ['Doe, John']
     >>> read_table(file, ["file"], "name the pictures in it")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: ...cases.csv: has no column named file; name the pictures in it
+    vesalius.scans.input_error.InputError: ...cases.csv: has no column named file; name the pict...
     """
     reader = csv.reader(io.StringIO(read_text(path, remedy=missing), newline=""))
     columns: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def read_table(
         for record in reader:
             if len(record) > MOST_COLUMNS:
                 fault = f"has {len(record)} cells in line {begins}"
-                raise Refused(path, fault, f"keep to {MOST_COLUMNS} columns")
+                raise InputError(path, fault, f"keep to {MOST_COLUMNS} columns")
             if record and not columns:
                 columns = tuple(name.strip() for name in record)
             elif any(record):
@@ -103,13 +103,15 @@ def read_table(
             begins = reader.line_num + 1
     except csv.Error as error:
         fault = f"is no table ({first_line(error)} in line {reader.line_num})"
-        raise Refused(path, fault, "correct the line") from error
+        raise InputError(path, fault, "correct the line") from error
     for name in required:
         if name not in columns:
-            raise Refused(path, f"has no column named {name}", remedy or f"add the column {name}")
+            raise InputError(
+                path, f"has no column named {name}", remedy or f"add the column {name}"
+            )
     double = next((name for name in columns if name and columns.count(name) > 1), None)
     if double is not None:
-        raise Refused(path, f"has two columns named {double}", "rename one of them")
+        raise InputError(path, f"has two columns named {double}", "rename one of them")
     return Table(path, columns, tuple(lines), tuple(records))
 
 

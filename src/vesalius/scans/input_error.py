@@ -9,15 +9,15 @@ LONGEST_FAULT, LONGEST_REMEDY, LONGEST_MESSAGE = 130, 90, 300
 
 
 @dataclass(frozen=True)
-class Fault:
+class InputProblem:
     """One thing that is wrong, and what the user can do about it.
 
     As text it is one printable line of at most 300 characters: what files and libraries bring into
     it is shortened, of a long path the end is kept.
 
-    >>> print(Fault("scan.nii.gz", "holds 3 NaN voxels", "replace them by numbers"))
+    >>> print(InputProblem("scan.nii.gz", "holds 3 NaN voxels", "replace them by numbers"))
     scan.nii.gz: holds 3 NaN voxels; replace them by numbers
-    >>> len(str(Fault("deep/" * 100 + "scan.nii.gz", "holds " + "x" * 5000, "mend it")))
+    >>> len(str(InputProblem("deep/" * 100 + "scan.nii.gz", "holds " + "x" * 5000, "mend it")))
     300
     """
 
@@ -32,20 +32,20 @@ class Fault:
         return f"{file if len(file) <= room else '…' + file[1 - room :]}: {fault}; {remedy}"
 
 
-class Refused(ValueError):
-    """Raised when an input cannot be used. Carries one `Fault`; its message is one line.
+class InputError(ValueError):
+    """Raised when an input cannot be used. Carries one `InputProblem`; its message is one line.
 
-    >>> raise Refused("my-scans", "holds no dataset.json", "point at an nnU-Net v2 folder")
+    >>> raise InputError("my-scans", "holds no dataset.json", "point at an nnU-Net v2 folder")
     Traceback (most recent call last):
-    vesalius.scans.fault.Refused: my-scans: holds no dataset.json; point at an nnU-Net v2 folder
+    vesalius.scans.input_error.InputError: my-scans: holds no dataset.json; point at an nnU-Net...
     """
 
     def __init__(self, file: str | Path, fault: str, remedy: str) -> None:
-        self.fault = Fault(str(file), " ".join(str(fault).split()), remedy)
+        self.fault = InputProblem(str(file), " ".join(str(fault).split()), remedy)
         super().__init__(str(self.fault))
 
-    def __reduce__(self) -> tuple[type[Refused], tuple[str, str, str]]:
-        return Refused, (self.fault.file, self.fault.fault, self.fault.remedy)
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return InputError, (self.fault.file, self.fault.fault, self.fault.remedy)
 
 
 def printable(text: str) -> str:

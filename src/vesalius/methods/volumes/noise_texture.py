@@ -16,21 +16,21 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from vesalius.methods.volumes.model import slice_axis
-from vesalius.scans.grain import grain
+from vesalius.scans.noise_texture import noise_texture
 from vesalius.training.run import Run
 
 BINS = 12
 FILE = "grain"
 
 
-class Grain(BaseModel):
+class NoiseTexture(BaseModel):
     """Spread of the missing noise over intensity, on the scale of the networks.
 
     Attributes:
         levels: intensities, rising.
         spreads: standard deviation at each, one row a channel.
 
-    >>> curve = Grain(levels=[0.0, 1.0], spreads=[[0.0, 0.2]])
+    >>> curve = NoiseTexture(levels=[0.0, 1.0], spreads=[[0.0, 0.2]])
     >>> image = torch.full((1, 1, 20, 20, 20), 0.5)
     >>> round(float(curve.put_back(image, torch.Generator().manual_seed(0)).std()), 2)
     0.1
@@ -40,7 +40,9 @@ class Grain(BaseModel):
     spreads: list[list[float]]
 
     @classmethod
-    def of(cls, pairs: Sequence[tuple[np.ndarray, np.ndarray]], axes: Sequence[int]) -> Grain:
+    def of(
+        cls, pairs: Sequence[tuple[np.ndarray, np.ndarray]], axes: Sequence[int]
+    ) -> NoiseTexture:
         """Measure scans `(C, D, H, W)` and what came back of them, on intensities in about [0, 1].
 
         At each intensity the grain that is missing is √(g² − h²) of the grain g of a scan and h of
@@ -59,7 +61,7 @@ class Grain(BaseModel):
             for channel, (real, smooth) in enumerate(zip(scan, back, strict=True)):
                 for place, (low, high) in enumerate(pairwise(edges)):
                     inside = inner & (smooth >= low) & (smooth < high)
-                    g, h = (grain(image, inside, axes) for image in (real, smooth))
+                    g, h = (noise_texture(image, inside, axes) for image in (real, smooth))
                     found[row, channel, place] = np.sqrt(np.maximum(0.0, g**2 - h**2))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # an intensity that no scan has
@@ -68,18 +70,18 @@ class Grain(BaseModel):
         return cls(levels=levels.tolist(), spreads=spreads.tolist())
 
     @classmethod
-    def of_run(cls, run: Run) -> Grain | None:
+    def of_run(cls, run: Run) -> NoiseTexture | None:
         """What a run has measured, if it has."""
         return run.noted(FILE, cls) if run.has_note(FILE) else None
 
-    def put_back(self, image: Tensor, chance: torch.Generator) -> Tensor:
+    def put_back(self, image: Tensor, rng: torch.Generator) -> Tensor:
         """An image `(B, C, D, H, W)` with fresh noise."""
-        noise = torch.randn(image.shape, generator=chance).to(image.device)
+        noise = torch.randn(image.shape, generator=rng).to(image.device)
         here = image.detach().float().cpu().numpy()
-        spread = np.stack(
+        std = np.stack(
             [np.interp(here[:, c], self.levels, own) for c, own in enumerate(self.spreads)], axis=1
         )
-        return image + torch.from_numpy(spread.astype(np.float32)).to(image.device) * noise
+        return image + torch.from_numpy(std.astype(np.float32)).to(image.device) * noise
 
 
 def neighbour_axes(spacing_mm: Sequence[float]) -> tuple[int, ...]:

@@ -80,20 +80,20 @@ def draw_chest(
     >>> 2500 < body.attributes["lung_volume_ml"] < 8000, body.attributes["nodule_volume_ml"]
     (True, 0.0)
     """
-    chance = streams(seed)
-    anatomy = draw_anatomy(chance["anatomy"])
+    rng = streams(seed)
+    anatomy = draw_anatomy(rng["anatomy"])
     if nodules is None:
-        count = int(chance["nodules"].choice(4, p=(0.3, 0.4, 0.2, 0.1)))
-        nodules = [draw_nodule(chance["nodules"]) for _ in range(count)]
+        count = int(rng["nodules"].choice(4, p=(0.3, 0.4, 0.2, 0.1)))
+        nodules = [draw_nodule(rng["nodules"]) for _ in range(count)]
     spacing = tuple(side / n for side, n in zip(FIELD_MM, shape, strict=True))
     painting = Painting(shape, (spacing[0], spacing[1], spacing[2]), MIDDLE_MM, HU["air"])
-    lungs = paint_body(painting, anatomy, chance)
+    lungs = paint_body(painting, anatomy, rng)
     placed = [(n, paint_nodule(painting, lungs, n, LABELS["nodule"])) for n in nodules]
     grown = [(nodule, at) for nodule, at in placed if at is not None]
 
     affine = painting.affine
     label_map = Volume(painting.labels, affine)
-    image = acquired(painting, chance["scanner"])
+    image = acquired(painting, rng["scanner"])
     attributes = {a.name: a.of(label_map, LABELS) for a in ATTRIBUTES}
     largest = max((n for n, _ in grown), key=lambda n: n.volume_mm3, default=None)
     known = (largest.spiculation, float(largest.malignant)) if largest else (0.0, 0.0)
@@ -113,7 +113,7 @@ def streams(seed: int) -> dict[str, np.random.Generator]:
 
 
 def paint_body(
-    painting: Painting, anatomy: ChestAnatomy, chance: Mapping[str, np.random.Generator],
+    painting: Painting, anatomy: ChestAnatomy, rng: Mapping[str, np.random.Generator],
     vessels: int = VESSEL_ENDS,
 ) -> list[Lung]:  # fmt: skip
     """Paint a healthy chest; its lungs are given back, for what may grow in them.
@@ -121,29 +121,29 @@ def paint_body(
     Args:
         painting: an empty one.
         anatomy: of the individual.
-        chance: see `streams`.
+        rng: see `streams`.
         vessels: ends of the tree in each lung; no vessels and airways for 0.
     """
-    fine, broad = (painting.texture(width, chance["texture"]) for width in (5.0, 16.0))
+    fine, broad = (painting.texture(width, rng["texture"]) for width in (5.0, 16.0))
     paint_wall(painting, anatomy, broad)
     paint_abdomen(painting, anatomy, broad)
     heart = heart_in(painting, anatomy)
     lungs = paint_lungs(painting, anatomy, heart, fine, broad, LABELS)
     paint_heart(painting, heart, broad, LABELS)
-    paint_vessels(painting, anatomy, LABELS, chance["vessels"])
+    paint_vessels(painting, anatomy, LABELS, rng["vessels"])
     if vessels:
-        paint_trees(painting, lungs, LABELS, chance["trees"], vessels)
+        paint_trees(painting, lungs, LABELS, rng["trees"], vessels)
     paint_bones(painting, anatomy, broad, LABELS["bone"])
     return lungs
 
 
-def acquired(painting: Painting, chance: np.random.Generator) -> np.ndarray:
+def acquired(painting: Painting, rng: np.random.Generator) -> np.ndarray:
     """Point spread, and quantum noise that is coarser than white in plane; whole HU, cut at -1024.
 
     Noise grows with what the beam must pass (Barrett et al. 1976, "Statistical limitations in
     computed tomography"): here from side to side and from back to front at each place.
     """
-    blur = float(chance.uniform(0.25, 0.45))
+    blur = float(rng.uniform(0.25, 0.45))
     seen = ndimage.gaussian_filter(painting.values, blur)
     water = np.clip(1 + painting.values / 1000, 0, None)
     sides = [
@@ -153,9 +153,9 @@ def acquired(painting: Painting, chance: np.random.Generator) -> np.ndarray:
         for axis, field in ((0, FIELD_MM[0]), (1, FIELD_MM[1]))
     ]  # fmt: skip
     passed = np.exp(0.25 * WATER_PER_MM * (sides[0] + sides[1]))
-    noise = chance.standard_normal(painting.shape).astype(np.float32)
+    noise = rng.standard_normal(painting.shape).astype(np.float32)
     noise = noise - 0.6 * ndimage.gaussian_filter(noise, (1.2, 1.2, 0))
-    level = float(chance.uniform(6.0, 14.0)) * (5.0 / painting.softness) ** 0.5
+    level = float(rng.uniform(6.0, 14.0)) * (5.0 / painting.softness) ** 0.5
     seen = seen + level * noise * passed / passed.mean()
     image: np.ndarray = np.clip(seen, -1024, 3071).round()
     return image

@@ -11,7 +11,7 @@ from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.study import Study
 
 
-def outline_told(study: Study, steps: Sequence[Step]) -> dict[str, Any]:
+def outline_entries(study: Study, steps: Sequence[Step]) -> dict[str, Any]:
     """The study as a page needs it."""
     outline = study.outline
     return {
@@ -23,7 +23,7 @@ def outline_told(study: Study, steps: Sequence[Step]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def progress_told(own: ReaderProgress, now: datetime) -> dict[str, Any]:
+def progress_entries(own: ReaderProgress, now: datetime) -> dict[str, Any]:
     """How far a reader has come, and when it goes on."""
     following = own.next_step
     opens = None if following is None else own.opens(following)
@@ -35,7 +35,7 @@ def progress_told(own: ReaderProgress, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def step_told(
+def step_entries(
     study: Study, own: ReaderProgress, step: int, open_for_answers: bool
 ) -> dict[str, Any]:
     """One step: its pictures, and what was answered before."""

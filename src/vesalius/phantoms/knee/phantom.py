@@ -28,7 +28,7 @@ SAMPLES = 30
 SOFT = HU["muscle"]
 SUBCHONDRAL_MM, TRABECULAR, CORTEX, MARROW = 1.6, 210.0, 1350.0, 20.0
 SCLEROSIS_HU = 700.0
-GRAIN_MM = 0.75
+NOISE_TEXTURE_MM = 0.75
 """Of the grid that the trabecular pattern is drawn on."""
 
 
@@ -39,29 +39,32 @@ class Positioning:
     Attributes:
         shift_mm: to the side and upwards.
         turn_degrees: about the axis of the leg.
-        lean_degrees: in the plane of the picture.
+        tilt_degrees: in the plane of the picture.
         beam_degrees: of the beam against the plateau.
         magnification: of everything.
     """
 
     shift_mm: tuple[float, float]
     turn_degrees: float
-    lean_degrees: float
+    tilt_degrees: float
     beam_degrees: float
     magnification: float
 
 
-def draw_positioning(chance: np.random.Generator) -> Positioning:
+def draw_positioning(rng: np.random.Generator) -> Positioning:
     """Draw what differs between two visits even if nothing has changed."""
-    x, z, turn, lean, beam, size = chance.standard_normal(6)
+    x, z, turn, tilt_angle, beam, size = rng.standard_normal(6)
     return Positioning(
-        (float(1.6 * x), float(1.6 * z)), float(3.0 * turn), float(1.5 * lean), float(1.5 * beam),
+        (float(1.6 * x), float(1.6 * z)),
+        float(3.0 * turn),
+        float(1.5 * tilt_angle),
+        float(1.5 * beam),
         float(1 + 0.012 * size),
-    )  # fmt: skip
+    )
 
 
 def draw_knee(
-    anatomy: KneeAnatomy, state: KneeState, positioning: Positioning, chance: np.random.Generator,
+    anatomy: KneeAnatomy, state: KneeState, positioning: Positioning, rng: np.random.Generator,
     side: int = 64, scanner: Scanner = SCANNER,
 ) -> Volume:  # fmt: skip
     """Draw one radiograph `(side, 1, side)` in [0, 1], dense being bright.
@@ -70,15 +73,15 @@ def draw_knee(
         anatomy: of the individual.
         state: of the joint.
         positioning: of the visit.
-        chance: of the samples along rays, exposure and noise.
+        rng: of the samples along rays, exposure and noise.
         side: pixels of the square of 96 mm.
         scanner: that takes it.
 
     >>> from vesalius.phantoms.knee.anatomy import draw_anatomy
     >>> knee = draw_anatomy(np.random.default_rng(0))
-    >>> well = KneeState((5.0, 5.5), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    >>> negative = KneeState((5.0, 5.5), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
     >>> place = draw_positioning(np.random.default_rng(1))
-    >>> picture = draw_knee(knee, well, place, np.random.default_rng(2)).voxels[:, 0]
+    >>> picture = draw_knee(knee, negative, place, np.random.default_rng(2)).voxels[:, 0]
     >>> edge = picture[picture.argmax() // 64]
     >>> picture.shape, bool(picture[20:44, 28:36].min() < 0.6 * edge.max())
     ((64, 64), True)
@@ -87,7 +90,7 @@ def draw_knee(
     axis = ((np.arange(side) - (side - 1) / 2) * pixel).astype(np.float32)
     depth = (BONES_MM[1] - BONES_MM[0]) / SAMPLES
     along = BONES_MM[0] + depth * (
-        np.arange(SAMPLES)[None, :, None] + chance.random((side, 1, side))
+        np.arange(SAMPLES)[None, :, None] + rng.random((side, 1, side))
     ).astype(np.float32)
     x, y, z = _posed(axis[:, None, None], along, axis[None, None, :], positioning)
     u = (-x if anatomy.left else x) / anatomy.scale
@@ -95,7 +98,7 @@ def draw_knee(
     hounsfield = _bones(u, y, z, anatomy, state, anatomy.scale)
     bone = depth / 1000 * np.where(hounsfield > SOFT, hounsfield - SOFT, 0).sum(axis=1)
     water = _leg_mm(axis, anatomy) * (1 + SOFT / 1000) + bone
-    image = expose(water, pixel, scanner, chance)
+    image = expose(water, pixel, scanner, rng)
     affine = np.diag([pixel, 1.0, pixel, 1.0])
     affine[:3, 3] = [axis[0], 0.0, axis[0]]
     return Volume(image.astype(np.float32)[:, None], affine)
@@ -104,8 +107,11 @@ def draw_knee(
 def _posed(x: Array, y: Array, z: Array, place: Positioning) -> tuple[Array, Array, Array]:
     """From the detector to the knee."""
     x, z = (x - place.shift_mm[0]), (z - place.shift_mm[1])
-    lean, turn = np.radians(place.lean_degrees), np.radians(place.turn_degrees)
-    x, z = np.cos(lean) * x + np.sin(lean) * z, np.cos(lean) * z - np.sin(lean) * x
+    tilt_angle, turn = np.radians(place.tilt_degrees), np.radians(place.turn_degrees)
+    x, z = (
+        np.cos(tilt_angle) * x + np.sin(tilt_angle) * z,
+        np.cos(tilt_angle) * z - np.sin(tilt_angle) * x,
+    )
     x, y = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
     z = z + y * np.tan(np.radians(place.beam_degrees))
     size = place.magnification
@@ -116,8 +122,8 @@ def _leg_mm(axis: Array, anatomy: KneeAnatomy) -> Array:
     """Soft tissue along the beam `(side, side)`: an elliptic leg with slow variations."""
     wide, deep = anatomy.leg_mm
     chord = 2 * deep * np.sqrt(np.clip(1 - (axis / wide) ** 2, 0.05, 1))
-    chance = np.random.default_rng([anatomy.grain, 1])
-    uneven = ndimage.gaussian_filter(chance.standard_normal((len(axis),) * 2), len(axis) / 9)
+    rng = np.random.default_rng([anatomy.noise_texture, 1])
+    uneven = ndimage.gaussian_filter(rng.standard_normal((len(axis),) * 2), len(axis) / 9)
     found: Array = chord[:, None] * (1 + 0.025 * uneven / uneven.std())
     return found
 
@@ -137,11 +143,13 @@ def _bones(
     found = np.full(u.shape, SOFT, np.float32)
     femur = _femur(femur_u, y, femur_z, anatomy, bow, spurs)
     tibia = _tibia(u, y, z, anatomy, bow, spurs)
-    grain = _grain(anatomy, ("femur", "tibia"))
+    noise_texture = _noise_texture(anatomy, ("femur", "tibia"))
     for inside, own_u, own_z, name in (
         (femur, femur_u, femur_z, "femur"), (tibia, u, -z, "tibia")
     ):  # fmt: skip
-        trabecular = TRABECULAR * anatomy.density * (1 + 0.5 * _seen(grain[name], own_u, own_z))
+        trabecular = (
+            TRABECULAR * anatomy.density * (1 + 0.5 * _seen(noise_texture[name], own_u, own_z))
+        )
         hollow = rise((own_z - 26) / 30)
         core = trabecular * (1 - hollow) + MARROW * hollow
         for compartment, at in ((MEDIAL, -reach), (LATERAL, reach)):
@@ -239,12 +247,12 @@ def _joined(first: Array, second: Array, width: float) -> Array:
     return found
 
 
-def _grain(anatomy: KneeAnatomy, names: tuple[str, ...]) -> dict[str, Array]:
+def _noise_texture(anatomy: KneeAnatomy, names: tuple[str, ...]) -> dict[str, Array]:
     """Struts that run mostly along the load, the same at every visit."""
     found = {}
     for number, name in enumerate(names):
-        chance = np.random.default_rng([anatomy.grain, 2, number])
-        noise = chance.standard_normal((160, 160), dtype=np.float32)
+        rng = np.random.default_rng([anatomy.noise_texture, 2, number])
+        noise = rng.standard_normal((160, 160), dtype=np.float32)
         fine = ndimage.gaussian_filter(noise, (0.9, 4.0)) + 0.5 * ndimage.gaussian_filter(
             noise[::-1], (3.0, 1.0)
         )
@@ -254,9 +262,9 @@ def _grain(anatomy: KneeAnatomy, names: tuple[str, ...]) -> dict[str, Array]:
     return found
 
 
-def _seen(grain: Array, u: Array, z: Array) -> Array:
+def _seen(noise_texture: Array, u: Array, z: Array) -> Array:
     """The grain at points of a bone."""
-    rows = np.clip(np.rint(u / GRAIN_MM).astype(int) + 80, 0, 159)
-    columns = np.clip(np.rint(z / GRAIN_MM).astype(int) + 40, 0, 159)
-    found: Array = grain[rows, columns]
+    rows = np.clip(np.rint(u / NOISE_TEXTURE_MM).astype(int) + 80, 0, 159)
+    columns = np.clip(np.rint(z / NOISE_TEXTURE_MM).astype(int) + 40, 0, 159)
+    found: Array = noise_texture[rows, columns]
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COURSES = "courses.safetensors"
+TRAJECTORIES = "courses.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,51 +16,52 @@ class Baseline:
 
     Attributes:
         styles: of their pictures, `(P, W)`.
-        foretold: change of read attributes a year that networks expect, `(P, A)`.
+        predicted: change of read attributes a year that networks expect, `(P, A)`.
     """
 
     styles: np.ndarray
-    foretold: np.ndarray
+    predicted: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Courses:
+class Trajectories:
     """One course for each subject that came twice or more.
 
     Attributes:
         patients: whose they are.
         baseline: of each.
-        drift: change of style a year, `(P, W)`.
-        reading_drift: change of read attributes a year, `(P, A)`.
+        annual_change: change of style a year, `(P, W)`.
+        reading_annual_change: change of read attributes a year, `(P, A)`.
         years: between first and last visit, `(P,)`.
         seen: lowest and highest readings at any visit, `(2, A)`.
     """
 
     patients: tuple[str, ...]
     baseline: Baseline
-    drift: np.ndarray
-    reading_drift: np.ndarray
+    annual_change: np.ndarray
+    reading_annual_change: np.ndarray
     years: np.ndarray
     seen: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.drift)
+        return len(self.annual_change)
 
 
-def ends_drift(values: np.ndarray, years: np.ndarray) -> np.ndarray:
+def ends_annual_change(values: np.ndarray, years: np.ndarray) -> np.ndarray:
     """Last minus first over the time between, as published, `(W,)` of values `(V, W)`.
 
-    >>> ends_drift(np.array([[0.0], [5.0], [4.0]]), np.array([0.0, 1.0, 8.0])).tolist()
+    >>> ends_annual_change(np.array([[0.0], [5.0], [4.0]]), np.array([0.0, 1.0, 8.0])).tolist()
     [0.5]
     """
     slope: np.ndarray = (values[-1] - values[0]) / (years[-1] - years[0])
     return slope
 
 
-def fitted_drift(values: np.ndarray, years: np.ndarray) -> np.ndarray:
+def fitted_annual_change(values: np.ndarray, years: np.ndarray) -> np.ndarray:
     """The slope of a straight line through all visits: one badly taken picture says less.
 
-    >>> fitted_drift(np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 2.0, 4.0])).round(6).tolist()
+    >>> values, years = np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 2.0, 4.0])
+    >>> fitted_annual_change(values, years).round(6).tolist()
     [0.5]
     """
     apart = years - years.mean()
@@ -68,11 +69,11 @@ def fitted_drift(values: np.ndarray, years: np.ndarray) -> np.ndarray:
     return slope
 
 
-def courses_of(
+def trajectories_of(
     rows: dict[str, np.ndarray], patients: Sequence[str], years: np.ndarray, styles: np.ndarray,
-    readings: np.ndarray, foretold: np.ndarray, all_visits: bool = True,
-) -> Courses:  # fmt: skip
-    """Courses of subjects by their rows in time, see `Visits.courses`.
+    readings: np.ndarray, predicted: np.ndarray, all_visits: bool = True,
+) -> Trajectories:  # fmt: skip
+    """Courses of subjects by their rows in time, see `Visits.trajectories`.
 
     Args:
         rows: of each subject.
@@ -80,23 +81,26 @@ def courses_of(
         years: of each row.
         styles: of each row, `(N, W)`.
         readings: of each row, `(N, A)`.
-        foretold: of each row, `(N, A)`.
+        predicted: of each row, `(N, A)`.
         all_visits: fit the drift over all visits; first and last alone otherwise, as published.
     """
-    drift = fitted_drift if all_visits else ends_drift
+    annual_change = fitted_annual_change if all_visits else ends_annual_change
     usable = [own for own in rows.values() if years[own[-1]] > years[own[0]]]
-    return Courses(
+    return Trajectories(
         tuple(patients[own[0]] for own in usable),
-        Baseline(*(np.array([one[own[0]] for own in usable]) for one in (styles, foretold))),
-        np.array([drift(styles[own], years[own]) for own in usable]),
-        np.array([drift(readings[own], years[own]) for own in usable]),
+        Baseline(*(np.array([one[own[0]] for own in usable]) for one in (styles, predicted))),
+        np.array([annual_change(styles[own], years[own]) for own in usable]),
+        np.array([annual_change(readings[own], years[own]) for own in usable]),
         np.array([years[own[-1]] - years[own[0]] for own in usable]),
         np.stack([readings.min(axis=0), readings.max(axis=0)]),
     )
 
 
 def along(
-    styles: np.ndarray, years: np.ndarray | float, courses: Courses, neighbours: np.ndarray
+    styles: np.ndarray,
+    years: np.ndarray | float,
+    trajectories: Trajectories,
+    neighbours: np.ndarray,
 ) -> np.ndarray:
     """Styles after some years along the drift of each neighbour, `(N, K, W)`.
 
@@ -106,15 +110,17 @@ def along(
     Args:
         styles: of today, `(N, W)`.
         years: from today, one number or `(N,)`.
-        courses: of others.
-        neighbours: rows of `courses`, `(N, K)`.
+        trajectories: of others.
+        neighbours: rows of `trajectories`, `(N, K)`.
 
     >>> baseline = Baseline(np.zeros((2, 1)), np.zeros((2, 1)))
-    >>> courses = Courses(("a", "b"), baseline, np.array([[1.0], [3.0]]), np.zeros((2, 1)),
-    ...                   np.array([2.0, 4.0]), np.zeros((2, 1)))
-    >>> along(np.zeros((1, 1)), 4.0, courses, np.array([[0, 1]])).tolist()
+    >>> known = np.array([[1.0], [3.0]]), np.zeros((2, 1)), np.array([2.0, 4.0]), np.zeros((2, 1))
+    >>> trajectories = Trajectories(("a", "b"), baseline, *known)
+    >>> along(np.zeros((1, 1)), 4.0, trajectories, np.array([[0, 1]])).tolist()
     [[[4.0], [12.0]]]
     """
     ahead = np.broadcast_to(np.asarray(years, dtype=float), len(styles))
-    found: np.ndarray = styles[:, None] + ahead[:, None, None] * courses.drift[neighbours]
+    found: np.ndarray = (
+        styles[:, None] + ahead[:, None, None] * trajectories.annual_change[neighbours]
+    )
     return found

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, folded
-from vesalius.methods.inpainting.seen import SeenPathologies
+from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 from vesalius.scans.spine import PATHOLOGIES
 
 PRESENCE_MM = 6.0
 EDGE_MM = 1.0
-HINTS = 2 * LATENT_FACTORS[1] * LATENT_FACTORS[2]
+CONDITIONING_MAPS = 2 * LATENT_FACTORS[1] * LATENT_FACTORS[2]
 """Channels of the hints of one pathology on the latent grid."""
 
 
@@ -33,19 +33,19 @@ def offsets_mm(crop: tuple[int, int, int], spacing_mm: tuple[float, float, float
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
 
 
-def hint_maps(condition: Tensor, offsets: Tensor, seen: SeenPathologies) -> Tensor:
+def conditioning_maps(condition: Tensor, offsets: Tensor, seen: TrainingPathologies) -> Tensor:
     """Maps `(B, 8·P, D, H/2, W/2)` of conditions `(B, A)`; all zero where there is no condition.
 
     Args:
-        condition: see `SeenPathologies.condition`.
+        condition: see `TrainingPathologies.condition`.
         offsets: from the landmark in mm, `(1, 3, D, H, W)`.
         seen: pathologies of the run.
 
-    >>> from vesalius.methods.inpainting.seen import SeenPathology
-    >>> known = SeenPathologies(levels=("L4-L5",), pathologies=(
-    ...     SeenPathology.of("herniation", [4.0, 8.0], ["L4-L5"] * 2),))
-    >>> told = torch.tensor([known.condition("herniation", "L4-L5", {"herniation": 8.0})])
-    >>> maps = hint_maps(told, offsets_mm((1, 34, 2), (4.0, 1.0, 1.0)), known)
+    >>> from vesalius.methods.inpainting.training_pathologies import TrainingPathology
+    >>> known = TrainingPathologies(levels=("L4-L5",), pathologies=(
+    ...     TrainingPathology.of("herniation", [4.0, 8.0], ["L4-L5"] * 2),))
+    >>> reported = torch.tensor([known.condition("herniation", "L4-L5", {"herniation": 8.0})])
+    >>> maps = conditioning_maps(reported, offsets_mm((1, 34, 2), (4.0, 1.0, 1.0)), known)
     >>> ball = maps[0, 4::4, 0, :, 0].flatten()
     >>> [round(float(ball[index]), 2) for index in (0, 4, 8)]
     [0.0, 0.37, 1.0]

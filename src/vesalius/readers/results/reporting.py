@@ -28,7 +28,7 @@ from vesalius.readers.results.tables import tables_of
 from vesalius.readers.study import PRIVATE, STIMULI, Study
 from vesalius.report.rendering import rendered
 from vesalius.report.sources import json_if_there
-from vesalius.scans.fault import Refused
+from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder
 from vesalius.scans.writing import write_text
 
@@ -82,13 +82,13 @@ def too_few(readings: Sequence[Reading], readers: Sequence[int]) -> str:
     )
 
 
-def tell_results(study: Study, store: Store, out: str | Path) -> Results:
+def report_results(study: Study, store: Store, out: str | Path) -> Results:
     """Write `results.json`, `report.html` and `answers.csv`.
 
     Only readers who have answered everything count; how far the others are is told.
 
     Raises:
-        Refused: while no reader has answered everything; `answers.csv` is written even then.
+        InputError: while no reader has answered everything; `answers.csv` is written even then.
     """
     made = {"command": "readers results", "study": study.identity}
     own = (study.folder / PRIVATE, study.folder / STIMULI)
@@ -99,7 +99,7 @@ def tell_results(study: Study, store: Store, out: str | Path) -> Results:
         readers = complete_readers(study, readings)
         if not readers:
             fault = "has no reader who has answered everything"
-            raise Refused(study.folder, fault, "wait for one; answers.csv holds what there is")
+            raise InputError(study.folder, fault, "wait for one; answers.csv holds what there is")
         counted = [one for one in readings if one.reader in readers and one.kind != "practice"]
         kind = study.outline.design
         found = FIGURES[kind](counted, readers)

@@ -20,15 +20,15 @@ Work = Callable[[], Measured]
 """Does a stage, and gives its figures and notes."""
 
 
-def nothing_derived(strand: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
+def nothing_derived(arm: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
     """No figure that follows from how long stages took."""
     return {}
 
 
-def run_strands(
+def run_arms(
     stages: Stages,
     results: Results,
-    strands: Mapping[str, Mapping[str, Work]],
+    arms: Mapping[str, Mapping[str, Work]],
     finished: Callable[[str], None],
     derived: Callable[[str, Mapping[str, float]], dict[str, Figure]] = nothing_derived,
 ) -> Results:
@@ -37,22 +37,22 @@ def run_strands(
     Args:
         stages: of the whole experiment.
         results: to which the figures of each strand are added, its name in front.
-        strands: their stages by name; one without a name puts nothing in front.
+        arms: their stages by name; one without a name puts nothing in front.
         finished: called after each stage that was not done before.
         derived: figures that follow from the seconds of a strand's finished stages.
     """
-    for strand, works in strands.items():
+    for arm, works in arms.items():
         seconds: dict[str, float] = {}
-        notes: dict[str, Any] = results.notes.setdefault(strand, {}) if strand else results.notes
-        front = f"{strand}/" if strand else ""
+        notes: dict[str, Any] = results.notes.setdefault(arm, {}) if arm else results.notes
+        front = f"{arm}/" if arm else ""
         for stage, work in works.items():
-            key = f"{strand} {stage}".strip()
-            kept = stages.folder / strand / "measured" / stage.replace(" ", "-")
+            key = f"{arm} {stage}".strip()
+            kept = stages.folder / arm / "measured" / stage.replace(" ", "-")
             fresh = key not in stages.seconds
             stages.run(key, partial(_kept, work, kept, results))
             measured = Results.read(kept)
             seconds[stage] = stages.seconds[key]
-            own = measured.figures | derived(strand, seconds)
+            own = measured.figures | derived(arm, seconds)
             own[f"seconds/{stage.replace(' ', '_')}"] = Figure(seconds[stage], "s", 1)
             results.figures.update({f"{front}{name}": figure for name, figure in own.items()})
             notes |= measured.notes

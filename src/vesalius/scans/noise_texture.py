@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def grain(image: np.ndarray, inside: np.ndarray, axes: Sequence[int] = (0, 1, 2)) -> float:
+def noise_texture(image: np.ndarray, inside: np.ndarray, axes: Sequence[int] = (0, 1, 2)) -> float:
     """Standard deviation of the noise of an image; NaN where there is too little to tell.
 
     From the difference of each voxel to the mean of its neighbours along some axes, robustly
@@ -20,8 +20,8 @@ def grain(image: np.ndarray, inside: np.ndarray, axes: Sequence[int] = (0, 1, 2)
 
     >>> noise = np.random.default_rng(0).normal(0, 2.0, (20, 20, 20))
     >>> inner = np.zeros((20, 20, 20), dtype=bool); inner[1:-1, 1:-1, 1:-1] = True
-    >>> round(grain(100 + noise, inner), 1), round(grain(100 + noise, inner, axes=(1, 2)), 1)
-    (2.0, 2.0)
+    >>> [round(noise_texture(100 + noise, inner, axes), 1) for axes in ((0, 1, 2), (1, 2))]
+    [2.0, 2.0]
     """
     neighbours = 2 * len(axes)
     around = np.zeros(image.shape, dtype=np.float64)
@@ -31,5 +31,5 @@ def grain(image: np.ndarray, inside: np.ndarray, axes: Sequence[int] = (0, 1, 2)
     rest = (image - around)[inside]
     if rest.size < 20:
         return float("nan")
-    spread = 1.4826 * np.median(np.abs(rest - np.median(rest)))
-    return float(spread / np.sqrt(1 + 1 / neighbours))
+    std = 1.4826 * np.median(np.abs(rest - np.median(rest)))
+    return float(std / np.sqrt(1 + 1 / neighbours))

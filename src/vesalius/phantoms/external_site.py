@@ -13,24 +13,24 @@ BLUR, NOISE = (0.4, 0.9), (0.02, 0.05)
 """Ranges of a further blur in voxels, and of noise as a share of the range of intensities."""
 
 
-def taken_elsewhere(
-    image: np.ndarray, chance: np.random.Generator, axes: tuple[int, ...] = (0, 1, 2)
+def from_external_site(
+    image: np.ndarray, rng: np.random.Generator, axes: tuple[int, ...] = (0, 1, 2)
 ) -> np.ndarray:
     """An image as a scanner with less dose or field strength would show it.
 
     Args:
         image: `(D, H, W)`, of any unit, which is kept.
-        chance: of blur and noise.
+        rng: of blur and noise.
         axes: along which it is blurred.
 
     >>> ramp = np.linspace(0, 100, 1000).reshape(10, 10, 10)
-    >>> seen = taken_elsewhere(ramp, np.random.default_rng(0))
+    >>> seen = from_external_site(ramp, np.random.default_rng(0))
     >>> bool(1 < (seen - ramp).std() < 10)
     True
     """
     low, high = np.percentile(image, [1, 99])
-    wide = float(chance.uniform(*BLUR))
+    wide = float(rng.uniform(*BLUR))
     seen = ndimage.gaussian_filter(image, [wide if a in axes else 0.0 for a in range(3)])
-    noise = float(chance.uniform(*NOISE)) * (high - low) * chance.standard_normal(image.shape)
+    noise = float(rng.uniform(*NOISE)) * (high - low) * rng.standard_normal(image.shape)
     found: np.ndarray = (seen + noise).astype(image.dtype)
     return found

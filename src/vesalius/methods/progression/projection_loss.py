@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vesalius.methods.progression.reader import AttributeReader
+from vesalius.methods.progression.evaluator import AttributeEvaluator
 
 BLUR = 5
 """Width of the mean over which attention is smoothed, in pixels."""
 
 
-class Likeness(nn.Module):
+class ProjectionLoss(nn.Module):
     """Difference of pictures `(B, C, S, S)` in [-1, 1], one number each `(B,)`.
 
     Args:
-        reader: fitted; its weights are held.
+        evaluator: fitted; its weights are held.
         attention: weight of each pixel `(S, S)`, 1 on average.
         inner, readings: weights of inner maps and readings against pixels.
     """
@@ -29,23 +29,23 @@ class Likeness(nn.Module):
     attention: Tensor
 
     def __init__(
-        self, reader: AttributeReader, attention: Tensor, inner: float, readings: float
+        self, evaluator: AttributeEvaluator, attention: Tensor, inner: float, readings: float
     ) -> None:
         super().__init__()
-        self.reader = reader.eval().requires_grad_(False)
+        self.evaluator = evaluator.eval().requires_grad_(False)
         self.inner, self.readings = inner, readings
         self.register_buffer("attention", attention)
 
     def of(self, pictures: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
         """What is compared: pixels, inner maps of unit length, readings in their spread."""
         seen = (pictures + 1) / 2
-        maps = [functional.normalize(one, dim=1) for one in self.reader.inner(seen)]
-        reading = (self.reader(seen) - self.reader.mean) / self.reader.spread
+        maps = [functional.normalize(one, dim=1) for one in self.evaluator.inner(seen)]
+        reading = (self.evaluator(seen) - self.evaluator.mean) / self.evaluator.std
         return pictures, maps, reading
 
-    def forward(self, drawn: Tensor, real: tuple[Tensor, list[Tensor], Tensor]) -> Tensor:
+    def forward(self, generated: Tensor, real: tuple[Tensor, list[Tensor], Tensor]) -> Tensor:
         """The difference to what `of` gave of the real ones."""
-        pixels, maps, reading = self.of(drawn)
+        pixels, maps, reading = self.of(generated)
         gap = ((pixels - real[0]).abs() * self.attention).mean(dim=(1, 2, 3))
         inside = torch.stack([
             (one - two).square().sum(dim=1).mean(dim=(1, 2))
@@ -55,18 +55,18 @@ class Likeness(nn.Module):
         return gap + self.inner * inside + self.readings * read
 
 
-def attention_of(reader: AttributeReader, images: np.ndarray) -> Tensor:
+def attention_of(evaluator: AttributeEvaluator, images: np.ndarray) -> Tensor:
     """Where a reader looks on average over pictures `(N, C, S, S)` in [0, 1], as `(S, S)`.
 
     The size of its gradient, smoothed; half of the weight is spread evenly.
     """
-    device = reader.mean.device
-    asked = torch.from_numpy(images.astype(np.float32)).to(device).requires_grad_(True)
-    reader.eval()
+    device = evaluator.mean.device
+    requested = torch.from_numpy(images.astype(np.float32)).to(device).requires_grad_(True)
+    evaluator.eval()
     total = torch.zeros(images.shape[2:], device=device)
-    readings = reader(asked) / reader.spread
+    readings = evaluator(requested) / evaluator.std
     for column in range(readings.shape[1]):
-        (slope,) = torch.autograd.grad(readings[:, column].sum(), asked, retain_graph=True)
+        (slope,) = torch.autograd.grad(readings[:, column].sum(), requested, retain_graph=True)
         total += slope.abs().sum(dim=1).mean(dim=0)
     smooth = functional.avg_pool2d(
         total[None, None], BLUR, stride=1, padding=BLUR // 2, count_include_pad=False

@@ -88,34 +88,34 @@ def draw_spine(
         worn: severity, 0 to 1, of the discs' degeneration at levels that may have no finding.
         about: a level and the field in mm about the back of its disc, rather than all of the spine.
 
-    >>> ill = draw_spine(1, (8.0, 2.0, 2.0), [Finding("herniation", "L4-L5", 8.0)])
-    >>> well = draw_spine(1, (8.0, 2.0, 2.0), [])
-    >>> ill.attributes["herniation_mm_L4-L5"] > 5, well.attributes["herniation_mm_L4-L5"]
+    >>> positive = draw_spine(1, (8.0, 2.0, 2.0), [Finding("herniation", "L4-L5", 8.0)])
+    >>> negative = draw_spine(1, (8.0, 2.0, 2.0), [])
+    >>> positive.attributes["herniation_mm_L4-L5"] > 5, negative.attributes["herniation_mm_L4-L5"]
     (True, 0.0)
     """
-    chance = _streams(seed)
-    anatomy = draw_anatomy(chance["anatomy"])
+    rng = _streams(seed)
+    anatomy = draw_anatomy(rng["anatomy"])
     if findings is None:
-        findings = _drawn_findings(anatomy, prevalence or {}, chance["findings"])
+        findings = _generated_findings(anatomy, prevalence or {}, rng["findings"])
     effects = Effects(anatomy, findings, worn)
     shape, affine = grid_of(spacing_mm, about[1] if about else FIELD_MM)
-    shift = (float(chance["anatomy"].normal(6, 3)), float(chance["anatomy"].normal(8, 4)))
+    shift = (float(rng["anatomy"].normal(6, 3)), float(rng["anatomy"].normal(8, 4)))
     curve = SpineCurve(anatomy)
     if about:
         y, z = curve.point(np.array([anatomy.disc(about[0]).middle]), np.zeros(1))
         shift = (-float(y[0]), -float(z[0]))
     canvas = Canvas(shape, spacing_mm, curve, shift)
     canvas.bend = effects.bend
-    texture = _texture(canvas, 1.6, chance["texture"])
-    broad = _texture(canvas, 7.0, chance["texture"])
-    echo = chance["scanner"]
+    texture = _texture(canvas, 1.6, rng["texture"])
+    broad = _texture(canvas, 7.0, rng["texture"])
+    echo = rng["scanner"]
     sequence = SpinEcho(float(echo.uniform(2800, 4200)), float(echo.uniform(88, 112)))
 
-    paint_surroundings(canvas, anatomy, sequence, texture, broad, chance["surroundings"])
-    paint_arch(canvas, anatomy, sequence, texture, chance["bones"])
-    paint_discs(canvas, anatomy, effects, sequence, LABELS, chance["bones"])
-    paint_vertebrae(canvas, anatomy, sequence, texture, LABELS, chance["bones"])
-    paint_canal(canvas, anatomy, effects, sequence, LABELS, chance["nerves"])
+    paint_surroundings(canvas, anatomy, sequence, texture, broad, rng["surroundings"])
+    paint_arch(canvas, anatomy, sequence, texture, rng["bones"])
+    paint_discs(canvas, anatomy, effects, sequence, LABELS, rng["bones"])
+    paint_vertebrae(canvas, anatomy, sequence, texture, LABELS, rng["bones"])
+    paint_canal(canvas, anatomy, effects, sequence, LABELS, rng["nerves"])
     signal, labels = canvas.slices()
     image = _acquire(signal, spacing_mm, echo)
     label_map = Volume(labels, affine)
@@ -137,16 +137,16 @@ def _streams(seed: int) -> dict[str, np.random.Generator]:
     return {name: np.random.default_rng(s) for name, s in zip(names, streams, strict=True)}
 
 
-def _drawn_findings(
-    anatomy: SpineAnatomy, prevalence: Mapping[str, float], chance: np.random.Generator
+def _generated_findings(
+    anatomy: SpineAnatomy, prevalence: Mapping[str, float], rng: np.random.Generator
 ) -> list[Finding]:
     """At most one finding a level; likelier where the disc is worn."""
     found: list[Finding] = []
     for level in LEVELS:
         wear = np.exp(0.45 * (anatomy.disc(level).grade - 2.7))
         for pathology in sorted(prevalence):
-            draw = draw_finding(pathology, level, chance)
-            hit = chance.random() < prevalence[pathology] * wear
+            draw = draw_finding(pathology, level, rng)
+            hit = rng.random() < prevalence[pathology] * wear
             if hit and all(other.level != level for other in found):
                 found.append(draw)
     return found
@@ -170,9 +170,9 @@ def _landmark(
     return Landmark(finding.pathology, finding.level, point, size)
 
 
-def _texture(canvas: Canvas, width_mm: float, chance: np.random.Generator) -> np.ndarray:
+def _texture(canvas: Canvas, width_mm: float, rng: np.random.Generator) -> np.ndarray:
     """Smooth noise of unit spread over the canvas, the same whatever is painted."""
-    noise = chance.standard_normal(canvas.signal.shape, dtype=np.float32)
+    noise = rng.standard_normal(canvas.signal.shape, dtype=np.float32)
     _, y, z = canvas.spacing_mm
     sheet = canvas.spacing_mm[0] / 3
     smooth = ndimage.gaussian_filter(noise, (width_mm / sheet, width_mm / y, width_mm / z),
@@ -182,18 +182,18 @@ def _texture(canvas: Canvas, width_mm: float, chance: np.random.Generator) -> np
 
 
 def _acquire(
-    signal: np.ndarray, spacing_mm: tuple[float, float, float], chance: np.random.Generator
+    signal: np.ndarray, spacing_mm: tuple[float, float, float], rng: np.random.Generator
 ) -> np.ndarray:
     """Point spread, coil falling off from the back, bias and noise; whole numbers as float32."""
-    generator = torch.Generator().manual_seed(int(chance.integers(2**31)))
-    blur = float(chance.uniform(0.35, 0.6))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    blur = float(rng.uniform(0.35, 0.6))
     seen = ndimage.gaussian_filter(signal, (0, blur / spacing_mm[1], blur / spacing_mm[2]))
     depth = np.arange(signal.shape[1]) * spacing_mm[1]
-    coil = np.exp(-depth / 1000 * float(chance.uniform(0.5, 4.0)))
+    coil = np.exp(-depth / 1000 * float(rng.uniform(0.5, 4.0)))
     seen = torch.from_numpy((seen * coil[None, :, None]).astype(np.float32))
     field = mri.bias_field((signal.shape[0] * 2, *signal.shape[1:]), 0.06, spacing_mm[1], generator)
-    noise = 0.008 + 0.010 * float(chance.random())
-    gain = 1500 * float(np.exp(0.15 * chance.standard_normal()))
+    noise = 0.008 + 0.010 * float(rng.random())
+    gain = 1500 * float(np.exp(0.15 * rng.standard_normal()))
     magnitude = mri.rician(seen * field[: signal.shape[0]], noise, generator)
     image: np.ndarray = (gain * magnitude).round().numpy()
     return image

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.scans.fault import Refused
 from vesalius.scans.formats.json_file import read_json
+from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark
 from vesalius.scans.spine import PATHOLOGIES
 from vesalius.training.recipe import Settings
@@ -17,10 +17,10 @@ from vesalius.training.run import AGAIN, FORMAT
 NOTE = "pathologies"
 
 
-class SeenPathology(Settings):
+class TrainingPathology(Settings):
     """One pathology: sizes in mm of its findings, and how many there were at each level.
 
-    >>> seen = SeenPathology.of("stenosis", [6.0, 8.0, 10.0], ["L4-L5"] * 3)
+    >>> seen = TrainingPathology.of("stenosis", [6.0, 8.0, 10.0], ["L4-L5"] * 3)
     >>> seen.size_at(0.75), seen.severity_of(6.0), seen.standardised(8.0)
     (7.0, 1.0, 0.0)
     """
@@ -33,7 +33,7 @@ class SeenPathology(Settings):
     counts: dict[str, int]
 
     @classmethod
-    def of(cls, name: str, sizes: Sequence[float], levels: Sequence[str]) -> SeenPathology:
+    def of(cls, name: str, sizes: Sequence[float], levels: Sequence[str]) -> TrainingPathology:
         """From the findings of a cohort."""
         values = np.array(sizes)
         counts = {level: levels.count(level) for level in sorted(set(levels))}
@@ -62,14 +62,16 @@ class SeenPathology(Settings):
         return float(np.clip((size_mm - self.mean) / self.sd, -4, 4))
 
 
-class SeenPathologies(Settings):
+class TrainingPathologies(Settings):
     """All pathologies and levels that a run knows, in the order of its conditions."""
 
-    pathologies: tuple[SeenPathology, ...]
+    pathologies: tuple[TrainingPathology, ...]
     levels: tuple[str, ...]
 
     @classmethod
-    def of(cls, marks: Iterable[Landmark], levels: Sequence[str], fewest: int) -> SeenPathologies:
+    def of(
+        cls, marks: Iterable[Landmark], levels: Sequence[str], fewest: int
+    ) -> TrainingPathologies:
         """From the landmarks of a cohort; what was seen less than `fewest` times is left out."""
         by_name: dict[str, list[Landmark]] = {}
         for mark in marks:
@@ -77,35 +79,35 @@ class SeenPathologies(Settings):
         unknown = sorted(set(by_name) - set(PATHOLOGIES))
         if unknown:
             fault = f"names {unknown[0]}, of which no measure is known"
-            raise Refused("landmarks.csv", fault, f"mark {' or '.join(PATHOLOGIES)}")
+            raise InputError("landmarks.csv", fault, f"mark {' or '.join(PATHOLOGIES)}")
         kept = tuple(
-            SeenPathology.of(name, [m.size_mm for m in found], [m.level for m in found])
+            TrainingPathology.of(name, [m.size_mm for m in found], [m.level for m in found])
             for name, found in sorted(by_name.items())
             if len(found) >= fewest
         )
         if not kept:
             counts = ", ".join(f"{len(found)} of {name}" for name, found in by_name.items())
             fault = f"holds too few findings ({counts or 'none'})"
-            raise Refused("landmarks.csv", fault, f"mark at least {fewest} of one pathology")
+            raise InputError("landmarks.csv", fault, f"mark at least {fewest} of one pathology")
         return cls(pathologies=kept, levels=tuple(levels))
 
     @classmethod
-    def read(cls, run: Path) -> SeenPathologies:
+    def read(cls, run: Path) -> TrainingPathologies:
         """Of a finished run."""
         return read_json(run / f"{NOTE}.json", cls, AGAIN, FORMAT)
 
-    def pathology(self, name: str) -> SeenPathology:
-        """By name, or `Refused`."""
+    def pathology(self, name: str) -> TrainingPathology:
+        """By name, or `InputError`."""
         for seen in self.pathologies:
             if seen.name == name:
                 return seen
         known = ", ".join(seen.name for seen in self.pathologies)
-        raise Refused(name, "is no pathology of this run", f"ask for {known}")
+        raise InputError(name, "is no pathology of this run", f"ask for {known}")
 
     def require_level(self, level: str) -> None:
         """Refuse a level that the run does not know."""
         if level not in self.levels:
-            raise Refused(level, "is no level of this run", f"ask for {', '.join(self.levels)}")
+            raise InputError(level, "is no level of this run", f"ask for {', '.join(self.levels)}")
 
     @property
     def condition_length(self) -> int:
@@ -129,18 +131,18 @@ class SeenPathologies(Settings):
             sizes: in mm by pathology, as far as they are known at the landmark. Healthy levels
                 have sizes too: a canal that is not narrowed teaches what a diameter is.
 
-        >>> seen = SeenPathologies(levels=("L4-L5",), pathologies=(
-        ...     SeenPathology.of("herniation", [2.0, 6.0], ["L4-L5"] * 2),))
+        >>> seen = TrainingPathologies(levels=("L4-L5",), pathologies=(
+        ...     TrainingPathology.of("herniation", [2.0, 6.0], ["L4-L5"] * 2),))
         >>> seen.condition("herniation", "L4-L5", {"herniation": 6.0})
         [0.0, 1.0, 1.0, 1.0, 1.0]
         >>> seen.condition(None, "L4-L5", {})
         [1.0, 0.0, 0.0, 0.0, 1.0]
         """
-        told = [float(pathology is None)]
-        told += [float(seen.name == pathology) for seen in self.pathologies]
-        told += [float(seen.name in sizes) for seen in self.pathologies]
-        told += [
+        reported = [float(pathology is None)]
+        reported += [float(seen.name == pathology) for seen in self.pathologies]
+        reported += [float(seen.name in sizes) for seen in self.pathologies]
+        reported += [
             seen.standardised(sizes[seen.name]) if seen.name in sizes else 0.0
             for seen in self.pathologies
         ]
-        return told + [float(known == level) for known in self.levels]
+        return reported + [float(known == level) for known in self.levels]

@@ -31,7 +31,7 @@ from vesalius.training.device import fabric_for
 COLUMNS = ("fraction", "arm", "seed", "case", "dice")
 
 
-class Teaching:
+class Transfer:
     """Pre-trainings and fine-tunings of one organ, each done once.
 
     For a seed and a fraction all arms see the same labelled cases, in the same order, for the same
@@ -66,8 +66,8 @@ class Teaching:
         for fraction in self.recipe.fractions:
             primary = fraction == self.recipe.primary
             for seed in range(self.recipe.primary_seeds if primary else self.recipe.seeds):
-                chance = np.random.default_rng([self.recipe.seed, seed])
-                rows = chance.permutation(len(labelled))[: self.recipe.labelled(fraction)]
+                rng = np.random.default_rng([self.recipe.seed, seed])
+                rows = rng.permutation(len(labelled))[: self.recipe.labelled(fraction)]
                 controlled = primary and seed < self.recipe.control_seeds
                 for arm in (*MAIN_ARMS, *(self.recipe.controls if controlled else ())):
                     if (f"{fraction:g}", arm, str(seed)) not in done:
@@ -81,8 +81,8 @@ class Teaching:
             steps = recipe.fit.steps + self.longer_by
             recipe = recipe.changed(fit=recipe.fit.changed(steps=steps))
         part = f"{arm}_{len(scans)}_{seed}"
-        begun = self.begun(arm)
-        return fit_segmenter(scans, recipe, seed, part, self.folder, self.progress, begun)
+        initialised = self.initialised(arm)
+        return fit_segmenter(scans, recipe, seed, part, self.folder, self.progress, initialised)
 
     @property
     def longer_by(self) -> int:
@@ -94,7 +94,7 @@ class Teaching:
         views = 2 * recipe.fit.batch_size * recipe.fit.steps
         return round(views * math.prod(crop) / (tuned.batch_size * math.prod(sides)))
 
-    def begun(self, arm: Arm) -> Segmenter | None:
+    def initialised(self, arm: Arm) -> Segmenter | None:
         """The network that an arm begins from, pre-trained once."""
         if arm in ("scratch", "longer"):
             return None
@@ -145,7 +145,7 @@ class Teaching:
         write_text(self.table, known + "\n".join(rows) + "\n")
 
 
-def teaching_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, Figure]:
+def transfer_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, Figure]:
     """Dice of each arm at each fraction, and paired gains at the primary one.
 
     The unit of every interval is a training: its labelled cases, its initial weights and its order
@@ -191,13 +191,13 @@ def scrambled(images: Tensor, seed: int) -> Tensor:
     >>> sorted(scrambled(image, 1).flatten().tolist()) == list(range(8))
     True
     """
-    chance = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     sides = [side // 2 * 2 for side in images.shape[2:]]
     out = images.clone()
     halves = [(slice(0, side // 2), slice(side // 2, side)) for side in sides]
     octants = [(a, b, c) for a in halves[0] for b in halves[1] for c in halves[2]]
     for row, image in enumerate(images):
-        order = torch.randperm(8, generator=chance).tolist()
+        order = torch.randperm(8, generator=rng).tolist()
         for here, there in enumerate(order):
             out[row][:, *octants[here]] = image[:, *octants[there]]
     return out
@@ -205,11 +205,11 @@ def scrambled(images: Tensor, seed: int) -> Tensor:
 
 def noise_like(images: Tensor, seed: int) -> Tensor:
     """Smooth noise with the histogram of each volume: its values without any shape of it."""
-    chance = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     out = torch.empty_like(images)
     for row, image in enumerate(images):
         for channel, voxels in enumerate(image):
-            noise = smooth_noise(tuple(voxels.shape), 6.0, 1.0, chance, channels=1)[0]
+            noise = smooth_noise(tuple(voxels.shape), 6.0, 1.0, rng, channels=1)[0]
             order = noise.flatten().argsort()
             ranked = torch.empty_like(voxels).flatten()
             ranked[order] = voxels.flatten().sort().values

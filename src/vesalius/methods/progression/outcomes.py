@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vesalius.methods.progression.evaluator import AttributeEvaluator, read_attributes
 from vesalius.methods.progression.neighbours import extents
 from vesalius.methods.progression.projection import draw_styles
-from vesalius.methods.progression.reader import AttributeReader, read_attributes
 from vesalius.networks.style_generator import StyleGenerator
 
 PICTURES_AT_ONCE = 512
@@ -23,7 +23,7 @@ Grading = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Fates:
+class PredictedOutcomes:
     """What becomes of N patients along K courses each.
 
     Attributes:
@@ -42,10 +42,10 @@ class Fates:
         return found
 
 
-def fates_of(
-    styles: np.ndarray, then: np.ndarray, generator: StyleGenerator, meter: AttributeReader,
+def outcomes_of(
+    styles: np.ndarray, then: np.ndarray, generator: StyleGenerator, meter: AttributeEvaluator,
     grade: Grading | None = None,
-) -> Fates:  # fmt: skip
+) -> PredictedOutcomes:  # fmt: skip
     """Draw and measure every fate.
 
     What is measured is the change between two drawn pictures, so what a projection loses does not
@@ -61,12 +61,12 @@ def fates_of(
     now = read_attributes(meter, draw_styles(generator, styles))
     change, grades = [], []
     for part in np.array_split(np.arange(patients), -(-patients * count // PICTURES_AT_ONCE)):
-        drawn = draw_styles(generator, then[part].reshape(len(part) * count, -1))
-        read = read_attributes(meter, drawn).reshape(len(part), count, -1)
+        generated = draw_styles(generator, then[part].reshape(len(part) * count, -1))
+        read = read_attributes(meter, generated).reshape(len(part), count, -1)
         change.append(read - now[part, None])
-        told = grade(drawn) if grade else np.zeros((len(drawn), 0))
-        grades.append(told.reshape(len(part), count, told.shape[1]))
-    return Fates(then, np.concatenate(change), np.concatenate(grades))
+        reported = grade(generated) if grade else np.zeros((len(generated), 0))
+        grades.append(reported.reshape(len(part), count, reported.shape[1]))
+    return PredictedOutcomes(then, np.concatenate(change), np.concatenate(grades))
 
 
 def typical(values: np.ndarray) -> np.ndarray:

@@ -28,13 +28,13 @@ def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
              "fidelity/fid_reconstructed",
              "fidelity/fid_ddpm_2", "slices/ssim/real", "slices/ssim/synthetic",
              "memorisation/copies", "memorisation/membership_auc", "control/unseen/slope",
-             "pretraining/primary/dice_gain", "seconds/fit", "seconds/teaching"]  # fmt: skip
+             "pretraining/primary/dice_gain", "seconds/fit", "seconds/transfer"]  # fmt: skip
     named += [f"pretraining/{fraction:g}/{arm}/dice" for fraction in recipe.fractions
               for arm in ("scratch", "synthetic", "real")]  # fmt: skip
     named += [f"pretraining/primary/{arm}_gain" for arm in CONTROLS]
     for name in named:
         assert f"breast/{name}" in written, name
-    assert "breast teaching" in stages and results.rests_on_phantoms
+    assert "breast transfer" in stages and results.rests_on_phantoms
     page = write_volumes_report(tmp_path / "out").read_text()
     assert "rests on phantoms" in page and page.count("<img") >= 2
     assert not re.search(r"(src|href)=\"(?!data:)", page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from vesalius.evidence.fidelity import (
 )
 from vesalius.evidence.figure import Figure, Results
 from vesalius.evidence.utility import arm_figures, paired_difference, strata_figures
-from vesalius.experiments.arms import run_arm, score_arms, training_arms
-from vesalius.experiments.stages import Stages
+from vesalius.experiments.arms import Arm, run_arm, score_arms, training_arms
+from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.segmentation.nnunet import NnunetRecipe
 from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
 from vesalius.scans.attributes import Attribute
@@ -84,45 +85,74 @@ def prove(
     if not test_cases:
         raise InputError(real.folder, "has no case of split test", "name a cohort with --test")
     training, generated, faults = _sides(real, synthetic, tested, test_cases, progress)
-    attribute = real.description.attribute(recipe.attribute)
+    real.description.attribute(recipe.attribute)  # refused before any work
     folders = [one.folder for one in (real, synthetic, tested)]
     require_apart(out, *folders)
     settings = "-".join((recipe.digest, *map(_identity, folders)))
-    stages = Stages(Path(out), settings, finished)
-    figures: dict[str, Figure] = {}
-    notes: dict[str, Any] = {}
-    arms = training_arms(real, training, synthetic, generated, attribute.name, recipe.seed)
-    for arm in arms:
-        train = partial(
-            run_arm, arm, tested, test_cases, recipe.segmenter, recipe.seed, stages.folder, progress
-        )
-        stages.run(f"arm {arm.name}", train)
-    names = [arm.name for arm in arms]
-    figures |= utility_figures(names, tested, test_cases, attribute, stages.folder)
-    notes["left_out"] = [str(fault) for fault in faults]
-    notes["training_cases"] = {arm.name: len(arm.cases) for arm in arms}
-    compared: list[tuple[dict[str, Figure], dict[str, Any]]] = []
+    sides = _Sides(real, training, synthetic, generated, tested, tuple(test_cases))
+    phantom = real.description.origin == "phantom"
+    notes = {
+        "left_out": [str(fault) for fault in faults], "attribute": recipe.attribute,
+        "segmenter": recipe.segmenter.model_dump(),
+    }  # fmt: skip
+    results = Results("prove", recipe.preset, recipe.seed, phantom, {}, notes)
+    subjects = {"": partial(_Proof, recipe=recipe, progress=progress, sides=sides)}
+    return run_experiment(results, out, settings, subjects, finished)
 
-    def comparison() -> None:
-        watched = [(real, case) for case in real.of_split("val", "test")]
-        watched += [(tested, case) for case in test_cases if test is not None]
-        compared.append(
-            comparison_figures(real, synthetic, training, generated, watched, recipe.seed, progress)
-        )
 
-    stages.run("comparison", comparison)
-    if not compared:
-        comparison()
-    figures |= compared[0][0]
-    notes |= compared[0][1]
-    for name, seconds in stages.seconds.items():
-        figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
-    results = Results(
-        "prove", recipe.preset, recipe.seed, real.description.origin == "phantom", figures,
-        notes | {"attribute": attribute.name, "segmenter": recipe.segmenter.model_dump()},
-    )  # fmt: skip
-    results.write(stages.folder)
-    return results
+@dataclass(frozen=True)
+class _Sides:
+    """Sound cases of a proof, with their cohorts."""
+
+    real: Cohort
+    training: list[Case]
+    synthetic: Cohort
+    generated: list[Case]
+    test: Cohort
+    test_cases: tuple[Case, ...]
+
+
+class _Proof(Experiment[ProveRecipe]):
+    """The same segmenter on five training sets, and the synthetic cases beside the real ones."""
+
+    def __init__(
+        self, folder: Path, recipe: ProveRecipe, progress: Progress, sides: _Sides
+    ) -> None:  # fmt: skip
+        super().__init__(folder, recipe, progress)
+        self.sides = sides
+        self.arms = training_arms(
+            sides.real, sides.training, sides.synthetic, sides.generated, recipe.attribute,
+            recipe.seed,
+        )  # fmt: skip
+        self.notes["training_cases"] = {arm.name: len(arm.cases) for arm in self.arms}
+
+    def stages(self) -> dict[str, Stage]:
+        """One an arm, then scores and comparison."""
+        arms = {f"arm {arm.name}": partial(self._train, arm) for arm in self.arms}
+        return {**arms, "utility": self._utility, "comparison": self._comparison}
+
+    def _train(self, arm: Arm) -> None:
+        sides, recipe = self.sides, self.recipe
+        run_arm(arm, sides.test, sides.test_cases, recipe.segmenter, recipe.seed, self.folder,
+                self.progress)  # fmt: skip
+
+    def _utility(self) -> dict[str, Figure]:
+        sides = self.sides
+        attribute = sides.real.description.attribute(self.recipe.attribute)
+        names = [arm.name for arm in self.arms]
+        return utility_figures(names, sides.test, sides.test_cases, attribute, self.folder)
+
+    def _comparison(self) -> dict[str, Figure]:
+        sides = self.sides
+        held_out = [(sides.real, case) for case in sides.real.of_split("val", "test")]
+        if sides.test is not sides.real:
+            held_out += [(sides.test, case) for case in sides.test_cases]
+        figures, notes = comparison_figures(
+            sides.real, sides.synthetic, sides.training, sides.generated, held_out,
+            self.recipe.seed, self.progress,
+        )  # fmt: skip
+        self.notes |= notes
+        return figures
 
 
 def utility_figures(

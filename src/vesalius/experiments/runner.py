@@ -1,58 +1,91 @@
-"""An experiment in strands, one for each organ or kind of data, each going through its own stages.
+"""One runner for all experiments: stages in turn, each done once, timed, measured and kept.
 
-What a stage measured is kept beside its files, so a run that goes on, or takes up another strand
-later, reads it instead of measuring again.
+What a stage measured is kept beside its files, so a run that goes on, or takes up another subject
+later, reads it instead of measuring again; `results.json` grows with each stage.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.stages import Stages
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.progress import Progress
 from vesalius.scans.writing import make_folder
+from vesalius.training.recipe import Settings
 
-Measured = tuple[dict[str, Figure], dict[str, Any]]
-Work = Callable[[], Measured]
-"""Does a stage, and gives its figures and notes."""
-
-
-def nothing_derived(arm: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
-    """No figure that follows from how long stages took."""
-    return {}
+Recipe = TypeVar("Recipe", bound=Settings)
+Stage = Callable[[], "dict[str, Figure] | None"]
+"""Writes files, and gives the figures that were measured on them."""
 
 
-def run_arms(
-    stages: Stages,
-    results: Results,
-    arms: Mapping[str, Mapping[str, Work]],
-    finished: Callable[[str], None],
-    derived: Callable[[str, Mapping[str, float]], dict[str, Figure]] = nothing_derived,
-) -> Results:
-    """Go through every stage of every strand that was not done yet; `results.json` grows with each.
+class Experiment(ABC, Generic[Recipe]):
+    """An experiment on one subject, such as an organ or a kind of data.
 
     Args:
-        stages: of the whole experiment.
-        results: to which the figures of each strand are added, its name in front.
-        arms: their stages by name; one without a name puts nothing in front.
-        finished: called after each stage that was not done before.
-        derived: figures that follow from the seconds of a strand's finished stages.
+        folder: of the subject.
+        recipe: settings.
+        progress: told after each case and step.
+
+    Attributes:
+        notes: that stand in `results.json` beside the figures; stages add to them.
     """
-    for arm, works in arms.items():
+
+    def __init__(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+        self.folder, self.recipe, self.progress = folder, recipe, progress
+        self.notes: dict[str, Any] = {}
+
+    @abstractmethod
+    def stages(self) -> Mapping[str, Stage]:
+        """Stages by name, in their order."""
+
+    def derived(self, seconds: Mapping[str, float]) -> dict[str, Figure]:
+        """Figures that follow from the seconds of the finished stages."""
+        return {}
+
+    def cohort(self, name: str, labelled: bool = True) -> Cohort:
+        """A cohort that a stage has written."""
+        return Cohort.open(self.folder / name, labelled)
+
+
+def run_experiment(
+    results: Results,
+    out: str | Path,
+    settings: str,
+    subjects: Mapping[str, Callable[[Path], Experiment[Any]]],
+    finished: Callable[[str], None],
+) -> Results:
+    """Go through every stage of every subject that was not done yet, and write `results.json`.
+
+    Args:
+        results: to which figures are added, the name of their subject in front.
+        out: folder; one that a killed process left is gone on with.
+        settings: digest of all settings; a folder of other settings is refused.
+        subjects: makes an experiment for a folder; one without a name puts nothing in front.
+        finished: called after each stage that was not done before.
+
+    Raises:
+        InputError: for a folder of other content or other settings.
+    """
+    stages = Stages(out, settings)
+    for subject, experiment_in in subjects.items():
+        experiment = experiment_in(stages.folder / subject)
         seconds: dict[str, float] = {}
-        notes: dict[str, Any] = results.notes.setdefault(arm, {}) if arm else results.notes
-        front = f"{arm}/" if arm else ""
-        for stage, work in works.items():
-            key = f"{arm} {stage}".strip()
-            kept = stages.folder / arm / "measured" / stage.replace(" ", "-")
+        notes: dict[str, Any] = results.notes.setdefault(subject, {}) if subject else results.notes
+        front = f"{subject}/" if subject else ""
+        for stage, work in experiment.stages().items():
+            key = f"{subject} {stage}".strip()
+            kept = stages.folder / subject / "measured" / stage.replace(" ", "-")
             fresh = key not in stages.seconds
-            stages.run(key, partial(_kept, work, kept, results))
+            stages.run(key, partial(_measured, experiment, work, kept, results))
             measured = Results.read(kept)
             seconds[stage] = stages.seconds[key]
-            own = measured.figures | derived(arm, seconds)
+            own = measured.figures | experiment.derived(seconds)
             own[f"seconds/{stage.replace(' ', '_')}"] = Figure(seconds[stage], "s", 1)
             results.figures.update({f"{front}{name}": figure for name, figure in own.items()})
             notes |= measured.notes
@@ -62,7 +95,11 @@ def run_arms(
     return results
 
 
-def _kept(work: Work, folder: Path, whole: Results) -> None:
-    figures, notes = work()
-    found = Results(whole.protocol, whole.preset, whole.seed, True, figures, notes)
-    found.write(make_folder(folder))
+def _measured(experiment: Experiment[Any], work: Stage, kept: Path, whole: Results) -> None:
+    """Do a stage and keep what it measured."""
+    figures = work() or {}
+    found = Results(
+        whole.protocol, whole.preset, whole.seed, whole.rests_on_phantoms, figures,
+        dict(experiment.notes),
+    )  # fmt: skip
+    found.write(make_folder(kept))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from vesalius.evidence.control import control_figures
 from vesalius.evidence.copies import CopySearch
 from vesalius.evidence.figure import Figure, Results, bootstrapped
 from vesalius.experiments.prove import ProveRecipe, prove
-from vesalius.experiments.stages import Stages
+from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.guided import recipe as guided
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.pipeline import GuidedPipeline
@@ -106,91 +106,108 @@ def run_ventricles(
         progress: told after each case and step.
         finished: called after each stage, for whoever wants to look early.
     """
-    stages = Stages(out, recipe.digest, finished)
-    folder = stages.folder
-    low, high = recipe.wanted_ml
+    results = Results("ventricles", recipe.preset, recipe.seed, True, {}, {})
+    subjects = {"": partial(_Ventricles, recipe=recipe, progress=progress, finished=finished)}
+    return run_experiment(results, out, recipe.digest, subjects, finished)
 
-    def phantoms() -> None:
+
+class _Ventricles(Experiment[VentriclesRecipe]):
+    """Brains balanced by guided synthesis, and what that is worth for large ventricles."""
+
+    def __init__(
+        self, folder: Path, recipe: VentriclesRecipe, progress: Progress,
+        finished: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        super().__init__(folder, recipe, progress)
+        self._finished = finished
+
+    def stages(self) -> dict[str, Stage]:
+        """From phantoms to proof."""
+        return {
+            "phantoms": self._phantoms, "unseen phantoms": self._unseen, "fit": self._fit,
+            "control": self._control, "balance": self._balance, "strip": self._strip,
+            "proof": self._proof,
+        }  # fmt: skip
+
+    @property
+    def _run(self) -> Run:
+        return Run.open(self.folder / "run", guided.GuidedRecipe)
+
+    def _phantoms(self) -> None:
+        recipe = self.recipe
         cohort = write_brains(
-            folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm,
-            workers=recipe.workers, progress=progress,
+            self.folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm,
+            workers=recipe.workers, progress=self.progress,
         )  # fmt: skip
-        shares = {"train": 0.9, "val": 0.1}
-        write_split(cohort, shares, recipe.seed)
+        write_split(cohort, {"train": 0.9, "val": 0.1}, recipe.seed)
 
-    def unseen() -> None:
+    def _unseen(self) -> None:
+        recipe = self.recipe
         write_brains(
-            folder / "unseen", recipe.test_cases, recipe.seed + 1, recipe.spacing_mm,
-            recipe.test_range_ml, split="test", workers=recipe.workers, progress=progress,
+            self.folder / "unseen", recipe.test_cases, recipe.seed + 1, recipe.spacing_mm,
+            recipe.test_range_ml, split="test", workers=recipe.workers, progress=self.progress,
         )  # fmt: skip
 
-    stages.run("phantoms", phantoms)
-    stages.run("unseen phantoms", unseen)
-    real, test = Cohort.open(folder / "real"), Cohort.open(folder / "unseen")
+    def _fit(self) -> None:
+        recipe, reading = self.recipe, Reading(self.progress)
+        prepared = prepare(Guided(), self.cohort("real"), recipe.synthesis, reading)
+        run = fit(prepared, self.folder / "run", self.progress)
+        seen = run.fingerprint.attribute(ATTRIBUTE)
+        self.notes |= {
+            "seen_ml": [seen.low, seen.high],
+            "extrapolated": [ml for ml in recipe.wanted_ml if not seen.holds(ml)],
+            "label_autoencoder": recipe.synthesis.chosen_label_autoencoder(run.fingerprint.cases),
+            "run": run.name,
+        }
 
-    def fitting() -> None:
-        prepared = prepare(Guided(), real, recipe.synthesis, Reading(progress))
-        fit(prepared, folder / "run", progress)
-
-    stages.run("fit", fitting)
-    run = Run.open(folder / "run", guided.GuidedRecipe)
-    requested = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
-
-    def control() -> None:
-        first = case_requests(run, requested, recipe.seed)
+    def _control(self) -> dict[str, Figure]:
+        """Requested against measured, at every scale of guidance, and with rejection."""
+        recipe, run = self.recipe, self._run
+        targets = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
+        first = case_requests(run, targets, recipe.seed)
         for scale in recipe.guidance_scales:
             pipeline = GuidedPipeline(run, scale, calibrated=False)
-            draws = first_draws(GuidedSampler(pipeline), first, progress)
-            write_draws(draws, folder / f"control_guidance_{scale:g}.csv")
+            draws = first_draws(GuidedSampler(pipeline), first, self.progress)
+            write_draws(draws, self.folder / f"control_guidance_{scale:g}.csv")
         sampler = GuidedSampler(GuidedPipeline(run))
-        write_draws(first_draws(sampler, first, progress), folder / "control_once.csv")
-        made = sample_cohort(sampler, first, folder / "control", TRIES, progress=progress)
-        write_draws(made.draws, folder / "control.csv")
+        once = first_draws(sampler, first, self.progress)
+        write_draws(once, self.folder / "control_once.csv")
+        control = self.folder / "control"
+        made = sample_cohort(sampler, first, control, TRIES, progress=self.progress)
+        write_draws(made.draws, self.folder / "control.csv")
+        return _control_figures(self.folder, recipe)
 
-    def balance() -> None:
+    def _balance(self) -> dict[str, Figure]:
+        """What brings the training cases up to uniform, none of it a copy by the audit."""
+        recipe, run, real = self.recipe, self._run, self.cohort("real")
         present = real.values(ATTRIBUTE, real.of_split("train"))
-        wanted = missing_values(present, ATTRIBUTE, low, high, recipe.seed)
-        wanted = subsample(wanted, recipe.synthetic_cases, recipe.seed)
-        gate = CopySearch.of(real, labelled=True, progress=progress)
+        targets = missing_values(present, ATTRIBUTE, *recipe.wanted_ml, recipe.seed)
+        targets = subsample(targets, recipe.synthetic_cases, recipe.seed)
+        gate = CopySearch.of(real, labelled=True, progress=self.progress)
         made = sample_cohort(
-            GuidedSampler(GuidedPipeline(run)), case_requests(run, wanted, recipe.seed + 1),
-            folder / "balanced", TRIES, gate, progress=progress,
+            GuidedSampler(GuidedPipeline(run)), case_requests(run, targets, recipe.seed + 1),
+            self.folder / "balanced", TRIES, gate, progress=self.progress,
         )  # fmt: skip
-        write_draws(made.draws, folder / "balanced.csv")
+        write_draws(made.draws, self.folder / "balanced.csv")
+        return {"sampling/copies_rejected": made.figures["copies_rejected"]}
 
-    def strip() -> None:
-        one_seed(run, folder / "strip", [ml for ml in STRIP_ML if low <= ml <= high], recipe.seed)
+    def _strip(self) -> None:
+        low, high = self.recipe.wanted_ml
+        volumes_ml = [ml for ml in STRIP_ML if low <= ml <= high]
+        one_seed(self._run, self.folder / "strip", volumes_ml, self.recipe.seed)
 
-    stages.run("control", control)
-    stages.run("balance", balance)
-    stages.run("strip", strip)
-    proof = ProveRecipe(
-        preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed, segmenter=recipe.segmenter
-    )
-    proven: list[Results] = []
-
-    def proving() -> None:
-        balanced = Cohort.open(folder / "balanced")
-        proven.append(prove(real, balanced, test, folder / "proof", proof, progress, finished))
-
-    stages.run("proof", proving)
-    figures: dict[str, Figure] = {}
-    figures |= _control_figures(folder, recipe)
-    if not proven:
-        proving()
-    figures |= proven[0].figures
-    seen = run.fingerprint.attribute(ATTRIBUTE)
-    notes: dict[str, Any] = proven[0].notes | {
-        "seen_ml": [seen.low, seen.high],
-        "extrapolated": [ml for ml in recipe.wanted_ml if not seen.holds(ml)],
-        "label_autoencoder": recipe.synthesis.chosen_label_autoencoder(run.fingerprint.cases),
-        "run": run.name,
-    }
-    for name, seconds in stages.seconds.items():
-        figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
-    results = Results("ventricles", recipe.preset, recipe.seed, True, figures, notes)
-    results.write(folder)
-    return results
+    def _proof(self) -> dict[str, Figure]:
+        recipe = self.recipe
+        proof = ProveRecipe(
+            preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed,
+            segmenter=recipe.segmenter,
+        )  # fmt: skip
+        found = prove(
+            self.cohort("real"), self.cohort("balanced"), self.cohort("unseen"),
+            self.folder / "proof", proof, self.progress, self._finished,
+        )  # fmt: skip
+        self.notes |= found.notes
+        return found.figures
 
 
 def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:
@@ -251,9 +268,6 @@ def _control_figures(folder: Path, recipe: VentriclesRecipe) -> dict[str, Figure
         for k, v in control_figures(requested[accepted], measured[accepted], "mL").items()
     }
     found["control/acceptance"] = bootstrapped([accepted.astype(float)], np.mean, "")
-    with (folder / "balanced.csv").open(newline="") as stream:
-        copies = np.array([float(row["copy"]) for row in csv.DictReader(stream)])
-    found["control/copies_rejected"] = bootstrapped([copies], np.mean, "")
     found["control/met"] = Figure(
         float(accepted.sum()) / recipe.control_cases, "", recipe.control_cases
     )

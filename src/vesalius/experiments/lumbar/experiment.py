@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -19,7 +19,7 @@ from vesalius.experiments.lumbar.edits import make_edits
 from vesalius.experiments.lumbar.fidelity import edit_figures
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
 from vesalius.experiments.lumbar.utility import site_findings, upper_bound_cohort, utility_figures
-from vesalius.experiments.stages import Stages
+from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.method import Inpainting
 from vesalius.methods.inpainting.pipeline import InpaintingPipeline
@@ -57,117 +57,123 @@ def run_lumbar(
         progress: told after each case and step.
         finished: called after each stage.
     """
-    stages = Stages(out, recipe.digest, finished)
-    folder = stages.folder
+    results = Results("lumbar", recipe.preset, recipe.seed, True, {}, {})
+    subjects = {"": partial(_Lumbar, recipe=recipe, progress=progress)}
+    return run_experiment(results, out, recipe.digest, subjects, finished)
 
-    def phantoms() -> None:
+
+class _Lumbar(Experiment[LumbarRecipe]):
+    """Spines: six methods of setting findings in, and a classifier at a site that lacks them."""
+
+    def __init__(self, folder: Path, recipe: LumbarRecipe, progress: Progress) -> None:
+        super().__init__(folder, recipe, progress)
+        self.notes |= {
+            "seeds": list(recipe.seeds), "calls": recipe.inpainting.calls,
+            "reference_patients": recipe.patients, "site_patients": recipe.site_cases,
+            "site_findings": recipe.site_findings,
+            "classifier_seeds": list(recipe.classifier_seeds),
+            "features": Path(recipe.features).name,
+            "training_steps": recipe.inpainting.fit.steps,
+        }  # fmt: skip
+
+    def stages(self) -> dict[str, Stage]:
+        """From phantoms to the use for a classifier."""
+        fits: dict[str, Stage] = {}
+        for seed in self.recipe.seeds:
+            fits[f"fit {seed}"] = partial(self._fit, seed)
+            fits[f"edits {seed}"] = partial(self._edit, seed)
+        return {
+            "phantoms": self._phantoms, "unseen phantoms": self._unseen, **fits,
+            "control": self._control, "other site": self._site, "balance": self._balance,
+            "ceiling": self._upper_bound, "fidelity": self._fidelity, "utility": self._utility,
+        }  # fmt: skip
+
+    @property
+    def _counterfactuals(self) -> dict[str, Cohort]:
+        names = (HEALTHY, *PATHOLOGIES)
+        return {name: Cohort.open(self.folder / "unseen" / name) for name in names}
+
+    def _run(self, seed: int) -> Run:
+        return Run.open(self.folder / f"run-{seed}", InpaintingRecipe)
+
+    def _phantoms(self) -> None:
+        recipe = self.recipe
         write_spines(
-            folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm, recipe.prevalence,
-            split="train", workers=recipe.workers, progress=progress,
+            self.folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm, recipe.prevalence,
+            split="train", workers=recipe.workers, progress=self.progress,
         )  # fmt: skip
 
-    def unseen() -> None:
-        for name, findings in _counterfactuals(recipe).items():
+    def _unseen(self) -> None:
+        recipe = self.recipe
+        for name, findings in _counterfactual_findings(recipe).items():
             write_spines(
-                folder / "unseen" / name, recipe.patients, recipe.seed + 1, recipe.spacing_mm,
-                findings=findings, split="test", workers=recipe.workers, progress=progress,
+                self.folder / "unseen" / name, recipe.patients, recipe.seed + 1,
+                recipe.spacing_mm, findings=findings, split="test", workers=recipe.workers,
+                progress=self.progress,
             )  # fmt: skip
         write_spines(
-            folder / "reference", 2 * recipe.patients, recipe.seed + 2,
-            recipe.spacing_mm, findings=_reference_findings(recipe), split="test",
-            workers=recipe.workers, progress=progress,
+            self.folder / "reference", 2 * recipe.patients, recipe.seed + 2, recipe.spacing_mm,
+            findings=_reference_findings(recipe), split="test", workers=recipe.workers,
+            progress=self.progress,
         )  # fmt: skip
 
-    def other_site() -> None:
-        write_spines(
-            folder / "site", recipe.site_cases, recipe.seed + 3, recipe.spacing_mm,
-            findings=site_findings(recipe), split="train", workers=recipe.workers,
-            progress=progress,
-        )  # fmt: skip
+    def _fit(self, seed: int) -> None:
+        settings = self.recipe.inpainting.changed(seed=seed)
+        prepared = prepare(Inpainting(), self.cohort("real"), settings, Reading(self.progress))
+        fit(prepared, self.folder / f"run-{seed}", self.progress)
 
-    stages.run("phantoms", phantoms)
-    stages.run("unseen phantoms", unseen)
-    real = Cohort.open(folder / "real")
-    counterfactuals = {
-        name: Cohort.open(folder / "unseen" / name) for name in (HEALTHY, *PATHOLOGIES)
-    }
-    for seed in recipe.seeds:
-        settings = recipe.inpainting.changed(seed=seed)
+    def _edit(self, seed: int) -> None:
+        out = self.folder / f"edits-{seed}"
+        make_edits(self._run(seed), self._counterfactuals, out, self.recipe, seed, self.progress)
 
-        def fitting(seed: int = seed, settings: InpaintingRecipe = settings) -> None:
-            prepared = prepare(Inpainting(), real, settings, Reading(progress))
-            fit(prepared, folder / f"run-{seed}", progress)
-
-        def editing(seed: int = seed) -> None:
-            run = Run.open(folder / f"run-{seed}", InpaintingRecipe)
-            make_edits(run, counterfactuals, folder / f"edits-{seed}", recipe, seed, progress)
-
-        stages.run(f"fit {seed}", fitting)
-        stages.run(f"edits {seed}", editing)
-    run = Run.open(folder / f"run-{recipe.seeds[0]}", InpaintingRecipe)
-
-    def control() -> None:
+    def _control(self) -> dict[str, Figure]:
+        run = self._run(self.recipe.seeds[0])
+        self.notes["run"] = run.name
+        path = self.folder / "control.csv"
         _write_draws(
-            _control(run, counterfactuals[HEALTHY], recipe, progress), folder / "control.csv"
+            _requested_sizes(run, self._counterfactuals[HEALTHY], self.recipe, self.progress), path
         )
+        return _control_figures(path)
 
-    def balance() -> None:
+    def _site(self) -> None:
+        recipe = self.recipe
+        write_spines(
+            self.folder / "site", recipe.site_cases, recipe.seed + 3, recipe.spacing_mm,
+            findings=site_findings(recipe), split="train", workers=recipe.workers,
+            progress=self.progress,
+        )  # fmt: skip
+
+    def _balance(self) -> None:
+        recipe, site = self.recipe, self.cohort("site")
         marks, _ = read_landmarks(site.folder, {case.name: case for case in site.cases})
-        pipeline = InpaintingPipeline(run)
+        pipeline = InpaintingPipeline(self._run(recipe.seeds[0]))
         requests = missing_findings(
-            site, marks, pipeline, recipe.balance_cases, recipe.seed, progress
+            site, marks, pipeline, recipe.balance_cases, recipe.seed, self.progress
         )  # fmt: skip
         names = pipeline.attribute_names
         sampler = InpaintingSampler(pipeline, site, names, recipe.tolerance_mm)
-        sample_cohort(
-            sampler, requests, folder / "balanced", recipe.tries, progress=progress,
+        made = sample_cohort(
+            sampler, requests, self.folder / "balanced", recipe.tries, progress=self.progress,
             inputs=[site.folder],
         )  # fmt: skip
+        self.notes["balanced_cases"] = len(made.cohort.cases)
 
-    stages.run("control", control)
-    stages.run("other site", other_site)
-    site = Cohort.open(folder / "site")
-    stages.run("balance", balance)
-    balanced = Cohort.open(folder / "balanced")
-    stages.run(
-        "ceiling", lambda: upper_bound_cohort(balanced, folder / "ceiling", recipe, progress)
-    )
-    figures: dict[str, Figure] = {}
+    def _upper_bound(self) -> None:
+        out = self.folder / "ceiling"
+        upper_bound_cohort(self.cohort("balanced"), out, self.recipe, self.progress)
 
-    def fidelity() -> None:
-        found = edit_figures(folder, Cohort.open(folder / "reference"), recipe, progress)
-        figures.update(found)
+    def _fidelity(self) -> dict[str, Figure]:
+        return edit_figures(self.folder, self.cohort("reference"), self.recipe, self.progress)
 
-    def utility() -> None:
-        tests = [*counterfactuals.values(), Cohort.open(folder / "reference")]
-        figures.update(
-            utility_figures(
-                site, balanced, Cohort.open(folder / "ceiling"), tests, folder / "classifiers",
-                recipe, progress,
-            )
+    def _utility(self) -> dict[str, Figure]:
+        tests = [*self._counterfactuals.values(), self.cohort("reference")]
+        return utility_figures(
+            self.cohort("site"), self.cohort("balanced"), self.cohort("ceiling"), tests,
+            self.folder / "classifiers", self.recipe, self.progress,
         )  # fmt: skip
 
-    for name, work in (("fidelity", fidelity), ("utility", utility)):
-        before = len(figures)
-        stages.run(name, work)
-        if len(figures) == before:  # done before the experiment was killed: measure again
-            work()
-    figures |= _control_figures(folder / "control.csv")
-    for name, seconds in stages.seconds.items():
-        figures[f"seconds/{name.replace(' ', '_')}"] = Figure(seconds, "s", 1)
-    notes: dict[str, Any] = {
-        "run": run.name, "seeds": list(recipe.seeds), "calls": recipe.inpainting.calls,
-        "balanced_cases": len(balanced.cases), "reference_patients": recipe.patients,
-        "site_patients": recipe.site_cases, "site_findings": recipe.site_findings,
-        "classifier_seeds": list(recipe.classifier_seeds), "features": Path(recipe.features).name,
-        "training_steps": recipe.inpainting.fit.steps,
-    }  # fmt: skip
-    results = Results("lumbar", recipe.preset, recipe.seed, True, figures, notes)
-    results.write(folder)
-    return results
 
-
-def _counterfactuals(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
+def _counterfactual_findings(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
     """Findings of the unseen patients: none, and for each pathology one at one level."""
     rng = np.random.default_rng([recipe.seed, 11])
     found: dict[str, list[list[Finding]]] = {HEALTHY: [[] for _ in range(recipe.patients)]}
@@ -190,7 +196,7 @@ def _reference_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
     return cases
 
 
-def _control(
+def _requested_sizes(
     run: Run, healthy: Cohort, recipe: LumbarRecipe, progress: Progress
 ) -> list[Draw]:  # fmt: skip
     """Every attempt at findings of evenly rising severity in unseen healthy patients."""

@@ -6,12 +6,11 @@ unsupervised representation learning"); the controls that tell what carries a ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +24,7 @@ from vesalius.experiments.osteoarthritis.future import future_figures, space_err
 from vesalius.experiments.osteoarthritis.methods import Methods, Prediction
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.experiments.osteoarthritis.risk import risk_figures
-from vesalius.experiments.runner import Measured, Work, run_arms
-from vesalius.experiments.stages import Stages
+from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.classification.method import Classification
 from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.recipe import ClassificationRecipe
@@ -73,19 +71,25 @@ def run_osteoarthritis(
         progress: told after each case and step.
         finished: called after each stage.
     """
-    stages = Stages(out, recipe.digest)
-    works = _Experiment(stages.folder, recipe, progress).stages
     results = Results("osteoarthritis", recipe.preset, recipe.seed, True, {}, {})
-    return run_arms(stages, results, {"": works}, finished)
+    subjects = {"": partial(_Osteoarthritis, recipe=recipe, progress=progress)}
+    return run_experiment(results, out, recipe.digest, subjects, finished)
 
 
-class _Experiment:
-    """Stages that write files, each with what was measured of it."""
+class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
+    """Knees: what is predicted in every way that is compared, and what became of them."""
 
     def __init__(self, folder: Path, recipe: OsteoarthritisRecipe, progress: Progress) -> None:
-        self.folder, self.recipe, self.progress = folder, recipe, progress
+        super().__init__(folder, recipe, progress)
         self.names = recipe.progression.attributes
-        every: dict[str, Callable[[], dict[str, Figure]]] = {
+        self.notes |= {
+            "horizon_years": recipe.horizon, "outcomes": recipe.outcomes,
+            "followed": recipe.followed, "critic": recipe.progression.generator.critic,
+        }  # fmt: skip
+
+    def stages(self) -> dict[str, Stage]:
+        """From phantoms to prognoses."""
+        return {
             "phantoms": self._phantoms,
             "progression": self._progression,
             "grading": self._grading,
@@ -94,17 +98,6 @@ class _Experiment:
             "projection": self._projection_figures,
             "prognoses": self._prognoses,
         }
-        self.stages: Mapping[str, Work] = {
-            stage: partial(self._do, work) for stage, work in every.items()
-        }
-
-    def _do(self, work: Callable[[], dict[str, Figure]]) -> Measured:
-        notes: dict[str, Any] = {
-            "horizon_years": self.recipe.horizon, "outcomes": self.recipe.outcomes,
-            "followed": self.recipe.followed,
-            "critic": self.recipe.progression.generator.critic,
-        }  # fmt: skip
-        return work(), notes
 
     def _phantoms(self) -> dict[str, Figure]:
         recipe = self.recipe

@@ -25,8 +25,7 @@ from vesalius.experiments.robustness.routing import (
     published_scores,
     strongest_scores,
 )
-from vesalius.experiments.runner import Measured, Work, run_arms
-from vesalius.experiments.stages import Stages
+from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.classification.method import Classification, ClassificationData
 from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.classification.recipe import ClassificationRecipe
@@ -60,19 +59,18 @@ def run_robustness(
         finished: called after each stage.
     """
     alike = recipe.changed(data=())  # a folder may be given other data later
-    stages = Stages(out, alike.digest)
-    arms: dict[str, Mapping[str, Work]] = {
-        data: _DataExperiment(stages.folder / data, data, recipe, progress).stages
+    results = Results("robustness", recipe.preset, recipe.seed, True, {}, {})
+    subjects: dict[str, Callable[[Path], Experiment]] = {
+        data: partial(_DataExperiment, data=data, recipe=recipe, progress=progress)
         for data in recipe.data
     }
-    results = Results("robustness", recipe.preset, recipe.seed, True, {}, {})
-    return run_arms(stages, results, arms, finished, costs)
+    return run_experiment(results, out, alike.digest, subjects, finished)
 
 
-def costs(data: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
+def costs(seconds: Mapping[str, float]) -> dict[str, Figure]:
     """What the other trainings took, as a multiple of the standard one over as many steps.
 
-    >>> costs("ct", {"standard": 2.0, "dual": 9.0})
+    >>> costs({"standard": 2.0, "dual": 9.0})
     {'dual/cost': Figure(value=4.5, unit='times', n=1, ci95=None, sd=None)}
     """
     if "standard" not in seconds:
@@ -84,32 +82,32 @@ def costs(data: str, seconds: Mapping[str, float]) -> dict[str, Figure]:
     }
 
 
-class _DataExperiment:
-    """One kind of data: stages that write files, each with what was measured of it."""
+class _DataExperiment(Experiment[RobustnessRecipe]):
+    """One kind of data."""
 
     def __init__(
         self, folder: Path, data: Data, recipe: RobustnessRecipe, progress: Progress
     ) -> None:
-        self.folder, self.data, self.recipe, self.progress = folder, data, recipe, progress
-        self.own = recipe.of(data)
-        work: dict[str, Callable[[], dict[str, Figure] | Measured]] = {
+        super().__init__(folder, recipe, progress)
+        self.data, self.own = data, recipe.of(data)
+        self._read: dict[str, Classified] = {}
+        self.notes |= {
+            "headline": list(self.own.headline), "cases": self.own.cases, "seeds": recipe.seeds,
+            "primary_epsilon": recipe.primary,
+        }  # fmt: skip
+
+    def stages(self) -> dict[str, Stage]:
+        """From phantoms to maps."""
+        return {
             "phantoms": self._phantoms, "first stage": self._first,
             **{arm: partial(self._fit, arm) for arm in ARMS},
             "discrimination": self._discrimination, "robustness": self._robustness,
             "saliency": self._saliency,
         }  # fmt: skip
-        self.stages = {stage: partial(self._do, one) for stage, one in work.items()}
-        self._read: dict[str, Classified] = {}
 
-    def _do(self, work: Callable[[], dict[str, Figure] | Measured]) -> Measured:
-        """Work through a stage; what it was done with is told beside its figures."""
-        done = work()
-        figures, notes = done if isinstance(done, tuple) else (done, {})
-        return figures, notes | {
-            "headline": list(self.own.headline), "cases": self.own.cases,
-            "seeds": self.recipe.seeds, "primary_epsilon": self.recipe.primary,
-            "labels": list(self._images("test").labels),
-        }  # fmt: skip
+    def derived(self, seconds: Mapping[str, float]) -> dict[str, Figure]:
+        """What each training took."""
+        return costs(seconds)
 
     def _phantoms(self) -> dict[str, Figure]:
         recipe, own = self.recipe, self.own
@@ -123,6 +121,7 @@ class _DataExperiment:
                 "home" if scanner == "home" else "other", workers=recipe.workers,
                 progress=self.progress,
             )  # fmt: skip
+        self.notes["labels"] = list(self._images("test").labels)
         return {}
 
     def _images(self, name: str) -> Classified:
@@ -218,10 +217,8 @@ class _DataExperiment:
     def _write_curve(self, lines: list[tuple[str, ...]]) -> None:
         write_text(self.folder / "curve.csv", "\n".join(",".join(line) for line in lines) + "\n")
 
-    def _saliency(self) -> Measured:
+    def _saliency(self) -> dict[str, Figure]:
         arms, headline = self._arms, self.own.headline
         path = readable_path(arms["dual"], self._data("dual", 0).held_out, headline)
-        figures = pointing_figures(
-            arms, self._images("real"), self._images("test"), headline, path
-        )  # fmt: skip
-        return figures, {"map_path": path}
+        self.notes["map_path"] = path
+        return pointing_figures(arms, self._images("real"), self._images("test"), headline, path)

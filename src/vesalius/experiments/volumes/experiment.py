@@ -11,14 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from vesalius.evidence.audit import audit
 from vesalius.evidence.figure import Figure, Results, mean_figure
-from vesalius.experiments.runner import Measured, Work, run_arms
-from vesalius.experiments.stages import Stages
+from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.experiments.volumes.control import measure_control, read_control
 from vesalius.experiments.volumes.fidelity import (
     EvaluationSet,
@@ -63,57 +61,43 @@ def run_volumes(
 
     Args:
         out: folder; for each organ `real/`, `unseen/`, `held-out/`, `run/`, `drawn/`, `audit/` and
-            `teaching/` appear in a folder of its name.
+            `transfer/` appear in a folder of its name.
         recipe: settings.
         progress: told after each case and step.
         finished: called after each stage.
     """
     alike = recipe.changed(organs=())  # a folder may be given another organ later
-    stages = Stages(out, alike.digest)
-    arms: dict[str, Mapping[str, Work]] = {
-        organ: _OrganExperiment(stages.folder / organ, organ, recipe, progress).stages
+    results = Results("volumes", recipe.preset, recipe.seed, True, {}, {})
+    subjects: dict[str, Callable[[Path], Experiment]] = {
+        organ: partial(_OrganExperiment, organ=organ, recipe=recipe, progress=progress)
         for organ in recipe.organs
     }
-    results = Results("volumes", recipe.preset, recipe.seed, True, {}, {})
-    return run_arms(stages, results, arms, finished)
+    return run_experiment(results, out, alike.digest, subjects, finished)
 
 
-class _OrganExperiment:
-    """One organ: stages that write files, each with what was measured of it."""
+class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
+    """One organ."""
 
     def __init__(
         self, folder: Path, organ: Organ, recipe: VolumesExperimentRecipe, progress: Progress
     ) -> None:
-        self.folder, self.organ, self.recipe, self.progress = folder, organ, recipe, progress
-        self.own = recipe.of(organ)
-        self._notes: dict[str, Any] = {}
-        every: dict[str, tuple[Callable[[], None], Callable[[], dict[str, Figure]]]] = {
-            "phantoms": (self._phantoms, dict),
-            "fit": (self._fit, self._reconstruction),
-            "gaussian fit": (self._gaussian, self._gaussian_figures),
-            "generate": (self._generate, dict),
-            "samplers": (self._samplers, dict),
-            "fidelity": (lambda: None, self._fidelity),
-            "audit": (self._audit, self._audit_figures),
-            "teaching": (self._transfer, self._transfer_figures),
-            "control": (self._control, self._control_figures),
+        super().__init__(folder, recipe, progress)
+        self.organ, self.own = organ, recipe.of(organ)
+
+    def stages(self) -> dict[str, Stage]:
+        """From phantoms to transfer and control."""
+        recipe = self.recipe
+        return {
+            "phantoms": self._phantoms,
+            "fit": self._fit,
+            **({"gaussian fit": self._gaussian} if recipe.gaussian else {}),
+            "generate": self._generate,
+            **({"samplers": self._samplers} if recipe.samplers else {}),
+            "fidelity": self._fidelity,
+            "audit": self._audit,
+            "transfer": self._transfer,
+            **({"control": self._control} if recipe.control_cases else {}),
         }
-        if not recipe.gaussian:
-            del every["gaussian fit"]
-        if not recipe.samplers:
-            del every["samplers"]
-        if not recipe.control_cases:
-            del every["control"]
-        self.stages = {stage: partial(self._do, *both) for stage, both in every.items()}
-
-    def _do(self, work: Callable[[], None], measure: Callable[[], dict[str, Figure]]) -> Measured:
-        """Work through a stage and measure what it made."""
-        work()
-        self._notes = {}
-        return measure(), self._notes
-
-    def _cohort(self, name: str, labelled: bool = True) -> Cohort:
-        return Cohort.open(self.folder / name, labelled)
 
     def _phantoms(self) -> None:
         recipe = self.recipe
@@ -131,26 +115,21 @@ class _OrganExperiment:
             attributes=(self.own.attribute,), seed=self.recipe.seed, bottleneck=bottleneck
         )
 
-    def _fit(self) -> None:
+    def _fit(self) -> dict[str, Figure]:
         reading = Reading(self.progress)
         prepared = prepare(Volumes(), self.folder / "real", self._method(), reading)
-        fit(prepared, self.folder / "run", self.progress)
+        run = fit(prepared, self.folder / "run", self.progress)
+        return _reconstruction_figures(run, "reconstruction")
 
     @property
     def _run(self) -> Run:
         return Run.open(self.folder / "run", VolumesRecipe)
 
-    def _reconstruction(self) -> dict[str, Figure]:
-        return _reconstruction_figures(self._run, "reconstruction")
-
-    def _gaussian(self) -> None:
+    def _gaussian(self) -> dict[str, Figure]:
         reading, recipe = Reading(self.progress), self._method("gaussian")
         prepared = prepare(Volumes(), self.folder / "real", recipe, reading)
         run = fit(prepared, self.folder / GAUSSIAN_FIT, self.progress)
         self._sample(VolumesPipeline(run), "drawn-gaussian", [{}] * self.recipe.test_cases)
-
-    def _gaussian_figures(self) -> dict[str, Figure]:
-        run = Run.open(self.folder / GAUSSIAN_FIT, VolumesRecipe)
         return _reconstruction_figures(run, "reconstruction_gaussian")
 
     def _generate(self) -> None:
@@ -177,7 +156,7 @@ class _OrganExperiment:
         both = 2 * recipe.test_cases
 
         def evaluation_set(name: str, count: int) -> EvaluationSet:
-            return EvaluationSet(self._cohort(name, False), seen, count, name, self.progress)
+            return EvaluationSet(self.cohort(name, False), seen, count, name, self.progress)
 
         real, generated = (
             evaluation_set("unseen", both),
@@ -202,7 +181,7 @@ class _OrganExperiment:
         figures |= frechet_figures(real.features(extract), sets)
         figures |= similarity_figures(real, generated, seen.spacing_mm, recipe.seed)
         distances, why = radiomics_figures(real, generated, recipe.radiomics_cases, recipe.seed)
-        self._notes["radiomics"] = why or "taken"
+        self.notes["radiomics"] = why or "taken"
         return figures | distances
 
     def _pace(self, sampling: Sampling) -> Figure:
@@ -216,36 +195,28 @@ class _OrganExperiment:
             seconds.append(perf_counter() - start)
         return mean_figure(np.array(seconds), "s")
 
-    def _audit(self) -> None:
-        audit(
-            self._fitted(), self._cohort("drawn", False), self._cohort("unseen"),
+    def _audit(self) -> dict[str, Figure]:
+        found = audit(
+            self._fitted(), self.cohort("drawn", False), self.cohort("unseen"),
             self.folder / "audit", self.progress,
-        )  # fmt: skip
+        ).results  # fmt: skip
+        self.notes["withhold"] = found.notes["withhold"]
+        return found.figures
 
     def _fitted(self) -> Cohort:
         """The cases that the autoencoder and the denoiser saw."""
-        real = self._cohort("real")
+        real = self.cohort("real")
         names = set(json.loads((self._run.folder / "split.json").read_text())["fitted"])
         kept = tuple(case for case in real.cases if case.name in names)
         return Cohort(real.folder, real.description, kept, ())
 
-    def _audit_figures(self) -> dict[str, Figure]:
-        found = Results.read(self.folder / "audit")
-        self._notes["withhold"] = found.notes["withhold"]
-        return found.figures
-
-    def _transferred(self) -> Transfer:
-        return Transfer(
-            self.folder, self.recipe, self.own, self._cohort("real"),
-            self._cohort("drawn", False), self._cohort("unseen"), self.progress,
+    def _transfer(self) -> dict[str, Figure]:
+        transfer = Transfer(
+            self.folder, self.recipe, self.own, self.cohort("real"),
+            self.cohort("drawn", False), self.cohort("unseen"), self.progress,
         )  # fmt: skip
-
-    def _transfer(self) -> None:
-        self._transferred().run()
-
-    def _transfer_figures(self) -> dict[str, Figure]:
-        transfer = self._transferred()
-        self._notes |= {
+        transfer.run()
+        self.notes |= {
             "longer_by_steps": transfer.longer_by,
             "primary_fraction": self.recipe.primary,
             "labelled_cases": self.recipe.labelled_cases,
@@ -254,7 +225,7 @@ class _OrganExperiment:
         }
         return transfer_figures(transfer.table, self.recipe)
 
-    def _control(self) -> None:
+    def _control(self) -> dict[str, Figure]:
         """Volumes asked for an attribute, which a segmenter of all real label maps measures."""
         run = self._run
         seen = run.fingerprint.attribute(self.own.attribute)
@@ -270,11 +241,9 @@ class _OrganExperiment:
         segmenter = fit(ready, self.folder / "segmenter", self.progress)
         measure_control(
             self.folder / "control.csv", SegmentationPipeline(segmenter), generated,
-            self._cohort("unseen"), seen.attribute, self.progress,
+            self.cohort("unseen"), seen.attribute, self.progress,
         )  # fmt: skip
-
-    def _control_figures(self) -> dict[str, Figure]:
-        self._notes["attribute"] = self.own.attribute
+        self.notes["attribute"] = self.own.attribute
         return read_control(self.folder / "control.csv")
 
 

@@ -52,7 +52,7 @@ class Transfer:
         self, folder: Path, recipe: VolumesExperimentRecipe, organ: OrganRecipe, real: Cohort,
         synthetic: Cohort, test: Cohort, progress: Progress,
     ) -> None:  # fmt: skip
-        self.folder, self.recipe, self.organ = make_folder(folder / "teaching"), recipe, organ
+        self.folder, self.recipe, self.organ = make_folder(folder / "transfer"), recipe, organ
         self.real, self.synthetic, self.test, self.progress = real, synthetic, test, progress
         self.labels = real.description.labels
         self.table = self.folder / "dice.csv"

@@ -1,0 +1,150 @@
+"""Rejection sampling with a method of one line: what is kept, what is tried again, what resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.toy import ToyRecipe
+from vesalius.evidence.copies import CopySearch
+from vesalius.phantoms.cohorts.organs import write_gridded
+from vesalius.sampling.cohort import sample_cohort
+from vesalius.sampling.rejection import (
+    Candidate,
+    CaseRequest,
+    Finished,
+    Sampler,
+    case_requests,
+    first_draws,
+    sample_case,
+    sample_one,
+)
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.grid import whole_grid
+from vesalius.scans.input_error import InputError
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.run import Run
+
+GRID = (32, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def breasts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cohort, Cohort]:
+    """Training cases, and other patients."""
+    folder = tmp_path_factory.mktemp("breasts")
+    real = write_gridded("breast", folder / "real", 22, 0, GRID, split="train")
+    return real, write_gridded("breast", folder / "others", 8, 1, GRID)
+
+
+class Scripted(Sampler[CaseRequest]):
+    """Hands out scans in a fixed order; a case measures its place in it."""
+
+    title = "scripted"
+
+    def __init__(self, cohort: Cohort, scans: list[LabelledScan], folder: Path) -> None:
+        sample = [cohort.read(case) for case in cohort.cases[:2]]
+        seen = Fingerprint.of_images(cohort, cohort.cases[:2], sample, whole_grid(sample), ())
+        self.run = Run(folder, ToyRecipe(), seen)
+        self.description, self.attributes = cohort.description, ["place"]
+        self.settings, self.scans, self.finished = {"tolerance": 0.1}, scans, 0
+
+    def candidates(self, request: CaseRequest) -> Iterator[Candidate]:
+        for place in count():
+            scan = self.scans[place % len(self.scans)]
+            met = place >= float(request.target["place"])
+            yield Candidate(
+                {"place": float(place)}, met, lambda scan=scan, at=place: self._end(scan, at)
+            )
+
+    def _end(self, scan: LabelledScan, place: int) -> Finished:
+        self.finished += 1
+        return Finished(scan, {"place": float(place)}, {}, np.int16)
+
+
+@pytest.fixture
+def sampler(breasts: tuple[Cohort, Cohort], tmp_path: Path) -> Scripted:
+    """First a copy of a training case, then somebody else."""
+    real, others = breasts
+    scans = [others.read(others.cases[0]), real.read(real.cases[4]), others.read(others.cases[1])]
+    return Scripted(real, scans, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def gate(breasts: tuple[Cohort, Cohort]) -> CopySearch:
+    real = breasts[0]
+    return CopySearch.of(real, labelled=True)
+
+
+def test_a_miss_is_tried_again_and_never_finished(sampler: Scripted) -> None:
+    outcome = sample_case(sampler, case_requests(sampler.run, [{"place": 2.0}], 0)[0], 5)
+    assert [draw.accepted for draw in outcome.draws] == [False, False, True]
+    assert outcome.case is not None and sampler.finished == 1
+    assert outcome.case.provenance["missed"] == [{"place": 0.0}, {"place": 1.0}]
+    assert outcome.case.provenance["request"] == {"place": 2.0}
+
+
+def test_a_copy_counts_as_missed_and_is_generated_again(
+    sampler: Scripted, gate: CopySearch
+) -> None:
+    request = case_requests(sampler.run, [{"place": 1.0}], 0)[0]
+    kept = sample_case(sampler, request, 5)
+    assert kept.case is not None and kept.case.provenance["tries"] == 2
+    gated = sample_case(sampler, request, 5, gate)
+    assert [draw.copy for draw in gated.draws] == [False, True, False]
+    assert gated.case is not None and gated.case.provenance["copies_rejected"] == [1]
+    with pytest.raises(InputError, match="and was a copy of a training case 1 times"):
+        sample_one(sampler, {"place": 1.0}, 0, 2, gate)
+
+
+def test_a_case_edited_from_a_training_case_is_no_copy_of_it(
+    breasts: tuple[Cohort, Cohort], gate: CopySearch
+) -> None:
+    real = breasts[0]
+    scan = real.read(real.cases[4])
+    match = gate.match(scan)
+    assert match is not None and match.case == real.cases[4].name
+    assert gate.match(scan, parent=real.cases[4].name) is None
+
+
+def test_a_cohort_reports_its_copies_and_a_killed_one_goes_on(
+    sampler: Scripted, gate: CopySearch, tmp_path: Path
+) -> None:
+    requests = case_requests(sampler.run, [{"place": 0.0}, {"place": 1.0}, {"place": 9.0}], 0)
+    made = sample_cohort(sampler, requests[:1], tmp_path / "out", 4, gate)
+    assert made.copies_rejected == 0
+    made = sample_cohort(sampler, requests, tmp_path / "out", 4, gate)
+    assert len(made.cohort.cases) == 2 and made.copies_rejected == 1 and made.gated
+    assert [fault.file for fault in made.faults] == ["synthetic_0002"]
+    assert made.figures["copies_rejected"].value == pytest.approx(1 / 8)
+    again = sample_cohort(sampler, requests, tmp_path / "out", 4, gate)
+    assert again.draws == made.draws
+    told = json.loads((tmp_path / "out/dataset.json").read_text())["vesalius"]["made"]
+    assert told["copy_gate"] is True
+
+
+def test_a_resumed_request_is_checked_to_be_the_same_one(sampler: Scripted, tmp_path: Path) -> None:
+    requests = case_requests(sampler.run, [{"place": 0.0}], 0)
+    sample_cohort(sampler, requests, tmp_path / "out")
+    with pytest.raises(InputError, match="of another request"):
+        sample_cohort(sampler, case_requests(sampler.run, [{"place": 1.0}], 0), tmp_path / "out")
+    with pytest.raises(InputError, match="of another seed"):
+        sample_cohort(sampler, case_requests(sampler.run, [{"place": 0.0}], 1), tmp_path / "out")
+    with pytest.raises(InputError, match="was made with tries 10, not 3"):
+        sample_cohort(sampler, requests, tmp_path / "out", 3)
+
+
+def test_first_draws_are_measured_and_not_finished(sampler: Scripted) -> None:
+    requests = case_requests(sampler.run, [{"place": 0.0}, {"place": 1.0}], 0)
+    draws = first_draws(sampler, requests)
+    assert [draw.accepted for draw in draws] == [True, False] and sampler.finished == 0
+
+
+def test_nothing_requested_is_refused(sampler: Scripted, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there are none"):
+        sample_cohort(sampler, [], tmp_path / "out")

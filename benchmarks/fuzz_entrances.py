@@ -558,8 +558,8 @@ def _read_design(place: Path, out: Path, rng: Rng) -> Reported:
 
 def _study(place: Path, out: Path, rng: Rng) -> Reported:
     study = Study.open(place)
-    for evaluator in range(study.readers):
-        for step in study.steps(evaluator):
+    for reader in range(study.readers):
+        for step in study.steps(reader):
             for one in study.shown(step):
                 study.content(one)
     study.key()

@@ -69,9 +69,9 @@ def decisions(size: Size) -> Counter[str]:
         crowd = Crowd.generated(rng, size.readers, *size.skills)
         scores = crowd.scores(rng, size.positive)
         readings = [
-            _reading(evaluator, case, "yes" if size.positive[case] else "no", bool(aided),
-                     decided(scores[aided, evaluator, case]))
-            for aided in range(2) for evaluator in range(size.readers) for case in range(size.cases)
+            _reading(reader, case, "yes" if size.positive[case] else "no", bool(aided),
+                     decided(scores[aided, reader, case]))
+            for aided in range(2) for reader in range(size.readers) for case in range(size.cases)
         ]  # fmt: skip
         own = {"reader_1/unaided/sensitivity": crowd.sensitivity()[0, 0],
                "reader_1/aided/specificity": crowd.specificity()[1, 0],
@@ -98,10 +98,10 @@ def ratings(size: Size) -> Counter[str]:
         raters = Raters.generated(rng, size.readers)
         rated = raters.ratings(rng, worth)
         readings = [
-            _reading(evaluator, case, "synthetic" if size.positive[case] else "real", False,
-                     {"origin": "real" if rated[evaluator, case] > 3 else "synthetic",
-                      "appearance": int(rated[evaluator, case])})
-            for evaluator in range(size.readers) for case in range(size.cases)
+            _reading(reader, case, "synthetic" if size.positive[case] else "real", False,
+                     {"origin": "real" if rated[reader, case] > 3 else "synthetic",
+                      "appearance": int(rated[reader, case])})
+            for reader in range(size.readers) for case in range(size.cases)
         ]  # fmt: skip
         own = alpha(raters.ratings(rng, np.tile([REAL, SYNTHETIC], 2000)), "ordinal")
         _count(held, known | {"agreement/appearance/alpha": own},
@@ -110,10 +110,10 @@ def ratings(size: Size) -> Counter[str]:
 
 
 def _reading(
-    evaluator: int, case: int, truth: str, aided: bool, content: Mapping[str, Any]
+    reader: int, case: int, truth: str, aided: bool, content: Mapping[str, Any]
 ) -> Reading:
     return Reading(
-        evaluator, case, f"case {case}", truth, "main", 1 + aided, aided, (), dict(content), 1.0, 0
+        reader, case, f"case {case}", truth, "main", 1 + aided, aided, (), dict(content), 1.0, 0
     )
 
 

@@ -67,7 +67,7 @@ def study_of_maps(folder: Path, items: int, readers: int) -> Study:
     )  # fmt: skip
     shown = tuple(Shown(PIXEL, ".png", "map", name) for name in METHODS)
     generated = Generated(tuple(Item(f"case {n}", "", shown, "") for n in range(items)), ())
-    orders = [order_of(items, 0, 0, len(METHODS), 0, evaluator) for evaluator in range(readers)]
+    orders = [order_of(items, 0, 0, len(METHODS), 0, reader) for reader in range(readers)]
     (folder / FILE).write_text("")
     return write_study(folder, design, generated, orders, {
         "design": "saliency", "title": "Load", "language": "en", "windows": (), "span": (0, 1),
@@ -80,19 +80,19 @@ def killed(study: Study, kills: int, seed: int = 0, database: str | None = None)
     rng, port, heard = Random(seed), _free_port(), Heard()
     server = _started(study, port, database)
     readers = [
-        threading.Thread(target=_read, args=(study, evaluator, port, heard), daemon=True)
-        for evaluator in range(study.readers)
+        threading.Thread(target=_read, args=(study, reader, port, heard), daemon=True)
+        for reader in range(study.readers)
     ]
-    for evaluator in readers:
-        evaluator.start()
+    for reader in readers:
+        reader.start()
     for _ in range(kills):
         time.sleep(rng.uniform(0.05, 0.6))
-        heard.met += any(evaluator.is_alive() for evaluator in readers)
+        heard.met += any(reader.is_alive() for reader in readers)
         server.send_signal(signal.SIGKILL)
         server.wait()
         server = _started(study, port, database)
-    for evaluator in readers:
-        evaluator.join()
+    for reader in readers:
+        reader.join()
     server.terminate()
     server.wait()
     return heard
@@ -106,15 +106,15 @@ def lost(heard: Heard, store: Store) -> list[str]:
     return [key for key, content in heard.acknowledged.items() if kept.get(key) != [content]]
 
 
-def _read(study: Study, evaluator: int, port: int, heard: Heard) -> None:
+def _read(study: Study, reader: int, port: int, heard: Heard) -> None:
     """Answer every case; what is not acknowledged is sent again."""
-    rng, client = Random(evaluator), httpx.Client(
+    rng, client = Random(reader), httpx.Client(
         base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False,
-        headers={"Authorization": f"Bearer {study.tokens()[evaluator]}"},
+        headers={"Authorization": f"Bearer {study.tokens()[reader]}"},
     )  # fmt: skip
-    for step in range(len(study.steps(evaluator))):
+    for step in range(len(study.steps(reader))):
         content = {"usefulness_1": rng.randint(0, 5), "usefulness_2": rng.randint(0, 5),
-                   "comment": f"reader {evaluator}, case {step}"}  # fmt: skip
+                   "comment": f"reader {reader}, case {step}"}  # fmt: skip
         key = secrets.token_hex(16)
         sent = {"key": key, "sitting": "sitting-1", "seconds": 1.0, "content": content}
         tries = 0

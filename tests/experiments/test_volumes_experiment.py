@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from vesalius.evidence.figure import Results
 from vesalius.experiments.volumes.experiment import run_volumes
 from vesalius.experiments.volumes.recipe import CONTROLS, PRESETS, VolumesExperimentRecipe
 from vesalius.experiments.volumes.transfer import COLUMNS, noise_like, scrambled, transfer_figures
@@ -38,7 +39,7 @@ def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     page = write_volumes_report(tmp_path / "out").read_text()
     assert "rests on phantoms" in page and page.count("<img") >= 2
     assert not re.search(r"(src|href)=\"(?!data:)", page)
-    assert "MS-SSIM" in volumes_table(content)
+    assert "MS-SSIM" in volumes_table(Results.read(tmp_path / "out"))
 
     again: list[str] = []
     second = run_volumes(tmp_path / "out", recipe, finished=again.append)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks.robustness_page import CAMPAIGNS
 from vesalius.evidence.copies import audit_rates, published_rates
+from vesalius.evidence.figure import Results
 from vesalius.report.front_page import PICTURES, filled, page_of
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_the_figures_on_a_page_are_those_of_the_results(path: Path) -> None:
-    results = json.loads(path.read_text())
+    results = Results.of_file(path)
     page = page_of(results, PAGES)
     assert filled(page.read_text(), results) == page.read_text()
     if path.stem == "copies":
@@ -44,12 +44,12 @@ def test_each_experiment_shows_its_demo_on_a_page_that_the_readme_links() -> Non
     shown = {path.stem for path in RESULTS if path.stem.endswith("-demo")}
     assert shown == {f"{experiment}-demo" for experiment in PICTURES}
     for path in RESULTS:
-        page = page_of(json.loads(path.read_text()), PAGES)
+        page = page_of(Results.of_file(path), PAGES)
         assert page == PAGES[0] or f"(docs/{page.name})" in readme
     assert "phantoms" in next(line for line in readme.splitlines()[1:] if line)
 
 
 def test_the_rates_beside_a_verdict_are_those_of_the_benchmark() -> None:
-    figures = json.loads((ROOT / "docs/results/copies.json").read_text())["figures"]
-    assert published_rates() == {name: figures[name]["value"] for name in published_rates()}
+    figures = Results.of_file(ROOT / "docs/results/copies.json").figures
+    assert published_rates() == {name: figures[name].value for name in published_rates()}
     assert f"{published_rates()['copies/others/called_copies']:.1%}" in audit_rates()

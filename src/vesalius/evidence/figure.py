@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -130,42 +131,6 @@ def student_mean(values: np.ndarray, unit: str) -> Figure:
     return Figure(value, unit, count, (value - reach, value + reach), std)
 
 
-@dataclass
-class Results:
-    """What an experiment measured: figures by name, and what they were measured with."""
-
-    protocol: str
-    preset: str
-    seed: int
-    rests_on_phantoms: bool
-    figures: dict[str, Figure]
-    notes: dict[str, Any]
-
-    def write(self, folder: Path) -> Path:
-        """Write `results.json`."""
-        sound = {name: figure for name, figure in self.figures.items() if figure.sound}
-        content = {
-            "format": FORMAT,
-            "protocol": self.protocol,
-            "preset": self.preset,
-            "seed": self.seed,
-            "rests_on_phantoms": self.rests_on_phantoms,
-            "figures": {name: asdict(figure) for name, figure in sound.items()},
-            "notes": self.notes | {"undefined": sorted(set(self.figures) - set(sound))},
-            "versions": versions(),
-            "machine": machine(),
-        }
-        path = folder / "results.json"
-        write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-        return path
-
-    @classmethod
-    def read(cls, folder: Path) -> Results:
-        """What `write` wrote."""
-        adapter = TypeAdapter(cls)
-        return read_json(folder / "results.json", adapter, "run the command again", FORMAT)
-
-
 def versions() -> dict[str, str]:
     """Of this package and of what its figures rest on."""
     found = {"vesalius": __version__, "python": platform.python_version()}
@@ -179,6 +144,46 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    import os
-
     return {"system": platform.platform(), "cores": os.cpu_count()}
+
+
+@dataclass
+class Results:
+    """What an experiment measured: figures by name, and what they were measured with."""
+
+    protocol: str
+    preset: str
+    seed: int
+    rests_on_phantoms: bool
+    figures: dict[str, Figure]
+    notes: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=versions)
+    machine: dict[str, Any] = field(default_factory=machine)
+
+    def write(self, folder: Path) -> Path:
+        """Write `results.json`."""
+        sound = {name: figure for name, figure in self.figures.items() if figure.sound}
+        content = {
+            "format": FORMAT,
+            "protocol": self.protocol,
+            "preset": self.preset,
+            "seed": self.seed,
+            "rests_on_phantoms": self.rests_on_phantoms,
+            "figures": {name: asdict(figure) for name, figure in sound.items()},
+            "notes": self.notes | {"undefined": sorted(set(self.figures) - set(sound))},
+            "versions": self.versions,
+            "machine": self.machine,
+        }
+        path = folder / "results.json"
+        write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+        return path
+
+    @classmethod
+    def read(cls, folder: Path) -> Results:
+        """What `write` wrote into a folder."""
+        return cls.of_file(folder / "results.json")
+
+    @classmethod
+    def of_file(cls, path: Path) -> Results:
+        """Read a file of results, or refuse what is none."""
+        return read_json(path, TypeAdapter(cls), "run the command again", FORMAT)

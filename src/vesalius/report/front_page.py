@@ -9,14 +9,13 @@ typed by hand.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from vesalius.evidence.figure import Results
 from vesalius.report.audit_page import copies_table
 from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
@@ -33,22 +32,22 @@ EACH = 7
 STAGES = ("phantoms", "unseen_phantoms", "fit", "control", "balance", "strip", "proof")
 
 
-def markers(results: dict[str, Any]) -> tuple[str, str]:
+def markers(results: Results) -> tuple[str, str]:
     """Between which lines of a page the figures of an experiment stand.
 
-    >>> markers({"protocol": "lumbar", "preset": "demo"})[0]
+    >>> markers(Results("lumbar", "demo", 0, True, {}, {}))[0]
     '<!-- lumbar demo figures: begin -->'
     """
-    name = " ".join(part for part in (results["protocol"], results["preset"], "figures") if part)
+    name = " ".join(part for part in (results.protocol, results.preset, "figures") if part)
     return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
-def ventricles_table(results: dict[str, Any]) -> str:
+def ventricles_table(results: Results) -> str:
     """The figures of the ventricles experiment as Markdown."""
-    figures = results["figures"]
+    figures = results.figures
     arms = [key.split("/")[1] for key in figures if key.startswith("utility/") and
             key.endswith("/dice") and "_minus_" not in key]  # fmt: skip
-    count = figures["utility/real/dice"]["n"]
+    count = figures["utility/real/dice"].n
     lines = [
         f"| the same segmenter trained on | Dice, {count} unseen large ventricles "
         "| volume MAE ± SD (mL) | MAE minus real (mL) |",
@@ -67,13 +66,13 @@ def ventricles_table(results: dict[str, Any]) -> str:
     copies = figures["memorisation/copies"]
     distance, real_vs_real = figures["fidelity/frd"], figures["fidelity/frd_real_to_real"]
     errors = {arm: figures[f"utility/{arm}/volume_mae_ml"] for arm in arms}
-    rival = min(set(arms) - {"synthetic", "augmented"}, key=lambda arm: errors[arm]["value"])
+    rival = min(set(arms) - {"synthetic", "augmented"}, key=lambda arm: errors[arm].value)
     gaps = ", ".join(
         f"{arm} minus {rival.replace('_', ' ')} {shown(gap)} mL"
         for arm in ("synthetic", "augmented")
         if (gap := figures.get(f"utility/{arm}_minus_{rival}/volume_mae_ml"))
     )
-    seconds = sum(figures[f"seconds/{stage}"]["value"] for stage in STAGES)
+    seconds = sum(figures[f"seconds/{stage}"].value for stage in STAGES)
     return "\n".join(
         [
             *lines,
@@ -82,23 +81,23 @@ def ventricles_table(results: dict[str, Any]) -> str:
             f"{shown(errors[rival])} mL, against {shown(errors['synthetic'])} with synthetic cases "
             f"alone and {shown(errors['augmented'])} with both; {gaps} (below zero is better).",
             "",
-            f"Requested against measured volume, {figures['control/slope']['n']} cases: {control}. "
-            f"The audit calls {copies['value']:.0f} of {copies['n']} synthetic cases copies of "
+            f"Requested against measured volume, {figures['control/slope'].n} cases: {control}. "
+            f"The audit calls {copies.value:.0f} of {copies.n} synthetic cases copies of "
             f"training cases; they were not withheld. Fréchet radiomics distance {shown(distance)} "
-            f"(n = {distance['n']}), real to real {shown(real_vs_real)}. In brackets 95 % "
-            f"bootstrap intervals over cases; one training each, seed {results['seed']}: the "
+            f"(n = {distance.n}), real to real {shown(real_vs_real)}. In brackets 95 % "
+            f"bootstrap intervals over cases; one training each, seed {results.seed}: the "
             "spread between "
             f"trainings of one arm, which is larger than most differences here, is not in them, so "
             f"no order of the arms is established. The demo "
-            f"took {seconds / 60:.0f} minutes on {results['machine']['cores']} cores.",
+            f"took {seconds / 60:.0f} minutes on {results.machine['cores']} cores.",
         ]
     )
 
 
-def lumbar_table(results: dict[str, Any]) -> str:
+def lumbar_table(results: Results) -> str:
     """The figures of the lumbar experiment as Markdown."""
-    figures = results["figures"]
-    count = figures["fidelity/herniation/floor/fid"]["n"]
+    figures = results.figures
+    count = figures["fidelity/herniation/floor/fid"].n
     lines = [
         f"| method | network calls | Fréchet distance, herniation (n = {count}) "
         "| stenosis | seam |",
@@ -109,14 +108,14 @@ def lumbar_table(results: dict[str, Any]) -> str:
     for name in names:
         calls, seam = figures.get(f"cost/{name}/network_calls"), figures.get(f"seam/{name}")
         lines.append(
-            f"| {name.replace('_', ' ')} | {'' if calls is None else round(calls['value'])} "
+            f"| {name.replace('_', ' ')} | {'' if calls is None else round(calls.value)} "
             f"| {shown(figures[f'fidelity/herniation/{name}/fid'])} "
             f"| {shown(figures[f'fidelity/stenosis/{name}/fid'])} "
             f"| {'' if seam is None else shown(seam)} |"
         )
     sizes = "; ".join(
-        f"{p} {shown(figures[f'request/{p}/spearman'])} ({figures[f'request/{p}/spearman']['n']} "
-        f"met of {figures[f'request/{p}/met']['n']} requests), mean error "
+        f"{p} {shown(figures[f'request/{p}/spearman'])} ({figures[f'request/{p}/spearman'].n} "
+        f"met of {figures[f'request/{p}/met'].n} requests), mean error "
         f"{shown(figures[f'request/{p}/mae_mm'])} mm, {shown(figures[f'request/{p}/acceptance'])} "
         "of draws kept"
         for p in ("herniation", "stenosis")
@@ -125,8 +124,8 @@ def lumbar_table(results: dict[str, Any]) -> str:
     aucs = ", ".join(
         f"{arm} {shown(figures[f'utility/{arm}/auc'])}" for arm in ("real", "augmented", "ceiling")
     )
-    notes = results["notes"]
-    seconds = sum(f["value"] for key, f in figures.items() if key.startswith("seconds/"))
+    notes = results.notes
+    seconds = sum(f.value for key, f in figures.items() if key.startswith("seconds/"))
     gained = shown(figures["utility/augmented_minus_real/auc"])
     return "\n".join(
         [
@@ -135,27 +134,27 @@ def lumbar_table(results: dict[str, Any]) -> str:
             f"Size requested and measured, rank correlation: {sizes}. AUC of the "
             f"same classifier at a site of {notes['site_patients']} other patients with "
             f"{notes['site_findings']} findings of each pathology, tested on "
-            f"{figures['utility/real/auc']['n']}: {aucs}; augmented minus real {gained}. In "
+            f"{figures['utility/real/auc'].n}: {aucs}; augmented minus real {gained}. In "
             f"brackets 95 % intervals; {len(notes['seeds'])} seed"
             f"{'s' if len(notes['seeds']) > 1 else ''} of fit and draws, "
             f"{len(notes['classifier_seeds'])} of the classifier. This run took "
-            f"{seconds / 60:.0f} minutes on {results['machine']['cores']} cores.",
+            f"{seconds / 60:.0f} minutes on {results.machine['cores']} cores.",
             *(f"\n{line}" for line in [*against_long_repaint(figures), *shortcomings(figures)]),
         ]
     )
 
 
-TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+TABLES: dict[str, Callable[[Results], str]] = {
     "ventricles": ventricles_table, "lumbar": lumbar_table, "volumes": volumes_table,
     "robustness": robustness_table, "osteoarthritis": osteoarthritis_table,
     "copies": copies_table,
 }  # fmt: skip
 
 
-def page_of(results: dict[str, Any], pages: Sequence[Path]) -> Path:
+def page_of(results: Results, pages: Sequence[Path]) -> Path:
     """The page that holds the markers of an experiment and preset.
 
-    >>> page_of({"protocol": "lumbar", "preset": "demo"}, [])
+    >>> page_of(Results("lumbar", "demo", 0, True, {}, {}), [])
     Traceback (most recent call last):
     ValueError: no page has the line <!-- lumbar demo figures: begin -->
     """
@@ -166,12 +165,12 @@ def page_of(results: dict[str, Any], pages: Sequence[Path]) -> Path:
     raise ValueError(f"no page has the line {begin}")
 
 
-def filled(page: str, results: dict[str, Any]) -> str:
+def filled(page: str, results: Results) -> str:
     """The text of a page with the figures of an experiment between its markers."""
     begin, end = markers(results)
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
-    return f"{before}{begin}\n{TABLES[results['protocol']](results)}\n{end}{after}"
+    return f"{before}{begin}\n{TABLES[results.protocol](results)}\n{end}{after}"
 
 
 def ventricles_picture(demo: Path) -> str:
@@ -197,13 +196,13 @@ PICTURES: dict[str, Callable[[Path], str]] = {
 
 def main(out: Path, readme: Path, docs: Path) -> None:
     """Write the results, the picture and the page."""
-    results = json.loads((out / "results.json").read_text())
+    results = Results.read(out)
     page = page_of(results, [readme, *sorted(docs.glob("*.md"))])
     for folder in ("results", "pictures"):
         (docs / folder).mkdir(parents=True, exist_ok=True)
-    name = f"{results['protocol']}-{results['preset']}"
+    name = f"{results.protocol}-{results.preset}"
     write_text(docs / "results" / f"{name}.json", (out / "results.json").read_text())
-    to_png(PICTURES[results["protocol"]](out), docs / "pictures" / f"{name}.png")
+    to_png(PICTURES[results.protocol](out), docs / "pictures" / f"{name}.png")
     write_text(page, filled(page.read_text(), results))
 
 

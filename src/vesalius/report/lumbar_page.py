@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
-from vesalius.report.sources import cohort_if_there, json_if_there, table_if_there
+from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
+from vesalius.report.verdict import verdict
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
 from vesalius.scans.landmarks import read_landmarks
@@ -25,15 +27,18 @@ PAIRS = 3
 HALF_MM = 34.0
 OUTLINED = ("herniation", "canal", "cauda_equina")
 
+NEARER, FARTHER = "nearer to real findings than", "farther from real findings than"
+SAME = "not measurably different from"
+
 
 def write_lumbar_report(folder: Path) -> Path:
     """Write `report.html` into the folder of the experiment from what is there already."""
-    results = json_if_there(folder / "results.json")
-    figures = results.get("figures", {})
+    results = results_if_there(folder)
+    figures = results.figures
     content: dict[str, Any] = {
-        "title": results.get("experiment", "in progress"), "phantoms": True,
-        "finished": bool(results), "results": results, "figures": figures,
-        "notes": results.get("notes", {}), "conclusions": _conclusions(figures),
+        "title": results.protocol or "in progress", "phantoms": True,
+        "finished": bool(figures), "results": results, "figures": figures,
+        "notes": results.notes, "conclusions": _conclusions(figures),
         "methods": _by_method(figures, "fid"), "radiomics": _by_method(figures, "frd"),
         "differences": _differences(figures), "edits": _edits(figures),
         "requests": _requests(figures), "arms": _arms(figures),
@@ -125,7 +130,7 @@ def _pictures(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _by_method(figures: dict[str, Any], unit: str) -> list[dict[str, Any]]:
+def _by_method(figures: Mapping[str, Figure], unit: str) -> list[dict[str, Any]]:
     rows = []
     for name in METHODS:
         pair = {p: figures.get(f"fidelity/{p}/{name}/{unit}") for p in PATHOLOGIES}
@@ -138,7 +143,7 @@ def _by_method(figures: dict[str, Any], unit: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _differences(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _differences(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     names = dict.fromkeys(key.split("/")[2] for key in figures
                           if key.startswith("fidelity/") and "_minus_" in key)  # fmt: skip
     return [
@@ -148,7 +153,7 @@ def _differences(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _edits(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _edits(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     return [
         {
             "name": name.replace("_", " "), "context": figures[f"context/{name}/mae"],
@@ -162,7 +167,7 @@ def _edits(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _requests(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _requests(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     return [
         {
             "name": p, "first": figures.get(f"request/{p}/first_draw/spearman"),
@@ -176,7 +181,7 @@ def _requests(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _arms(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     return [
         {"name": arm, "both": figures[f"utility/{arm}/auc"],
          **{p: figures[f"utility/{arm}/{p}/auc"] for p in PATHOLOGIES}}
@@ -185,17 +190,17 @@ def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def shortcomings(figures: dict[str, Any]) -> list[str]:
+def shortcomings(figures: Mapping[str, Figure]) -> list[str]:
     """What the figures say against the methods or against the experiment itself."""
     said = []
     for pathology in PATHOLOGIES:
         unedited = figures.get(f"fidelity/{pathology}/unedited/fid")
         generated = [
-            figures[key]["value"]
+            figures[key].value
             for name in METHODS[:7]
             if (key := f"fidelity/{pathology}/{name}/fid") in figures
         ]
-        nearer = [value for value in generated if unedited and value < unedited["value"]]
+        nearer = [value for value in generated if unedited and value < unedited.value]
         if unedited and generated and len(nearer) < len(generated) / 2:
             said.append(
                 f"{pathology.capitalize()}: by Fréchet distance the unedited scans lie nearer to "
@@ -204,7 +209,7 @@ def shortcomings(figures: dict[str, Any]) -> list[str]:
                 "more than the finding."
             )
     alone = figures.get("utility/real/auc")
-    if alone and alone["value"] > 0.995:
+    if alone and alone.value > 0.995:
         said.append(
             "The classifier tells findings of these phantoms without help already, so this "
             "experiment cannot show a gain."
@@ -212,29 +217,26 @@ def shortcomings(figures: dict[str, Any]) -> list[str]:
     return said
 
 
-def against_long_repaint(figures: dict[str, Any]) -> list[str]:
+def against_long_repaint(figures: Mapping[str, Figure]) -> list[str]:
     """Voxelwise with few calls against RePaint with many."""
     said = []
     for pathology in PATHOLOGIES:
         gap = figures.get(f"fidelity/{pathology}/voxelwise_trained_minus_repaint_long/fid")
-        if not gap or not gap["ci95"]:
+        against = verdict(gap, FARTHER, NEARER, SAME)
+        if not gap or not against:
             continue
-        low, high = gap["ci95"]
-        verdict = "nearer to real findings than" if high < 0 else (
-            "farther from real findings than" if low > 0 else "not told apart from"
-        )  # fmt: skip
         few, many = (
-            round(figures[f"cost/{name}/network_calls"]["value"])
+            round(figures[f"cost/{name}/network_calls"].value)
             for name in ("voxelwise_trained", "repaint_long")
         )
         said.append(
-            f"{pathology.capitalize()}: voxelwise trained with {few} network calls is {verdict} "
-            f"RePaint with {many} ({shown(gap)}, n = {gap['n']})."
+            f"{pathology.capitalize()}: voxelwise trained with {few} network calls is {against} "
+            f"RePaint with {many} ({shown(gap)}, n = {gap.n})."
         )
     return said
 
 
-def _conclusions(figures: dict[str, Any]) -> list[str]:
+def _conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
     said = []
     for pathology in PATHOLOGIES:
@@ -244,31 +246,26 @@ def _conclusions(figures: dict[str, Any]) -> list[str]:
             if key.startswith(f"fidelity/{pathology}/voxelwise_trained_minus_")
             and not key.endswith("_long/fid")
         }
-        for verdict, wanted in (
-            ("nearer to real findings than", lambda low, high: high < 0),
-            ("farther from real findings than", lambda low, high: low > 0),
-            ("not told apart from", lambda low, high: low <= 0 <= high),
-        ):
+        for against in (NEARER, FARTHER, SAME):
             rivals = [
                 f"{rival.replace('_', ' ')} ({shown(figure)})"
                 for (_, _, rival), figure in pairs.items()
-                if figure["ci95"] and wanted(*figure["ci95"])
+                if verdict(figure, FARTHER, NEARER, SAME) == against
             ]
             if rivals:
                 said.append(
-                    f"{pathology.capitalize()}: voxelwise trained is {verdict} "
+                    f"{pathology.capitalize()}: voxelwise trained is {against} "
                     f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
                 )
     said += [*against_long_repaint(figures), *shortcomings(figures)]
     kept = figures.get("context/voxelwise_trained/mae")
     if kept:
-        said.append(f"Outside the map the scans changed by {kept['value']:g} (n = {kept['n']}).")
+        said.append(f"Outside the map the scans changed by {kept.value:g} (n = {kept.n}).")
     gained = figures.get("utility/augmented_minus_real/auc")
-    if gained and gained["ci95"]:
-        low, high = gained["ci95"]
-        verdict = "raise" if low > 0 else "lower" if high < 0 else "do not measurably change"
+    change = verdict(gained, "raise", "lower", "do not measurably change")
+    if gained and change:
         said.append(
-            f"Inpainted cases {verdict} the AUC on unseen patients: {shown(gained)} against real "
-            f"cases alone (n = {gained['n']} patients, paired)."
+            f"Inpainted cases {change} the AUC on unseen patients: {shown(gained)} against real "
+            f"cases alone (n = {gained.n} patients, paired)."
         )
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from vesalius.evidence.copies import audit_rates
+from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
 from vesalius.report.rendering import rendered, shown
-from vesalius.report.sources import cohort_if_there, json_if_there, table_if_there
+from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
+from vesalius.report.verdict import verdict
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.writing import make_folder, write_text
 
@@ -33,17 +36,17 @@ class Sources:
 def write_report(sources: Sources, path: Path | None = None) -> Path:
     """Write a page, `report.html` in the folder if no path is given, from what is there already."""
     content: dict[str, Any] = {"attribute": sources.attribute, "sections": []}
-    results = json_if_there(sources.folder / "results.json")
+    results = results_if_there(sources.folder)
     real, synthetic = cohort_if_there(sources.real), cohort_if_there(sources.synthetic)
     phantoms = [c for c in (real, synthetic) if c and c.description.origin == "phantom"]
-    figures = results.get("figures", {})
+    figures = results.figures
     content |= {
-        "title": results.get("experiment", "in progress"),
-        "phantoms": results.get("rests_on_phantoms", bool(phantoms)),
-        "finished": bool(results),
+        "title": results.protocol or "in progress",
+        "phantoms": results.rests_on_phantoms if results.figures else bool(phantoms),
+        "finished": bool(results.figures),
         "results": results,
         "figures": figures,
-        "notes": results.get("notes", {}),
+        "notes": results.notes,
         "arms": _arms(figures),
         "strata": _strata(figures),
         "guidance": _guidance(figures),
@@ -57,7 +60,7 @@ def write_report(sources: Sources, path: Path | None = None) -> Path:
     return path
 
 
-def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _arms(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     names = dict.fromkeys(
         key.split("/")[1] for key in figures
         if key.startswith("utility/") and "_minus_" not in key
@@ -74,7 +77,7 @@ def _arms(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _strata(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _strata(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for key, figure in figures.items():
         parts = key.split("/")
@@ -83,7 +86,7 @@ def _strata(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _guidance(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _guidance(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     rows = dict.fromkeys(key.split("/")[1] for key in figures if key.startswith("control/guidance"))
     return [
         {
@@ -97,47 +100,44 @@ def _guidance(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _conclusions(figures: dict[str, Any]) -> list[str]:
+def _conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences; nothing where there is no figure."""
     said = []
     arms = {arm["name"]: arm for arm in _arms(figures)}
     gained = arms.get("augmented", {}).get("difference")
-    if gained and gained["ci95"]:
-        low, high = gained["ci95"]
-        verdict = (
-            "lowers" if high < 0 else "raises" if low > 0 else "does not measurably change"
-        )  # fmt: skip
+    change = verdict(gained, "raises", "lowers", "does not measurably change")
+    if gained and change:
         said.append(
-            f"Adding the synthetic cases {verdict} the volume error on unseen patients: "
-            f"{shown(gained)} {gained['unit']} against real cases alone "
-            f"(n = {gained['n']}, paired)."
+            f"Adding the synthetic cases {change} the volume error on unseen patients: "
+            f"{shown(gained)} {gained.unit} against real cases alone "
+            f"(n = {gained.n}, paired)."
         )
     for rival in ("resampled", "synthseg_style", "synthetic"):
         compared = _first(figures, f"utility/augmented_minus_{rival}/volume_mae_")
-        if compared and compared["ci95"] and compared["ci95"][0] > 0:
+        if compared and verdict(compared, "beats", "", ""):
             said.append(
                 f"{rival.replace('_', ' ').capitalize()} beats augmented here: augmented minus "
-                f"{rival} is {shown(compared)} {compared['unit']}."
+                f"{rival} is {shown(compared)} {compared.unit}."
             )
     copies = figures.get("memorisation/copies")
     if copies:
-        count = int(copies["value"])
+        count = int(copies.value)
         said.append(
-            f"The audit calls {count} of {copies['n']} synthetic cases copies of a training case"
+            f"The audit calls {count} of {copies.n} synthetic cases copies of a training case"
             f"{'.' if count == 0 else ': do not release these.'} {audit_rates()}"
         )
     real, made = figures.get("diversity/real"), figures.get("diversity/synthetic")
     if real and made:
-        less = made["value"] > real["value"]
+        less = made.value > real.value
         said.append(
-            f"Synthetic pairs are {'more' if less else 'less'} alike ({made['value']:.3f} MS-SSIM) "
-            f"than real pairs ({real['value']:.3f})."
+            f"Synthetic pairs are {'more' if less else 'less'} alike ({made.value:.3f} MS-SSIM) "
+            f"than real pairs ({real.value:.3f})."
         )
     between, real_vs_real = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_to_real")
     if between and real_vs_real:
         said.append(
-            f"Fréchet radiomics distance to real scans is {between['value']:.3g}, between two "
-            f"halves of the real scans {real_vs_real['value']:.3g} (n = {between['n']} each)."
+            f"Fréchet radiomics distance to real scans is {between.value:.3g}, between two "
+            f"halves of the real scans {real_vs_real.value:.3g} (n = {between.n} each)."
         )
     return said
 
@@ -193,7 +193,7 @@ def _montage(cohort: Cohort, attribute: str) -> str:
     return pictures.montage(scans, focus)
 
 
-def _first(figures: dict[str, Any], prefix: str) -> dict[str, Any] | None:
+def _first(figures: Mapping[str, Figure], prefix: str) -> Figure | None:
     """The figure whose name is `prefix` and a unit."""
     return next(
         (

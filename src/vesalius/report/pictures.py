@@ -249,6 +249,13 @@ def to_png(uri: str, path: Path) -> None:
         partial.write_bytes(base64.b64decode(uri.partition(",")[2]))
 
 
+def embedded(path: Path) -> str:
+    """A picture that a stage has written, as a data URI; empty while there is none."""
+    if not path.is_file():
+        return ""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
 def encoded(canvas: Canvas, dpi: int = 120) -> str:
     """A picture as a data URI."""
     stream = io.BytesIO()

@@ -18,20 +18,20 @@ def rendered(template: str, content: Mapping[str, Any]) -> str:
     return _environment().get_template(template).render(**content)
 
 
-def shown(figure: dict[str, Any] | None) -> str:
+def shown(figure: Figure | None) -> str:
     """A figure of `results.json` in words.
 
-    >>> shown({"value": 6.234, "unit": "mL", "n": 40, "ci95": [5.1, 7.4], "sd": 4.3})
+    >>> shown(Figure(6.234, "mL", 40, (5.1, 7.4), 4.3))
     '6.23 ± 4.3 [5.1, 7.4]'
     >>> shown(None)
     '–'
     """
     if figure is None:
         return "–"
-    std = "" if figure.get("sd") is None else f" ± {figure['sd']:.2g}"
-    interval = figure.get("ci95")
+    std = "" if figure.sd is None else f" ± {figure.sd:.2g}"
+    interval = figure.ci95
     bounds = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
-    return f"{figure['value']:.3g}{std}{bounds}"
+    return f"{figure.value:.3g}{std}{bounds}"
 
 
 def figures_table(figures: Mapping[str, Figure]) -> str:
@@ -49,13 +49,13 @@ def figures_table(figures: Mapping[str, Figure]) -> str:
     return f"<table>{head}{rows}</table>"
 
 
-def figures_of(figures: dict[str, Any], arm: str) -> dict[str, Any]:
+def figures_of(figures: Mapping[str, Figure], subject: str) -> dict[str, Figure]:
     """The figures of one organ or kind of data without its name in front.
 
     >>> figures_of({"breast/reconstruction/psnr": 1, "chest/reconstruction/psnr": 2}, "chest")
     {'reconstruction/psnr': 2}
     """
-    start = f"{arm}/"
+    start = f"{subject}/"
     return {key[len(start) :]: f for key, f in figures.items() if key.startswith(start)}
 
 

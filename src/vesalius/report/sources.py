@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from vesalius.evidence.figure import Results
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.formats.json_file import OBJECT, read_json
 from vesalius.scans.formats.table import read_table
 from vesalius.scans.input_error import InputError
 
@@ -21,9 +20,11 @@ def cohort_if_there(folder: Path, labelled: bool = True) -> Cohort | None:
         return None
 
 
-def json_if_there(path: Path) -> dict[str, Any]:
-    """The content of a JSON file, empty while there is none."""
-    return read_json(path, OBJECT, "run the command again") if path.exists() else {}
+def results_if_there(folder: Path) -> Results:
+    """The results in a folder, without any figure while there are none."""
+    if (folder / "results.json").exists():
+        return Results.read(folder)
+    return Results("", "", 0, True, {}, {})
 
 
 def table_if_there(path: Path) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from vesalius.evidence.figure import Figure, Results
 from vesalius.report.pictures import REAL, SYNTHETIC, encoded, plot
 from vesalius.report.rendering import figures_of, rendered, shown
-from vesalius.report.sources import cohort_if_there, json_if_there
+from vesalius.report.sources import cohort_if_there, results_if_there
+from vesalius.report.verdict import verdict
 from vesalius.scans.case import Scan
 from vesalius.scans.writing import write_text
 
@@ -27,8 +29,8 @@ COLOURS = {"scratch": "#8a97a5", "synthetic": SYNTHETIC, "real": REAL}
 
 def write_volumes_report(folder: Path) -> Path:
     """Write `report.html` into the folder of the experiment from what is there already."""
-    results = json_if_there(folder / "results.json")
-    figures, notes = results.get("figures", {}), results.get("notes", {})
+    results = results_if_there(folder)
+    figures, notes = results.figures, results.notes
     found = [path.parent.name for path in sorted(folder.glob("*/real"))]
     organs = []
     for organ in found:
@@ -116,7 +118,7 @@ def three_planes(rows: Sequence[Sequence[tuple[str, Sequence[Scan]]]]) -> str:
     return encoded(canvas, dpi=100)
 
 
-def _fractions(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _fractions(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     """Dice of the three main arms at each fraction."""
     names = sorted(
         {k.split("/")[1] for k in figures if k.startswith("pretraining/") and k.endswith("/dice")},
@@ -128,7 +130,7 @@ def _fractions(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _primary(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def _primary(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     """Every paired difference at the primary fraction."""
     start = "pretraining/primary/"
     return [
@@ -151,7 +153,7 @@ def stated_gain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _curve(figures: dict[str, Any]) -> str:
+def _curve(figures: Mapping[str, Figure]) -> str:
     """Dice over the fraction of labelled cases, an interval for each arm."""
     rows = _fractions(figures)
     if not rows:
@@ -160,8 +162,8 @@ def _curve(figures: dict[str, Any]) -> str:
     for place, arm in enumerate(ARMS[:3]):
         found = [(float(row["fraction"]), row[arm]) for row in rows if row[arm]]
         x = np.array([100 * fraction for fraction, _ in found]) * (1 + 0.03 * (place - 1))
-        y = np.array([f["value"] for _, f in found])
-        bounds = np.array([f["ci95"] or [f["value"]] * 2 for _, f in found]).T
+        y = np.array([f.value for _, f in found])
+        bounds = np.array([f.ci95 or [f.value] * 2 for _, f in found]).T
         ax.errorbar(
             x, y, np.abs(bounds - y), fmt="o-", color=COLOURS[arm], markersize=4, label=arm,
             capsize=2, linewidth=1,
@@ -175,24 +177,22 @@ def _curve(figures: dict[str, Any]) -> str:
     return encoded(canvas)
 
 
-def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> list[str]:
+def conclusions(organ: str, figures: Mapping[str, Figure], notes: dict[str, Any]) -> list[str]:
     """What the intervals allow to be said of one organ, in sentences."""
     said = []
     name = organ.capitalize()
     gain = figures.get("pretraining/primary/dice_gain")
-    if gain and gain["ci95"]:
-        low, high = gain["ci95"]
-        verdict = "raises" if low > 0 else "lowers" if high < 0 else "does not measurably change"
+    change = verdict(gain, "raises", "lowers", "does not measurably change")
+    if gain and change:
         said.append(
-            f"{name}: pre-training on synthetic volumes {verdict} Dice at the fraction named "
+            f"{name}: pre-training on synthetic volumes {change} Dice at the fraction named "
             f"beforehand ({100 * notes['primary_fraction']:g} % of {notes['labelled_cases']} "
-            f"labelled cases): {shown(gain)} over {gain['n']} paired trainings."
+            f"labelled cases): {shown(gain)} over {gain.n} paired trainings."
         )
         for arm in ("scrambled", "noise", "longer", "real"):
             figure = figures.get(f"pretraining/primary/synthetic_minus_{arm}")
-            if figure and figure["ci95"]:
-                low, high = figure["ci95"]
-                against = "more" if low > 0 else "less" if high < 0 else "not measurably more"
+            against = verdict(figure, "more", "less", "not measurably more")
+            if against:
                 reported = {
                     "scrambled": "the same volumes with their octants exchanged",
                     "noise": "noise of the same histogram",
@@ -207,17 +207,15 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
                 "not what carries the gain here; having learnt the tasks, on whatever, is."
             )
     idle = [
-        f"{100 * float(row['fraction']):g} % ({row['scratch']['n']} trainings)"
+        f"{100 * float(row['fraction']):g} % ({row['scratch'].n} trainings)"
         for row in _fractions(figures)
-        if row["synthetic"]
-        and row["scratch"]
-        and row["synthetic"]["value"] <= row["scratch"]["value"]
+        if row["synthetic"] and row["scratch"] and row["synthetic"].value <= row["scratch"].value
     ]
     if idle:
         said.append(
             f"{name}: on average it brought nothing at {' and '.join(idle)} of the labelled cases."
         )
-    alone = [row["scratch"]["value"] for row in _fractions(figures) if row["scratch"]]
+    alone = [row["scratch"].value for row in _fractions(figures) if row["scratch"]]
     if any(after < before for before, after in pairwise(alone)):
         said.append(
             f"{name}: from scratch more labelled cases did not always help, so "
@@ -228,7 +226,7 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
     if fid and real_vs_real:
         said.append(
             f"{name}: Fréchet distance of drawn volumes {shown(fid)}, of real ones among "
-            f"themselves {shown(real_vs_real)} (n = {fid['n']} each)."
+            f"themselves {shown(real_vs_real)} (n = {fid.n} each)."
         )
     alike = [figures.get(f"diversity/ms_ssim/{which}") for which in ("synthetic", "real")]
     if all(alike):
@@ -239,29 +237,28 @@ def conclusions(organ: str, figures: dict[str, Any], notes: dict[str, Any]) -> l
     copies = figures.get("memorisation/copies")
     if copies:
         said.append(
-            f"{name}: {copies['value']:.0f} of {copies['n']} drawn volumes are called copies of a "
+            f"{name}: {copies.value:.0f} of {copies.n} drawn volumes are called copies of a "
             f"training case; false alarms {shown(figures.get('memorisation/false_alarms'))}."
         )
     return said
 
 
-def _carries(figures: dict[str, Any], arm: str) -> bool:
+def _carries(figures: Mapping[str, Figure], arm: str) -> bool:
     """Whether a control gains over scratch, and synthetic volumes gain no more than it."""
     gain, ahead = (
         figures.get(f"pretraining/primary/{name}")
         for name in (f"{arm}_gain", f"synthetic_minus_{arm}")
     )
-    return bool(
-        gain and ahead and gain["ci95"] and ahead["ci95"]
-        and gain["ci95"][0] > 0 >= ahead["ci95"][0]
-    )  # fmt: skip
+    gains = verdict(gain, "gains", "", "")
+    no_less = verdict(ahead, "", "no less", "no less")
+    return bool(gains and no_less)
 
 
-def volumes_table(results: dict[str, Any]) -> str:
+def volumes_table(results: Results) -> str:
     """The figures of the experiment as Markdown."""
-    organs = list(results["notes"])
+    organs = list(results.notes)
     organs = [organ for organ in organs if organ != "undefined"]
-    every = {organ: figures_of(results["figures"], organ) for organ in organs}
+    every = {organ: figures_of(results.figures, organ) for organ in organs}
     rows = (
         ("held-out volumes through the VQ-GAN, PSNR (dB)", "reconstruction/psnr"),
         ("the same, SSIM", "reconstruction/ssim"),
@@ -302,7 +299,7 @@ def volumes_table(results: dict[str, Any]) -> str:
             for row in _fractions(own)
         )
         lines += ["", f"Dice, {organ}, by share of {_labelled(results, organ)}: {dice}."]
-        said = conclusions(organ, own, results["notes"][organ])
+        said = conclusions(organ, own, results.notes[organ])
         lines += [
             f"\n{line}" for line in said if any(part in line for part in ("pre-training", "it br"))
         ]
@@ -310,29 +307,29 @@ def volumes_table(results: dict[str, Any]) -> str:
     lines.append(
         f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "
         f"weights and order (two trainings have none). One fit of the method, "
-        f"seed {results['seed']}. Minutes on {results['machine']['cores']} cores: {minutes}."
+        f"seed {results.seed}. Minutes on {results.machine['cores']} cores: {minutes}."
     )
     return "\n".join(lines)
 
 
-def _cell(figure: dict[str, Any] | None) -> str:
+def _cell(figure: Figure | None) -> str:
     """A figure, or a number of cases among how many."""
-    if figure and figure["unit"] == "cases":
-        return f"{figure['value']:.0f} of {figure['n']}"
+    if figure and figure.unit == "cases":
+        return f"{figure.value:.0f} of {figure.n}"
     return shown(figure)
 
 
-def _seconds(figures: dict[str, Any]) -> float:
+def _seconds(figures: Mapping[str, Figure]) -> float:
     """What all stages of one organ took; a volume's own pace is no stage."""
     return float(
         sum(
-            f["value"]
+            f.value
             for key, f in figures.items()
             if key.startswith("seconds/") and "volume_" not in key
         )
     )
 
 
-def _labelled(results: dict[str, Any], organ: str) -> str:
-    notes = results["notes"][organ]
+def _labelled(results: Results, organ: str) -> str:
+    notes = results.notes[organ]
     return f"{notes['labelled_cases']} labelled cases ({', '.join(notes['targets'])})"

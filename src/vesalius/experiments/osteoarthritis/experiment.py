@@ -24,6 +24,7 @@ from vesalius.experiments.osteoarthritis.future import future_figures, space_err
 from vesalius.experiments.osteoarthritis.methods import Methods, Prediction
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.experiments.osteoarthritis.risk import risk_figures
+from vesalius.experiments.osteoarthritis.strip import write_strip
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.classification.method import Classification
 from vesalius.methods.classification.pipeline import ClassificationPipeline
@@ -126,7 +127,8 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         method = Progression()
         data = method.read(self._visits("followed"), self.recipe.progression, Reading())
         ready = plan_fit(method, replace(data, grading=None))  # graded by other patients, later
-        fit(ready, self.folder / "run", self.progress)
+        run = fit(ready, self.folder / "run", self.progress)
+        write_strip(self.folder / "strip.png", Forecaster(run), self._visits("test"))
         return {}
 
     def _grading(self) -> dict[str, Figure]:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from vesalius.evidence.discrimination import auc_figure, mean_auc
 from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.robustness.discrimination import Trained, discrimination_figures
+from vesalius.experiments.robustness.maps import write_maps
 from vesalius.experiments.robustness.pointing import pointing_figures, readable_path
 from vesalius.experiments.robustness.recipe import ARMS, Data, RobustnessRecipe
 from vesalius.experiments.robustness.routing import (
@@ -221,4 +222,6 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
         arms, headline = self._arms, self.own.headline
         path = readable_path(arms["dual"], self._data("dual", 0).held_out, headline)
         self.notes["map_path"] = path
+        first = {arm: trained[0] for arm, trained in arms.items()}
+        write_maps(self.folder / "maps.png", first, self._images("test"), headline, path)
         return pointing_figures(arms, self._images("real"), self._images("test"), headline, path)

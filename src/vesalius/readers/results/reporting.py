@@ -27,7 +27,6 @@ from vesalius.readers.results.saliency import saliency_figures
 from vesalius.readers.results.tables import tables_of
 from vesalius.readers.study import PRIVATE, STIMULI, Study
 from vesalius.report.rendering import rendered
-from vesalius.report.sources import json_if_there
 from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder
 from vesalius.scans.writing import write_text
@@ -121,12 +120,11 @@ def report_results(study: Study, store: Store, out: str | Path) -> Results:
             "few": too_few(counted, readers),
         })  # fmt: skip
         results.write(folder)
-        content = json_if_there(folder / "results.json")
         write_text(folder / "report.html", rendered("readers.html.j2", {
             "title": study.outline.title, "phantoms": design.phantoms,
-            "finished": len(readers) == study.readers, "conclusions": [], "results": content,
-            "figures": content["figures"], "notes": content["notes"],
-            "seconds": content["figures"]["seconds_a_case"],
+            "finished": len(readers) == study.readers, "conclusions": [], "results": results,
+            "figures": results.figures, "notes": results.notes,
+            "seconds": results.figures["seconds_a_case"],
             "tables": tables_of(kind, {name: one for name, one in found.items() if one.sound}),
         }))  # fmt: skip
         return results

@@ -153,7 +153,7 @@ def _landmarks(place: Path, out: Path, rng: Rng) -> Reported:
 
 
 def _provenances(kept: Path, place: Path) -> None:
-    """Volumes as they were drawn, whose provenance also tells what guided synthesis tells."""
+    """Volumes as they were generated, whose provenance also tells what guided synthesis tells."""
     shutil.copytree(kept / "generated", place, dirs_exist_ok=True)
     for path in (place / "provenance").iterdir():
         reported = json.loads(path.read_text())
@@ -668,7 +668,7 @@ def _commands(kept: Path, place: Path) -> None:
 
 
 def _typed(place: Path, out: Path, rng: Rng) -> Reported:
-    """A command of words that may be wrong; one that goes through by chance is not meant to run."""
+    """A command of words that may be wrong; one that goes through at random is not meant to run."""
 
     def word() -> str:
         pool = [

@@ -29,7 +29,7 @@ import numpy as np
 
 from vesalius.readers.answers.store import Store
 from vesalius.readers.design import SaliencyDesign
-from vesalius.readers.items import Generated, Item, Shown
+from vesalius.readers.items import Item, Selection, Shown
 from vesalius.readers.niivue import FILE
 from vesalius.readers.orders import order_of
 from vesalius.readers.questions import questions_of
@@ -66,7 +66,7 @@ def study_of_maps(folder: Path, items: int, readers: int) -> Study:
         methods={name: Path(name) for name in METHODS},
     )  # fmt: skip
     shown = tuple(Shown(PIXEL, ".png", "map", name) for name in METHODS)
-    generated = Generated(tuple(Item(f"case {n}", "", shown, "") for n in range(items)), ())
+    generated = Selection(tuple(Item(f"case {n}", "", shown, "") for n in range(items)), ())
     orders = [order_of(items, 0, 0, len(METHODS), 0, reader) for reader in range(readers)]
     (folder / FILE).write_text("")
     return write_study(folder, design, generated, orders, {

@@ -102,7 +102,7 @@ def decoded(
     scan: LabelledScan,
     rng: torch.Generator,
 ) -> Volume:
-    """The image of a code, drawn from the decoder's distribution."""
+    """The image of a code, generated from the decoder's distribution."""
     maps = one_hot(indices, len(pipeline.fingerprint.labels))
     with torch.no_grad(), pipeline.fabric.autocast():
         mean, std = pipeline.model.image_autoencoder.decode(code, maps)

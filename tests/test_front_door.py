@@ -91,8 +91,8 @@ def test_a_setting_of_another_method_is_refused(small_run, tmp_path: Path) -> No
 
 def test_the_import_is_quick_and_loads_no_torch() -> None:
     program = (
-        "import sys, time; begun = time.perf_counter(); import vesalius;"
-        "print(time.perf_counter() - begun, 'torch' in sys.modules, len(vesalius.__all__))"
+        "import sys, time; started = time.perf_counter(); import vesalius;"
+        "print(time.perf_counter() - started, 'torch' in sys.modules, len(vesalius.__all__))"
     )
     took = []
     for _ in range(3):

@@ -1,4 +1,6 @@
-"""Areas under the curve: resampled ones are those of the images drawn; ties, unknowns, seeds."""
+"""Areas under the curve: resampled ones are those of the images generated; ties, unknowns,
+seeds.
+"""
 
 from __future__ import annotations
 

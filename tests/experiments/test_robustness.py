@@ -46,7 +46,7 @@ def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     assert "rests on phantoms" in page and page.count("<img") == 2
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert (tmp_path / "out/radiograph/maps.png").stat().st_size > 1000
-    assert "robust AUC, honest routing" in robustness_table(Results.read(tmp_path / "out"))
+    assert "robust AUC, clean-path routing" in robustness_table(Results.read(tmp_path / "out"))
     again: list[str] = []
     second = run_robustness(tmp_path / "out", recipe, finished=again.append)
     assert not again and second.figures == results.figures

@@ -1,4 +1,6 @@
-"""Courses and neighbours: time is scaled rightly, nobody is their own neighbour, metrics matter."""
+"""Trajectories and neighbours: time is scaled rightly, nobody is their own neighbour, metrics
+matter.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from vesalius.methods.progression.trajectories import Baseline, Trajectories, al
 
 
 def _patients(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Styles of many directions of which the product of two decides the drift."""
+    """Styles of many directions of which the product of two decides the annual change."""
     rng = np.random.default_rng(seed)
     styles = rng.standard_normal((count, 10)) * np.array([1, 1, *[2.5] * 8])
     annual_change = np.zeros((count, 10))

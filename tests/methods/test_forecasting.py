@@ -1,4 +1,4 @@
-"""What networks that foretell learn from, and who is told by which."""
+"""What networks that predict learn from, and who is called by which."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_a_case_does_not_depend_on_what_else_is_drawn(small_run: Run, tmp_path: 
 
 def test_requests_outside_what_the_run_has_seen_are_refused(small_run: Run, tmp_path: Path) -> None:
     far = [{"ventricle_volume_ml": 500.0}]
-    with pytest.raises(InputError, match="outside what the run has seen"):
+    with pytest.raises(InputError, match="outside the training range"):
         generate(small_run, far, out=tmp_path / "out")
     with pytest.raises(InputError, match="is no attribute of this run"):
         generate(small_run, [{"canal_diameter_mm": 9.0}], out=tmp_path / "out")

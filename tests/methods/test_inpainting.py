@@ -113,7 +113,7 @@ def test_a_finer_scan_keeps_its_detail_where_nothing_was_drawn(
 
 
 def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: InpaintingPipeline) -> None:
-    """Latent, blend and label editing on their own: with the true crop drawn, the scan is true."""
+    """Latent, blend and label editing on their own: with the true crop the scan is true."""
     positive = draw_spine(79, SPACING, [Finding("herniation", "L3-L4", 8.0)])
     negative = draw_spine(79, SPACING, []).scan
     print_ = inpainter.fingerprint
@@ -194,7 +194,7 @@ def test_requests_that_miss_are_listed_and_nothing_else_is_lost(
     [
         (FindingRequest("gout", "L4-L5", 5.0), "no pathology"),
         (FindingRequest("herniation", "C1-C2", 8.0), "no level"),
-        (FindingRequest("herniation", "L4-L5", 55.0), "outside what the run has seen"),
+        (FindingRequest("herniation", "L4-L5", 55.0), "outside the training range"),
         (FindingRequest("herniation", "L4-L5", 8.0, (0.0, 900.0, 0.0)), "does not hold the point"),
         (FindingRequest("herniation", "L4-L5", 8.0, (0.0, 0.0, 60.0)), "from the disc L4-L5"),
     ],

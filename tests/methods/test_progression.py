@@ -1,4 +1,4 @@
-"""A progression run from visits to futures: what is refused, resumed, drawn and measured."""
+"""A progression run from visits to futures: what is refused, resumed, generated and measured."""
 
 from __future__ import annotations
 

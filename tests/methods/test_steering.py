@@ -1,4 +1,4 @@
-"""Styles move until the drawn picture has changed as much as was asked."""
+"""Styles move until the generated picture has changed as much as was asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _readings(steering: Steering, styles: np.ndarray) -> np.ndarray:
 
 
 def _steering(seen: tuple[float, float]) -> tuple[Steering, np.ndarray]:
-    """Untrained networks, courses in every direction of W, and some styles of today."""
+    """Untrained networks, trajectories in every direction of W, and some styles of today."""
     torch.manual_seed(0)
     generator = StyleGenerator(1, (8, 8, 8), 8, 8, 2)
     evaluator = AttributeEvaluator(1, NAMES, EvaluatorRecipe(width=4))

@@ -1,4 +1,4 @@
-"""Whole volumes: codebook, critics, decoding in tiles, geometry and units of what is drawn."""
+"""Whole volumes: codebook, critics, decoding in tiles, geometry and units of what is generated."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_the_condition_reaches_the_denoiser(run: Run) -> None:
 
 
 def test_what_a_run_cannot_draw_is_refused(run: Run, chests: Cohort, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="outside what the run has seen"):
+    with pytest.raises(InputError, match="outside the training range"):
         generate(run, [{"lung_volume_ml": 99_999.0}], out=tmp_path / "a")
     with pytest.raises(InputError, match="no attribute of this run"):
         generate(run, [{"age": 50.0}], out=tmp_path / "b")

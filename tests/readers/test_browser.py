@@ -181,7 +181,7 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
         low, high = figure.ci95
         assert figure.value == sum(right) / len(right) and 0 < figure.value < 1
         assert low <= SKILL["synthetic"][0] <= high
-    page.keyboard.press("Escape")  # the last page cannot be closed by chance
+    page.keyboard.press("Escape")  # the last page cannot be closed at random
     expect(page.locator("#sheet")).to_contain_text("Thank you")
     expect(page.get_by_role("button", name="Back")).to_have_count(0)
     page.keyboard.press("b")

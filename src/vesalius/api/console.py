@@ -29,7 +29,7 @@ def bars(given: Report | None = None) -> Iterator[Report]:
     done.
 
     Args:
-        given: who is told instead.
+        given: who is called instead.
     """
     if given is not None:
         yield given

@@ -27,7 +27,7 @@ def plan(
         method: its name, such as `guided`.
         cohort: what is learnt from.
         out: folder that the run shall be written to, checked beforehand.
-        reading: who is told of progress, and where the faults of cases that are left out go.
+        reading: who is called with progress, and where the faults of cases that are left out go.
         options: the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
             lists them.
 
@@ -58,7 +58,7 @@ def fit(
             `progression`, `pretraining`, or that of a registered one.
         cohort: what is learnt from.
         out: folder of the run.
-        progress: told after each case and step; bars if `None`.
+        progress: called after each case and step; bars if `None`.
         options: the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
             lists them.
 

@@ -63,7 +63,7 @@ def generate(
             generated again.
         allow_copies: keep such cases.
         segmenter: for whole volumes: pipeline or run that labels what is generated.
-        progress: told after each case; bars if `None`.
+        progress: called after each case; bars if `None`.
         how: further settings of the method: `guidance`, and for whole volumes `sampler`, `steps`.
 
     Returns:
@@ -130,7 +130,7 @@ def balance(
         extrapolate: allow targets outside the training range.
         allow_copies: keep cases that the audit calls copies.
         faults: those of cases that are left out are added.
-        progress: told after each case; bars if `None`.
+        progress: called after each case; bars if `None`.
 
     Raises:
         InputError: for a cohort of another kind, or one that lacks nothing.
@@ -194,7 +194,7 @@ def inpaint(
         tries: candidates for one edit before it is given up and listed.
         cohort: the training cohort; a finding that the audit calls a copy is generated again.
         allow_copies: keep such edits.
-        progress: told after each case; bars if `None`.
+        progress: called after each case; bars if `None`.
         how: `method` and `guidance` of the edits, where a folder is given.
 
     Raises:

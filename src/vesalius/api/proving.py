@@ -103,7 +103,7 @@ def audit(
         holdout: real cases that nothing was fitted on; those of split val and test if `None`.
         out: folder of `results.json` and `withhold.csv`; they are not kept if `None`.
         pretrained: run of a pre-training whose embedding is compared as well.
-        progress: told after each case; bars if `None`.
+        progress: called after each case; bars if `None`.
 
     Raises:
         InputError: for fewer than twelve held-out cases, or subjects that stand on both sides.
@@ -135,7 +135,7 @@ def prove(
         preset: size and steps of the segmenter: `smallest`, `demo`, `workstation`, `paper`.
         seed: of the training.
         segmenter: another one than the preset's.
-        progress: told after each case and step; bars if `None`.
+        progress: called after each case and step; bars if `None`.
         staged: called with the page after each stage.
 
     Raises:

@@ -42,7 +42,7 @@ def segment(
         model: pipeline or folder of a run of segmentation.
         scans: a NIfTI file, a folder of them, or a cohort.
         out: folder of the label maps. Those that are there are kept.
-        progress: told after each scan; bars if `None`.
+        progress: called after each scan; bars if `None`.
 
     Returns:
         The table, how many scans were labelled, and what is wrong with others.
@@ -67,7 +67,7 @@ def classify(
         model: pipeline or folder of a run of classification.
         images: a picture, a folder of them, or any layout that a classifier is fitted to.
         out: the CSV.
-        progress: told after each picture; bars if `None`.
+        progress: called after each picture; bars if `None`.
 
     Returns:
         The images that were read, and the faults of others.
@@ -104,7 +104,7 @@ def explain(
         out: folder of the overlays, named by image, label and probability in per cent.
         method: way of making maps.
         path: of a classifier with dual batch normalisation: `adversarial` or `clean`.
-        progress: told after each label; bars if `None`.
+        progress: called after each label; bars if `None`.
 
     Raises:
         InputError: for a run of another method, or where there is no sound image.
@@ -162,7 +162,7 @@ def forecast(
         years: from the picture on.
         left: a single picture shows a left side.
         neighbours: patients whose trajectory is followed; the run's own choice if `None`.
-        progress: told after each step; bars if `None`.
+        progress: called after each step; bars if `None`.
 
     Raises:
         InputError: for a run of another method, or times that it has not followed anyone for.

@@ -247,7 +247,7 @@ def robustness(
 def osteoarthritis(
     *, out: Path, preset: Literal["smallest", "demo", "study"] = "demo", seed: int = 0
 ) -> None:
-    """Foresee knees in every way that is compared, and hold them against what became of them.
+    """Predict knees in every way that is compared, and hold them against what became of them.
 
     Writes results.json and report.html, which grows as the experiment goes on; killed, the same
     command goes on where it was.

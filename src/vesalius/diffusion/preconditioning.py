@@ -1,6 +1,6 @@
 """Preconditioning: what a network is asked for, so that every level of noise is equally hard.
 
-After Karras et al. 2022 (table 1), for data of unit spread at signal α and noise σ:
+After Karras et al. 2022 (table 1), for data of unit SD at signal α and noise σ:
 
     x₀ = c_skip·x + c_out·F(c_in·x),
     c_skip = α/(α² + σ²),   c_out = σ/√(α² + σ²),   c_in = 1/√(α² + σ²).
@@ -15,7 +15,7 @@ from vesalius.diffusion.schedules import Schedule, against
 
 
 def normalised_input(x: Tensor, level: Tensor, schedule: Schedule) -> Tensor:
-    """c_in·x: the noisy sample at unit spread."""
+    """c_in·x: the noisy sample at unit SD."""
     level = against(level, x)
     return x / torch.sqrt(schedule.alpha(level) ** 2 + schedule.sigma(level) ** 2)
 
@@ -58,8 +58,8 @@ def clean_prediction(
     """The guess of x₀ from a network that predicts x₀ itself, trusting x where it is cleaner.
 
     x₀ = c·x + (1 − α·c)·F with c = g²α/(g²α² + σ²): what is best where the prediction is off by
-    the grain g of the data. A narrow network needs this form: it returns something smooth, while
-    the form above has it carry the noise of every voxel through.
+    the noise texture g of the data. A narrow network needs this form: it returns something smooth,
+    while the form above has it carry the noise of every voxel through.
 
     Args:
         output: F.

@@ -50,17 +50,17 @@ def alpha_figure(
     rows = [np.flatnonzero(owners == owner) for owner in dict.fromkeys(owners.tolist())]
     values = np.unique(ratings[~np.isnan(ratings)])
     counts = (ratings[:, :, None] == values).sum(axis=0)
-    generated = np.full(RESAMPLES, np.nan)
+    replicates = np.full(RESAMPLES, np.nan)
     for number in range(RESAMPLES):
         picked = rng.integers(0, len(rows), len(rows))
         alone = len(rows) == cases  # each subject has one case, which needs no gathering
         again = counts[picked if alone else np.concatenate([rows[row] for row in picked])]
         if (again.sum(axis=0) > 0).sum() > 1:
-            generated[number] = krippendorff.alpha(
+            replicates[number] = krippendorff.alpha(
                 value_counts=again, value_domain=values, level_of_measurement=level
             )
-    generated = generated[~np.isnan(generated)]
-    ends = np.percentile(generated, [2.5, 97.5]) if len(generated) > RESAMPLES / 2 else None
+    replicates = replicates[~np.isnan(replicates)]
+    ends = np.percentile(replicates, [2.5, 97.5]) if len(replicates) > RESAMPLES / 2 else None
     interval = None if ends is None or ends[0] == ends[1] else (float(ends[0]), float(ends[1]))
     return Figure(alpha(ratings, level), "", cases, interval)
 

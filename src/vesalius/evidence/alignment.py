@@ -37,7 +37,7 @@ MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (3,))
 
 
 def detail(image: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """A volume `(D, H, W)` at most `side` wide, each neighbourhood at zero mean and unit spread.
+    """A volume `(D, H, W)` at most `side` wide, each neighbourhood at zero mean and unit SD.
 
     Contrast is undone near by near, as in local contrast normalisation (Jarrett et al. 2009, "What
     is the best multi-stage architecture for object recognition?").

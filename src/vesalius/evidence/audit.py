@@ -72,7 +72,7 @@ def audit(
         held_out: real patients whom nothing was fitted on; those of split `val` and `test` in
             `real` if `None`.
         out: folder.
-        progress: told after each step and case.
+        progress: called after each step and case.
         embed: what a pre-trained network sees in a scan, which is compared as well.
         inputs: beside the cohorts, what must not be touched.
 
@@ -113,7 +113,7 @@ def compare(
     Args:
         search: of the training cases.
         made: synthetic cases with their cohort.
-        progress: told after each case.
+        progress: called after each case.
     """
     features = search.read(made, "synthetic", progress)
     rows: dict[str, list[np.ndarray]] = {}

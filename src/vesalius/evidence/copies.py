@@ -72,7 +72,7 @@ class CopySearch:
             than 12, some training cases stand in, compared with the other patients.
         labelled: whether label maps are there and compared.
         embed: adds `embedding`.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: for fewer than two training cases.

@@ -50,8 +50,8 @@ def auc_figure(
     >>> figure.ci95[0] < figure.value < figure.ci95[1]
     True
     """
-    generated = resampled(scores, targets, _counts(len(targets), resamples, seed))
-    return _figure(mean_auc(scores, targets), generated, len(targets))
+    replicates = resampled(scores, targets, _counts(len(targets), resamples, seed))
+    return _figure(mean_auc(scores, targets), replicates, len(targets))
 
 
 def auc_difference(
@@ -68,20 +68,20 @@ def auc_difference(
     """
     counts = _counts(len(targets), resamples, seed)
     gap = mean_auc(scores, targets) - mean_auc(others, targets)
-    generated = resampled(scores, targets, counts) - resampled(others, targets, counts)
-    return _figure(gap, generated, len(targets))
+    replicates = resampled(scores, targets, counts) - resampled(others, targets, counts)
+    return _figure(gap, replicates, len(targets))
 
 
 def resampled(scores: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Mean area of each resample `(B,)`, NaN where one shows no label both ways.
 
     The area is the share of pairs of one image with and one without that are in order, a tie being
-    half of one; in a resample a pair counts as often as both its images were drawn together.
+    half of one; in a resample a pair counts as often as both its images were taken together.
 
     Args:
         scores: `(N, K)`, or `(S, N, K)` of several trainings.
         targets: `(N, K)`.
-        counts: how often each image was drawn `(B, N)`.
+        counts: how often each image was taken `(B, N)`.
     """
     if scores.ndim == 3:
         trainings: np.ndarray = np.mean([resampled(s, targets, counts) for s in scores], axis=0)
@@ -105,9 +105,9 @@ def _counts(images: int, resamples: int, seed: int) -> np.ndarray:
     return rng.multinomial(images, np.full(images, 1 / images), resamples).astype(np.float32)
 
 
-def _figure(value: float, generated: np.ndarray, count: int) -> Figure:
-    sound = generated[np.isfinite(generated)]
-    if len(sound) < 0.9 * len(generated):
+def _figure(value: float, replicates: np.ndarray, count: int) -> Figure:
+    sound = replicates[np.isfinite(replicates)]
+    if len(sound) < 0.9 * len(replicates):
         return Figure(value, "AUC", count, None)
     low, high = np.percentile(sound, [2.5, 97.5])
     return Figure(value, "AUC", count, (float(low), float(high)))

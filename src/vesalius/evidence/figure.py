@@ -52,7 +52,7 @@ def bootstrapped(
 ) -> Figure:
     """A statistic of paired columns, each `(N,)`, with its percentile bootstrap interval.
 
-    Cases are drawn with replacement, all columns of a case together (Efron and Tibshirani 1993).
+    Cases are sampled with replacement, all columns of a case together (Efron and Tibshirani 1993).
 
     >>> figure = bootstrapped([np.arange(100.0)], np.mean, "mL")
     >>> figure.value, figure.n, figure.ci95[0] < 49.5 < figure.ci95[1]

@@ -1,6 +1,7 @@
 """Memorisation: is a synthetic case a copy of a training case?
 
-A case drawn from the same population is some distance from its nearest training case; held-out real
+A case generated from the same population is some distance from its nearest training case; held-out
+real
 cases tell how far. But a smooth, average case is near to every training case and copies none. So a
 copy is what is nearer to one training case than held-out cases ever are, and leads the next nearest
 ones by more than held-out cases ever do.

@@ -203,6 +203,6 @@ def _padded(volume: np.ndarray) -> Tensor:
 
 
 def _standardised(patches: Tensor) -> Tensor:
-    """Patches `(..., F)` at zero mean and unit spread."""
+    """Patches `(..., F)` at zero mean and unit SD."""
     patches = patches - patches.mean(dim=-1, keepdim=True)
     return patches / patches.square().mean(dim=-1, keepdim=True).sqrt().clamp(min=LEAST_STD)

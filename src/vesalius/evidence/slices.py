@@ -1,7 +1,7 @@
 """Consistency between slices: how alike neighbouring slices of a volume are, as real ones are.
 
-A volume drawn slice by slice flickers, one that is too smooth repeats itself: so the similarity of
-neighbours has no best value of its own, it should be that of real volumes.
+A volume generated slice by slice flickers, one that is too smooth repeats itself: so the similarity
+of neighbours has no best value of its own, it should be that of real volumes.
 """
 
 from __future__ import annotations

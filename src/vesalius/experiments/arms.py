@@ -52,8 +52,8 @@ def training_arms(
 ) -> list[Arm]:  # fmt: skip
     """The five arms of `ARMS`.
 
-    `resampled` holds real cases only, drawn with replacement until their histogram of the attribute
-    is that of `augmented` as far as real cases reach, and as many cases.
+    `resampled` holds real cases only, sampled with replacement until their histogram of the
+    attribute is that of `augmented` as far as real cases reach, and as many cases.
     """
     own = tuple((real, case) for case in training)
     made = tuple((synthetic, case) for case in generated)

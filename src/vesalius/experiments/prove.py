@@ -74,7 +74,7 @@ def prove(
         test: unseen patients; the cases of split `test` in `real` if `None`.
         out: folder of the proof.
         recipe: settings.
-        progress: told after each step and case.
+        progress: called after each step and case.
         finished: called after each stage.
 
     Raises:

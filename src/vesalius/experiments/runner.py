@@ -30,7 +30,7 @@ class Experiment(ABC, Generic[Recipe]):
     Args:
         folder: of the subject.
         recipe: settings.
-        progress: told after each case and step.
+        progress: called after each case and step.
 
     Attributes:
         notes: that stand in `results.json` beside the figures; stages add to them.

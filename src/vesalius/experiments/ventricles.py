@@ -1,4 +1,5 @@
-"""The experiment of guided synthesis: can drawn scans mend a cohort that lacks large ventricles?
+"""The experiment of guided synthesis: can generated scans mend a cohort that lacks large
+ventricles?
 
 The arms and the test on unseen patients with enlarged ventricles follow Ruschke et al. 2024
 (arXiv 2411.01351); the control of resampled real cases and the audits are added.
@@ -52,7 +53,7 @@ class VentriclesRecipe(Settings):
         test_cases: unseen phantoms with ventricles of `test_range_ml`.
         wanted_ml: range over which the cohort is balanced.
         control_cases: requests, evenly over the range, for requested against measured.
-        synthetic_cases: drawn to balance the cohort.
+        synthetic_cases: generated to balance the cohort.
         guidance_scales: compared by control without rejection.
         workers: processes that draw phantoms.
     """
@@ -103,7 +104,7 @@ def run_ventricles(
         out: folder; `real/`, `unseen/`, `run/`, `control/`, `balanced/`, `strip/` and `proof/`
             appear in it.
         recipe: settings.
-        progress: told after each case and step.
+        progress: called after each case and step.
         finished: called after each stage, for whoever wants to look early.
     """
     results = Results("ventricles", recipe.preset, recipe.seed, True, {}, {})

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class LabelAutoencoder(Protocol):
-    """Label maps `(B, D, H, W)` to codes of about unit spread, and back to a score for each label.
+    """Label maps `(B, D, H, W)` to codes of about unit SD, and back to a score for each label.
 
     Codes are `(B, K)` in a shape space and `(B, K, d, h, w)` in a convolutional one.
     """

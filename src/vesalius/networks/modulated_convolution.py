@@ -26,7 +26,7 @@ class ModulatedConvolution(nn.Module):
         inputs, outputs: channels.
         width: of the styles.
         kernel: size.
-        demodulate: bring every output back to unit spread, equation 3.
+        demodulate: bring every output back to unit SD, equation 3.
 
     >>> layer = ModulatedConvolution(4, 6, 8, 3)
     >>> maps, styles = torch.randn(2, 4, 5, 5), torch.randn(2, 8)

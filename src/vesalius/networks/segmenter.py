@@ -14,7 +14,7 @@ BEFORE_NORMALISATION = ("conv1.conv.weight", "conv2.conv.weight")
 
 
 class Segmenter(nn.Module):
-    """Scores `(B, labels, D, H, W)` for images `(B, C, D, H, W)` of any size and unit spread.
+    """Scores `(B, labels, D, H, W)` for images `(B, C, D, H, W)` of any size and unit SD.
 
     Args:
         channels: C.

@@ -48,7 +48,7 @@ def signed_distances(label_map: np.ndarray, labels: int, clip_voxels: float) -> 
 
 
 class ShapeSpace(nn.Module):
-    """Principal components of clipped signed distances, with codes whitened to unit spread.
+    """Principal components of clipped signed distances, with codes whitened to unit SD.
 
     Args:
         labels: how many labels, the background included.

@@ -14,7 +14,7 @@ SLOW = 0.01
 
 
 class EvenLinear(nn.Module):
-    """A linear layer whose weights have unit spread and are scaled when used.
+    """A linear layer whose weights have unit SD and are scaled when used.
 
     So every weight learns at the same pace (Karras et al. 2018, "Progressive growing of GANs",
     section 4.1).

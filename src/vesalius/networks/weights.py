@@ -21,7 +21,7 @@ from vesalius.scans.memory import require_memory
 from vesalius.scans.writing import replacing
 
 FORMAT, ENTRY = 1, "texts"
-"""All texts stand in one entry: the library writes several in an order that changes by chance, and
+"""All texts stand in one entry: the library writes several in an order that changes at random, and
 the same weights shall be the same bytes."""
 
 TEXTS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])

@@ -71,7 +71,7 @@ class Painting:
     def texture(
         self, width_mm: float | tuple[float, float, float], rng: np.random.Generator
     ) -> Array:
-        """Smooth noise of unit spread on the whole grid, the same whatever is painted."""
+        """Smooth noise of unit SD on the whole grid, the same whatever is painted."""
         noise = rng.standard_normal(self.shape, dtype=np.float32)
         wide = np.broadcast_to(np.asarray(width_mm, dtype=float), 3) / self.spacing_mm
         smooth = ndimage.gaussian_filter(noise, wide, truncate=2.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vesalius.readers.blinding import LEVELS, Telltale, reported
 from vesalius.readers.design import Design, DiagnosisDesign, SaliencyDesign
-from vesalius.readers.items import Generated, draw_items
+from vesalius.readers.items import Selection, draw_items
 from vesalius.readers.niivue import FILE, niivue_script
 from vesalius.readers.orders import Step, crossover, order_of
 from vesalius.readers.questions import questions_of
@@ -34,7 +34,7 @@ def create_study(design: Design, out: str | Path, progress: Progress = no_progre
     Args:
         design: see `vesalius.readers.design`.
         out: folder, new or empty.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: for a folder that holds something, too few cases, or files that cannot be read.
@@ -44,11 +44,11 @@ def create_study(design: Design, out: str | Path, progress: Progress = no_progre
         fault = "holds a study already" if (folder / STUDY).is_file() else "is not empty"
         raise InputError(folder, fault, "choose a new folder: answers would be mixed up")
     script = niivue_script()
-    generated = draw_items(design, progress)
-    if 2 * design.repeats > len(generated.items):
-        fault = f"asks for {design.repeats} repeats of {len(generated.items)} cases"
+    selection = draw_items(design, progress)
+    if 2 * design.repeats > len(selection.items):
+        fault = f"asks for {design.repeats} repeats of {len(selection.items)} cases"
         raise InputError("design", fault, "ask for at most one for two cases")
-    flat = all(_flat(picture.content) for item in generated.items for picture in item.pictures)
+    flat = all(_flat(picture.content) for item in selection.items for picture in item.pictures)
     outline = {
         "design": design.design, "title": design.title, "language": design.language,
         "windows": design.windows, "span": design.span or (0, LEVELS),
@@ -56,23 +56,23 @@ def create_study(design: Design, out: str | Path, progress: Progress = no_progre
         "washout_days": getattr(design, "washout_days", 0.0),
     }  # fmt: skip
     shutil.copyfile(script, folder / FILE)
-    study = write_study(folder, design, generated, _orders(design, generated), outline)
-    if generated.telltales:
-        write_text(folder / "private" / "blinding.csv", reported(generated.telltales))
-    return Created(study, generated.telltales)
+    study = write_study(folder, design, selection, _orders(design, selection), outline)
+    if selection.telltales:
+        write_text(folder / "private" / "blinding.csv", reported(selection.telltales))
+    return Created(study, selection.telltales)
 
 
-def _orders(design: Design, generated: Generated) -> Sequence[Sequence[Step]]:
-    practice = len(generated.practice)
+def _orders(design: Design, selection: Selection) -> Sequence[Sequence[Step]]:
+    practice = len(selection.practice)
     if isinstance(design, DiagnosisDesign):
-        truths = [item.truth for item in generated.items]
+        truths = [item.truth for item in selection.items]
         return [
             crossover(truths, practice, design.repeats, design.seed, reader)
             for reader in range(design.readers)
         ]
     maps = len(design.methods) if isinstance(design, SaliencyDesign) else 0
     return [
-        order_of(len(generated.items), practice, design.repeats, maps, design.seed, reader)
+        order_of(len(selection.items), practice, design.repeats, maps, design.seed, reader)
         for reader in range(design.readers)
     ]
 

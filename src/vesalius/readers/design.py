@@ -44,7 +44,7 @@ class _Design(Settings):
         span: values that are black and white, in the images' units; percentiles without it.
         windows: presets of the viewer.
         phantoms: whether what is shown rests on phantoms; cohorts of phantoms tell it by
-            themselves, drawn ones and overlays do not.
+            themselves, generated ones and overlays do not.
     """
 
     title: str = Field(min_length=1, max_length=200)
@@ -64,7 +64,7 @@ class Source(Settings):
     Attributes:
         cohort: folder.
         origin: what readers are to tell.
-        cases: how many are drawn; all without it.
+        cases: how many are selected; all without it.
         split: only cases of this split.
     """
 
@@ -78,7 +78,7 @@ class RealismDesign(_Design):
     """Real or synthetic? With ratings of appearance, anatomy and consistency, 1 to 5.
 
     After Khader et al. 2023 ("Denoising diffusion probabilistic models for 3D medical image
-    generation"), where two readers rated drawn volumes.
+    generation"), where two readers rated generated volumes.
 
     Attributes:
         sources: of real and of synthetic cases.
@@ -96,7 +96,7 @@ class SaliencyDesign(_Design):
 
     Attributes:
         methods: by name, a folder of overlays each: what `vesalius explain` has written.
-        cases: how many overlays are drawn of those that every method has; all without it.
+        cases: how many overlays are selected of those that every method has; all without it.
     """
 
     design: Literal["saliency"]
@@ -117,7 +117,7 @@ class DiagnosisDesign(_Design):
         cohort: of the cases.
         truth: column of `cases.csv`, 1 for yes and 0 for no.
         aid: folder with one picture a case, `NAME.png`, `NAME_….png` or the same as `.nii.gz`.
-        cases: how many are drawn, half of them yes where there are as many; all without it.
+        cases: how many are selected, half of them yes where there are as many; all without it.
         split: only cases of this split.
         washout_days: between both sessions.
     """

@@ -69,7 +69,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Generated:
+class Selection:
     """Items in the order of their choice, the last of them for practice.
 
     Attributes:
@@ -85,7 +85,7 @@ class Generated:
     phantoms: bool = False
 
 
-def draw_items(design: Design, progress: Progress = no_progress) -> Generated:
+def draw_items(design: Design, progress: Progress = no_progress) -> Selection:
     """Choose cases by the seed of a design, read them, and make them alike.
 
     Raises:
@@ -98,7 +98,7 @@ def draw_items(design: Design, progress: Progress = no_progress) -> Generated:
     return _diagnosis(design, progress)
 
 
-def _realism(design: RealismDesign, progress: Progress) -> Generated:
+def _realism(design: RealismDesign, progress: Progress) -> Selection:
     rng = np.random.default_rng(design.seed)
     chosen: list[tuple[Case, Source]] = []
     spare: list[tuple[Case, Source]] = []
@@ -125,13 +125,13 @@ def _realism(design: RealismDesign, progress: Progress) -> Generated:
              source.origin, case.subject)
         for image, (case, source) in zip(images, both, strict=True)
     ]  # fmt: skip
-    return Generated(
+    return Selection(
         tuple(items[: len(chosen)]), tuple(items[len(chosen) :]),
         tuple(telltales(images, synthetic)), phantoms,
     )  # fmt: skip
 
 
-def _saliency(design: SaliencyDesign) -> Generated:
+def _saliency(design: SaliencyDesign) -> Selection:
     found = {name: _files(folder, (".png",)) for name, folder in design.methods.items()}
     stems = {
         name: {_stem(path): path for path in files} for name, files in found.items()
@@ -151,10 +151,10 @@ def _saliency(design: SaliencyDesign) -> Generated:
         ), "")
         for stem in order[: count + design.practice]
     ]  # fmt: skip
-    return Generated(tuple(items[:count]), tuple(items[count:]))
+    return Selection(tuple(items[:count]), tuple(items[count:]))
 
 
-def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Generated:
+def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Selection:
     cases, phantoms = _cases(design.cohort, design.split)
     names = [case.name for case in _cases(design.cohort, "")[0]]
     unknown = [case.name for case in cases if case.attributes.get(design.truth) not in (0, 1)]
@@ -180,10 +180,10 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Generated:
     images = alike(_first_channels(chosen, progress), design.span)
     helping = [aids[case.name] for case in chosen]
     volumes = [read_nifti(path) for path in helping if path.suffix != ".png"]
-    generated = iter(alike(volumes, design.span))
+    shown = iter(alike(volumes, design.span))
     shown = [
         Shown(_repainted(path), ".png", "aid") if path.suffix == ".png"
-        else Shown(written(next(generated)), ".nii", "aid")
+        else Shown(written(next(images)), ".nii", "aid")
         for path in helping
     ]  # fmt: skip
     items = [
@@ -191,7 +191,7 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Generated:
              "yes" if case.attributes[design.truth] == 1 else "no", case.subject)
         for case, image, aid in zip(chosen, images, shown, strict=True)
     ]  # fmt: skip
-    return Generated(tuple(items[:count]), tuple(items[count:]), phantoms=phantoms)
+    return Selection(tuple(items[:count]), tuple(items[count:]), phantoms=phantoms)
 
 
 def _balanced(

@@ -32,7 +32,7 @@ class Stimulus(Settings):
     """A file that is shown.
 
     Attributes:
-        name: by chance; tells nothing.
+        name: at random; tells nothing.
         ending: `.nii` or `.png`.
         role: `image`, `aid` or `map`.
         flat: one voxel thick.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vesalius.readers.blinding import lengthened
 from vesalius.readers.design import Design
-from vesalius.readers.items import Generated
+from vesalius.readers.items import Selection
 from vesalius.readers.orders import Step
 from vesalius.readers.study import (
     DESIGN,
@@ -32,7 +32,7 @@ TOKEN_BYTES, NAME_BYTES = 24, 8
 
 
 def write_study(
-    folder: Path, design: Design, generated: Generated, orders: Sequence[Sequence[Step]],
+    folder: Path, design: Design, selection: Selection, orders: Sequence[Sequence[Step]],
     outline: dict[str, object],
 ) -> Study:  # fmt: skip
     """Write all files of a study; `study.json` comes last, so half a study is none.
@@ -40,14 +40,14 @@ def write_study(
     Args:
         folder: empty or new.
         design: of it.
-        generated: items and practice.
+        selection: items and practice.
         orders: of each reader.
         outline: the rest of what pages are told.
     """
     private, stimuli = (make_folder(folder / name) for name in (PRIVATE, STIMULI))
     private.chmod(0o700)
     files: list[tuple[Stimulus, ...]] = []
-    every = (*generated.items, *generated.practice)
+    every = (*selection.items, *selection.practice)
     painted = [one for item in every for one in item.pictures if one.ending == ".png"]
     longest = max((len(one.content) for one in painted), default=0)
     for item in every:
@@ -76,7 +76,7 @@ def write_study(
     tokens = [secrets.token_urlsafe(TOKEN_BYTES) for _ in orders]
     rows = [f"{number},{token}" for number, token in enumerate(tokens, 1)]
     _keep(private / LINKS, "\n".join(["reader,token", *rows]) + "\n")
-    design = design.model_copy(update={"phantoms": design.phantoms or generated.phantoms})
+    design = design.model_copy(update={"phantoms": design.phantoms or selection.phantoms})
     _keep(private / DESIGN, design.model_dump_json(indent=1))
     outlined = Outline.model_validate(
         outline | {"items": files, "readers": [hashed(token) for token in tokens]}

@@ -98,9 +98,9 @@ def osteoarthritis_table(results: Results) -> str:
         for key, figure in figures.items() if key.startswith("generator/spread/")
     )  # fmt: skip
     lines.append(
-        f"Fréchet distance of drawn pictures {shown(figures['generator/fid'])}, of real ones "
+        f"Fréchet distance of generated pictures {shown(figures['generator/fid'])}, of real ones "
         f"{shown(figures['generator/fid_floor'])} (n = {figures['generator/fid'].n}); spread of "
-        f"drawn joint spaces: {spreads}.\n"
+        f"generated joint spaces: {spreads}.\n"
     )
     if notes.get("critic") == "features":
         lines.append(
@@ -110,7 +110,7 @@ def osteoarthritis_table(results: Results) -> str:
     seconds = sum(f.value for key, f in figures.items() if key.startswith("seconds/"))
     lines.append(
         f"{figures['risk/extrapolation/auc'].n} unseen patients over "
-        f"{notes['horizon_years']:g} years; courses of {notes['followed']} others, "
+        f"{notes['horizon_years']:g} years; trajectories of {notes['followed']} others, "
         f"{notes['outcomes']} of whose outcomes the end-to-end classifier has learnt. In brackets "
         f"95 % intervals over patients; one training of each, seed {results.seed}. It took "
         f"{seconds / 60:.0f} minutes on {results.machine['cores']} cores."

@@ -154,13 +154,13 @@ def histograms(before: np.ndarray, added: np.ndarray, name: str, unit: str) -> s
 def requested_against_measured(
     requested: np.ndarray, measured: np.ndarray, accepted: np.ndarray, unit: str
 ) -> str:
-    """Every draw: those that were kept, and those that were drawn again."""
+    """Every draw: those that were kept, and those that were generated again."""
     canvas, ax = plot(4.2, 4.0)
     top = float(max(requested.max(), measured.max())) * 1.05
     ax.fill_between([0, top], [0, 0.9 * top], [0, 1.1 * top], color="#e8eef4", label="± 10 %")
     ax.plot([0, top], [0, top], color="#8a97a5", linewidth=0.8)
     ax.plot(requested[~accepted], measured[~accepted], "x", color="#b0b8c1", markersize=4,
-            label=f"drawn again ({int((~accepted).sum())})")  # fmt: skip
+            label=f"generated again ({int((~accepted).sum())})")  # fmt: skip
     ax.plot(requested[accepted], measured[accepted], "o", color=SYNTHETIC, markersize=3.5,
             label=f"kept ({int(accepted.sum())})")  # fmt: skip
     ax.set(xlabel=f"requested ({unit})", ylabel=f"measured ({unit})", xlim=(0, top), ylim=(0, top))
@@ -179,7 +179,7 @@ def requested_panels(
         top = float(max(requested.max(), measured.max())) * 1.05
         ax.plot([0, top], [0, top], color="#8a97a5", linewidth=0.8)
         ax.plot(requested[~kept], measured[~kept], "x", color="#b0b8c1", markersize=4,
-                label=f"drawn again ({int((~kept).sum())})")  # fmt: skip
+                label=f"generated again ({int((~kept).sum())})")  # fmt: skip
         ax.plot(requested[kept], measured[kept], "o", color=SYNTHETIC, markersize=3.5,
                 label=f"kept ({int(kept.sum())})")  # fmt: skip
         ax.set(title=name, xlabel=f"requested ({unit})", ylabel=f"measured ({unit})")

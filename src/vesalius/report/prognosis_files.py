@@ -73,8 +73,8 @@ def write_prognosis(
     """Write `NAME_now.png`, for each time some pictures, `NAME.gif` and `NAME.csv`.
 
     Of each time: the typical future, what changes in it (blue pixels get darker, red brighter), and
-    the future of those who change more than nine in ten. Drawn pictures are marked as synthetic in
-    their metadata.
+    the future of those who change more than nine in ten. Generated pictures are marked as synthetic
+    in their metadata.
 
     Args:
         folder: that is written to.

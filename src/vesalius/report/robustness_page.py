@@ -1,4 +1,4 @@
-"""`report.html` of the experiment of classifiers that can be read, as far as it has come."""
+"""`report.html` of the experiment of interpretable classifiers, as far as it has come."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = {
     "auc": "AUC, same scanner", "external_auc": "AUC, other scanner",
     "calibration_error": "calibration error",
     "robust_auc_published": "robust AUC, published routing",
-    "robust_auc_honest": "robust AUC, honest routing",
+    "robust_auc_honest": "robust AUC, clean-path routing",
     "pointing_game": "pointing game", "saliency_in_mask": "share of saliency in the mask",
     "pixel_precision": "average precision of pixels", "cost": "cost of training",
 }  # fmt: skip
@@ -54,7 +54,7 @@ def write_robustness_report(folder: Path) -> Path:
     said = [line for kind in kinds for line in conclusions(kind["name"], kind["figures"])]
     finished = bool(kinds) and all("dual/pointing_game" in kind["figures"] for kind in kinds)
     content: dict[str, Any] = {
-        "title": "classifiers that can be read", "phantoms": True, "finished": finished,
+        "title": "interpretable classifiers", "phantoms": True, "finished": finished,
         "results": results, "conclusions": said, "kinds": kinds, "arms": ARMS,
         "figures": {
             f"seconds/{key.replace('/seconds', '')}": figure

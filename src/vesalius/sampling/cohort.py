@@ -111,7 +111,7 @@ def sample_cohort(
         tries: candidates before a request is given up and listed.
         gate: training cases that nothing may be a copy of; see `CopySearch`.
         made: further settings that must be the same when a killed process is gone on with.
-        progress: told after each case.
+        progress: called after each case.
         inputs: beside the run, folders that must not be touched.
 
     Raises:

@@ -79,7 +79,7 @@ def check_cohort(
     Args:
         cohort: the cohort as found on disk.
         attributes: attributes to measure beside those in `cases.csv`.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: if an attribute cannot be measured on these labels.

@@ -43,7 +43,7 @@ def read_classified(
         labels: to be learnt; all of them if none is named.
         side: pixels of the square that pictures are brought to; volumes and MedMNIST keep theirs.
         uncertain: what CheXpert's −1 is taken for.
-        progress: told after each picture.
+        progress: called after each picture.
         labelled: whether a cohort or table without any label is refused.
 
     Raises:

@@ -31,11 +31,11 @@ class CohortWriter:
     """Writes cases one by one into a folder that it holds alone.
 
     A writer opened on a folder that a killed process left behind knows which cases are `done`. It
-    goes on only with what was begun in the same way: the same description and the same `made`,
+    goes on only with what was started in the same way: the same description and the same `made`,
     which stands in `dataset.json`.
 
     Args:
-        folder: new, empty, or begun in the same way.
+        folder: new, empty, or started in the same way.
         description: of the cohort.
         attributes: columns of `cases.csv`.
         made: how its cases come about: command, run, seed and whatever else decides on them.

@@ -31,7 +31,7 @@ class Landmark:
 
 
 def append_landmarks(folder: Path, case: str, landmarks: Sequence[Landmark]) -> None:
-    """Add the landmarks of one case; the file is begun where there is none."""
+    """Add the landmarks of one case; the file is started where there is none."""
     begin_landmarks(folder)
     if landmarks:
         text = table_text(landmarks[0].row(case), [mark.row(case) for mark in landmarks[1:]])

@@ -1,4 +1,4 @@
-"""Grain: the spread of an image's noise, measured on the image itself."""
+"""Noise texture: the spread of an image's noise, measured on the image itself."""
 
 from __future__ import annotations
 

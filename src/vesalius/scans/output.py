@@ -127,7 +127,7 @@ def output_folder(
 ) -> Iterator[Path]:
     """A folder for files of one command, held while they are written.
 
-    It is new, empty, or was begun by the same making: `made.json` in it tells.
+    It is new, empty, or was started by the same making: `made.json` in it tells.
 
     Args:
         out: the folder.
@@ -165,14 +165,14 @@ def output_folder(
 def require_same(folder: Path, before: Made, now: Made) -> None:
     """Refuse a folder that was made otherwise than it shall be gone on with."""
     if now and not before:
-        fault = "was begun by a version that did not keep how"
+        fault = "was started by a version that did not keep how"
         raise InputError(folder, fault, "choose a new folder")
     for name in dict.fromkeys((*before, *now)):
         if before.get(name) != now.get(name):
             was, wanted = (one.get(name, "none") for one in (before, now))
             fault = f"was made with {name.replace('_', ' ')} {was}, not {wanted}"
             raise InputError(
-                folder, fault, "choose a new folder, or the settings it was begun with"
+                folder, fault, "choose a new folder, or the settings it was started with"
             )
 
 

@@ -97,7 +97,7 @@ def protrusion_mm(label_map: Volume, values: Sequence[int]) -> float:
 def narrowest_mm(label_map: Volume, values: Sequence[int]) -> float:
     """Smallest diameter of the canal, front to back, at one disc in mm.
 
-    Taken in the slice through the middle of the canal, across its own course, as the mean over
+    Taken in the slice through the middle of the canal, across its own trajectory, as the mean over
     4 mm along it.
 
     Args:

@@ -38,7 +38,7 @@ def read_visits(place: str | Path, side: int = 64, progress: Progress = no_progr
         place: a cohort whose `cases.csv` has the columns subject, visit and years (and left, 1 for
             a left side, which is turned), or a folder of OAI or MOST crops.
         side: pixels of the square that pictures are brought to.
-        progress: told after each picture.
+        progress: called after each picture.
 
     Raises:
         InputError: where neither lies, or what is needed is missing.
@@ -60,7 +60,7 @@ def pictures_at(
         place: a picture, or what `read_visits` reads.
         side: pixels of the square that pictures are brought to.
         left: whether a single picture shows a left side.
-        progress: told after each picture.
+        progress: called after each picture.
     """
     place = Path(place)
     if not place.is_file():

@@ -1,7 +1,7 @@
 """From logits to probabilities that mean what they say.
 
 Two numbers a label, a and b of sigmoid(a · logit + b), are fitted to held-out images (Platt 1999,
-"Probabilistic outputs for support vector machines"), drawn a little towards no change.
+"Probabilistic outputs for support vector machines"), generated a little towards no change.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def coded(
         rows: of the cases.
         precision: of the arithmetic.
         what: is done, for the progress bar.
-        progress: told after each case.
+        progress: called after each case.
     """
     placed(network)
     fabric = fabric_for(precision)

@@ -40,7 +40,7 @@ def prepare(
         method: from `vesalius.methods`.
         source: path of the cohort, or what was read of it, as far as the method takes that.
         recipe: settings.
-        reading: who is told of progress, and where faults go.
+        reading: who is called with progress, and where faults go.
         inputs: further arguments of the method's `read`.
 
     Raises:
@@ -68,7 +68,7 @@ def fit(prepared: Prepared, out: str | Path, progress: Progress = no_progress) -
     Args:
         prepared: see `prepare`.
         out: folder of the run.
-        progress: told after each case and step.
+        progress: called after each case and step.
 
     Raises:
         InputError: if the folder holds another run, or for a loss that is not finite.

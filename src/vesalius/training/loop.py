@@ -60,7 +60,7 @@ def fit_network(
 
     Args:
         objective: see `training.method.Objective`; its loss is averaged over processes.
-        cases: rows are drawn from `range(cases)`.
+        cases: rows are generated from `range(cases)`.
         recipe: steps, batch and the rest.
         seed: of the fit.
         part: name of what is fitted, for log and state.

@@ -52,7 +52,7 @@ class Part:
         name: of its weights, in the log and in the plan.
         network: untrained; holds the weights once the part is finished.
         recipe: steps, batch and the rest.
-        cases: rows are drawn from `range(cases)`.
+        cases: rows are generated from `range(cases)`.
         objective: what is minimised, see `Objective`, from what the part learns from.
         inputs: what the part learns from; asked for once all earlier parts are finished.
         blank: the same in shape and without data, from which the plan is made.
@@ -95,10 +95,10 @@ class Data:
 
 @dataclass
 class Reading:
-    """How a cohort is read: who is told of it, and what was left out.
+    """How a cohort is read: who is called, and what was left out.
 
     Attributes:
-        progress: told after each case.
+        progress: called after each case.
         faults: those of cases that were left out.
     """
 

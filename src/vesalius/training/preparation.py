@@ -1,4 +1,4 @@
-"""Images as segmenters see them: upright, of one spacing, cropped to the body, at unit spread."""
+"""Images as segmenters see them: upright, of one spacing, cropped to the body, at unit SD."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_VOXEL_COUNT = 2**29
 def prepared(
     channels: Sequence[Volume], spacing_mm: tuple[float, float, float]
 ) -> tuple[np.ndarray, Box]:
-    """Images as the segmenter sees them, RAS, one spacing, unit spread, `(C, D, H, W)`.
+    """Images as the segmenter sees them, RAS, one spacing, unit SD, `(C, D, H, W)`.
 
     Returns:
         the part of them that holds the body, and where that part lies.
@@ -78,7 +78,7 @@ def resampled(volume: Volume, spacing_mm: tuple[float, float, float], order: int
 
 
 def normalised(image: np.ndarray) -> np.ndarray:
-    """An image `(C, D, H, W)` with each channel at zero mean and unit spread above its background.
+    """An image `(C, D, H, W)` with each channel at zero mean and unit SD above its background.
 
     >>> done = normalised(np.arange(16.0).reshape(1, 1, 4, 4))
     >>> bool(abs(done.mean()) < 1)

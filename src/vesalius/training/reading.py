@@ -50,7 +50,7 @@ def read_split(
     Args:
         cohort: to read.
         recipe: tells `held_out` and `seed`.
-        reading: who is told, and where the faults of cases that are left out go.
+        reading: who is called, and where the faults of cases that are left out go.
         labelled: read label maps as well.
         fewest: cases to learn from below which the cohort is refused.
         more: cases to learn from besides.

@@ -82,7 +82,7 @@ def require_within(requests: Sequence[Request], seen: Fingerprint, extrapolate: 
             known = seen.attribute(name)
             if not known.holds(value) and not extrapolate:
                 unit = f" {known.unit}".rstrip()
-                fault = f"{value:g}{unit} is outside what the run has seen"
+                fault = f"{value:g}{unit} is outside the training range"
                 remedy = f"ask for {known.low:.4g} to {known.high:.4g}{unit}, or add --extrapolate"
                 raise InputError(name, fault, remedy)
             if value < 0:

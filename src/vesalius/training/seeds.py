@@ -1,4 +1,4 @@
-"""Seeds by purpose: each use of chance has its own, drawn before the work."""
+"""Seeds by purpose: each use of chance has its own, generated before the work."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def stored(
         fingerprint: of the cohort.
         scans: each handed to `place`, which brings it into the grid.
         place: see `Grid`.
-        progress: told after each scan.
+        progress: called after each scan.
         labelled: keep label maps as well.
         what: is done, for the progress bar.
     """

@@ -54,7 +54,7 @@ def run_lumbar(
         out: folder; `real/`, `unseen/`, `reference/`, `site/`, `run-<seed>/`, `edits-<seed>/`,
             `balanced/`, `ceiling/` and `classifiers/` appear in it.
         recipe: settings.
-        progress: told after each case and step.
+        progress: called after each case and step.
         finished: called after each stage.
     """
     results = Results("lumbar", recipe.preset, recipe.seed, True, {}, {})

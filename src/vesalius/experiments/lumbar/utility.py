@@ -152,7 +152,7 @@ def _paired_levels(balanced: Cohort, upper_bound: Cohort) -> dict[str, str]:
 def _figures(
     scores: dict[str, list[np.ndarray]], targets: np.ndarray, patients: np.ndarray
 ) -> dict[str, Figure]:
-    """Resampled by patient: the columns that are drawn are numbers of patients."""
+    """Resampled by patient: the columns that are generated are numbers of patients."""
     names, place = np.unique(patients, return_inverse=True)
     members = [np.flatnonzero(place == index) for index in range(len(names))]
 

@@ -69,7 +69,7 @@ def run_osteoarthritis(
         out: folder; cohorts `followed/`, `graded/`, `test/`, the run `run/` with its classifier of
             grades, and `end-to-end/` appear in it.
         recipe: settings.
-        progress: told after each case and step.
+        progress: called after each case and step.
         finished: called after each stage.
     """
     results = Results("osteoarthritis", recipe.preset, recipe.seed, True, {}, {})
@@ -170,7 +170,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         return ProgressionPipeline.open(self.folder / "run")
 
     def _generator_figures(self) -> dict[str, Figure]:
-        """How near drawn pictures are to real ones, and whether joint spaces spread as theirs."""
+        """How near generated pictures are to real ones, and whether joint spaces vary alike."""
         forecaster = self._prognosis.forecaster
         real, unseen = self._parts[0], self._visits("test")
         count = min(DRAWN, len(real), len(unseen))

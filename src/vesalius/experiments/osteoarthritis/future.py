@@ -1,4 +1,4 @@
-"""Foretold pictures against the true ones: joint space, likeness in the joint, identity."""
+"""Predicted pictures against the true ones: joint space, similarity in the joint, identity."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def future_figures(
     method: str, reported: Prediction, own: Outcomes, names: tuple[str, ...],
     against: dict[str, np.ndarray],
 ) -> dict[str, Figure]:  # fmt: skip
-    """Error, likeness and identity of one method.
+    """Error, similarity and identity of one method.
 
     Args:
         method: its name.
@@ -67,7 +67,7 @@ def ssim_in_joint(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def recognised(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Whether each foretold picture is nearest to the true one of its own patient, `(P,)`.
+    """Whether each predicted picture is nearest to the true one of its own patient, `(P,)`.
 
     By correlation of detail, all patients being candidates.
 

@@ -1,4 +1,4 @@
-"""Every way of foreseeing that is compared, from the published one to what no method can have."""
+"""Every way of predicting that is compared, from the published one to what no method can have."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Methods:
 
     Args:
         prognosis: of the run that is told about.
-        training: first visits of the patients whose courses the run holds, in their order.
+        training: first visits of the patients whose trajectories the run holds, in their order.
         end_to_end: classifier of outcomes.
         seed: of the random neighbours.
     """
@@ -71,16 +71,16 @@ class Methods:
         }
 
     def outcomes(self, own: Outcomes, count: int) -> PredictedOutcomes:
-        """What becomes of patients along `count` neighbours, by the chosen metric; drawn once."""
+        """What becomes of patients along `count` neighbours by the chosen metric, kept."""
         key = own, count
         if key not in self._generated_before:
             self._generated_before[key] = self._steered(own, self._nearest(own, count))
         return self._generated_before[key]
 
     def along(self, own: Outcomes, outcomes: PredictedOutcomes) -> Prediction:
-        """The typical fate's picture and reading, and the risk over all.
+        """The typical outcome's picture and reading, and the risk over all.
 
-        Grades rise from those of today's picture as it is drawn to those of the fates.
+        Grades rise from those of today's picture as it is generated to those of the outcomes.
         """
         today = self.prognosis.graded(self._generated(own.styles))
         before = read_attributes(self.forecaster.model.meter, own.images)
@@ -125,7 +125,7 @@ class Methods:
         return Prediction(-annual_change.min(axis=2).mean(axis=1), readings=then)
 
     def _mean(self, own: Outcomes) -> Prediction:
-        """The mean course of all styles, measured as every other: by the change of pictures."""
+        """The mean trajectory of all styles, measured as every other: by the change of pictures."""
         annual_change = self.forecaster.trajectories.annual_change.mean(axis=0)
         then = (own.styles + own.years[:, None] * annual_change)[:, None]
         return self.along(own, self.forecaster.outcomes(own.styles, then, self.prognosis.graded))
@@ -149,7 +149,7 @@ class Methods:
         return self.forecaster.nearest(own.images, own.styles, count, own.first.patients)
 
     def _steered(self, own: Outcomes, rows: np.ndarray) -> PredictedOutcomes:
-        """Fates in which patients lose what some of their neighbours lost."""
+        """Outcomes in which patients lose what some of their neighbours lost."""
         trajectories = self.forecaster.trajectories
         followed = subsample(rows, trajectories, self.forecaster.recipe.generated)
         lost = own.years[:, None, None] * trajectories.reading_annual_change[followed]

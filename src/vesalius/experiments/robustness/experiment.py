@@ -1,8 +1,8 @@
-"""The experiment of classifiers that can be read, for one kind of data after the other.
+"""The experiment of interpretable classifiers, for one kind of data after the other.
 
 After Han et al. 2021 ("Advancing diagnostic performance and clinical usability of neural networks
-via adversarial training and dual batch normalization"); honest routing, masks that are known and
-what maps must beat are added.
+via adversarial training and dual batch normalization"); clean-path routing, masks that are known
+and what maps must beat are added.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def run_robustness(
         out: folder; for each kind of data `real/`, `test/`, `external/`, one run an arm and seed,
             and `curve.csv` appear in a folder of its name.
         recipe: settings.
-        progress: told after each case and step.
+        progress: called after each case and step.
         finished: called after each stage.
     """
     alike = recipe.changed(data=())  # a folder may be given other data later

@@ -53,7 +53,7 @@ def pointing_figures(
     Maps are input gradients; a network with two paths is looked at through both, and told through
     one of them. Beside them what they must beat: the mean mask of the training images, which
     ignores the image, and other methods on the standard network; and how much of a map is left
-    when weights are drawn anew.
+    when weights are generated anew.
 
     Args:
         arms: trainings of each seed.
@@ -104,7 +104,7 @@ def _measured(
 
 
 def _rows(test: Classified, draw: Callable[[np.ndarray, int], np.ndarray]) -> Rows:
-    """Every measure of the maps that are drawn of the images which show a label."""
+    """Every measure of the maps that are generated of the images which show a label."""
     assert test.masks is not None
     rows: Rows = {measure: {} for measure in MEASURES}
     for column, label in enumerate(test.labels):

@@ -1,4 +1,4 @@
-"""Settings of the experiment of classifiers that can be read, and its presets."""
+"""Settings of the experiment of interpretable classifiers, and its presets."""
 
 from __future__ import annotations
 

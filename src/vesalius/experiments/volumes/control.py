@@ -20,7 +20,8 @@ def measure_control(
     table: Path, trained: SegmentationPipeline, generated: Cohort, unseen: Cohort,
     attribute: Attribute, progress: Progress,
 ) -> None:  # fmt: skip
-    """Write what was wanted and what the segmenter measures, of drawn volumes and unseen phantoms.
+    """Write what was wanted and what the segmenter measures, of generated volumes and unseen
+    phantoms.
 
     Of unseen phantoms the true value is what was wanted: they tell how well the segmenter measures.
     """

@@ -63,7 +63,7 @@ def run_volumes(
         out: folder; for each organ `real/`, `unseen/`, `held-out/`, `run/`, `drawn/`, `audit/` and
             `transfer/` appear in a folder of its name.
         recipe: settings.
-        progress: told after each case and step.
+        progress: called after each case and step.
         finished: called after each stage.
     """
     alike = recipe.changed(organs=())  # a folder may be given another organ later
@@ -185,7 +185,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         return figures | distances
 
     def _pace(self, sampling: Sampling) -> Figure:
-        """Seconds a volume takes, drawn one by one."""
+        """Seconds a volume takes, generated one by one."""
         pipeline = VolumesPipeline(self._run, sampling)
         pipeline.volume(0)
         seconds = []

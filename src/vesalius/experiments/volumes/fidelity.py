@@ -1,4 +1,4 @@
-"""How near drawn volumes are to real ones: distances with their floor, diversity, slices."""
+"""How near generated volumes are to real ones: distances with their floor, diversity, slices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EvaluationSet:
         fingerprint: of the run, for grid and range of intensities.
         count: how many.
         reported: for the progress bar.
-        progress: told after each case.
+        progress: called after each case.
     """
 
     def __init__(
@@ -57,9 +57,10 @@ class EvaluationSet:
         self.scaled = np.stack(scaled).astype(np.float32)
 
     def reconstructed(self, run: Run) -> EvaluationSet:
-        """The second half of these volumes as they come back from the autoencoder, grain put back.
+        """The second half of these volumes as they come back from the autoencoder, noise texture
+        put back.
 
-        What diffusion draws cannot be nearer to real volumes than these but by chance.
+        What diffusion draws cannot be nearer to real volumes than these but at random.
         """
         pipeline = VolumesPipeline(run)
         evaluated = copy(self)
@@ -89,7 +90,7 @@ def distance_of_planes(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[str, Figure]:
-    """Distance of each drawn set to half of the real cases, and of their other half: the floor.
+    """Distance of each generated set to half of the real cases, and of their other half: the floor.
 
     All sets have as many cases as one half, since the distance shrinks with their number.
     """
@@ -105,7 +106,7 @@ def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[
 def similarity_figures(
     real: EvaluationSet, synthetic: EvaluationSet, spacing_mm: Sequence[float], seed: int
 ) -> dict[str, Figure]:
-    """Diversity and consistency between slices, of drawn volumes beside real ones."""
+    """Diversity and consistency between slices, of generated volumes beside real ones."""
     axis = slice_axis(spacing_mm)
     found: dict[str, Figure] = {}
     for name, evaluated in (("real", real), ("synthetic", synthetic)):

@@ -45,7 +45,7 @@ class VolumesExperimentRecipe(Settings):
         cases: phantoms that the method is fitted on, a tenth of them held out by it.
         labelled_cases: those of `cases` whose label maps may be used; fractions are of them.
         test_cases: unseen phantoms: for Dice, fidelity and as the baseline of the audit.
-        synthetic_cases: drawn, and used for pre-training.
+        synthetic_cases: generated, and used for pre-training.
         control_cases: requests of an attribute, evenly over the seen range, 0 for none.
         gaussian: fit a KL autoencoder by the same recipe as well, for comparison.
         samplers: further ways to draw, compared by Fréchet distance and time: name and steps.

@@ -1,4 +1,4 @@
-"""Does pre-training on drawn volumes teach? The arms, their controls, and paired seeds."""
+"""Does pre-training on generated volumes teach? The arms, their controls, and paired seeds."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Transfer:
         recipe: of the experiment.
         organ: what differs between organs.
         real: cohort whose label maps are used, the labelled cases first.
-        synthetic: drawn volumes.
+        synthetic: generated volumes.
         test: unseen labelled cases.
-        progress: told after each step.
+        progress: called after each step.
     """
 
     def __init__(

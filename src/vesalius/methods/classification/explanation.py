@@ -34,7 +34,7 @@ def images_at(
     Args:
         place: one file, a folder of pictures, or any layout that `read_classified` knows.
         trained: whose shape pictures are brought to.
-        progress: told after each picture.
+        progress: called after each picture.
 
     Raises:
         InputError: where there is no image, or one cannot be read.
@@ -88,7 +88,7 @@ def explain(
         out: folder, new or of the same run, method and path.
         method: see `vesalius.methods.classification.saliency.saliency`.
         path: that images take where the network has two.
-        progress: told after each label.
+        progress: called after each label.
         inputs: that must not be touched.
     """
     images, names = given.images, given.names

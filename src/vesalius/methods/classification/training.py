@@ -160,7 +160,7 @@ def train_classifier(
         recipe: settings.
         seed: of weights and order.
         folder: of the run.
-        progress: told after each step.
+        progress: called after each step.
         initialised: what the first fit would give, where several trainings share it.
 
     Returns:

@@ -26,7 +26,7 @@ def missing_targets(
         ranges: one attribute with its range.
         count: how many, picked at random; all that are missing if `None`.
         seed: of the choice.
-        progress: told after each case.
+        progress: called after each case.
         faults: those of cases that are left out are added.
 
     Raises:

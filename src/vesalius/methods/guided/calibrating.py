@@ -26,7 +26,7 @@ def calibrate(
         run: with all its weights.
         scans: some of those it was fitted on, for the noise texture of their images.
         count: label maps for each attribute.
-        progress: told after each.
+        progress: called after each.
     """
     pipeline = GuidedPipeline(run, calibrated=False)
     curves = {}

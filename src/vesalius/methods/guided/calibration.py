@@ -1,11 +1,12 @@
 """Calibration: what to ask the networks for, so that what comes out is what was asked.
 
 Decoding shrinks thin structures a little, so the measured value of an attribute departs from its
-condition by a smooth curve. After the fit, label maps are drawn over the range of each attribute,
-they are measured, and the curve is inverted. Misses are still rejected.
+condition by a smooth curve. After the fit, label maps are generated over the range of each
+attribute, they are measured, and the curve is inverted. Misses are still rejected.
 
 The spread that the image decoder learnt holds scanner noise, but also what the code did not carry.
-It is scaled label by label until images drawn for real label maps have the grain of real images.
+It is scaled label by label until images generated for real label maps have the noise texture of
+real images.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Calibration(Settings):
 
 
 def label_noise_texture(image: np.ndarray, labels: np.ndarray, label: int) -> float:
-    """Grain of an image `(D, H, W)` where a voxel and its six neighbours share a label.
+    """Noise texture of an image `(D, H, W)` where a voxel and its six neighbours share a label.
 
     >>> noise = np.random.default_rng(0).normal(0, 2.0, (20, 20, 20))
     >>> round(label_noise_texture(100 + noise, np.ones((20, 20, 20), dtype=int), 1), 1)
@@ -72,11 +73,11 @@ def label_noise_texture(image: np.ndarray, labels: np.ndarray, label: int) -> fl
 
 
 def matching_scale(real: float, smooth: float, full: float) -> float:
-    """The factor on the spread at which drawn images have the grain of real ones.
+    """The factor on the spread at which generated images have the noise texture of real ones.
 
     Args:
-        real: grain of real images.
-        smooth, full: grain of images drawn with none and with all of the spread.
+        real: noise texture of real images.
+        smooth, full: noise texture of images generated with none and with all of the spread.
 
     >>> matching_scale(real=3.0, smooth=0.0, full=6.0)
     0.5

@@ -218,7 +218,7 @@ class _Networks:
         np.save(run.state / TRAINING_CODES, codes.numpy())
 
     def _label_codes(self, run: Run, progress: Progress) -> tuple[Any, ...]:
-        """Codes of all cases at unit spread, their conditions, and those of held-out cases.
+        """Codes of all cases at unit SD, their conditions, and those of held-out cases.
 
         The normal distribution of the codes is fitted first; the network adds what departs from it.
         """

@@ -46,7 +46,7 @@ class LabelDenoiser(nn.Module):
     """Guesses clean label codes, told attributes.
 
     In a shape space the exact answer for normally distributed codes comes first, and the network
-    adds to it; on convolutional codes the network works alone, on codes scaled to unit spread.
+    adds to it; on convolutional codes the network works alone, on codes scaled to unit SD.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class LabelDenoiser(nn.Module):
 
 
 class ImageDenoiser(nn.Module):
-    """Guesses clean image codes at unit spread; knows how to bring codes there and back."""
+    """Guesses clean image codes at unit SD; knows how to bring codes there and back."""
 
     def __init__(
         self, network: SpadeLatentDenoiser, code_channels: int, schedule: Schedule

@@ -37,7 +37,7 @@ class LabelDenoiserObjective(nn.Module):
 
     Args:
         network: to fit.
-        codes: mean and standard deviation of the codes, each `(N, ...)`, already at unit spread.
+        codes: mean and standard deviation of the codes, each `(N, ...)`, already at unit SD.
         conditions: `(N, A + 1)`.
         held_out: codes and conditions of validation cases, may be empty.
         drop: share of conditions dropped.

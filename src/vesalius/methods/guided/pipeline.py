@@ -83,8 +83,8 @@ class GuidedPipeline:
             tries: label maps that are generated before the request is given up.
             extrapolate: allow values outside the training range.
             gate: training cases that it may not be a copy of.
-            target: attribute values in their own units; those left out are drawn from the normal
-                range of the run.
+            target: attribute values in their own units; those left out are generated from the
+                normal range of the run.
 
         Raises:
             InputError: for an unknown attribute, a value outside the training range, or if no try

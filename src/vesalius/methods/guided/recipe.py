@@ -31,7 +31,7 @@ class GuidedRecipe(Settings):
             images leaves to the observation noise what the codes need not carry.
         schedule: of noise.
         drop_condition: share of training cases whose condition is dropped.
-        guidance: scale of classifier-free guidance when label maps are drawn.
+        guidance: scale of classifier-free guidance when label maps are generated.
         label_steps, image_steps: of the sampler.
         held_out: share of the subjects kept for validation when the cohort names none.
     """

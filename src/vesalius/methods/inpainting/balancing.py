@@ -32,7 +32,7 @@ def missing_findings(
 ) -> list[EditRequest]:  # fmt: skip
     """Requests that fill each cell of pathology × level up to the fullest, from healthy levels.
 
-    Donors are the real cases that are no `val` or `test`; each cell takes them in turn by chance,
+    Donors are the real cases that are no `val` or `test`; each cell takes them in turn at random,
     sizes evenly over what was seen.
 
     Args:

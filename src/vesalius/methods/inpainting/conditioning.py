@@ -1,4 +1,4 @@
-"""Hints: what is asked for, drawn to scale around the landmark.
+"""Hints: what is asked for, generated to scale around the landmark.
 
 A size in mm told as a number alone is learnt slowly. Beside it the networks see, for each
 pathology, where it is wanted, and its size: a ball as large as a herniation should reach, or how
@@ -17,7 +17,7 @@ from vesalius.scans.spine import PATHOLOGIES
 PRESENCE_MM = 6.0
 EDGE_MM = 1.0
 CONDITIONING_MAPS = 2 * LATENT_FACTORS[1] * LATENT_FACTORS[2]
-"""Channels of the hints of one pathology on the latent grid."""
+"""Channels of the conditioning maps of one pathology on the latent grid."""
 
 
 def offsets_mm(crop: tuple[int, int, int], spacing_mm: tuple[float, float, float]) -> Tensor:

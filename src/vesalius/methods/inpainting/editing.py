@@ -1,4 +1,6 @@
-"""From a drawn crop to the edited scan: map, blend, image and label; the rest to the last bit."""
+"""From a generated crop to the edited scan: map, blend, image and label; the rest to the last
+bit.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ class EditMap:
 
     Attributes:
         latent: the noise map on the latent grid `(1, 1, D, H/2, W/2)`.
-        blend: share of the drawn image in the result `(D, H, W)`, 0 outside the map.
+        blend: share of the generated image in the result `(D, H, W)`, 0 outside the map.
     """
 
     latent: Tensor
@@ -60,10 +62,10 @@ def edited(
     scan: LabelledScan, crop: Crop, generated: Tensor, blend: np.ndarray, fingerprint: Fingerprint,
     kinds: LabelKinds, seed: int | None = None,
 ) -> LabelledScan:  # fmt: skip
-    """The scan with a drawn latent `(1, C, D, H, W)` blended in.
+    """The scan with a generated latent `(1, C, D, H, W)` blended in.
 
-    Samplers without noise average the scanner's grain away. With a `seed` it is put back at the
-    strength that the same part of the scan had before.
+    Samplers without noise average the scanner's noise texture away. With a `seed` it is put back at
+    the strength that the same part of the scan had before.
 
     Voxels where the blend is 0 keep their value to the last bit. A label changes only where what
     it shows has changed; its level is that of the nearest label of the same kind.
@@ -120,7 +122,8 @@ def _numbers(
 def with_noise_texture(
     generated: np.ndarray, source: np.ndarray, blend: np.ndarray, seed: int
 ) -> np.ndarray:
-    """A drawn image `(D, H, W)` with as much grain inside the edit as the source has there.
+    """A generated image `(D, H, W)` with as much noise texture inside the edit as the source has
+    there.
 
     >>> rng = np.random.default_rng(0)
     >>> source, flat = rng.normal(100, 5, (4, 24, 24)), np.full((4, 24, 24), 100.0)

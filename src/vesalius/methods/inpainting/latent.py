@@ -46,7 +46,7 @@ def to_latent(image: Tensor, kinds: Tensor, count: int) -> Tensor:
     """Image `(B, C, D, H, W)` scaled to about [0, 1] and kinds `(B, D, H, W)` as one latent.
 
     Returns:
-        `(B, 4·(C + count), D, H/2, W/2)`, of about unit spread.
+        `(B, 4·(C + count), D, H/2, W/2)`, of about unit SD.
 
     >>> latent = to_latent(torch.rand(1, 1, 2, 4, 4), torch.zeros(1, 2, 4, 4, dtype=torch.long), 3)
     >>> latent.shape, from_latent(latent, 1)[0].shape

@@ -152,7 +152,7 @@ class InpaintingPipeline:
         seen = self.seen.pathology(request.pathology)
         self.seen.require_level(request.level)
         if not seen.low - 0.5 <= request.size_mm <= seen.high + 0.5:
-            fault = f"{request.size_mm:.3g} mm is outside what the run has seen"
+            fault = f"{request.size_mm:.3g} mm is outside the training range"
             remedy = f"ask for {seen.low:.3g} to {seen.high:.3g} mm"
             raise InputError(request.pathology, fault, remedy)
         self.require_match(scan, case)

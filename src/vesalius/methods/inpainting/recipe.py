@@ -58,7 +58,7 @@ class InpaintingRecipe(Settings):
         maps: shares of training steps with all voxels noised alike, with masks of zeros and ones,
             and the rest with soft maps.
         positive_share: share of crops with a finding in training.
-        noise_map: used when cases are drawn.
+        noise_map: used when cases are generated.
         fewest: findings of a pathology below which it is not learnt.
         shared_steps: share of the steps in which all networks are still one, fitted without maps;
             each takes the rest by itself, so that all have the same number.

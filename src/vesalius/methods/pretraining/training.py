@@ -83,7 +83,7 @@ class PretrainingObjective(nn.Module):
 
     Args:
         network: to pre-train.
-        images: `(N, C, D, H, W)` at unit spread.
+        images: `(N, C, D, H, W)` at unit SD.
         recipe: weights and sizes.
     """
 
@@ -201,11 +201,11 @@ def pretrain(
     """Pre-train a segmenter, or go on with a killed pre-training.
 
     Args:
-        images: `(N, C, D, H, W)` at unit spread, see `training.preparation.prepared`.
+        images: `(N, C, D, H, W)` at unit SD, see `training.preparation.prepared`.
         recipe: settings.
         part: its name in log and state.
         folder: where the state of an unfinished fit is kept.
-        progress: told after each step.
+        progress: called after each step.
     """
     torch.manual_seed(recipe.seed)
     stack = torch.as_tensor(images)

@@ -1,6 +1,6 @@
 """Adaptive augmentation: a critic that knows its few pictures by heart sees them changed.
 
-Real and drawn pictures are changed alike before the critic judges them, with a probability that
+Real and generated pictures are changed alike before the critic judges them, with a probability that
 rises while the critic is surer of the real ones than it should be, and falls otherwise (Karras et
 al. 2020, "Training generative adversarial networks with limited data", section 3 and appendix B).
 """

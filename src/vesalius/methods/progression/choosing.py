@@ -1,7 +1,7 @@
 """Which metric, and how many neighbours: chosen on held-out patients by what their pictures became.
 
 For each choice all that a held-out patient's neighbours lost is compared with what is read off the
-true later picture, by the continuous ranked probability score: it is least where fates are as
+true later picture, by the continuous ranked probability score: it is least where outcomes are as
 likely as they are many (Gneiting and Raftery 2007, "Strictly proper scoring rules, prediction, and
 estimation", equation 20). Outcomes are not looked at.
 """
@@ -62,7 +62,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Patients who came twice or more, none of the courses among them.
+    """Patients who came twice or more, none of the trajectories among them.
 
     Attributes:
         baseline: at the first visit.
@@ -80,7 +80,7 @@ def choose(
     metrics: Mapping[MetricName, Metric], trajectories: Trajectories, held_out: HeldOut,
     counts: Sequence[int],
 ) -> Choice:  # fmt: skip
-    """The metric and K whose courses tell the true futures best."""
+    """The metric and K whose trajectories tell the true futures best."""
     scale = held_out.after.std(axis=0) + 1e-9
 
     def score(change: np.ndarray) -> float:

@@ -33,7 +33,7 @@ FIRST_LEVEL, LAST_LEVEL = 0.99, 0.02
 
 
 class PictureAutoencoder(nn.Module):
-    """Pictures `(B, C, S, S)` in [0, 1] to codes `(B, K, S/4, S/4, 1)` of unit spread, and back.
+    """Pictures `(B, C, S, S)` in [0, 1] to codes `(B, K, S/4, S/4, 1)` of unit SD, and back.
 
     >>> coder = PictureAutoencoder(1, DiffusionRecipe(widths=(8, 8)))
     >>> code = coder.encode(torch.rand(2, 1, 16, 16))
@@ -65,7 +65,7 @@ class PictureAutoencoder(nn.Module):
 
 
 class PictureAutoencoderObjective(nn.Module):
-    """Likeness of pictures that come back, and the bottleneck's divergence."""
+    """Similarity of pictures that come back, and the bottleneck's divergence."""
 
     def __init__(
         self, coder: PictureAutoencoder, images: np.ndarray, projection_loss: ProjectionLoss

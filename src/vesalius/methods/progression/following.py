@@ -39,7 +39,7 @@ def follow(
     run: Run[VisitsFingerprint], model: ProgressionModel, training: Visits, held_out: Visits,
     progress: Progress,
 ) -> None:  # fmt: skip
-    """Project all visits, keep the courses, and choose metric and K on held-out patients."""
+    """Project all visits, keep the trajectories, and choose metric and K on held-out patients."""
     recipe, projection_loss = model.recipe, projection_loss_of(model, training.images)
 
     def styles_of(visits: Visits) -> Projected:

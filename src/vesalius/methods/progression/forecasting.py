@@ -1,8 +1,8 @@
-"""Networks that foretell from one picture how fast its attributes will change.
+"""Networks that predict from one picture how fast its attributes will change.
 
 They learn from pictures that were followed by others, whatever became of the patients otherwise.
-Several are fitted, each without its share of the patients, so that each patient of the courses is
-told by the one that has not seen them, and others by the mean of all.
+Several are fitted, each without its share of the patients, so that each patient of the trajectories
+is told by the one that has not seen them, and others by the mean of all.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def folds_of(patients: Sequence[str], folds: int) -> dict[str, int]:
 def predicted_of(
     networks: Sequence[AttributeEvaluator], visits: Visits, folds: Mapping[str, int]
 ) -> np.ndarray:  # fmt: skip
-    """The change a year that is foretold of patients who taught all but one network, `(N, A)`.
+    """The change a year that is predicted of patients who taught all but one network, `(N, A)`.
 
     Each is told by that one.
 
@@ -81,6 +81,8 @@ def predicted_of(
 
 
 def predict_changes(networks: Sequence[AttributeEvaluator], images: np.ndarray) -> np.ndarray:
-    """The change a year that is foretold of others' pictures, the mean of all networks `(N, A)`."""
+    """The change a year that is predicted of others' pictures, the mean of all networks `(N,
+    A)`.
+    """
     found: np.ndarray = np.mean([read_attributes(one, images) for one in networks], axis=0)
     return found

@@ -55,7 +55,7 @@ FAST = 0.9
 
 @dataclass(frozen=True, eq=False)
 class GeneratedTrajectory:
-    """What N patients look like at Y times along one neighbour's course each.
+    """What N patients look like at Y times along one neighbour's trajectory each.
 
     Attributes:
         pictures: `(N, Y, C, S, S)`.
@@ -68,12 +68,12 @@ class GeneratedTrajectory:
 
 @dataclass(frozen=True, eq=False)
 class Futures:
-    """What is foreseen of N patients at Y times.
+    """What is predicted of N patients at Y times.
 
     Attributes:
         years: from the picture on, `(Y,)`.
         generated_now: the picture as the generator draws it, `(N, C, S, S)`.
-        usual: along the most typical neighbour's course.
+        usual: along the most typical neighbour's trajectory.
         fast: along one that changes more than nine in ten of them.
         low, high: between which the readings of all neighbours lie, `(N, Y, A)`; NaN below three.
         grades: of each time, the mean over neighbours, `(N, Y, G)`; G is 0 where nothing grades.
@@ -160,7 +160,7 @@ class Forecaster:
         return cls(Run.open(folder, ProgressionRecipe, VisitsFingerprint))
 
     def require_years(self, years: Sequence[float]) -> None:
-        """Refuse times that no course of the run reaches."""
+        """Refuse times that no trajectory of the run reaches."""
         longest = self.seen.longest_years
         if not years or not all(0 < ahead <= longest for ahead in years):
             shown = ", ".join(f"{ahead:g}" for ahead in years)
@@ -192,7 +192,8 @@ class Forecaster:
     ) -> Futures:  # fmt: skip
         """Pictures and readings after some years.
 
-        What is read is the reading of today's picture plus the change between the two drawn ones.
+        What is read is the reading of today's picture plus the change between the two generated
+        ones.
         One neighbour, the most typical at the last time, is followed through all times, and another
         one who is faster than nine in ten.
 
@@ -202,7 +203,7 @@ class Forecaster:
             years: from today.
             owners: patients whose pictures they are: none is a neighbour of their own.
             neighbours: K; the run's own choice without it.
-            grade: what else is asked of every drawn picture, see `outcomes_of`.
+            grade: what else is asked of every generated picture, see `outcomes_of`.
         """
         count = neighbours or self.neighbours
         rows = subsample(
@@ -235,14 +236,14 @@ class Forecaster:
     def nearest(
         self, images: np.ndarray, styles: np.ndarray, count: int, owners: Sequence[str] = ()
     ) -> np.ndarray:
-        """Rows of the `count` nearest courses by the chosen metric, see `nearest`."""
+        """Rows of the `count` nearest trajectories by the chosen metric, see `nearest`."""
         baseline = Baseline(styles, predict_changes(self.model.forecasters, images))
         return nearest(self.metric, self.trajectories, baseline, count, owners)
 
     def outcomes(
         self, styles: np.ndarray, then: np.ndarray, grade: Grading | None = None
     ) -> PredictedOutcomes:
-        """Styles `(N, K, W)` that others become, drawn and measured, see `outcomes_of`."""
+        """Styles `(N, K, W)` that others become, generated and measured, see `outcomes_of`."""
         return outcomes_of(styles, then, self.model.generator, self.model.meter, grade)
 
     def redrawn(self, visits: Visits, progress: Progress = no_progress) -> Visits:

@@ -263,7 +263,7 @@ class _Networks:
             return encoded(placed(coder), images)
 
         def scale(run: Run[Any], progress: Progress) -> None:
-            """Bring codes to unit spread, in the weights that are kept, too."""
+            """Bring codes to unit SD, in the weights that are kept, too."""
             if float(coder.std) == 1.0:
                 coder.std.copy_(encoded(placed(coder), images).std())
                 run.save("coder", coder)

@@ -19,7 +19,7 @@ class ProgressionModel:
     Attributes:
         evaluator: whose inner maps and readings a projection keeps.
         meter: which measures what came out; of another seed, and fitted on other patients.
-        forecasters: which foretell the change to come, each fitted without a fold of patients.
+        forecasters: which predict the change to come, each fitted without a fold of patients.
         coder, denoiser: the second generator, if there is to be one.
     """
 

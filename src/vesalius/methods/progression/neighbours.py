@@ -1,7 +1,7 @@
 """Who is like whom: metrics in which a patient's neighbours are looked for.
 
-The nearest in W share pose, size and exposure before they share a fate. Where networks that have
-seen follow-up pictures alone foretell the change to come, patients of whom alike is foretold are
+The nearest in W share pose, size and exposure before they share a outcome. Where networks that have
+seen follow-up pictures alone predict the change to come, patients of whom alike is predicted are
 neighbours: no outcome is told.
 """
 
@@ -56,7 +56,7 @@ class StdMetric:
 
 
 class PredictedMetric:
-    """What is foretold of patients, each attribute's change in its own spread."""
+    """What is predicted of patients, each attribute's change in its own spread."""
 
     def __init__(self, trajectories: Trajectories) -> None:
         self.std = trajectories.baseline.predicted.std(axis=0) + 1e-9
@@ -67,7 +67,7 @@ class PredictedMetric:
 
 
 def metric_of(name: MetricName, trajectories: Trajectories) -> Metric:
-    """The metric of a name, made from courses."""
+    """The metric of a name, made from trajectories."""
     kinds: dict[MetricName, Callable[[], Metric]] = {
         "published": PublishedMetric, "spread": lambda: StdMetric(trajectories),
         "foretold": lambda: PredictedMetric(trajectories),
@@ -82,7 +82,7 @@ def nearest(
     count: int,
     owners: Sequence[str] = (),
 ) -> np.ndarray:
-    """Rows of the `count` nearest courses, nearest first, `(N, count)`.
+    """Rows of the `count` nearest trajectories, nearest first, `(N, count)`.
 
     Args:
         metric: in which distances are taken.

@@ -22,7 +22,8 @@ class StyleObjective(nn.Module):
     """The game of generator and critic, with path length, and R1 for pixels, now and then.
 
     Both learn from one pass: where the generator is judged, the weights of the critic are held;
-    where the critic learns, the drawn pictures are (Karras et al. 2020, "Analyzing and improving
+    where the critic learns, the generated pictures are (Karras et al. 2020, "Analyzing and
+    improving
     the image quality of StyleGAN"). Pictures lie in [-1, 1] here. A critic of pixels loses by the
     logistic loss; one of features by the hinge, and spectral norms do what R1 does for the other.
     The generator loses by the logistic loss either way.

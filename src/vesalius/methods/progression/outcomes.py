@@ -1,6 +1,7 @@
-"""Fates: what becomes of patients along the course of each of their neighbours.
+"""Outcomes: what becomes of patients along the trajectory of each of their neighbours.
 
-Progression is uneven: most neighbours hardly change, some change much. The mean of their courses is
+Progression is uneven: most neighbours hardly change, some change much. The mean of their
+trajectories is
 nobody's, so the picture that is shown follows one of them, the most typical, and risk is told over
 all.
 """
@@ -24,12 +25,12 @@ Grading = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class PredictedOutcomes:
-    """What becomes of N patients along K courses each.
+    """What becomes of N patients along K trajectories each.
 
     Attributes:
         styles: `(N, K, W)`.
         change: of the measured attributes from today on, `(N, K, A)`.
-        grades: of each drawn picture `(N, K, G)`; G is 0 where nothing grades.
+        grades: of each generated picture `(N, K, G)`; G is 0 where nothing grades.
     """
 
     styles: np.ndarray
@@ -37,7 +38,7 @@ class PredictedOutcomes:
     grades: np.ndarray
 
     def of_typical(self, values: np.ndarray) -> np.ndarray:
-        """Of values `(N, K, …)` those of each patient's most typical fate."""
+        """Of values `(N, K, …)` those of each patient's most typical outcome."""
         found: np.ndarray = values[np.arange(len(values)), typical(self.change)]
         return found
 
@@ -46,16 +47,16 @@ def outcomes_of(
     styles: np.ndarray, then: np.ndarray, generator: StyleGenerator, meter: AttributeEvaluator,
     grade: Grading | None = None,
 ) -> PredictedOutcomes:  # fmt: skip
-    """Draw and measure every fate.
+    """Draw and measure every outcome.
 
-    What is measured is the change between two drawn pictures, so what a projection loses does not
-    count as change.
+    What is measured is the change between two generated pictures, so what a projection loses does
+    not count as change.
 
     Args:
         styles: of today, `(N, W)`.
-        then: of K fates each, `(N, K, W)`.
+        then: of K outcomes each, `(N, K, W)`.
         generator, meter: that draw and measure.
-        grade: what else is asked of every drawn picture.
+        grade: what else is asked of every generated picture.
     """
     patients, count = then.shape[:2]
     now = read_attributes(meter, draw_styles(generator, styles))

@@ -77,8 +77,8 @@ class PredictedFutures:
     """Futures of some pictures, and what they are graded.
 
     Attributes:
-        grades_now: probabilities of each grade today `(N, G)`, of the picture as it is drawn, for
-            what a projection loses is no change; those of later times are the futures'.
+        grades_now: probabilities of each grade today `(N, G)`, of the picture as it is generated,
+            for what a projection loses is no change; those of later times are the futures'.
         risk: that the grade rises by two or more, calibrated where enough outcomes were known,
             `(N, Y)`.
     """
@@ -131,7 +131,7 @@ class ProgressionPipeline:
         self, images: np.ndarray, years: Sequence[float], owners: Sequence[str] = (),
         neighbours: int | None = None, progress: Progress = no_progress,
     ) -> PredictedFutures:  # fmt: skip
-        """Foresee what becomes of pictures `(N, C, S, S)` in [0, 1], see `Forecaster.futures`."""
+        """Predict what becomes of pictures `(N, C, S, S)` in [0, 1], see `Forecaster.futures`."""
         given = images.astype(np.float32)
         styles = self.forecaster.projected(given, progress).styles
         grade = self.graded if self.grader else None

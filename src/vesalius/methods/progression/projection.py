@@ -25,7 +25,7 @@ class StyleEncoder(nn.Module):
 
     Args:
         channels: of the pictures.
-        generator: whose styles are meant; their mean and spread scale what comes out.
+        generator: whose styles are meant; their mean and SD scale what comes out.
         recipe: width.
     """
 
@@ -40,7 +40,7 @@ class StyleEncoder(nn.Module):
         self.register_buffer("std", std)
 
     def learn_scale(self, generator: StyleGenerator) -> None:
-        """Take mean and spread from the styles of a fitted generator."""
+        """Take mean and SD from the styles of a fitted generator."""
         for own, found in zip((self.mean, self.std), style_std(generator), strict=True):
             own.copy_(found)
 
@@ -50,13 +50,14 @@ class StyleEncoder(nn.Module):
 
 
 class EncoderObjective(nn.Module):
-    """Styles of drawn pictures, which are known, and likeness of real ones when drawn again.
+    """Styles of generated pictures, which are known, and similarity of real ones when generated
+    again.
 
     Args:
         encoder: to fit.
         images: real pictures `(N, C, S, S)` in [0, 1].
         generator: fitted; its weights are held.
-        projection_loss: of drawn and real ones.
+        projection_loss: of generated and real ones.
         recipe: settings.
     """
 
@@ -93,7 +94,7 @@ class Projected:
 
     Attributes:
         styles: `(N, W)`.
-        difference: by the likeness that was minimised, `(N,)`.
+        difference: by the similarity that was minimised, `(N,)`.
         pixels: root of the mean square difference of pictures in [0, 1], `(N,)`.
     """
 
@@ -118,7 +119,7 @@ def project(
         projection_loss: that is maximised.
         recipe: steps, rate and batch.
         encoder: to start from; the mean style without it.
-        progress: told after each batch.
+        progress: called after each batch.
     """
     generator.eval().requires_grad_(False)
     mean, std = (encoder.mean, encoder.std) if encoder is not None else style_std(generator)

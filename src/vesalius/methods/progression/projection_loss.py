@@ -1,4 +1,4 @@
-"""How like a drawn picture is to a real one, by what matters of it.
+"""How like a generated picture is to a real one, by what matters of it.
 
 Pixels alone hardly see a joint space close by a millimetre. So pixels count by where attributes are
 read, and beside them count a reader's inner maps and its readings.

@@ -65,7 +65,7 @@ FORECAST = EvaluatorRecipe(
         precision="32-true", validate_every=50,
     ),
 )  # fmt: skip
-"""Of a network that foretells: there are far fewer courses than pictures."""
+"""Of a network that predicts: there are far fewer trajectories than pictures."""
 
 
 class EncoderRecipe(Settings):
@@ -73,7 +73,7 @@ class EncoderRecipe(Settings):
 
     Attributes:
         width: channels of its first stage.
-        styles_weight: of known styles against likeness.
+        styles_weight: of known styles against similarity.
         fit: of the network.
     """
 
@@ -139,12 +139,12 @@ class ProgressionRecipe(Settings):
         held_out: share of the patients kept for choosing metric and K.
         attributes: that are read off pictures.
         generator, evaluator, forecast, encoder: see there.
-        folds: networks that foretell, each fitted without a share of the patients.
+        folds: networks that predict, each fitted without a share of the patients.
         refinement: steps after the encoder.
         inner, readings: weights of a reader's inner maps and readings in a projection.
         neighbours: numbers K that are tried.
-        generated: fates of a patient that are drawn, evenly out of those of K neighbours.
-        all_visits: fit courses over all visits, not over first and last alone.
+        generated: outcomes of a patient that are generated, evenly out of those of K neighbours.
+        all_visits: fit trajectories over all visits, not over first and last alone.
         diffusion: the second generator, if there is to be one.
     """
 

@@ -1,10 +1,11 @@
-"""Styles moved until what is read off the drawn picture has changed as much as was asked.
+"""Styles moved until what is read off the generated picture has changed as much as was asked.
 
 What moves one patient's style moves another's picture differently: along a neighbour's own path in
-W the joint space of the drawn picture follows what the neighbour lost loosely. So the neighbour's
-change is asked for, in the attributes' units, and each style moves as courses move for such a
-change, by its own sensitivity: the conditional mean of a Gaussian over courses, given the change,
-in two steps of Gauss and Newton. One reader steers; what comes out is measured by another.
+W the joint space of the generated picture follows what the neighbour lost loosely. So the
+neighbour's
+change is asked for, in the attributes' units, and each style moves as trajectories move for such a
+change, by its own sensitivity: the conditional mean of a Gaussian over trajectories, given the
+change, in two steps of Gauss and Newton. One reader steers; what comes out is measured by another.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class Steering:
-    """How styles are moved, from courses.
+    """How styles are moved, from trajectories.
 
     Attributes:
         generator, evaluator: that draw, and see how far a style has come.
-        std: covariance of whole courses in W, `(W, W)`.
+        std: covariance of whole trajectories in W, `(W, W)`.
         slack: variance of an attribute that is left open, `(A,)`.
         lowest, highest: readings between which futures are asked for, `(A,)`.
     """
@@ -46,7 +47,7 @@ class Steering:
     def of(
         cls, trajectories: Trajectories, generator: StyleGenerator, evaluator: AttributeEvaluator
     ) -> Steering:
-        """Steering as courses have moved."""
+        """Steering as trajectories have moved."""
         moved, changed = (
             trajectories.years[:, None] * one
             for one in (trajectories.annual_change, trajectories.reading_annual_change)
@@ -60,7 +61,7 @@ class Steering:
 
         Args:
             styles: of today, `(N, W)`.
-            changes: in the attributes' units, `(N, K, A)`; none leads out of what courses have
+            changes: in the attributes' units, `(N, K, A)`; none leads out of what trajectories have
                 shown.
         """
         now = self._read(styles)[:, None]
@@ -85,7 +86,7 @@ class Steering:
         return read_attributes(self.evaluator, draw_styles(self.generator, styles))
 
     def _slopes(self, styles: np.ndarray) -> np.ndarray:
-        """How readings of drawn pictures change with the style, `(N, A, W)`."""
+        """How readings of generated pictures change with the style, `(N, A, W)`."""
         self.generator.eval()
         self.evaluator.eval()
         device, found = self.evaluator.mean.device, []

@@ -25,7 +25,7 @@ class Baseline:
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:
-    """One course for each subject that came twice or more.
+    """One trajectory for each subject that came twice or more.
 
     Attributes:
         patients: whose they are.
@@ -73,7 +73,7 @@ def trajectories_of(
     rows: dict[str, np.ndarray], patients: Sequence[str], years: np.ndarray, styles: np.ndarray,
     readings: np.ndarray, predicted: np.ndarray, all_visits: bool = True,
 ) -> Trajectories:  # fmt: skip
-    """Courses of subjects by their rows in time, see `Visits.trajectories`.
+    """Trajectories of subjects by their rows in time, see `Visits.trajectories`.
 
     Args:
         rows: of each subject.
@@ -82,7 +82,8 @@ def trajectories_of(
         styles: of each row, `(N, W)`.
         readings: of each row, `(N, A)`.
         predicted: of each row, `(N, A)`.
-        all_visits: fit the drift over all visits; first and last alone otherwise, as published.
+        all_visits: fit the annual change over all visits; first and last alone otherwise, as
+            published.
     """
     annual_change = fitted_annual_change if all_visits else ends_annual_change
     usable = [own for own in rows.values() if years[own[-1]] > years[own[0]]]
@@ -102,7 +103,7 @@ def along(
     trajectories: Trajectories,
     neighbours: np.ndarray,
 ) -> np.ndarray:
-    """Styles after some years along the drift of each neighbour, `(N, K, W)`.
+    """Styles after some years along the annual change of each neighbour, `(N, K, W)`.
 
     Extrapolation in W: every neighbour's change is brought to one year first, and then to the years
     asked for, so neighbours of other follow-ups count alike.

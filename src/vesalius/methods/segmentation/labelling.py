@@ -32,7 +32,7 @@ def segment_scans(
         scans: see `scans_at`.
         out: folder, new or of the same run and scans. Label maps that are there are kept, corrected
             ones too, and measured for the table.
-        progress: told after each scan.
+        progress: called after each scan.
         inputs: that must not be touched.
 
     Raises:

@@ -71,7 +71,8 @@ def train_and_predict(
 
     nnU-Net wants labels numbered without gaps: they are renumbered on the way in and back.
 
-    A case drawn several times keeps all its copies on one side of nnU-Net's own validation split,
+    A case generated several times keeps all its copies on one side of nnU-Net's own validation
+    split,
     and synthetic scans stay out of validation: their names hold no real case's name after the dash.
 
     Raises:

@@ -33,7 +33,7 @@ class SegmenterRecipe(Settings):
         architecture, filters: see `Segmenter`.
         fit: steps and batch.
         contrast: `acquired` trains on the images as they are, `random` on images of arbitrary
-            contrast drawn from the label maps, deformed at random (the manner of SynthSeg).
+            contrast generated from the label maps, deformed at random (the manner of SynthSeg).
         mirror: show half of the cases with left and right exchanged, as suits labels that do not
             name a side.
     """
@@ -142,7 +142,7 @@ def fit_segmenter(
         seed: of the training.
         part: its name in log and state.
         folder: where the state of an unfinished training is kept.
-        progress: told after each step.
+        progress: called after each step.
         pretrained: whose weights it begins from, but for its last layer.
     """
     torch.manual_seed(seed)

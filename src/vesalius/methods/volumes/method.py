@@ -213,7 +213,7 @@ class _Networks:
             encoder, rows = self.model.autoencoder, range(min(NOISE_TEXTURE_CASES, fitted))
             images = coded(
                 encoder, lambda image: encoder.decode_in_tiles(encoder.encode(image)),
-                store.images, rows, "bf16-mixed", "measuring grain", progress,
+                store.images, rows, "bf16-mixed", "measuring noise texture", progress,
             )  # fmt: skip
             pairs = [
                 (store.images(torch.tensor([row]))[0].numpy(), image[0].float().numpy())

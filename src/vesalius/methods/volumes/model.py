@@ -25,7 +25,7 @@ class CodeDenoiser(nn.Module):
 
     Codes before quantisation are brought to [-1, 1] by the range of the codebook, or of the codes
     themselves where there is none, as Khader et al. 2023 do; a single number more brings them to
-    unit spread, which the preconditioning of the network counts on.
+    unit SD, which the preconditioning of the network counts on.
 
     Args:
         network: F.

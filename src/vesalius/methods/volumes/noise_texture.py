@@ -1,7 +1,8 @@
-"""The grain that no code can carry: a scan's noise at each intensity, and putting it back.
+"""The noise texture that no code can carry: a scan's noise at each intensity, and putting it back.
 
 An autoencoder returns the mean of what a code may stand for, so its volumes are smoother than
-scans. What is missing is measured on training volumes that came back, and drawn anew for each one.
+scans. What is missing is measured on training volumes that came back, and generated anew for each
+one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class NoiseTexture(BaseModel):
     ) -> NoiseTexture:
         """Measure scans `(C, D, H, W)` and what came back of them, on intensities in about [0, 1].
 
-        At each intensity the grain that is missing is √(g² − h²) of the grain g of a scan and h of
+        At each intensity the noise texture that is missing is √(g² − h²) of the noise texture g of
+        a scan and h of
         what came back, the median over scans; none where an intensity is too rare to tell.
 
         Args:

@@ -22,7 +22,7 @@ class AutoencoderObjective(nn.Module):
     Absolute error, perceptual difference of one random slice, hinge losses of a critic of slices
     and one of volumes, and the difference of what these critics see inside. Critics and autoencoder
     learn from one pass: where the autoencoder is judged, the weights of the critics are held; where
-    the critics learn, the drawn volume is. Critics and codebook work in full precision, without
+    the critics learn, the generated volume is. Critics and codebook work in full precision, without
     which the fit may collapse.
 
     Args:

@@ -32,7 +32,7 @@ Solver = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How codes are drawn.
+    """How codes are generated.
 
     Attributes:
         sampler: `ddpm` draws ancestrally, the others follow the flow.
@@ -128,7 +128,7 @@ class VolumesPipeline:
 
         Args:
             scaled: `(D, H, W)` or `(C, D, H, W)` in the grid of the run and on its scale.
-            seed: of the grain.
+            seed: of the noise texture.
         """
         image = torch.from_numpy(np.reshape(scaled, (1, -1, *scaled.shape[-3:])))
         with self.fabric.autocast():
@@ -137,7 +137,7 @@ class VolumesPipeline:
         return back.clip(0, 1)
 
     def _decoded(self, code: Tensor, seed: int) -> Tensor:
-        """The image of a code with its grain, on the scale of the networks."""
+        """The image of a code with its noise texture, on the scale of the networks."""
         with self.fabric.autocast():
             image = self.model.autoencoder.decode_in_tiles(code).float()
         if self.noise_texture is None:

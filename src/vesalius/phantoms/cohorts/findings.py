@@ -63,7 +63,7 @@ def write_findings(
         scanner: `other` is noisier and softer; of radiographs it sees a wider field.
         split: written to the column `split` of every case.
         workers: processes to share the work.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: for what no phantom can have, before any work.

@@ -48,7 +48,7 @@ def write_brains(
         volume_ml: range of ventricular volumes, or `None` for the skewed one of patients.
         split: written to the column `split` of every case.
         workers: processes to share the work.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: for a range or a spacing that no phantom can have, before any work.
@@ -94,7 +94,7 @@ def write_spines(
         seeds: of the cases instead of those that `seed` gives.
         split: written to the column `split` of every case.
         workers: processes to share the work.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: for what no phantom can have, before any work.
@@ -150,7 +150,7 @@ def write_gridded(
             a chest.
         split: written to the column `split` of every case.
         workers: processes to share the work.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: for what no phantom can have, before any work.

@@ -44,7 +44,7 @@ def write_knees(
         years: of the visits, from the first one on.
         split: written to the column `split` of every case.
         workers: processes to share the work.
-        progress: told after each case.
+        progress: called after each case.
 
     Raises:
         InputError: for what no phantom can have, before any work.

@@ -2,7 +2,7 @@
 
 Femur, tibia, fibula and patella are shapes whose distance to their border is known; their walls are
 cortex, their inside is trabecular bone with a grain of its own. The beam is weakened along rays
-whose samples are shifted by chance from ray to ray, or slices would show as rings.
+whose samples are shifted at random from ray to ray, or slices would show as rings.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _landmark(
 
 
 def _texture(canvas: Canvas, width_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of unit spread over the canvas, the same whatever is painted."""
+    """Smooth noise of unit SD over the canvas, the same whatever is painted."""
     noise = rng.standard_normal(canvas.signal.shape, dtype=np.float32)
     _, y, z = canvas.spacing_mm
     sheet = canvas.spacing_mm[0] / 3

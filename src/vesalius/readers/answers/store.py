@@ -169,7 +169,7 @@ def _aware(time: datetime) -> datetime:
 def _durable(connection: Any, _: Any) -> None:
     """SQLite writes to disk before a commit returns, and readers do not wait for writers."""
     cursor = connection.cursor()
-    connection.isolation_level = None  # transactions are begun by `_begun`
+    connection.isolation_level = None  # transactions are started by `_begun`
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={WAIT_SECONDS * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -52,7 +52,7 @@ from vesalius.readers.results.readings import raw_table, readings_of
 from vesalius.readers.serving.app import create_app
 from vesalius.readers.serving.limits import RequestLimit
 from vesalius.readers.study import Study
-from vesalius.report.sources import json_if_there, table_if_there
+from vesalius.report.sources import results_if_there, table_if_there
 from vesalius.sampling.cohort import _remembered
 from vesalius.scans.check import check_cohort
 from vesalius.scans.classified_layouts import read_classified
@@ -490,7 +490,7 @@ def _results(kept: Path, place: Path) -> None:
 
 def _read_results(place: Path, out: Path, rng: Rng) -> Reported:
     Results.read(place)
-    json_if_there(place / "results.json")
+    results_if_there(place)
     table_if_there(place / "scores.csv")
     return Reported()
 

@@ -180,10 +180,10 @@ def _diagnosis(design: DiagnosisDesign, progress: Progress) -> Selection:
     images = alike(_first_channels(chosen, progress), design.span)
     helping = [aids[case.name] for case in chosen]
     volumes = [read_nifti(path) for path in helping if path.suffix != ".png"]
-    shown = iter(alike(volumes, design.span))
+    overlays = iter(alike(volumes, design.span))
     shown = [
         Shown(_repainted(path), ".png", "aid") if path.suffix == ".png"
-        else Shown(written(next(images)), ".nii", "aid")
+        else Shown(written(next(overlays)), ".nii", "aid")
         for path in helping
     ]  # fmt: skip
     items = [

@@ -68,7 +68,7 @@ def test_killed_in_its_midst_it_goes_on_to_the_promised_figures(tmp_path: Path) 
 def test_a_patient_on_both_sides_is_refused_before_any_training(
     brains: Cohort, small_cohort: Cohort, tmp_path: Path
 ) -> None:
-    recipe = ProveRecipe(segmenter=PRESETS["smallest"])
+    recipe = ProveRecipe(segmenter=PRESETS["smallest"], attribute="ventricle_volume_ml")
     with pytest.raises(InputError, match="stands in training and in the test set"):
         prove(brains, small_cohort, brains, tmp_path / "out", recipe)
     with pytest.raises(InputError, match="is synthetic and cannot be tested on"):

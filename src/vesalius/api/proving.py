@@ -119,7 +119,7 @@ def audit(
 
 def prove(
     cohort: Given, synthetic: Given, test: Given | None = None, *, out: str | Path | None = None,
-    attribute: str = "ventricle_volume_ml", preset: str = "demo", seed: int = 0,
+    attribute: str | None = None, preset: str = "demo", seed: int = 0,
     segmenter: SegmenterRecipe | NnunetRecipe | None = None, progress: Progress | None = None,
     staged: Callable[[Path], None] | None = None,
 ) -> Proof:  # fmt: skip
@@ -131,7 +131,8 @@ def prove(
         test: unseen real cases.
         out: folder of everything that is made; a folder for temporary files if `None`. A proof
             that was killed is gone on with by the same call.
-        attribute: what is measured on predictions, such as `tumour_volume_ml`.
+        attribute: what is measured on predictions, such as `tumour_volume_ml`; the first that the
+            cohort declares if `None`.
         preset: size and steps of the segmenter: `smallest`, `demo`, `workstation`, `paper`.
         seed: of the training.
         segmenter: another one than the preset's.
@@ -146,8 +147,9 @@ def prove(
     folder = Path(tempfile.mkdtemp(prefix="vesalius-proof-")) if out is None else Path(out)
     require_apart(folder, *(one.folder for one in (real, made, unseen) if one is not None))
     chosen = segmenter or PRESETS[preset]
-    recipe = ProveRecipe(preset=preset, attribute=attribute, seed=seed, segmenter=chosen)
-    sources = Sources(folder, real.folder, made.folder, folder, attribute)
+    measured = attribute or real.description.default_attributes[0]
+    recipe = ProveRecipe(preset=preset, attribute=measured, seed=seed, segmenter=chosen)
+    sources = Sources(folder, real.folder, made.folder, folder, measured)
 
     def finished(stage: str) -> None:
         page = write_report(sources)

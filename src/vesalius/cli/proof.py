@@ -26,7 +26,7 @@ def prove(
     *,
     out: Path,
     test: Path | None = None,
-    attribute: str = "ventricle_volume_ml",
+    attribute: str | None = None,
     segmenter: Literal["dynunet", "nnunet"] = "dynunet",
     preset: Preset = "demo",
     epochs: int | None = None,
@@ -48,7 +48,8 @@ def prove(
     test: Path
         Unseen cases; those of split test in the real cohort without it.
     attribute: str
-        What is measured on predictions, such as tumour_volume_ml.
+        What is measured on predictions, such as tumour_volume_ml; the first that the cohort
+        declares without it.
     segmenter: str
         dynunet is quick; nnunet runs the real nnU-Net v2.
     preset: str
@@ -93,11 +94,11 @@ def ventricles(*, out: Path, preset: Preset = "demo", seed: int = 0) -> None:
     seed: int
         Of the whole experiment.
     """
-    from vesalius.experiments.ventricles import PRESETS, run_ventricles
+    from vesalius.experiments.ventricles import ATTRIBUTE, PRESETS, run_ventricles
     from vesalius.report.page import Sources, write_report
 
     recipe = PRESETS[preset].changed(seed=seed)
-    pages = Sources(out, out / "real", out / "balanced", out / "proof")
+    pages = Sources(out, out / "real", out / "balanced", out / "proof", ATTRIBUTE)
     with bars() as progress:
         results = run_ventricles(out, recipe, progress, lambda stage: _refresh(pages))
     _report(results, (

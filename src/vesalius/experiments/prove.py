@@ -44,7 +44,7 @@ class ProveRecipe(Settings):
     """Settings of a proof: the segmenter of all arms, the attribute, the seed."""
 
     preset: str = "demo"
-    attribute: str = "ventricle_volume_ml"
+    attribute: str
     seed: int = 0
     segmenter: SegmenterRecipe | NnunetRecipe = PRESETS["demo"]
 

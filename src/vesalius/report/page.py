@@ -30,7 +30,7 @@ class Sources:
     real: Path
     synthetic: Path
     proof: Path
-    attribute: str = "ventricle_volume_ml"
+    attribute: str
 
 
 def write_report(sources: Sources, path: Path | None = None) -> Path:

@@ -103,6 +103,26 @@ def spine_attributes(labels: Iterable[str]) -> tuple[Attribute, ...]:
     return tuple(found)
 
 
+def default_attributes(
+    label_values: Mapping[str, int], declared: Sequence[Attribute] = ()
+) -> tuple[str, ...]:
+    """What is measured where no attribute is named: what a cohort declares, else what is known.
+
+    Raises:
+        InputError: if there is neither.
+
+    >>> default_attributes({"background": 0, "lateral_ventricles": 1})
+    ('ventricle_volume_ml',)
+    """
+    known = [one for one in DECLARED if set(one.labels) <= set(label_values)]
+    names = tuple(one.name for one in declared) or tuple(one.name for one in known)
+    if not names:
+        label = next((name for name in label_values if name != "background"), "label")
+        remedy = f"name one, such as {label}_volume_ml"
+        raise InputError("--attribute", "is missing, and the cohort declares none", remedy)
+    return names
+
+
 def resolve_attribute(
     name: str, label_values: Mapping[str, int], declared: Sequence[Attribute] = ()
 ) -> Attribute:

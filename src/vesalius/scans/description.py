@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vesalius.scans.attributes import MEASURES, Attribute, resolve_attribute
+from vesalius.scans.attributes import MEASURES, Attribute, default_attributes, resolve_attribute
 from vesalius.scans.formats.json_file import OBJECT, read_json, require_format
 from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import write_text
@@ -42,6 +42,11 @@ class Description:
     def foreground(self) -> dict[str, int]:
         """Labels by name without the background."""
         return {name: value for name, value in self.labels.items() if value != 0}
+
+    @property
+    def default_attributes(self) -> tuple[str, ...]:
+        """What is measured where nobody names an attribute, or refused where nothing is known."""
+        return default_attributes(self.labels, self.attributes)
 
     def attribute(self, name: str) -> Attribute:
         """The attribute of this name, or `InputError` if these labels do not carry it."""

@@ -33,7 +33,7 @@ def missing_targets(
         InputError: for another cohort than the run was fitted on, or one that lacks nothing.
     """
     if not ranges:
-        raise InputError("--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160")
+        raise InputError("--attribute", "is missing", pipeline.example)
     if len(ranges) != 1:
         raise InputError(
             "attribute", f"{len(ranges)} were given", "balance one attribute at a time"

@@ -77,8 +77,8 @@ class Guided(Method[GuidedData]):
         preset: str
             Sizes and steps: demo for CPU minutes, workstation for one GPU at 2 mm, paper for 1 mm.
         attribute: list[str]
-            What to steer by: ventricle_volume_ml, or `<label>_volume_ml` of any label. May be
-            repeated.
+            What to steer by, such as `<label>_volume_ml` of any label; what the cohort declares
+            without it. May be repeated.
         spacing: float
             Edge length in mm to work at; the cohort's own without it.
         label_autoencoder: str
@@ -104,6 +104,8 @@ class Guided(Method[GuidedData]):
             InputError: for too few cases, or an attribute that cannot be measured or does not vary.
         """
         cohort = cohort_of(source, True, reading)
+        if not recipe.attributes:
+            recipe = recipe.changed(attributes=cohort.description.default_attributes)
         sound = read_split(cohort, recipe, reading)
         fitted, scans = sound.fitted, sound.scans
         grid = fit_grid(scans, recipe.spacing_mm, recipe.grid_multiple(fitted))

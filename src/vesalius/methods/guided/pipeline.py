@@ -108,11 +108,15 @@ class GuidedPipeline:
             InputError: where no attribute is requested.
         """
         if not requested:
-            raise InputError(
-                "--attribute", "is missing", "add --attribute ventricle_volume_ml=20:160"
-            )
+            raise InputError("--attribute", "is missing", self.example)
         other = self if guidance is None else GuidedPipeline(self.run, guidance)
         return GuidedSampler(other, tolerance)
+
+    @property
+    def example(self) -> str:
+        """What may be requested, for whoever has not said."""
+        seen = self.fingerprint.attributes[0]
+        return f"add --attribute {seen.name}={seen.low:.3g}:{seen.high:.3g}"
 
     def balancing(
         self, cohort: Cohort, ranges: Mapping[str, tuple[float, float]], count: int | None,

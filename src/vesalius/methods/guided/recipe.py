@@ -14,7 +14,7 @@ class GuidedRecipe(Settings):
         method: what this run is.
         preset: the name this recipe started from.
         seed: of the fit.
-        attributes: that steer the label maps.
+        attributes: that steer the label maps; what the cohort declares if there are none.
         spacing_mm: of the grid; the cohort's own if `None`.
         label_autoencoder: `shape_space`, `vae`, or `auto`, by which the plan decides.
         components: of the shape space.
@@ -41,7 +41,7 @@ class GuidedRecipe(Settings):
     method: Literal["guided"] = "guided"
     preset: str = "demo"
     seed: int = 0
-    attributes: tuple[str, ...] = ("ventricle_volume_ml",)
+    attributes: tuple[str, ...] = ()
     spacing_mm: float | None = None
 
     label_autoencoder: Literal["auto", "shape_space", "vae"] = "auto"

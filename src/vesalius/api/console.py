@@ -28,8 +28,10 @@ def bars(given: Report | None = None) -> Iterator[Report]:
     Where the output is neither terminal nor notebook, one line is printed when a kind of work is
     done.
 
-    Args:
-        given: who is called instead.
+    Parameters
+    ----------
+    given
+        who is called instead.
     """
     if given is not None:
         yield given

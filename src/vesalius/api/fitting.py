@@ -23,19 +23,28 @@ def plan(
 ) -> Prepared:  # fmt: skip
     """Read a cohort and plan a fit; nothing is written.
 
-    Args:
-        method: its name, such as `guided`.
-        cohort: what is learnt from.
-        out: folder that the run shall be written to, checked beforehand.
-        reading: who is called with progress, and where the faults of cases that are left out go.
-        options: the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
-            lists them.
+    Parameters
+    ----------
+    method
+        its name, such as `guided`.
+    cohort
+        what is learnt from.
+    out
+        folder that the run shall be written to, checked beforehand.
+    reading
+        who is called with progress, and where the faults of cases that are left out go.
+    options
+        the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
+        lists them.
 
-    Returns:
-        What was read, with `.plan.lines()`: memory and time of the fit.
+    Returns
+    -------
+    What was read, with `.plan.lines()`: memory and time of the fit.
 
-    Raises:
-        InputError: for data that cannot be learnt from, or a plan that does not fit this machine.
+    Raises
+    ------
+    InputError
+        for data that cannot be learnt from, or a plan that does not fit this machine.
     """
     own = method_named(method)
     source = cohort.folder if isinstance(cohort, Cohort) else cohort
@@ -53,21 +62,30 @@ def fit(
 ) -> Run[Any]:  # fmt: skip
     """Fit a method to a cohort. Killed at any point, the same call goes on where it was.
 
-    Args:
-        method: its name: `guided`, `inpainting`, `volumes`, `segmentation`, `classification`,
-            `progression`, `pretraining`, or that of a registered one.
-        cohort: what is learnt from.
-        out: folder of the run.
-        progress: called after each case and step; bars if `None`.
-        options: the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
-            lists them.
+    Parameters
+    ----------
+    method
+        its name: `guided`, `inpainting`, `volumes`, `segmentation`, `classification`,
+        `progression`, `pretraining`, or that of a registered one.
+    cohort
+        what is learnt from.
+    out
+        folder of the run.
+    progress
+        called after each case and step; bars if `None`.
+    options
+        the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
+        lists them.
 
-    Returns:
-        The run, which `load` opens.
+    Returns
+    -------
+    The run, which `load` opens.
 
-    Raises:
-        InputError: for data that cannot be learnt from, a folder of another run, a plan that does
-            not fit this machine, or a loss that is not finite.
+    Raises
+    ------
+    InputError
+        for data that cannot be learnt from, a folder of another run, a plan that does
+        not fit this machine, or a loss that is not finite.
 
     >>> fit("alchemy", "my-scans", "runs/gold")
     Traceback (most recent call last):
@@ -81,17 +99,23 @@ def fit(
 def load(run: str | Path | Run[Any], **how: Any) -> Any:
     """Load a run as a pipeline, whatever method it was fitted for.
 
-    Args:
-        run: folder of a finished fit, or the run itself.
-        how: settings of the pipeline, such as `guidance`.
+    Parameters
+    ----------
+    run
+        folder of a finished fit, or the run itself.
+    how
+        settings of the pipeline, such as `guidance`.
 
-    Returns:
-        A callable pipeline on the device that is there. One of guided synthesis, whole volumes or
-        inpainting returns a case with `.image`, `.label_map`, `.measured`, `.provenance` and
-        `.save(path)`.
+    Returns
+    -------
+    A callable pipeline on the device that is there. One of guided synthesis, whole volumes or
+    inpainting returns a case with `.image`, `.label_map`, `.measured`, `.provenance` and
+    `.save(path)`.
 
-    Raises:
-        InputError: if the folder holds no run, or one that is damaged or of an unknown method.
+    Raises
+    ------
+    InputError
+        if the folder holds no run, or one that is damaged or of an unknown method.
 
     >>> load("no-such-folder")
     Traceback (most recent call last):

@@ -49,28 +49,45 @@ def generate(
 ) -> GeneratedCohort:
     """Generate a cohort: labelled scans of guided synthesis, or whole volumes.
 
-    Args:
-        model: pipeline or folder of a run.
-        targets: ranges that are filled evenly, such as `{"ventricle_volume_ml": (20, 160)}`, or
-            one mapping a case; whole volumes come as they are if `None`.
-        out: folder of the cohort. One that a killed process left is completed.
-        count: of cases, where ranges or nothing is given.
-        seed: the same seed gives the same cases, whatever else is generated.
-        tolerance: largest relative error of a measured attribute; a miss is generated again.
-        tries: candidates for one request before it is given up and listed.
-        extrapolate: allow targets outside the training range.
-        cohort: the training cohort. A case that the audit calls a copy of one of its cases is
-            generated again.
-        allow_copies: keep such cases.
-        segmenter: for whole volumes: pipeline or run that labels what is generated.
-        progress: called after each case; bars if `None`.
-        how: further settings of the method: `guidance`, and for whole volumes `sampler`, `steps`.
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run.
+    targets
+        ranges that are filled evenly, such as `{"ventricle_volume_ml": (20, 160)}`, or
+        one mapping a case; whole volumes come as they are if `None`.
+    out
+        folder of the cohort. One that a killed process left is completed.
+    count
+        of cases, where ranges or nothing is given.
+    seed
+        the same seed gives the same cases, whatever else is generated.
+    tolerance
+        largest relative error of a measured attribute; a miss is generated again.
+    tries
+        candidates for one request before it is given up and listed.
+    extrapolate
+        allow targets outside the training range.
+    cohort
+        the training cohort. A case that the audit calls a copy of one of its cases is
+        generated again.
+    allow_copies
+        keep such cases.
+    segmenter
+        for whole volumes: pipeline or run that labels what is generated.
+    progress
+        called after each case; bars if `None`.
+    how
+        further settings of the method: `guidance`, and for whole volumes `sampler`, `steps`.
 
-    Returns:
-        The cohort, every draw and the requests that were not met.
+    Returns
+    -------
+    The cohort, every draw and the requests that were not met.
 
-    Raises:
-        InputError: before any work, for requests that cannot be met or a folder of other content.
+    Raises
+    ------
+    InputError
+        before any work, for requests that cannot be met or a folder of other content.
     """
     folder = run_folder(model)
     segmenter_folder = segmenter if isinstance(segmenter, str | Path) else None
@@ -117,23 +134,38 @@ def balance(
     findings into healthy levels, until each is as frequent at every level as the most frequent one.
     A case that the audit calls a copy of a training case is generated again.
 
-    Args:
-        model: pipeline or folder of a run.
-        cohort: to be balanced, of the kind that the run was fitted on.
-        ranges: for guided synthesis one attribute with its range.
-        out: folder of the synthetic cases. One that a killed process left is completed.
-        count: how many; all that are missing if `None`.
-        seed: the same seed gives the same cases.
-        tolerance: largest error of what is measured: relative for an attribute (0.1 if `None`), in
-            mm for a finding (1 if `None`).
-        tries: candidates for one request before it is given up and listed.
-        extrapolate: allow targets outside the training range.
-        allow_copies: keep cases that the audit calls copies.
-        faults: those of cases that are left out are added.
-        progress: called after each case; bars if `None`.
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run.
+    cohort
+        to be balanced, of the kind that the run was fitted on.
+    ranges
+        for guided synthesis one attribute with its range.
+    out
+        folder of the synthetic cases. One that a killed process left is completed.
+    count
+        how many; all that are missing if `None`.
+    seed
+        the same seed gives the same cases.
+    tolerance
+        largest error of what is measured: relative for an attribute (0.1 if `None`), in
+        mm for a finding (1 if `None`).
+    tries
+        candidates for one request before it is given up and listed.
+    extrapolate
+        allow targets outside the training range.
+    allow_copies
+        keep cases that the audit calls copies.
+    faults
+        those of cases that are left out are added.
+    progress
+        called after each case; bars if `None`.
 
-    Raises:
-        InputError: for a cohort of another kind, or one that lacks nothing.
+    Raises
+    ------
+    InputError
+        for a cohort of another kind, or one that lacks nothing.
     """
     folder = run_folder(model)
     CohortWriter.require_place(out, "synthetic", folder, _folder(cohort))
@@ -178,27 +210,47 @@ def inpaint(
 ) -> GeneratedCohort:
     """Set a finding into a healthy scan: image and label map edited, the rest untouched.
 
-    Args:
-        model: pipeline or folder of a run of pathology inpainting.
-        scan: NIfTI file.
-        pathology: such as `herniation`.
-        level: such as `L4-L5`.
-        out: folder of the edited scans. One that a killed process left is completed.
-        size_mm: depth of a herniation, or diameter left of the canal.
-        severity: instead of it, 0 for the mildest of the training range to 1 for the worst.
-        point_mm: of the finding in the scan's RAS millimetres; the usual place if `None`.
-        labels: label map of the scan; the file of the same name in `labelsTr` if `None`.
-        count: how many different edits.
-        seed: the same seed gives the same edits.
-        tolerance_mm: largest error of the measured size; what misses it is generated again.
-        tries: candidates for one edit before it is given up and listed.
-        cohort: the training cohort; a finding that the audit calls a copy is generated again.
-        allow_copies: keep such edits.
-        progress: called after each case; bars if `None`.
-        how: `method` and `guidance` of the edits, where a folder is given.
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run of pathology inpainting.
+    scan
+        NIfTI file.
+    pathology
+        such as `herniation`.
+    level
+        such as `L4-L5`.
+    out
+        folder of the edited scans. One that a killed process left is completed.
+    size_mm
+        depth of a herniation, or diameter left of the canal.
+    severity
+        instead of it, 0 for the mildest of the training range to 1 for the worst.
+    point_mm
+        of the finding in the scan's RAS millimetres; the usual place if `None`.
+    labels
+        label map of the scan; the file of the same name in `labelsTr` if `None`.
+    count
+        how many different edits.
+    seed
+        the same seed gives the same edits.
+    tolerance_mm
+        largest error of the measured size; what misses it is generated again.
+    tries
+        candidates for one edit before it is given up and listed.
+    cohort
+        the training cohort; a finding that the audit calls a copy is generated again.
+    allow_copies
+        keep such edits.
+    progress
+        called after each case; bars if `None`.
+    how
+        `method` and `guidance` of the edits, where a folder is given.
 
-    Raises:
-        InputError: for a finding that the scan cannot take, or if no request was met.
+    Raises
+    ------
+    InputError
+        for a finding that the scan cannot take, or if no request was met.
     """
     if severity is not None and size_mm is not None:
         raise InputError("--size-mm", "and --severity were both given", "give one of them")
@@ -259,8 +311,10 @@ def copy_gate(
 ) -> CopySearch | None:  # fmt: skip
     """The search for copies that nothing may be found by, if the training cohort is at hand.
 
-    Raises:
-        InputError: for a cohort of other channels than the run was fitted on.
+    Raises
+    ------
+    InputError
+        for a cohort of other channels than the run was fitted on.
     """
     if cohort is None or allow_copies:
         return None

@@ -33,9 +33,12 @@ Given = str | Path | Cohort | GeneratedCohort
 class Audit:
     """The verdict on a synthetic cohort.
 
-    Attributes:
-        results: as `results.json` holds them.
-        withheld: cases that should not be released, and what they copy.
+    Attributes
+    ----------
+    results
+        as `results.json` holds them.
+    withheld
+        cases that should not be released, and what they copy.
     """
 
     results: Results
@@ -64,9 +67,12 @@ class Audit:
 class Proof:
     """What a synthetic cohort is worth.
 
-    Attributes:
-        results: as `results.json` holds them.
-        sources: where the things lie that its page shows.
+    Attributes
+    ----------
+    results
+        as `results.json` holds them.
+    sources
+        where the things lie that its page shows.
     """
 
     results: Results
@@ -97,16 +103,25 @@ def audit(
 ) -> Audit:  # fmt: skip
     """Search a synthetic cohort for copies of training cases.
 
-    Args:
-        cohort: real cases that the synthetic ones were made from.
-        synthetic: to be audited; any other program may have made it.
-        holdout: real cases that nothing was fitted on; those of split val and test if `None`.
-        out: folder of `results.json` and `withhold.csv`; they are not kept if `None`.
-        pretrained: run of a pre-training whose embedding is compared as well.
-        progress: called after each case; bars if `None`.
+    Parameters
+    ----------
+    cohort
+        real cases that the synthetic ones were made from.
+    synthetic
+        to be audited; any other program may have made it.
+    holdout
+        real cases that nothing was fitted on; those of split val and test if `None`.
+    out
+        folder of `results.json` and `withhold.csv`; they are not kept if `None`.
+    pretrained
+        run of a pre-training whose embedding is compared as well.
+    progress
+        called after each case; bars if `None`.
 
-    Raises:
-        InputError: for fewer than twelve held-out cases, or subjects that stand on both sides.
+    Raises
+    ------
+    InputError
+        for fewer than twelve held-out cases, or subjects that stand on both sides.
     """
     real, made = _opened(cohort), _opened(synthetic)
     unseen = None if holdout is None else _opened(holdout)
@@ -125,22 +140,35 @@ def prove(
 ) -> Proof:  # fmt: skip
     """Measure whether synthetic cases help: the same segmenter trained on five sets.
 
-    Args:
-        cohort: real cases; those of split test are the test if none is given.
-        synthetic: of a run, or of anybody else's generator.
-        test: unseen real cases.
-        out: folder of everything that is made; a folder for temporary files if `None`. A proof
-            that was killed is gone on with by the same call.
-        attribute: what is measured on predictions, such as `tumour_volume_ml`; the first that the
-            cohort declares if `None`.
-        preset: size and steps of the segmenter: `smallest`, `demo`, `workstation`, `paper`.
-        seed: of the training.
-        segmenter: another one than the preset's.
-        progress: called after each case and step; bars if `None`.
-        staged: called with the page after each stage.
+    Parameters
+    ----------
+    cohort
+        real cases; those of split test are the test if none is given.
+    synthetic
+        of a run, or of anybody else's generator.
+    test
+        unseen real cases.
+    out
+        folder of everything that is made; a folder for temporary files if `None`. A proof
+        that was killed is gone on with by the same call.
+    attribute
+        what is measured on predictions, such as `tumour_volume_ml`; the first that the
+        cohort declares if `None`.
+    preset
+        size and steps of the segmenter: `smallest`, `demo`, `workstation`, `paper`.
+    seed
+        of the training.
+    segmenter
+        another one than the preset's.
+    progress
+        called after each case and step; bars if `None`.
+    staged
+        called with the page after each stage.
 
-    Raises:
-        InputError: if a subject stands on both sides, a test case is synthetic, or labels differ.
+    Raises
+    ------
+    InputError
+        if a subject stands on both sides, a test case is synthetic, or labels differ.
     """
     real, made = _opened(cohort, True), _opened(synthetic, True)
     unseen = None if test is None else _opened(test, True)
@@ -168,11 +196,16 @@ def nnunet(
 ) -> NnunetRecipe:  # fmt: skip
     """The real nnU-Net v2 as the segmenter of a proof.
 
-    Args:
-        epochs: 1000 if `None`.
-        iterations: in each epoch; 250 if `None`.
-        planner: such as `nnUNetPlannerResEncM`.
-        configuration: such as `3d_lowres`.
+    Parameters
+    ----------
+    epochs
+        1000 if `None`.
+    iterations
+        in each epoch; 250 if `None`.
+    planner
+        such as `nnUNetPlannerResEncM`.
+    configuration
+        such as `3d_lowres`.
     """
     return NnunetRecipe(
         epochs=epochs or 1000, iterations=iterations or 250,

@@ -38,17 +38,25 @@ def segment(
 ) -> Segmented:
     """Label scans: label maps in their own geometry, and `volumes.csv` in mL.
 
-    Args:
-        model: pipeline or folder of a run of segmentation.
-        scans: a NIfTI file, a folder of them, or a cohort.
-        out: folder of the label maps. Those that are there are kept.
-        progress: called after each scan; bars if `None`.
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run of segmentation.
+    scans
+        a NIfTI file, a folder of them, or a cohort.
+    out
+        folder of the label maps. Those that are there are kept.
+    progress
+        called after each scan; bars if `None`.
 
-    Returns:
-        The table, how many scans were labelled, and what is wrong with others.
+    Returns
+    -------
+    The table, how many scans were labelled, and what is wrong with others.
 
-    Raises:
-        InputError: for a run of another method, or if no scan could be labelled.
+    Raises
+    ------
+    InputError
+        for a run of another method, or if no scan could be labelled.
     """
     pipeline = _of_method(model, "segmentation", out, scans)
     given, faults = scans_at(Path(scans))
@@ -63,17 +71,25 @@ def classify(
 ) -> Classified:
     """Calibrated probabilities of images, as a CSV with one row an image.
 
-    Args:
-        model: pipeline or folder of a run of classification.
-        images: a picture, a folder of them, or any layout that a classifier is fitted to.
-        out: the CSV.
-        progress: called after each picture; bars if `None`.
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run of classification.
+    images
+        a picture, a folder of them, or any layout that a classifier is fitted to.
+    out
+        the CSV.
+    progress
+        called after each picture; bars if `None`.
 
-    Returns:
-        The images that were read, and the faults of others.
+    Returns
+    -------
+    The images that were read, and the faults of others.
 
-    Raises:
-        InputError: for a run of another method, or where there is no sound image.
+    Raises
+    ------
+    InputError
+        for a run of another method, or where there is no sound image.
     """
     pipeline = _of_method(model, "classification", out, images)
     require_own_file(out, ",".join(["image", *pipeline.labels]) + "\n")
@@ -98,16 +114,25 @@ def explain(
 ) -> Explained:  # fmt: skip
     """Show which part of an image an answer depends on: a map of each label over each image.
 
-    Args:
-        model: pipeline or folder of a run of classification.
-        images: a picture, a folder of them, or any layout that a classifier is fitted to.
-        out: folder of the overlays, named by image, label and probability in per cent.
-        method: way of making maps.
-        path: of a classifier with dual batch normalisation: `adversarial` or `clean`.
-        progress: called after each label; bars if `None`.
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run of classification.
+    images
+        a picture, a folder of them, or any layout that a classifier is fitted to.
+    out
+        folder of the overlays, named by image, label and probability in per cent.
+    method
+        way of making maps.
+    path
+        of a classifier with dual batch normalisation: `adversarial` or `clean`.
+    progress
+        called after each label; bars if `None`.
 
-    Raises:
-        InputError: for a run of another method, or where there is no sound image.
+    Raises
+    ------
+    InputError
+        for a run of another method, or where there is no sound image.
     """
     pipeline = _of_method(model, "classification", out, images)
     with bars(progress) as report:
@@ -121,10 +146,14 @@ def explain(
 class Forecast:
     """Predicted futures of pictures.
 
-    Attributes:
-        visits: the pictures of today, and the faults of others.
-        predicted: what becomes of them, their grades and risks.
-        years: from the pictures on.
+    Attributes
+    ----------
+    visits
+        the pictures of today, and the faults of others.
+    predicted
+        what becomes of them, their grades and risks.
+    years
+        from the pictures on.
     """
 
     visits: Visits
@@ -154,18 +183,28 @@ def forecast(
 ) -> Forecast:  # fmt: skip
     """Predict later pictures of patients: one for each time, an animation, readings and risk.
 
-    Args:
-        model: pipeline or folder of a run of progression.
-        images: one picture (PNG, JPEG, DICOM, flat NIfTI), or visits, of which each subject's
-            first is taken.
-        out: folder of the files.
-        years: from the picture on.
-        left: a single picture shows a left side.
-        neighbours: patients whose trajectory is followed; the run's own choice if `None`.
-        progress: called after each step; bars if `None`.
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run of progression.
+    images
+        one picture (PNG, JPEG, DICOM, flat NIfTI), or visits, of which each subject's
+        first is taken.
+    out
+        folder of the files.
+    years
+        from the picture on.
+    left
+        a single picture shows a left side.
+    neighbours
+        patients whose trajectory is followed; the run's own choice if `None`.
+    progress
+        called after each step; bars if `None`.
 
-    Raises:
-        InputError: for a run of another method, or times that it has not followed anyone for.
+    Raises
+    ------
+    InputError
+        for a run of another method, or times that it has not followed anyone for.
     """
     pipeline = _of_method(model, "progression", out, images)
     times = tuple(float(one) for one in years)

@@ -179,33 +179,8 @@ def _curve(figures: Mapping[str, Figure]) -> str:
 
 def conclusions(organ: str, figures: Mapping[str, Figure], notes: dict[str, Any]) -> list[str]:
     """What the intervals allow to be said of one organ, in sentences."""
-    said = []
     name = organ.capitalize()
-    gain = figures.get("pretraining/primary/dice_gain")
-    change = verdict(gain, "raises", "lowers", "does not measurably change")
-    if gain and change:
-        said.append(
-            f"{name}: pre-training on synthetic volumes {change} Dice at the fraction named "
-            f"beforehand ({100 * notes['primary_fraction']:g} % of {notes['labelled_cases']} "
-            f"labelled cases): {shown(gain)} over {gain.n} paired trainings."
-        )
-        for arm in ("scrambled", "noise", "longer", "real"):
-            figure = figures.get(f"pretraining/primary/synthetic_minus_{arm}")
-            against = verdict(figure, "more", "less", "not measurably more")
-            if against:
-                reported = {
-                    "scrambled": "the same volumes with their octants exchanged",
-                    "noise": "noise of the same histogram",
-                    "longer": "training longer from scratch on as many voxels",
-                    "real": "pre-training on as many real volumes",
-                }[arm]
-                said.append(f"{name}: it brings {against} than {reported} ({shown(figure)}).")
-        carriers = [reported for arm, reported in CONTROLLED.items() if _carries(figures, arm)]
-        if carriers:
-            said.append(
-                f"{name}: pre-training on {' or '.join(carriers)} brings as much, so anatomy is "
-                "not what carries the gain here; having learnt the tasks, on whatever, is."
-            )
+    said = _gains(name, figures, notes)
     idle = [
         f"{100 * float(row['fraction']):g} % ({row['scratch'].n} trainings)"
         for row in _fractions(figures)
@@ -240,6 +215,37 @@ def conclusions(organ: str, figures: Mapping[str, Figure], notes: dict[str, Any]
             f"{name}: {copies.value:.0f} of {copies.n} generated volumes are called copies of a "
             f"training case; false alarms {shown(figures.get('memorisation/false_alarms'))}."
         )
+    return said
+
+
+def _gains(name: str, figures: Mapping[str, Figure], notes: dict[str, Any]) -> list[str]:
+    """What pre-training brings, and whether the anatomy of synthetic volumes is what brings it."""
+    said = []
+    gain = figures.get("pretraining/primary/dice_gain")
+    change = verdict(gain, "raises", "lowers", "does not measurably change")
+    if gain and change:
+        said.append(
+            f"{name}: pre-training on synthetic volumes {change} Dice at the fraction named "
+            f"beforehand ({100 * notes['primary_fraction']:g} % of {notes['labelled_cases']} "
+            f"labelled cases): {shown(gain)} over {gain.n} paired trainings."
+        )
+        for arm in ("scrambled", "noise", "longer", "real"):
+            figure = figures.get(f"pretraining/primary/synthetic_minus_{arm}")
+            against = verdict(figure, "more", "less", "not measurably more")
+            if against:
+                reported = {
+                    "scrambled": "the same volumes with their octants exchanged",
+                    "noise": "noise of the same histogram",
+                    "longer": "training longer from scratch on as many voxels",
+                    "real": "pre-training on as many real volumes",
+                }[arm]
+                said.append(f"{name}: it brings {against} than {reported} ({shown(figure)}).")
+        carriers = [reported for arm, reported in CONTROLLED.items() if _carries(figures, arm)]
+        if carriers:
+            said.append(
+                f"{name}: pre-training on {' or '.join(carriers)} brings as much, so anatomy is "
+                "not what carries the gain here; having learnt the tasks, on whatever, is."
+            )
     return said
 
 

@@ -101,9 +101,9 @@ def draw(
             x = schedule.noisy(source, noise, levels[0])
             out = SAMPLERS[recipe.sampler](denoise, x, levels, schedule)
         elif method in ("voxelwise_free", "hard_mask"):
-            held_bytes = released(denoise, source, weight if method == "voxelwise_free" else mask)
+            releasing = released(denoise, source, weight if method == "voxelwise_free" else mask)
             x = schedule.noisy(source, noise, times[0])
-            out = SAMPLERS[recipe.sampler](held_bytes, x, times, schedule)
+            out = SAMPLERS[recipe.sampler](releasing, x, times, schedule)
         elif method == "repaint":
             steps, resample, jump = repaint_plan(calls)
 

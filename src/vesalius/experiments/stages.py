@@ -30,7 +30,6 @@ class Stages:
     Args:
         folder: of the experiment.
         settings: digest of all settings; a folder of other settings is refused.
-        finished: called after each stage with its name.
 
     >>> import tempfile; folder = Path(tempfile.mkdtemp())
     >>> Stages(folder, "abc").run("greet", lambda: print("hello"))
@@ -38,16 +37,13 @@ class Stages:
     >>> Stages(folder, "abc").run("greet", lambda: print("hello"))
     """
 
-    def __init__(
-        self, folder: str | Path, settings: str, finished: Callable[[str], None] = lambda name: None
-    ) -> None:
+    def __init__(self, folder: str | Path, settings: str) -> None:
         self.folder = make_folder(folder)
         self._file = self.folder / "stages.json"
         if not self._file.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
             fault = "holds files of something else"
             raise InputError(self.folder, fault, "choose a new or empty folder")
         hold(self.folder)
-        self._finished = finished
         before = _Before(settings=settings)
         if self._file.exists():
             before = read_json(self._file, _Before, "choose a new folder", FORMAT)
@@ -68,7 +64,6 @@ class Stages:
         self.seconds[name] = time.monotonic() - start
         self._done.append(name)
         self._write()
-        self._finished(name)
 
     def _write(self) -> None:
         content = {"settings": self._settings, "seconds": self.seconds, "done": self._done}

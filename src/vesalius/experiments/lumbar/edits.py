@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -74,7 +74,6 @@ def make_edits(
     first = next(iter(inpainters.values()))
     making = {"command": "examples", "run": run.name, "seed": seed}
     examples = CohortWriter(folder / "examples", first.fingerprint.description, made=making)
-    labels = first.labels
     work = [(p, row) for p in PATHOLOGIES for row in range(recipe.patients)]
     rows: list[Edit] = []
     crops: dict[str, list[Crop]] = {name: [] for name in (*inpainters, *BESIDES)}
@@ -108,16 +107,22 @@ def make_edits(
                 )  # fmt: skip
     examples.finish()
     for kept, own in crops.items():
-        np.savez(
-            folder / f"{kept}.npz",
-            images=np.stack([c.scan.channels[0].voxels for c in own]).astype(np.float32),
-            labels=np.stack([c.scan.label_map.voxels for c in own]),
-            slices=np.array([round(float(c.landmark[0])) for c in own]),
-            spacing=np.array(first.fingerprint.spacing_mm), labelled=np.array(sorted(labels)),
-        )  # fmt: skip
+        _save_crops(folder / f"{kept}.npz", own, first)
     head = ",".join(field.name for field in fields(Edit))
     lines = [",".join(_cell(value) for value in astuple(edit)) for edit in rows]
     write_text(folder / "edits.csv", "\n".join([head, *lines]) + "\n")
+
+
+def _save_crops(path: Path, crops: Sequence[Crop], pipeline: InpaintingPipeline) -> None:
+    """Keep crops about the landmark, for the distances."""
+    np.savez(
+        path,
+        images=np.stack([c.scan.channels[0].voxels for c in crops]).astype(np.float32),
+        labels=np.stack([c.scan.label_map.voxels for c in crops]),
+        slices=np.array([round(float(c.landmark[0])) for c in crops]),
+        spacing=np.array(pipeline.fingerprint.spacing_mm),
+        labelled=np.array(sorted(pipeline.labels)),
+    )
 
 
 def _edit(

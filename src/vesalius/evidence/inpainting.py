@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from vesalius.scans.volume import Volume
@@ -44,14 +42,3 @@ def seam(edited: np.ndarray, real: np.ndarray, blend: np.ndarray) -> float:
         for image in (edited.astype(np.float64), real.astype(np.float64))
     ]
     return float(steepness[0] / max(steepness[1], 1e-9))
-
-
-def dice(first: np.ndarray, second: np.ndarray, numbers: Sequence[int]) -> float:
-    """Overlap of labels in two maps, 2|A∩B|/(|A| + |B|); 1 where neither holds them.
-
-    >>> dice(np.array([1, 1, 0]), np.array([1, 0, 0]), [1])
-    0.6666666666666666
-    """
-    a, b = np.isin(first, numbers), np.isin(second, numbers)
-    total = int(a.sum() + b.sum())
-    return 2 * float((a & b).sum()) / total if total else 1.0

@@ -9,8 +9,8 @@ models", the attack without access to the model.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
+from vesalius.evidence.discrimination import auc
 from vesalius.evidence.figure import Figure, bootstrapped
 
 
@@ -27,12 +27,4 @@ def membership_auc(training: np.ndarray, held_out: np.ndarray) -> Figure:
     """
     scores = np.concatenate([training.max(axis=1), held_out.max(axis=1)])
     member = np.repeat([1.0, 0.0], [len(training), len(held_out)])
-
-    def auc(values: np.ndarray, truth: np.ndarray) -> float:
-        inside, outside = truth > 0, truth == 0
-        if not inside.any() or not outside.any():
-            return float("nan")
-        above = stats.mannwhitneyu(values[inside], values[outside]).statistic
-        return float(above / (inside.sum() * outside.sum()))
-
     return bootstrapped([scores, member], auc, "")

@@ -30,6 +30,7 @@ from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.content import read_text
 from vesalius.scans.input_error import InputError, InputProblem
+from vesalius.scans.intensity import to_unit_range
 from vesalius.scans.output import require_apart
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.split import require_disjoint
@@ -192,9 +193,7 @@ def comparison_figures(
             cohort.read(case) for case in track(listed, "comparing fidelity", len(listed), progress)
         ]
         images = np.stack([search.grid.place(scan).channels[0].voxels for scan in scans])
-        low, high = np.percentile(images, [0.5, 99.5])
-        scaled = np.clip((images - low) / max(high - low, 1e-6), 0, 1)
-        figures[f"diversity/{name}"] = pair_similarity(scaled, seed=seed)
+        figures[f"diversity/{name}"] = pair_similarity(to_unit_range(images), seed=seed)
         if not reason:
             pairs = [(scan.channels[0], scan.label_map) for scan in scans]
             features[name] = radiomics_features(pairs)

@@ -11,6 +11,7 @@ import numpy as np
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError, InputProblem
+from vesalius.scans.intensity import intensity_range
 from vesalius.scans.progress import Progress, no_progress, track
 
 
@@ -107,7 +108,7 @@ def check_cohort(
             count = int((label_map.voxels == value).sum())
             label_cases[name] += count > 0
             label_ml[name].append(count * label_map.voxel_ml)
-        ranges.append(np.percentile(scan.channels[0].voxels, [0.5, 99.5]))
+        ranges.append(intensity_range(scan.channels[0].voxels))
         measured = {a.name: a.of(label_map, cohort.description.labels) for a in wanted}
         values[case.name] = dict(case.attributes) | measured
     names = list(dict.fromkeys(name for row in values.values() for name in row))

@@ -18,6 +18,7 @@ from vesalius.scans.formats.content import read_text
 from vesalius.scans.formats.npz import read_arrays
 from vesalius.scans.formats.table import Table, read_table
 from vesalius.scans.input_error import InputError, InputProblem
+from vesalius.scans.intensity import to_unit_range
 from vesalius.scans.masks import read_mask
 from vesalius.scans.pictures import picture_of, standard
 from vesalius.scans.progress import Progress, no_progress, track
@@ -100,7 +101,7 @@ def read_cohort(
         if flat:
             shown = [standard(picture_of(channel), side) for channel in channels]
         else:
-            shown = [scaled_volume(channel.voxels) for channel in channels]
+            shown = [to_unit_range(channel.voxels) for channel in channels]
         if images and images[0].shape != np.shape(shown):
             fault = f"has shape {np.shape(shown)[1:]}, others {images[0].shape[1:]}"
             faults.append(
@@ -281,10 +282,3 @@ def _columns(
         if name not in known:
             raise InputError(place, f"has no label {name}", f"choose of {', '.join(known)}")
     return [list(known).index(name) for name in wanted or known]
-
-
-def scaled_volume(voxels: np.ndarray) -> np.ndarray:
-    """Intensities between the 0.5th and the 99.5th percentile in [0, 1]."""
-    low, high = np.percentile(voxels, [0.5, 99.5])
-    found: np.ndarray = np.clip((voxels - low) / max(high - low, 1e-9), 0, 1)
-    return found

@@ -15,6 +15,7 @@ from vesalius.scans.formats.dicom import read_dicom
 from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.formats.raster import ENDINGS, read_raster
 from vesalius.scans.input_error import InputError
+from vesalius.scans.intensity import to_unit_range
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import replacing
 
@@ -68,8 +69,7 @@ def standard(picture: np.ndarray, side: int | None = None) -> np.ndarray:
     """
     if side is not None and not 1 <= side <= LARGEST_SIDE:
         raise InputError("side", f"{side} pixels are out of range", f"ask for 1 to {LARGEST_SIDE}")
-    low, high = np.percentile(picture, [0.5, 99.5])
-    scaled = np.clip((picture - low) / max(high - low, 1e-9), 0, 1).astype(np.float32)
+    scaled = to_unit_range(picture).astype(np.float32)
     if side is None or scaled.shape == (side, side):
         return scaled
     # Sized before it is set on black: a strip never takes the memory of its square.

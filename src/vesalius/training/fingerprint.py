@@ -13,6 +13,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
 from vesalius.scans.grid import Grid
 from vesalius.scans.input_error import InputError
+from vesalius.scans.intensity import intensity_range
 from vesalius.training.recipe import Settings
 
 
@@ -140,10 +141,7 @@ class Fingerprint(Settings):
     ) -> Fingerprint:  # fmt: skip
         """Intensities of all scans beside what is known already."""
         bounds = np.array(
-            [
-                [np.percentile(image.voxels, [0.5, 99.5]) for image in scan.channels]
-                for scan in scans
-            ]
+            [[intensity_range(image.voxels) for image in scan.channels] for scan in scans]
         )
         low, high = np.median(bounds, axis=0).T
         extremes = np.array(
@@ -259,13 +257,17 @@ class Fingerprint(Settings):
         if share < 0.98:
             fault = f"has {1 - share:.0%} of its labels outside the field of view of the run"
             raise InputError(case, fault, remedy)
+        self.require_intensities(scan, case)
+
+    def require_intensities(self, scan: Scan, case: str) -> None:
+        """Refuse a scan whose range of intensities is not half to twice that of the run's."""
         for name, image, low, high in zip(
             self.channels, scan.channels, self.intensity_low, self.intensity_high, strict=True
         ):
-            bottom, top = np.percentile(image.voxels, [0.5, 99.5])
+            bottom, top = intensity_range(image.voxels)
             if not 0.5 <= (top - bottom) / max(high - low, 1e-6) <= 2:
                 fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
-                raise InputError(case, fault, remedy)
+                raise InputError(case, fault, "rescale it, or fit a run on such scans")
 
 
 def reported_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndarray:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.evidence.inpainting import context_error, dice, seam
+from vesalius.evidence.inpainting import context_error, seam
+from vesalius.evidence.overlap import dice
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
 from vesalius.methods.inpainting.latent import from_latent
 from vesalius.methods.inpainting.pipeline import Edit as OneEdit

@@ -21,6 +21,7 @@ from vesalius.networks.picture_features import features_from, lite0_features
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import Crop, cut, voxel_of
+from vesalius.scans.intensity import intensity_range, to_unit_range
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 from vesalius.training.run import Run
@@ -194,13 +195,13 @@ def _picture(
     image: np.ndarray, sheet: int, spacing_mm: tuple[float, float, float]
 ) -> np.ndarray:  # fmt: skip
     """The slice through the landmark, `PICTURE_MM` wide around it, head up, in about [0, 1]."""
-    low, high = np.percentile(image, [0.5, 99.5])
+    ends = intensity_range(image)
     plane = image[min(max(sheet, 0), len(image) - 1)]
     half = [round(PICTURE_MM / 2 / size) for size in spacing_mm[1:]]
     box = tuple(
         slice(max(0, n // 2 - h), n // 2 + h) for n, h in zip(plane.shape, half, strict=True)
     )
-    return np.flipud(np.clip((plane[box] - low) / max(high - low, 1e-6), 0, 1).T).copy()
+    return np.flipud(to_unit_range(plane[box], ends).T).copy()
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
+from vesalius.evidence.discrimination import auc
 from vesalius.evidence.figure import Figure, bootstrapped
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
 from vesalius.methods.classification.crops import (
@@ -27,6 +27,7 @@ from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut
 from vesalius.scans.grid import Grid
+from vesalius.scans.intensity import intensity_range
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
@@ -123,7 +124,7 @@ def labelled_crops(
         spacing = scan.label_map.oriented("RAS").spacing_mm
         affine = tuple(tuple(float(x) for x in row) for row in np.diag([*spacing, 1.0]))
         grid = Grid(CROP, spacing, affine)
-        low, high = np.percentile(scan.channels[0].voxels, [0.5, 99.5])
+        low, high = intensity_range(scan.channels[0].voxels)
         for level in levels_of(labels):
             if only is not None and only.get(case.name) != level:
                 continue
@@ -167,20 +168,21 @@ def _figures(
     for arm in ARMS:
         for name, chosen in columns.items():
 
-            def auc(generated: np.ndarray, arm: str = arm, chosen: list[int] = chosen) -> float:
+            def area(generated: np.ndarray, arm: str = arm, chosen: list[int] = chosen) -> float:
                 rows = rows_of(generated)
-                own = [_auc(each[rows], targets[rows], chosen) for each in scores[arm]]
+                own = [_mean_auc(each[rows], targets[rows], chosen) for each in scores[arm]]
                 return float(np.mean(own))
 
             head = f"utility/{arm}/{name}/auc" if name else f"utility/{arm}/auc"
-            found[head] = bootstrapped([everyone], auc, "")
+            found[head] = bootstrapped([everyone], area, "")
     for first, second in (("augmented", "real"), ("ceiling", "real"), ("ceiling", "augmented")):
 
         def difference(generated: np.ndarray, a: str = first, b: str = second) -> float:
             rows, chosen = rows_of(generated), list(range(len(PATHOLOGIES)))
             pairs = zip(scores[a], scores[b], strict=True)
             gaps = [
-                _auc(one[rows], targets[rows], chosen) - _auc(other[rows], targets[rows], chosen)
+                _mean_auc(one[rows], targets[rows], chosen)
+                - _mean_auc(other[rows], targets[rows], chosen)
                 for one, other in pairs
             ]
             return float(np.mean(gaps))
@@ -189,15 +191,6 @@ def _figures(
     return found
 
 
-def _auc(scores: np.ndarray, targets: np.ndarray, columns: Sequence[int]) -> float:
-    """Mean over pathologies of the area under the ROC curve: the Mann-Whitney statistic."""
-    areas = []
-    for column in columns:
-        positive = targets[:, column] > 0
-        positives, negatives = int(positive.sum()), int((~positive).sum())
-        if not positives or not negatives:
-            return float("nan")
-        ranks = stats.rankdata(scores[:, column])
-        above = ranks[positive].sum() - positives * (positives + 1) / 2
-        areas.append(above / (positives * negatives))
-    return float(np.mean(areas))
+def _mean_auc(scores: np.ndarray, targets: np.ndarray, columns: Sequence[int]) -> float:
+    """Mean over pathologies of the area under the ROC curve; NaN if one has but one class."""
+    return float(np.mean([auc(scores[:, k], targets[:, k]) for k in columns]))

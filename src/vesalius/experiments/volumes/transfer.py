@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vesalius.evidence.figure import Figure, student_mean
+from vesalius.evidence.overlap import dice
 from vesalius.experiments.volumes.recipe import (
     MAIN_ARMS,
     Arm,
@@ -131,7 +132,7 @@ class Transfer:
         for image, truth in zip(test.images, test.labels, strict=True):
             with fabric.autocast():
                 found = network(image[None].to(fabric.device))[0].argmax(dim=0).cpu()
-            own = [_dice(found == place, truth == place) for place in places]
+            own = [dice(found.numpy(), truth.numpy(), [place]) for place in places]
             scores.append(float(np.mean(own)))
         return scores
 
@@ -215,8 +216,3 @@ def noise_like(images: Tensor, seed: int) -> Tensor:
             ranked[order] = voxels.flatten().sort().values
             out[row, channel] = ranked.reshape(voxels.shape)
     return out
-
-
-def _dice(found: Tensor, truth: Tensor) -> float:
-    both = int(found.sum() + truth.sum())
-    return 2 * int((found & truth).sum()) / both if both else 1.0

@@ -13,9 +13,10 @@ from vesalius.methods.classification.saliency import Method, saliency, shown
 from vesalius.networks.dual_norm import Path as NormPath
 from vesalius.networks.dual_norm import is_dual
 from vesalius.scans.classified import Classified
-from vesalius.scans.classified_layouts import read_classified, scaled_volume
+from vesalius.scans.classified_layouts import read_classified
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.input_error import InputError, InputProblem
+from vesalius.scans.intensity import to_unit_range
 from vesalius.scans.output import digest_of, output_folder
 from vesalius.scans.pictures import ENDINGS, read_picture, standard, write_picture
 from vesalius.scans.progress import Progress, no_progress, track
@@ -72,7 +73,7 @@ def _image_at(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarra
     if volume.shape != shape:
         fault = f"has shape {volume.shape}, the run's {shape}"
         raise InputError(file, fault, "resample it to the shape of the run")
-    return scaled_volume(volume.voxels), volume.affine
+    return to_unit_range(volume.voxels), volume.affine
 
 
 def explain(

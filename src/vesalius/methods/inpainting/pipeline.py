@@ -252,11 +252,4 @@ class InpaintingPipeline:
             fault = f"has voxels of {shown} mm"
             wanted = " × ".join(f"{x:.3g}" for x in there)
             raise InputError(case, fault, f"fit a run on such scans; this one was on {wanted} mm")
-        for name, image, low, high in zip(
-            self.fingerprint.channels, scan.channels, self.fingerprint.intensity_low,
-            self.fingerprint.intensity_high, strict=True,
-        ):  # fmt: skip
-            bottom, top = np.percentile(image.voxels, [0.5, 99.5])
-            if not 0.4 <= (top - bottom) / max(high - low, 1e-6) <= 2.5:
-                fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
-                raise InputError(case, fault, "rescale it, or fit a run on such scans")
+        self.fingerprint.require_intensities(scan, case)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel
 
+from vesalius.evidence.overlap import dice
 from vesalius.methods.pretraining.pipeline import pretrained_segmenter
 from vesalius.methods.segmentation.pipeline import PART, SegmentationPipeline
 from vesalius.methods.segmentation.recipe import SegmentationRecipe
@@ -140,10 +141,7 @@ class Segmentation(Method[SegmentationData]):
 
 def label_dice(found: Volume, truth: Volume, labels: dict[str, int]) -> dict[str, float]:
     """Dice of each label that either map has; 1 where neither has it."""
-    scores = {}
-    for name, number in labels.items():
-        if number:
-            a, b = found.voxels == number, truth.voxels == number
-            both = int(a.sum() + b.sum())
-            scores[name] = 2 * int((a & b).sum()) / both if both else 1.0
-    return scores
+    return {
+        name: dice(found.voxels, truth.voxels, [number])
+        for name, number in labels.items() if number
+    }  # fmt: skip

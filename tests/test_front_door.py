@@ -19,7 +19,7 @@ OVERHEAD_S = 0.3
 
 def phantoms(folder: Path) -> tuple[Path, str, dict[str, tuple[float, float]]]:
     """Phantom brains, unseen ones, and what is missing among them."""
-    write_brains(folder / "my-scans", 18, 3, 8.0)
+    write_brains(folder / "my-scans", 14, 3, 8.0)
     write_brains(folder / "unseen", 12, 4, 8.0, split="test")
     return folder, "ventricle_volume_ml", {"ventricle_volume_ml": (15.0, 40.0)}
 

@@ -113,7 +113,7 @@ def readme_commands() -> list[str]:
 
 
 SMALLER = (
-    (r"-n \d+", "-n 18"), (r"--spacing \S+", "--spacing 8"), (r"set demo", "set smallest"),
+    (r"-n (?!4 )\d+", "-n 18"), (r"--spacing \S+", "--spacing 8"), (r"set demo", "set smallest"),
     (r"=20:160", "=20:30"), (r"^vesalius fit guided (.*)", r"vesalius fit guided \1"),
     (r"--seed 1 --ventricle-volume-ml \S+", "--seed 1 --ventricle-volume-ml 60:90"),
     (r"--slice-mm \S+ --pixel-mm \S+", "--slice-mm 8 --pixel-mm 2.5"),

@@ -19,6 +19,8 @@ from torch.nn import functional
 
 from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
 
+Place = tuple[int, int, int]
+
 SIDE = 64
 """Longest side that is looked at, in voxels; they are halved once more against noise."""
 PATCH, STEP = 6, 3
@@ -31,8 +33,10 @@ OWN = 0.05
 """Least mean square by which a patch differs from the mean one at its place, to tell anything."""
 NOISE = 0.01
 """Distance below which patches count as the same."""
-CANDIDATES, LIKELY_PLACES = 6, 96
+CANDIDATES, LIKELY_PLACES = 6, 48
 """Training volumes and places that are looked at closely, after a first comparison of all."""
+UNMOVED: Place = (SHIFT // 2,) * 3
+EVEN_SHIFTS: list[Place] = list(product(range(SHIFT + 1), repeat=3))  # type: ignore[arg-type]
 PLACES = 3
 """Places at which one training volume must be near."""
 
@@ -62,8 +66,7 @@ class PatchSearch:
             raise ValueError("the nearest volume needs a second nearest to be told from")
         self.count = len(training)
         padded = [_padded(one) for one in training]
-        unmoved = (SHIFT + 1) ** 3 // 2
-        whole = torch.stack([self._moved(one)[unmoved] for one in padded])
+        whole = torch.cat([_moved(one, [UNMOVED]) for one in padded])
         mean = whole.mean(dim=0)
         informative = (whole - mean).square().mean(dim=(0, 2)) >= OWN
         starts = [range(0, (n - 2 * SHIFT) // 2 - PATCH + 1, STEP) for n in padded[0].shape]
@@ -88,7 +91,7 @@ class PatchSearch:
     def _of(self, volume: np.ndarray, excluded: Sequence[int]) -> np.ndarray:
         if not len(self.places):
             return np.zeros(self.count, dtype=np.float32)
-        patches = self._moved(_padded(volume))[:, self.informative] - self.mean
+        patches = _moved(_padded(volume), EVEN_SHIFTS)[:, self.informative] - self.mean
         own = patches[len(patches) // 2]
         unit = functional.normalize(patches, dim=2).to(torch.bfloat16).transpose(0, 1)
         cosine = torch.bmm(unit, self.training).amax(dim=1).float()
@@ -124,18 +127,6 @@ class PatchSearch:
         lead = torch.log(near.values[:, 1] / near.values[:, 0])
         lead[own.square().mean(dim=1) < OWN] = 0.0
         return lead, candidates.gather(1, near.indices[:, :1])[:, 0]
-
-    def _moved(self, padded: Tensor) -> Tensor:
-        """Patches at all places of a volume moved by even shifts, `(S, P, F)`."""
-        halved = functional.avg_pool3d(padded[None], 2)[0]
-        sides = [n - SHIFT for n in halved.shape]
-        rows = []
-        for x, y, z in product(range(SHIFT + 1), repeat=3):
-            moved = halved[x : x + sides[0], y : y + sides[1], z : z + sides[2]]
-            for axis in range(3):
-                moved = moved.unfold(axis, PATCH, STEP)
-            rows.append(moved.reshape(-1, PATCH**3))
-        return _standardised(torch.stack(rows))
 
 
 @dataclass(frozen=True)
@@ -196,6 +187,19 @@ def _prepared(volume: np.ndarray) -> Tensor:
     scaled = ((volume - low) / max(high - low, 1e-9)).astype(np.float32)
     d, h, w = (max(2 * PATCH, min(SIDE, side) // 2 * 2) for side in volume.shape)
     return functional.adaptive_avg_pool3d(torch.from_numpy(scaled)[None], (d, h, w))[0]
+
+
+def _moved(padded: Tensor, shifts: Sequence[Place]) -> Tensor:
+    """Patches at all places of a volume moved by some shifts in halved voxels, `(S, P, F)`."""
+    halved = functional.avg_pool3d(padded[None], 2)[0]
+    sides = [n - SHIFT for n in halved.shape]
+    rows = []
+    for x, y, z in shifts:
+        moved = halved[x : x + sides[0], y : y + sides[1], z : z + sides[2]]
+        for axis in range(3):
+            moved = moved.unfold(axis, PATCH, STEP)
+        rows.append(moved.reshape(-1, PATCH**3))
+    return _standardised(torch.stack(rows))
 
 
 def _padded(volume: np.ndarray) -> Tensor:

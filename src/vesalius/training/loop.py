@@ -130,7 +130,7 @@ def _rows(cases: int, count: int, seed: int) -> Tensor:
     return torch.cat(rounds)[:count]
 
 
-class _Told(BaseModel):
+class _Kept(BaseModel):
     """Numbers beside the tensors of a state."""
 
     step: int
@@ -218,7 +218,7 @@ class _State:
         remedy = "remove it: the fit begins this part anew"
         tensors, texts = read_tensors(self.path, remedy)
         with refused_if_damaged(self.path, "is no state of this fit", remedy):
-            reported = _Told.model_validate_json(texts["told"])
+            reported = _Kept.model_validate_json(texts["told"])
             groups: dict[str, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():
                 kind, _, rest = name.partition("/")
@@ -241,7 +241,7 @@ class _State:
         return reported.step
 
     def _require_like(
-        self, groups: dict[str, dict[str, Tensor]], buffers: dict[str, Tensor], reported: _Told
+        self, groups: dict[str, dict[str, Tensor]], buffers: dict[str, Tensor], reported: _Kept
     ) -> None:
         """Raise where a state lacks a tensor, or has one of another shape, before any is taken."""
         if not 0 <= reported.step <= self.recipe.steps:

@@ -53,7 +53,7 @@ from vesalius.scans.visits import Visits
 from vesalius.training.fit import fit, plan_fit
 from vesalius.training.method import Reading
 
-DRAWN = 500
+COMPARED = 500
 """Pictures of each set for the Fréchet distance, at most."""
 
 
@@ -173,7 +173,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         """How near generated pictures are to real ones, and whether joint spaces vary alike."""
         forecaster = self._prognosis.forecaster
         real, unseen = self._parts[0], self._visits("test")
-        count = min(DRAWN, len(real), len(unseen))
+        count = min(COMPARED, len(real), len(unseen))
         generator = forecaster.model.generator
         rng = torch.Generator().manual_seed(1)
         noise = torch.randn(count, generator.mapping.noise, generator=rng)
@@ -256,15 +256,15 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         """What every method says of unseen patients, and what became of them."""
         _, held_out = self._parts
         test = self._outcomes("test", self._visits("test"))
-        held = self._outcomes("held-out", held_out)
+        ends = self._outcomes("held-out", held_out)
         methods = self._methods
         reported: dict[str, Prediction] = {
-            name: report(test) for name, report in methods.every.items()
+            name: predict(test) for name, predict in methods.every.items()
         }
-        points = {name: report(held).score for name, report in methods.every.items()}
+        points = {name: predict(ends).score for name, predict in methods.every.items()}
         scores = {name: one.score for name, one in reported.items() if one.score is not None}
         found = risk_figures(
-            scores, {n: s for n, s in points.items() if s is not None}, test.fast, held.fast,
+            scores, {n: s for n, s in points.items() if s is not None}, test.fast, ends.fast,
             self.recipe.resamples,
         )  # fmt: skip
         against = {

@@ -141,7 +141,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
     def _first(self) -> dict[str, Figure]:
         """The fit that all arms of a seed begin with."""
         for seed in range(self.recipe.seeds):
-            path = self._begun(seed)
+            path = self._initialised(seed)
             if not path.is_file():
                 data = self._data("standard", seed)
                 network = first_stage(
@@ -152,7 +152,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
                 save_file({name: value.contiguous() for name, value in state.items()}, path)
         return {}
 
-    def _begun(self, seed: int) -> Path:
+    def _initialised(self, seed: int) -> Path:
         return self.folder / "begun" / f"{seed}" / "classifier.safetensors"
 
     def _fit(self, arm: Training) -> dict[str, Figure]:
@@ -162,7 +162,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
             network = untrained(
                 data.recipe.classifier, seen.channels, len(seen.labels), len(seen.shape)
             )
-            network.load_state_dict(load_file(self._begun(seed)))
+            network.load_state_dict(load_file(self._initialised(seed)))
             ready = plan_fit(Classification(), replace(data, first=network))
             fit(ready, self._run(arm, seed), self.progress)
         return {}

@@ -57,7 +57,7 @@ class Transfer:
         self.real, self.synthetic, self.test, self.progress = real, synthetic, test, progress
         self.labels = real.description.labels
         self.table = self.folder / "dice.csv"
-        self._begun: dict[Arm, Segmenter | None] = {}
+        self._initialised: dict[Arm, Segmenter | None] = {}
 
     def run(self) -> None:
         """Fine-tune every arm at every fraction, and write `dice.csv`."""
@@ -99,13 +99,13 @@ class Transfer:
         """The network that an arm begins from, pre-trained once."""
         if arm in ("scratch", "longer"):
             return None
-        if arm not in self._begun:
+        if arm not in self._initialised:
             recipe = self.recipe.pretraining.changed(seed=self.recipe.seed)
             part = f"pretraining_{arm}"
-            self._begun[arm] = pretrain(
+            self._initialised[arm] = pretrain(
                 self._volumes(arm), recipe, part, self.folder, self.progress
             )
-        return self._begun[arm]
+        return self._initialised[arm]
 
     def _volumes(self, arm: Arm) -> Tensor:
         """What an arm is pre-trained on, as many volumes for each."""

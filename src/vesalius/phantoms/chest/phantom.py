@@ -36,7 +36,7 @@ ATTRIBUTES = (
     Attribute("nodule_volume_ml", "volume_ml", ("nodule",)),
 )
 DESCRIPTION = Description(("CT",), LABELS, attributes=ATTRIBUTES, origin="phantom")
-TOLD = ("nodule_spiculation", "nodule_malignant")
+KNOWN = ("nodule_spiculation", "nodule_malignant")
 """Known of the largest nodule by construction; 0 without one."""
 
 FIELD_MM = (360.0, 290.0, 288.0)
@@ -97,7 +97,7 @@ def draw_chest(
     attributes = {a.name: a.of(label_map, LABELS) for a in ATTRIBUTES}
     largest = max((n for n, _ in grown), key=lambda n: n.volume_mm3, default=None)
     known = (largest.spiculation, float(largest.malignant)) if largest else (0.0, 0.0)
-    attributes |= dict(zip(TOLD, known, strict=True))
+    attributes |= dict(zip(KNOWN, known, strict=True))
     return ChestPhantom(
         LabelledScan((Volume(image, affine),), label_map), anatomy,
         tuple(n for n, _ in grown), tuple(at for _, at in grown),

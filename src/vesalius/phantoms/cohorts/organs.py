@@ -194,7 +194,7 @@ def _breast(seed: int, shape: tuple[int, int, int]) -> Generated:
 
 _ORGANS = {
     "chest": _Organ(
-        chest.DESCRIPTION, (*(a.name for a in chest.ATTRIBUTES), *chest.TOLD), chest.FIELD_MM,
+        chest.DESCRIPTION, (*(a.name for a in chest.ATTRIBUTES), *chest.KNOWN), chest.FIELD_MM,
         _chest,
     ),
     "breast": _Organ(

@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vesalius.api.experimenting import experiment
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate, inpaint
     from vesalius.api.proving import audit, prove
@@ -33,16 +34,17 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Case": "scans.case", "Cohort": "scans.cohort", "InputError": "scans.input_error",
-    "Volume": "scans.volume", "fit": "api.fitting", "load": "api.fitting", "plan": "api.fitting",
-    "balance": "api.generating", "generate": "api.generating", "inpaint": "api.generating",
-    "audit": "api.proving", "prove": "api.proving", "classify": "api.using",
-    "explain": "api.using", "forecast": "api.using", "segment": "api.using",
-    "register": "methods",
+    "Volume": "scans.volume", "audit": "api.proving", "balance": "api.generating",
+    "classify": "api.using", "experiment": "api.experimenting", "explain": "api.using",
+    "fit": "api.fitting", "forecast": "api.using", "generate": "api.generating",
+    "inpaint": "api.generating", "load": "api.fitting", "plan": "api.fitting",
+    "prove": "api.proving", "register": "methods", "segment": "api.using",
 }  # fmt: skip
 
 __all__ = [
-    "Case", "Cohort", "InputError", "Volume", "audit", "balance", "classify", "explain", "fit",
-    "forecast", "generate", "inpaint", "load", "plan", "prove", "register", "segment",
+    "Case", "Cohort", "InputError", "Volume", "audit", "balance", "classify", "experiment",
+    "explain", "fit", "forecast", "generate", "inpaint", "load", "plan", "prove", "register",
+    "segment",
 ]  # fmt: skip
 
 

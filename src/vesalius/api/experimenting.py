@@ -1,0 +1,180 @@
+"""Run a whole experiment, from phantoms to report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vesalius.api.console import bars
+from vesalius.evidence.figure import Figure, Results
+from vesalius.experiments import ventricles
+from vesalius.experiments.lumbar.experiment import run_lumbar
+from vesalius.experiments.lumbar.recipe import PRESETS as LUMBAR
+from vesalius.experiments.osteoarthritis.experiment import run_osteoarthritis
+from vesalius.experiments.osteoarthritis.recipe import PRESETS as OSTEOARTHRITIS
+from vesalius.experiments.robustness.experiment import run_robustness
+from vesalius.experiments.robustness.recipe import PRESETS as ROBUSTNESS
+from vesalius.experiments.volumes.experiment import run_volumes
+from vesalius.experiments.volumes.recipe import PRESETS as VOLUMES
+from vesalius.networks.picture_features import features_from
+from vesalius.report.lumbar_page import write_lumbar_report
+from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
+from vesalius.report.page import Sources, write_report
+from vesalius.report.rendering import figures_table
+from vesalius.report.robustness_page import write_robustness_report
+from vesalius.report.volumes_page import write_volumes_report
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress
+from vesalius.scans.writing import make_folder, write_text
+
+
+def _ventricles_page(folder: Path) -> Path:
+    real, balanced, proof = (folder / name for name in ("real", "balanced", "proof"))
+    return write_report(Sources(folder, real, balanced, proof, ventricles.ATTRIBUTE))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An experiment: its presets, how it runs, its page, and what a run of it is about."""
+
+    presets: Mapping[str, Any]
+    run: Callable[..., Results]
+    page: Callable[[Path], Path]
+    headline: tuple[str, ...]
+    subjects: str = ""
+
+
+EXPERIMENTS = {
+    "ventricles": _Known(
+        ventricles.PRESETS, ventricles.run_ventricles, _ventricles_page,
+        ("control/slope", "control/r2", "control/acceptance", "sampling/copies_rejected",
+         "utility/real/volume_mae_ml", "utility/augmented/volume_mae_ml",
+         "utility/augmented_minus_real/volume_mae_ml", "memorisation/copies"),
+    ),
+    "lumbar": _Known(
+        LUMBAR, run_lumbar, write_lumbar_report,
+        ("fidelity/herniation/voxelwise_trained/fid", "fidelity/herniation/repaint/fid",
+         "fidelity/stenosis/voxelwise_trained/fid", "fidelity/stenosis/repaint/fid",
+         "context/voxelwise_trained/mae", "request/herniation/spearman",
+         "request/stenosis/spearman", "utility/augmented_minus_real/auc"),
+    ),
+    "volumes": _Known(
+        VOLUMES, run_volumes, write_volumes_report,
+        ("reconstruction/psnr", "fidelity/fid", "fidelity/fid_floor", "diversity/ms_ssim/real",
+         "diversity/ms_ssim/synthetic", "memorisation/copies", "pretraining/primary/dice_gain"),
+        "organs",
+    ),
+    "robustness": _Known(
+        ROBUSTNESS, run_robustness, write_robustness_report,
+        ("standard/auc", "adversarial/auc", "dual/auc", "dual_minus_standard/auc",
+         "dual/robust_auc_published", "dual/robust_auc_honest", "standard/pointing_game",
+         "dual/pointing_game", "standard/saliency_in_mask", "dual/saliency_in_mask"),
+        "data",
+    ),
+    "osteoarthritis": _Known(
+        OSTEOARTHRITIS, run_osteoarthritis, write_osteoarthritis_report,
+        ("risk/extrapolation/auc", "risk/end_to_end/auc",
+         "risk/extrapolation_minus_end_to_end/auc", "risk/true_hazard/auc",
+         "future/extrapolation/joint_space_mae_mm", "future/no_change/joint_space_mae_mm",
+         "projection/encoder/seconds"),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished experiment.
+
+    Attributes
+    ----------
+    results
+        as `results.json` holds them.
+    page
+        `report.html` beside it.
+    headline
+        the figures that it is about, by name.
+    """
+
+    results: Results
+    page: Path
+    headline: Mapping[str, Figure]
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """Every figure by its name."""
+        return self.results.figures
+
+    def report(self, path: str | Path) -> Path:
+        """Write the page to another place; it is one self-contained file."""
+        make_folder(Path(path).parent)
+        write_text(Path(path), self.page.read_text(encoding="utf-8"))
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        return figures_table(self.headline)
+
+
+def experiment(
+    name: str, *, out: str | Path, preset: str = "demo", seed: int = 0,
+    subjects: Sequence[str] = (), features: str | Path | None = None,
+    progress: Progress | None = None, staged: Callable[[Path], None] | None = None,
+) -> Finished:  # fmt: skip
+    """Run an experiment on phantoms. Killed at any point, the same call goes on where it was.
+
+    Parameters
+    ----------
+    name
+        `ventricles`, `lumbar`, `volumes`, `robustness` or `osteoarthritis`.
+    out
+        folder of everything that is made.
+    preset
+        `demo` takes some minutes on two cores.
+    seed
+        of the whole experiment.
+    subjects
+        organs of `volumes`, kinds of data of `robustness`; the preset's own if empty.
+    features
+        for `lumbar`: a ResNet-50 such as RadImageNet's, or an Inception v3, in safetensors, for the
+        Fréchet distance; EfficientNet-Lite0 if `None`.
+    progress
+        called after each case and step; bars if `None`.
+    staged
+        called with the page after each stage.
+
+    Raises
+    ------
+    InputError
+        for an unknown experiment or preset, or a folder of other content.
+
+    >>> experiment("alchemy", out="gold")
+    Traceback (most recent call last):
+    vesalius.scans.input_error.InputError: alchemy: is no experiment; choose one of ventricles, ...
+    """
+    if name not in EXPERIMENTS:
+        remedy = f"choose one of {', '.join(EXPERIMENTS)}"
+        raise InputError(name, "is no experiment", remedy)
+    known = EXPERIMENTS[name]
+    if preset not in known.presets:
+        raise InputError(preset, "is no preset", f"choose one of {', '.join(known.presets)}")
+    settings: dict[str, Any] = {"seed": seed}
+    if subjects:
+        settings[known.subjects] = tuple(subjects)
+    if features is not None:
+        features_from(Path(features))
+        settings["features"] = str(Path(features).resolve())
+    recipe = known.presets[preset].changed(**settings)
+    folder = Path(out)
+
+    def finished(stage: str) -> None:
+        page = known.page(folder)
+        if staged is not None:
+            staged(page)
+
+    with bars(progress) as report:
+        results = known.run(folder, recipe, report, finished)
+    fronts = getattr(recipe, known.subjects) if known.subjects else ("",)
+    names = [f"{front}/{one}".lstrip("/") for front in fronts for one in known.headline]
+    headline = {one: results.figures[one] for one in names if one in results.figures}
+    return Finished(results, known.page(folder), headline)

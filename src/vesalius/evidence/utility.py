@@ -60,6 +60,17 @@ def arm_figures(scores: Sequence[CaseScore], unit: str) -> dict[str, Figure]:
     }
 
 
+def quarters(scores: Sequence[CaseScore]) -> tuple[float, ...]:
+    """Ends of four ranges that hold as many cases each, by their true value.
+
+    >>> quarters([CaseScore("", 1.0, float(ml), 0.0) for ml in range(1, 9)])
+    (1.0, 2.75, 4.5, 6.25, 8.01)
+    """
+    true = np.array([one.true_value for one in scores])
+    ends = [float(f"{end:.3g}") for end in np.quantile(true, (0, 0.25, 0.5, 0.75))]
+    return (*ends, float(f"{1.001 * true.max():.3g}"))
+
+
 def strata_figures(
     scores: Sequence[CaseScore], edges: Sequence[float], unit: str
 ) -> dict[str, Figure]:  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,13 @@ from vesalius.evidence.fidelity import (
     radiomics_features,
 )
 from vesalius.evidence.figure import Figure, Results
-from vesalius.evidence.utility import arm_figures, paired_difference, strata_figures
+from vesalius.evidence.utility import (
+    CaseScore,
+    arm_figures,
+    paired_difference,
+    quarters,
+    strata_figures,
+)
 from vesalius.experiments.arms import Arm, run_arm, score_arms, training_arms
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.segmentation.nnunet import NnunetRecipe
@@ -36,17 +42,23 @@ from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.split import require_disjoint
 from vesalius.training.recipe import Settings
 
-STRATA_ML = (0.0, 30.0, 60.0, 90.0, 120.0, 400.0)
 COMPARED_CASES = 80
 """Cases of each cohort that enter fidelity and diversity."""
 
 
 class ProveRecipe(Settings):
-    """Settings of a proof: the segmenter of all arms, the attribute, the seed."""
+    """Settings of a proof.
+
+    Attributes:
+        attribute: that is measured on predictions.
+        segmenter: of all arms.
+        strata: ends of ranges of the true value, reported apart; its quarters if there are none.
+    """
 
     preset: str = "demo"
     attribute: str
     seed: int = 0
+    strata: tuple[float, ...] = ()
     segmenter: SegmenterRecipe | NnunetRecipe = PRESETS["demo"]
 
 
@@ -141,7 +153,8 @@ class _Proof(Experiment[ProveRecipe]):
         sides = self.sides
         attribute = sides.real.description.attribute(self.recipe.attribute)
         names = [arm.name for arm in self.arms]
-        return utility_figures(names, sides.test, sides.test_cases, attribute, self.folder)
+        scores = score_arms(names, sides.test, sides.test_cases, attribute, self.folder)
+        return utility_figures(scores, attribute, self.recipe.strata or quarters(scores["real"]))
 
     def _comparison(self) -> dict[str, Figure]:
         sides = self.sides
@@ -157,17 +170,16 @@ class _Proof(Experiment[ProveRecipe]):
 
 
 def utility_figures(
-    arms: Sequence[str], test: Cohort, test_cases: Sequence[Case], attribute: Attribute, out: Path
+    scores: Mapping[str, Sequence[CaseScore]], attribute: Attribute, strata: Sequence[float]
 ) -> dict[str, Figure]:
     """Dice and error of each arm, by strata, and each arm against `real`."""
-    scores = score_arms(arms, test, test_cases, attribute, out)
     unit = attribute.unit
     found: dict[str, Figure] = {}
     for arm, own in scores.items():
         found |= {f"utility/{arm}/{k}": v for k, v in arm_figures(own, unit).items()}
-        strata = strata_figures(own, STRATA_ML, unit)
+        each = strata_figures(own, strata, unit)
         key = f"volume_mae_{unit.lower()}"
-        found |= {f"utility/{arm}/{key}/{k}": v for k, v in strata.items()}
+        found |= {f"utility/{arm}/{key}/{k}": v for k, v in each.items()}
         if arm != "real":
             gained = paired_difference(own, scores["real"], unit)
             found |= {f"utility/{arm}_minus_real/{k}": v for k, v in gained.items()}

@@ -42,6 +42,7 @@ from vesalius.training.run import Run
 from vesalius.training.seeds import seed_for
 
 STRIP_ML = (20.0, 40.0, 80.0, 160.0)
+STRATA_ML = (0.0, 30.0, 60.0, 90.0, 120.0, 400.0)
 TRIES = 20
 
 
@@ -201,7 +202,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         recipe = self.recipe
         proof = ProveRecipe(
             preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed,
-            segmenter=recipe.segmenter,
+            segmenter=recipe.segmenter, strata=STRATA_ML,
         )  # fmt: skip
         found = prove(
             self.cohort("real"), self.cohort("balanced"), self.cohort("unseen"),

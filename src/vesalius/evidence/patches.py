@@ -33,7 +33,7 @@ OWN = 0.05
 """Least mean square by which a patch differs from the mean one at its place, to tell anything."""
 NOISE = 0.01
 """Distance below which patches count as the same."""
-CANDIDATES, LIKELY_PLACES = 6, 48
+CANDIDATES, LIKELY_PLACES = 6, 96
 """Training volumes and places that are looked at closely, after a first comparison of all."""
 UNMOVED: Place = (SHIFT // 2,) * 3
 EVEN_SHIFTS: list[Place] = list(product(range(SHIFT + 1), repeat=3))  # type: ignore[arg-type]

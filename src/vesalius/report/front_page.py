@@ -72,6 +72,11 @@ def ventricles_table(results: Results) -> str:
         for arm in ("synthetic", "augmented")
         if (gap := figures.get(f"utility/{arm}_minus_{rival}/volume_mae_ml"))
     )
+    rejected = figures.get("sampling/copies_rejected")
+    gate = (
+        f"; the copy gate has sent back {shown(rejected)} of {rejected.n} draws" if rejected
+        else "; they were not withheld"
+    )  # fmt: skip
     seconds = sum(figures[f"seconds/{stage}"].value for stage in STAGES)
     return "\n".join(
         [
@@ -83,7 +88,7 @@ def ventricles_table(results: Results) -> str:
             "",
             f"Requested against measured volume, {figures['control/slope'].n} cases: {control}. "
             f"The audit calls {copies.value:.0f} of {copies.n} synthetic cases copies of "
-            f"training cases; they were not withheld. Fréchet radiomics distance {shown(distance)} "
+            f"training cases{gate}. Fréchet radiomics distance {shown(distance)} "
             f"(n = {distance.n}), real to real {shown(real_vs_real)}. In brackets 95 % "
             f"bootstrap intervals over cases; one training each, seed {results.seed}: the "
             "spread between "

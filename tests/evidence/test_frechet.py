@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from vesalius.evidence.figure import jackknifed
 from vesalius.evidence.frechet import features, frechet_distance
-from vesalius.evidence.inpainting import context_error, dice, seam
+from vesalius.evidence.inpainting import context_error, seam
+from vesalius.evidence.overlap import dice
 from vesalius.networks.inception import InceptionV3
 from vesalius.networks.picture_features import features_from, lite0_features
 from vesalius.scans.input_error import InputError

@@ -89,6 +89,25 @@ def test_a_setting_of_another_method_is_refused(small_run, tmp_path: Path) -> No
         vs.inpaint(small_run, tmp_path / "x.nii.gz", "herniation", "L4-L5", out=tmp_path / "out")
 
 
+def test_what_is_no_run_of_the_method_is_refused_before_its_networks_are_loaded(
+    small_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vesalius.api.using.loaded", lambda model: pytest.fail("was loaded"))
+    with pytest.raises(vs.InputError, match="is a run of guided; point at a run of segmentation"):
+        vs.segment(small_run, tmp_path / "x.nii.gz", out=tmp_path / "out")
+    with pytest.raises(vs.InputError, match="int: is no run and no pipeline"):
+        vs.generate(3, out=tmp_path / "out")
+
+
+def test_a_cohort_may_stand_wherever_a_path_does_and_text_for_a_path(tmp_path: Path) -> None:
+    cohort = write_brains(tmp_path / "scans", 14, 3, 8.0)
+    assert Path(cohort) == cohort.folder
+    with pytest.raises(vs.InputError, match="no column of 0 and 1"):
+        vs.plan("classification", cohort)
+    with pytest.raises(vs.InputError, match="no-run: "):
+        vs.plan("segmentation", cohort, preset="smallest", pretrained=str(tmp_path / "no-run"))
+
+
 def test_the_import_is_quick_and_loads_no_torch() -> None:
     program = (
         "import sys, time; started = time.perf_counter(); import vesalius;"

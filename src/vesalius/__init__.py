@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vesalius.api.experimenting import experiment
     from vesalius.api.fitting import fit, load, plan
-    from vesalius.api.generating import balance, generate, inpaint
+    from vesalius.api.generating import balance, generate
+    from vesalius.api.inpainting import inpaint
     from vesalius.api.proving import audit, prove
     from vesalius.api.using import classify, explain, forecast, segment
     from vesalius.methods import register
@@ -37,7 +38,7 @@ _PLACES = {
     "Volume": "scans.volume", "audit": "api.proving", "balance": "api.generating",
     "classify": "api.using", "experiment": "api.experimenting", "explain": "api.using",
     "fit": "api.fitting", "forecast": "api.using", "generate": "api.generating",
-    "inpaint": "api.generating", "load": "api.fitting", "plan": "api.fitting",
+    "inpaint": "api.inpainting", "load": "api.fitting", "plan": "api.fitting",
     "prove": "api.proving", "register": "methods", "segment": "api.using",
 }  # fmt: skip
 

@@ -363,7 +363,6 @@ def test_a_cohort_that_is_gone_on_with_keeps_what_was_added_to_its_description(
 
 
 def test_two_patients_of_one_name_are_not_taken_for_one_another(tmp_path: Path) -> None:
-    from vesalius.methods.inpainting.sampling import _digest
     from vesalius.scans.case import Case
 
     cases = []
@@ -371,7 +370,7 @@ def test_two_patients_of_one_name_are_not_taken_for_one_another(tmp_path: Path) 
         (tmp_path / patient).mkdir()
         (tmp_path / patient / "T2.nii.gz").write_bytes(patient.encode())
         cases.append(Case("T2", (tmp_path / patient / "T2.nii.gz",), None, patient))
-    assert _digest(cases[0]) != _digest(cases[1]) == _digest(cases[1])
+    assert cases[0].images_digest() != cases[1].images_digest() == cases[1].images_digest()
 
 
 def test_segment_keeps_a_label_map_that_was_corrected(

@@ -77,3 +77,28 @@ def test_a_cohort_with_a_copy_is_told_which(
     few = Cohort.open(tmp_path / "other")
     with pytest.raises(InputError, match="12 is the least"):
         audit(real, bare, few, tmp_path / "none")
+
+
+def test_an_edited_training_case_is_withheld_though_it_is_no_copy_of_others(tmp_path: Path) -> None:
+    real = write_gridded("breast", tmp_path / "real", 20, 0, GRID, split="train")
+    held = write_gridded("breast", tmp_path / "held", 14, 1, GRID)
+    own = real.cases[5]
+    namesake = {"parent": own.name, "parent_images": real.cases[6].images_digest()}
+    for name, origin, found_by, counts in (
+        ("edited", {"parent": own.name, "parent_images": own.images_digest()}, "parent", (0, 1)),
+        ("of_a_namesake", namesake, "image", (1, 0)),
+    ):
+        writer = CohortWriter(tmp_path / name, real.description)
+        scan = real.read(own)
+        writer.add("made", scan, "made", {}, provenance={"synthetic": True, **origin})
+        writer.finish()
+        command = ["audit", str(real.folder), str(tmp_path / name), "--holdout", str(held.folder),
+                   "--out", str(tmp_path / f"{name}-verdict"), "--fail-on-copies"]  # fmt: skip
+        with pytest.raises(SystemExit) as stopped:
+            main(command)
+        assert stopped.value.code == 3
+        withheld = (tmp_path / f"{name}-verdict/withhold.csv").read_text().splitlines()
+        assert withheld[1].startswith(f"made,{own.name},{found_by},")
+        figures = json.loads((tmp_path / f"{name}-verdict/results.json").read_text())["figures"]
+        found = tuple(figures[f"memorisation/{kind}"]["value"] for kind in ("copies", "edited"))
+        assert found == counts

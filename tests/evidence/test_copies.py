@@ -10,7 +10,7 @@ import pytest
 from vesalius.evidence.alignment import AlignedSearch, detail
 from vesalius.evidence.membership import membership_auc
 from vesalius.evidence.memorisation import audit_similarity
-from vesalius.evidence.patches import PatchSearch, audit_patches
+from vesalius.evidence.patches import PatchSearch, audit_patches, reduced
 from vesalius.phantoms.breast import draw_breast
 
 Volumes = list[np.ndarray]
@@ -62,12 +62,15 @@ def test_a_planted_piece_is_caught_and_other_patients_are_not(
     change: str, breasts: tuple[Volumes, Volumes, Volumes]
 ) -> None:
     training, held_out, others = breasts
-    pieces = PatchSearch(training[:40])
+    pieces = PatchSearch([reduced(one) for one in training[:40]])
     made = [host.astype(float) for host in others[:4]]
     for row in (1, 3):
         moved = made[row][7:25, 5:23, 8:26]  # one voxel from where the piece is in its source
         moved[:] = PIECES[change](training[row][6:24, 6:24, 8:26])
-    judged = audit_patches(pieces.similarity(made), pieces.similarity(held_out[:20]))
+    found, baseline = (
+        pieces.similarity([reduced(one) for one in volumes]) for volumes in (made, held_out[:20])
+    )
+    judged = audit_patches(found, baseline)
     assert judged.copies.tolist() == [False, True, False, True]
     assert judged.nearest[[1, 3]].tolist() == [1, 3]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -109,21 +110,25 @@ def test_a_case_edited_from_a_training_case_is_no_copy_of_it(
     scan = real.read(real.cases[4])
     match = gate.match(scan)
     assert match is not None and match.case == real.cases[4].name
-    assert gate.match(scan, parent=real.cases[4].name) is None
+    assert gate.match(scan, {"parent": real.cases[4].name}) is None
+    of_another = {"parent": real.cases[4].name, "parent_images": real.cases[3].images_digest()}
+    assert gate.match(scan, of_another) is not None
 
 
 def test_a_cohort_reports_its_copies_and_a_killed_one_goes_on(
     sampler: Scripted, gate: CopySearch, tmp_path: Path
 ) -> None:
     requests = case_requests(sampler.run, [{"place": 0.0}, {"place": 1.0}, {"place": 9.0}], 0)
-    made = sample_cohort(sampler, requests[:1], tmp_path / "out", 4, gate)
+    made = sample_cohort(sampler, requests[:1], tmp_path / "out", 4, lambda: gate)
     assert made.copies_rejected == 0
-    made = sample_cohort(sampler, requests, tmp_path / "out", 4, gate)
+    made = sample_cohort(sampler, requests, tmp_path / "out", 4, lambda: gate)
     assert len(made.cohort.cases) == 2 and made.copies_rejected == 1 and made.gated
     assert [fault.file for fault in made.faults] == ["synthetic_0002"]
     assert made.figures["copies_rejected"].value == pytest.approx(1 / 8)
-    again = sample_cohort(sampler, requests, tmp_path / "out", 4, gate)
+    again = sample_cohort(sampler, requests, tmp_path / "out", 4, lambda: gate)
     assert again.draws == made.draws
+    met = requests[:2]
+    sample_cohort(sampler, met, tmp_path / "out", 4, partial(pytest.fail, "nothing is left to do"))
     told = json.loads((tmp_path / "out/dataset.json").read_text())["vesalius"]["made"]
     assert told["copy_gate"] is True
 

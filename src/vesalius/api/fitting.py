@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from vesalius.api.console import bars
 from vesalius.methods import method as method_named
 from vesalius.methods import method_of
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
 from vesalius.training.fit import Prepared
 from vesalius.training.fit import fit as fit_prepared
@@ -47,10 +48,13 @@ def plan(
         for data that cannot be learnt from, or a plan that does not fit this machine.
     """
     own = method_named(method)
-    source = cohort.folder if isinstance(cohort, Cohort) else cohort
+    inputs = {
+        name: _typed(options.pop(name), one.annotation)
+        for name, one in keywords(own.read).items() if name in options
+    }  # fmt: skip
     if out is not None:
-        require_place(out, source, *(one for one in options.values() if isinstance(one, Path)))
-    inputs = {name: options.pop(name) for name in keywords(own.read) if name in options}
+        chosen = (*inputs.values(), *options.values())
+        require_place(out, Path(cohort), *(one for one in chosen if isinstance(one, Path)))
     recipe = own.recipe(**options)
     given = cohort if isinstance(cohort, Cohort) else Path(cohort)
     return prepare_fit(own, given, recipe, reading, **inputs)
@@ -96,6 +100,12 @@ def fit(
                             report)  # fmt: skip
 
 
+def _typed(value: Any, kind: Any) -> Any:
+    """A path that was given as text as the path that a method takes."""
+    takes_path = Path in (kind, *get_args(kind))
+    return Path(value) if takes_path and isinstance(value, str) else value
+
+
 def load(run: str | Path | Run[Any], **how: Any) -> Any:
     """Load a run as a pipeline, whatever method it was fitted for.
 
@@ -126,10 +136,19 @@ def load(run: str | Path | Run[Any], **how: Any) -> Any:
 
 
 def run_folder(model: Any) -> Path:
-    """The folder of a run, of a pipeline's run, or as it is given."""
+    """The folder of a run, of a pipeline's run, or as it is given.
+
+    Raises
+    ------
+    InputError
+        for anything else.
+    """
     if isinstance(model, str | Path):
         return Path(model)
-    return (model if isinstance(model, Run) else model.run).folder
+    run = model if isinstance(model, Run) else getattr(model, "run", None)
+    if not isinstance(run, Run):
+        raise InputError(type(model).__name__, "is no run and no pipeline", "give what fit left")
+    return run.folder
 
 
 def loaded(model: Any, **how: Any) -> Any:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from vesalius.api.cohorts import Given, opened
 from vesalius.api.console import bars
 from vesalius.evidence.audit import Withheld
 from vesalius.evidence.audit import audit as run_audit
@@ -21,12 +22,8 @@ from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
 from vesalius.report.audit_page import write_audit_report
 from vesalius.report.page import Sources, write_report
 from vesalius.report.rendering import figures_table
-from vesalius.sampling.cohort import GeneratedCohort
-from vesalius.scans.cohort import Cohort
 from vesalius.scans.output import require_apart
 from vesalius.scans.progress import Progress
-
-Given = str | Path | Cohort | GeneratedCohort
 
 
 @dataclass(frozen=True)
@@ -123,8 +120,8 @@ def audit(
     InputError
         for fewer than twelve held-out cases, or subjects that stand on both sides.
     """
-    real, made = _opened(cohort), _opened(synthetic)
-    unseen = None if holdout is None else _opened(holdout)
+    real, made = opened(cohort), opened(synthetic)
+    unseen = None if holdout is None else opened(holdout)
     embed = Embedding(pretrained, len(real.description.channels)).of if pretrained else None
     place = tempfile.TemporaryDirectory() if out is None else nullcontext(str(out))
     with place as folder, bars(progress) as report:
@@ -170,8 +167,8 @@ def prove(
     InputError
         if a subject stands on both sides, a test case is synthetic, or labels differ.
     """
-    real, made = _opened(cohort, True), _opened(synthetic, True)
-    unseen = None if test is None else _opened(test, True)
+    real, made = opened(cohort, True), opened(synthetic, True)
+    unseen = None if test is None else opened(test, True)
     folder = Path(tempfile.mkdtemp(prefix="vesalius-proof-")) if out is None else Path(out)
     require_apart(folder, *(one.folder for one in (real, made, unseen) if one is not None))
     chosen = segmenter or PRESETS[preset]
@@ -212,9 +209,3 @@ def nnunet(
         validation_iterations=min(50, iterations or 50), planner=planner,
         configuration=configuration,
     )  # fmt: skip
-
-
-def _opened(cohort: Given, labelled: bool = False) -> Cohort:
-    if isinstance(cohort, GeneratedCohort):
-        return cohort.cohort
-    return cohort if isinstance(cohort, Cohort) else Cohort.open(cohort, labelled)

@@ -12,6 +12,7 @@ import numpy as np
 
 from vesalius.api.console import bars
 from vesalius.api.fitting import loaded, run_folder
+from vesalius.methods import method_of
 from vesalius.methods.classification.explanation import explain as write_overlays
 from vesalius.methods.classification.explanation import images_at, path_caption
 from vesalius.methods.classification.pipeline import write_probabilities
@@ -224,10 +225,9 @@ def forecast(
 
 def _of_method(model: Any, name: str, out: str | Path, given: str | Path) -> Any:
     """A pipeline of one method, and an output apart from its run and what it is used on."""
-    require_apart(out, run_folder(model), given)
-    pipeline = loaded(model)
-    found = pipeline.run.recipe.method if hasattr(pipeline, "run") else "another method"
+    folder = run_folder(model)
+    require_apart(out, folder, given)
+    found = method_of(folder).name
     if found != name:
-        fault = f"is a run of {found}"
-        raise InputError(run_folder(model), fault, f"point at a run of {name}")
-    return pipeline
+        raise InputError(folder, f"is a run of {found}", f"point at a run of {name}")
+    return loaded(model)

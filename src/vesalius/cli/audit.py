@@ -33,23 +33,16 @@ def audit(
     pretrained: Path
         Run of `vesalius pretrain` whose embedding is searched as well.
     fail_on_copies: bool
-        End with code 3 if there is a copy, for pipelines.
+        End with code 3 if there is a case to withhold, for pipelines.
     """
     from vesalius.api.proving import audit as run_audit
 
     found = run_audit(real, synthetic, holdout, out=out, pretrained=pretrained)
-    for name in ("copies", "false_alarms", "membership_auc"):
+    for name in ("copies", "edited", "false_alarms", "membership_auc"):
         figure = found.figures[f"memorisation/{name}"]
         console.print(f"{name:<16} {figure}  (n = {figure.n})")
-    edited = found.figures["memorisation/edited"]
-    if edited.value:
-        console.print(f"{edited.value:.0f} cases were edited from a training case, as they declare")
     for one in found.withheld[:20]:
-        match = one.copy_of
-        console.print(
-            f"withhold {one.case}: copies {match.case}, found by {match.found_by}, "
-            f"similarity {match.similarity:.2f}"
-        )
+        console.print(one.reason)
     console.print(found.rates)
     console.print(f"{len(found.withheld)} to withhold: {out / 'withhold.csv'}")
     if found.withheld and fail_on_copies:

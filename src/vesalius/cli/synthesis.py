@@ -202,7 +202,7 @@ def inpaint(
     allow_copies: bool
         Keep such edits.
     """
-    from vesalius.api.generating import inpaint as run_inpaint
+    from vesalius.api.inpainting import inpaint as run_inpaint
 
     made = run_inpaint(
         run, scan, pathology, level, out=out, severity=severity, size_mm=size_mm,

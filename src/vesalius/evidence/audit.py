@@ -36,10 +36,27 @@ from vesalius.scans.writing import write_text
 
 @dataclass(frozen=True)
 class Withheld:
-    """A synthetic case that should not be released, and the training case that it copies."""
+    """A synthetic case that should not be released, and the training case that it shows."""
 
     case: str
     copy_of: Match
+
+    @property
+    def similarity(self) -> str:
+        """As it is printed; nothing where the case says itself what it was made from."""
+        found = self.copy_of.similarity
+        return "" if found is None else f"{found:.4f}"
+
+    @property
+    def reason(self) -> str:
+        """Why it is withheld, as a sentence."""
+        source, found_by = self.copy_of.case, self.copy_of.found_by
+        if found_by == "parent":
+            return f"withhold {self.case}: edited from {source}, as it says"
+        return (
+            f"withhold {self.case}: copies {source}, found by {found_by}, "
+            f"similarity {self.copy_of.similarity:.2f}"
+        )
 
 
 @dataclass(frozen=True)
@@ -107,25 +124,26 @@ def compare(
 ) -> Compared:  # fmt: skip
     """Hold synthetic cases against training cases.
 
-    A case whose provenance names a training case as its parent was edited from it; it is compared
-    with those of other patients.
+    A case whose provenance names a training case as its parent was edited from it: it is compared
+    with those of other patients, counted apart from copies, and withheld all the same.
 
     Args:
         search: of the training cases.
         made: synthetic cases with their cohort.
         progress: called after each case.
     """
-    features = search.read(made, "synthetic", progress)
     rows: dict[str, list[np.ndarray]] = {}
-    edited = 0
-    pairs = zip(features, made, strict=True)
-    for own, (_, case) in track(pairs, "comparing synthetic cases", len(made), progress):
-        excluded = search.excluded(str(case.provenance().get("parent") or ""))
-        edited += bool(excluded)
-        for way, row in search.similarities(own, excluded).items():
+    details, parents = [], []
+    for cohort, case in track(made, "comparing synthetic cases", len(made), progress):
+        own, origin = search.read(cohort, case), case.provenance()
+        details.append(own["image"])
+        parents.append(search.parent(origin))
+        for way, row in search.similarities(own, search.excluded(origin)).items():
             rows.setdefault(way, []).append(row)
     judged = search.judged({way: np.stack(own) for way, own in rows.items()})
-    matches = [search.first_match(judged, row) for row in range(len(made))]
+    copies = [search.first_match(judged, row) for row in range(len(made))]
+    edited = [None if one is None else Match(one.name, "parent", None) for one in parents]
+    matches = [copy or own for copy, own in zip(copies, edited, strict=True)]
     withheld = tuple(
         Withheld(case.name, match)
         for (_, case), match in zip(made, matches, strict=True) if match
@@ -135,15 +153,17 @@ def compare(
         for way, judgement in judged.items() for name, figure in judgement.figures().items()
     }  # fmt: skip
     if "held_out" in search.details:
-        attack = AlignedSearch([own["image"] for own in features])
+        attack = AlignedSearch(details)
         figures["memorisation/membership_auc"] = membership_auc(
             *(attack.similarity(search.details[side]) for side in ("training", "held_out"))
         )
-    figures["memorisation/copies"] = Figure(float(len(withheld)), "cases", len(made))
-    figures["memorisation/edited"] = Figure(float(edited), "cases", len(made))
+    figures["memorisation/copies"] = _count(copies)
+    figures["memorisation/edited"] = _count(parents)
     figures["memorisation/false_alarms"] = false_alarms(search.baseline)
     notes = {
-        "withhold": [one.case for one in withheld], "audited_against": {
+        "withhold": [one.case for one in withheld],
+        "copies": [case.name for (_, case), copy in zip(made, copies, strict=True) if copy],
+        "audited_against": {
             "training_cases": len(search.training),
             "real_cases": len(next(iter(search.baseline.values()))),
         },
@@ -166,12 +186,15 @@ def false_alarms(baseline: dict[str, np.ndarray]) -> Figure:
     return bootstrapped([alarms.astype(float)], np.mean, "")
 
 
+def _count(found: Sequence[object]) -> Figure:
+    return Figure(float(sum(one is not None for one in found)), "cases", len(found))
+
+
 def _table(withheld: Sequence[Withheld]) -> str:
     stream = StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(["case", "training_case", "found_by", "similarity"])
     rows.writerows(
-        [one.case, one.copy_of.case, one.copy_of.found_by, f"{one.copy_of.similarity:.4f}"]
-        for one in withheld
+        [one.case, one.copy_of.case, one.copy_of.found_by, one.similarity] for one in withheld
     )
     return stream.getvalue()

@@ -7,16 +7,17 @@ like training cases real people are whom nothing was fitted on.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vesalius.evidence.alignment import AlignedSearch, detail
 from vesalius.evidence.memorisation import CopyAudit, audit_similarity, centred_cosines
-from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches
+from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches, reduced
 from vesalius.scans.case import Case, LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.grid import fit_grid, whole_grid
@@ -49,13 +50,15 @@ class Match:
 
     Attributes:
         case: name of the training case.
-        found_by: `image`, `labels`, `patches` or `embedding`, the first that found it.
-        similarity: cosine at the best place; for patches the lead of the training case.
+        found_by: `image`, `labels`, `patches` or `embedding`, the first that found it; `parent`
+            where the case itself says that it was edited from the training case.
+        similarity: cosine at the best place; for patches the lead of the training case; none of
+            a parent.
     """
 
     case: str
     found_by: str
-    similarity: float
+    similarity: float | None
 
 
 class CopySearch:
@@ -90,14 +93,17 @@ class CopySearch:
         if labelled:
             scans = [real.read(case) for case in sample]
             self.grid = fit_grid(scans, multiple=4)
-            self._levels = _label_levels([self.grid.place(scan) for scan in scans])
+            placed = (self.grid.place(scan) for scan in scans)
+            self._levels = _label_levels(placed, max(real.description.labels.values()))
         else:
             self.grid = whole_grid([real.read_images(case) for case in sample])
-        own = self.read([(real, case) for case in training], "training", progress)
+        listed = track(training, "reading training cases", len(training), progress)
+        own = [self.read(real, case) for case in listed]
         self._searches = _Searches(own)
         self.details = {"training": [one["image"] for one in own]}
         if len(held_out) >= FEWEST_HELD_OUT:
-            unseen = self.read(held_out, "held-out", progress)
+            pairs = track(held_out, "reading held-out cases", len(held_out), progress)
+            unseen = [self.read(*pair) for pair in pairs]
             self.details["held_out"] = [one["image"] for one in unseen]
             rest = self._searches
         else:
@@ -106,8 +112,8 @@ class CopySearch:
             apart = [case.subject in aside for case in training]
             unseen = [one for one, out in zip(own, apart, strict=True) if out]
             rest = _Searches([one for one, out in zip(own, apart, strict=True) if not out])
-        listed = track(unseen, "comparing real cases", len(unseen), progress)
-        rows = [rest.similarities(one) for one in listed]
+        compared = track(unseen, "comparing real cases", len(unseen), progress)
+        rows = [rest.similarities(one) for one in compared]
         self.baseline = {way: np.stack([row[way] for row in rows]) for way in rows[0]}
 
     @classmethod
@@ -119,14 +125,9 @@ class CopySearch:
         held_out = [(real, case) for case in real.of_split("val", "test") if not case.synthetic]
         return cls(real, training, held_out, labelled, progress=progress)
 
-    def read(
-        self, pairs: Sequence[Pair], what: str, progress: Progress = no_progress
-    ) -> list[dict[str, np.ndarray]]:
-        """What is compared of many cases."""
-        listed = track(pairs, f"reading {what} cases", len(pairs), progress)
-        if self.labelled:
-            return [self.features(cohort.read(case)) for cohort, case in listed]
-        return [self.features(cohort.read_images(case)) for cohort, case in listed]
+    def read(self, cohort: Cohort, case: Case) -> dict[str, np.ndarray]:
+        """What is compared of a case on disk."""
+        return self.features(cohort.read(case) if self.labelled else cohort.read_images(case))
 
     def features(self, scan: Scan) -> dict[str, np.ndarray]:
         """What is compared of a scan, by the way of comparing."""
@@ -135,10 +136,11 @@ class CopySearch:
             placed = self.grid.place(scan)
             volume = placed.channels[0].voxels
             painted = self._levels[placed.label_map.voxels]
-            found = {"image": detail(volume), "labels": detail(painted), "patches": volume}
+            found = {"image": detail(volume), "labels": detail(painted)}
         else:
             volume = self.grid.place_whole(scan).channels[0].voxels
-            found = {"image": detail(volume), "patches": volume}
+            found = {"image": detail(volume)}
+        found["patches"] = reduced(volume)
         if self._embed is not None:
             found["embedding"] = self._embed(scan)
         return found
@@ -153,14 +155,14 @@ class CopySearch:
         """Similarities `(M, N)` judged by those of held-out people, by each way."""
         return {way: JUDGES[way](own, self.baseline[way]) for way, own in rows.items()}
 
-    def match(self, scan: Scan, parent: str = "") -> Match | None:
+    def match(self, scan: Scan, provenance: Mapping[str, Any] | None = None) -> Match | None:
         """The training case that a scan copies, if it does.
 
         Args:
             scan: in the space and with the labels of the cohort.
-            parent: case that the scan was made from, with which it is not compared.
+            provenance: names the case that the scan was made from, with which it is not compared.
         """
-        similar = self.similarities(self.features(scan), self.excluded(parent))
+        similar = self.similarities(self.features(scan), self.excluded(provenance or {}))
         return self.first_match(self.judged({way: row[None] for way, row in similar.items()}), 0)
 
     def first_match(
@@ -173,14 +175,17 @@ class CopySearch:
                 return Match(source, way, float(found.synthetic[row]))
         return None
 
-    def excluded(self, parent: str) -> list[int]:
-        """Training cases of the subject that a case was made from, by the name of one of them."""
-        own = next((row for row, case in enumerate(self.training) if case.name == parent), None)
-        return [] if own is None else self._of_subject(own)
+    def parent(self, provenance: Mapping[str, Any]) -> Case | None:
+        """The training case that a case was made from, by its name and its images."""
+        name, images = provenance.get("parent"), provenance.get("parent_images")
+        named = (case for case in self.training if case.name == name)
+        return next((case for case in named if images in (None, case.images_digest())), None)
 
-    def _of_subject(self, row: int) -> list[int]:
-        subject = self.training[row].subject
-        return [at for at, case in enumerate(self.training) if case.subject == subject]
+    def excluded(self, provenance: Mapping[str, Any]) -> list[int]:
+        """Training cases of the subject that a case was made from."""
+        own = self.parent(provenance)
+        of_own = own and [case.subject == own.subject for case in self.training]
+        return [row for row, same in enumerate(of_own or []) if same]
 
 
 class _Searches:
@@ -236,12 +241,11 @@ def audit_rates() -> str:
     )
 
 
-def _label_levels(placed: Sequence[LabelledScan]) -> np.ndarray:
+def _label_levels(placed: Iterable[LabelledScan], highest: int) -> np.ndarray:
     """Mean intensity of each label over scans, by its number, so that label maps can be compared.
 
     Intensities are standardised in each scan, so that all of them count alike.
     """
-    highest = max(int(scan.label_map.voxels.max()) for scan in placed)
     total, count = np.zeros(highest + 256), np.zeros(highest + 256)
     for scan in placed:
         image, labels = scan.channels[0].voxels, scan.label_map.voxels.ravel()

@@ -186,4 +186,6 @@ class Results:
     @classmethod
     def of_file(cls, path: Path) -> Results:
         """Read a file of results, or refuse what is none."""
-        return read_json(path, TypeAdapter(cls), "run the command again", FORMAT)
+        found = read_json(path, TypeAdapter(cls), "run the command again", FORMAT)
+        found.notes.pop("undefined", None)  # it is found anew whenever they are written
+        return found

@@ -46,17 +46,18 @@ class PatchSearch:
 
     A patch loses its mean, is divided by its spread, and loses the mean of the training patches at
     its place; d is one minus the cosine of two patches, the least over shifts. The log of d₂ / d₁,
-    of the second nearest volume to the nearest, is credited to the nearest. Told is the mean of
-    the three highest credits of a volume. All places are compared at shifts of whole halved voxels,
+    of the second nearest volume to the nearest, is credited to the nearest. Its lead is the
+    mean of its three highest credits. All places are compared at shifts of whole halved voxels,
     and the likeliest with their nearest training volumes at all shifts.
 
     Args:
-        training: volumes `(D, H, W)` of one shape, two or more.
+        training: volumes `(D, H, W)` of one shape, two or more, as `reduced` gives them.
 
     >>> rng = np.random.default_rng(0)
     >>> training = [rng.random((24, 24, 24)) for _ in range(5)]
     >>> pieced = rng.random((24, 24, 24)); pieced[:16, :16, :16] = training[2][:16, :16, :16]
-    >>> found = PatchSearch(training).similarity([pieced, rng.random((24, 24, 24))])
+    >>> search = PatchSearch([reduced(one) for one in training])
+    >>> found = search.similarity([reduced(pieced), reduced(rng.random((24, 24, 24)))])
     >>> int(found[0].argmax()), bool(found[0, 2] > 3 * found[1].max())
     (2, True)
     """
@@ -82,7 +83,7 @@ class PatchSearch:
         """Lead of each training volume in each volume, `(M, N)`; 0 where it is nowhere nearest.
 
         Args:
-            volumes: of the training volumes' shape.
+            volumes: of the training volumes' shape, as `reduced` gives them.
             excluded: for each volume, training volumes that it is not compared with.
         """
         left_out = excluded or [()] * len(volumes)
@@ -181,12 +182,13 @@ def audit_patches(synthetic: np.ndarray, held_out: np.ndarray) -> PatchAudit:
     return PatchAudit(own, baseline, synthetic.argmax(axis=1), threshold)
 
 
-def _prepared(volume: np.ndarray) -> Tensor:
+def reduced(volume: np.ndarray) -> np.ndarray:
     """A volume at most `SIDE` wide, of even sides, its intensities between 1 and 99 % in [0, 1]."""
     low, high = np.percentile(volume, [1, 99])
     scaled = ((volume - low) / max(high - low, 1e-9)).astype(np.float32)
     d, h, w = (max(2 * PATCH, min(SIDE, side) // 2 * 2) for side in volume.shape)
-    return functional.adaptive_avg_pool3d(torch.from_numpy(scaled)[None], (d, h, w))[0]
+    small = functional.adaptive_avg_pool3d(torch.from_numpy(scaled)[None], (d, h, w))[0]
+    return np.asarray(small)
 
 
 def _moved(padded: Tensor, shifts: Sequence[Place]) -> Tensor:
@@ -203,7 +205,8 @@ def _moved(padded: Tensor, shifts: Sequence[Place]) -> Tensor:
 
 
 def _padded(volume: np.ndarray) -> Tensor:
-    return functional.pad(_prepared(volume)[None, None], (SHIFT,) * 6, mode="replicate")[0, 0]
+    whole = torch.from_numpy(volume)[None, None]
+    return functional.pad(whole, (SHIFT,) * 6, mode="replicate")[0, 0]
 
 
 def _standardised(patches: Tensor) -> Tensor:

@@ -196,7 +196,7 @@ def comparison_figures(
     """Copies, diversity and fidelity of synthetic cases, each beside its real counterpart."""
     search = CopySearch(real, training, held_out, True, progress=progress)
     compared = compare(search, [(synthetic, case) for case in generated], progress)
-    figures, notes = compared.figures, compared.notes | {"copies": compared.notes["withhold"]}
+    figures, notes = compared.figures, compared.notes
     reason = radiomics_available()
     features = {}
     for name, cohort, cases in (("real", real, training), ("synthetic", synthetic, generated)):

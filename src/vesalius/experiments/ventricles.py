@@ -185,7 +185,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         present = real.values(ATTRIBUTE, real.of_split("train"))
         targets = missing_values(present, ATTRIBUTE, *recipe.wanted_ml, recipe.seed)
         targets = subsample(targets, recipe.synthetic_cases, recipe.seed)
-        gate = CopySearch.of(real, labelled=True, progress=self.progress)
+        gate = partial(CopySearch.of, real, True, self.progress)
         made = sample_cohort(
             GuidedSampler(GuidedPipeline(run)), case_requests(run, targets, recipe.seed + 1),
             self.folder / "balanced", TRIES, gate, progress=self.progress,

@@ -18,7 +18,11 @@ def write_audit_report(results: Results, withheld: Sequence[Withheld], path: Pat
     copies = results.figures["memorisation/copies"]
     similar = {way: own for way, own in results.notes["similarity"].items()
                if "lead_threshold" in own}  # fmt: skip
-    verdict = f"{copies.value:.0f} of {copies.n} synthetic cases are called copies. {audit_rates()}"
+    edited = results.figures["memorisation/edited"].value
+    verdict = f"{copies.value:.0f} of {copies.n} synthetic cases are called copies. "
+    if edited:
+        verdict += f"{edited:.0f} were edited from a training case, as they say. "
+    verdict += audit_rates()
     content = {
         "title": "audit", "phantoms": results.rests_on_phantoms, "finished": True,
         "conclusions": [verdict], "withheld": withheld, "picture": similarity_and_lead(similar),

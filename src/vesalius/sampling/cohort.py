@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,10 @@ class GeneratedCohort:
     draws: tuple[Draw, ...]
     faults: tuple[InputProblem, ...]
 
+    def __fspath__(self) -> str:
+        """The folder of the cohort, so that it may stand wherever a path is taken."""
+        return str(self.cohort.folder)
+
     @property
     def acceptance(self) -> float:
         """Share of all draws that were accepted."""
@@ -53,9 +57,11 @@ class GeneratedCohort:
         """Requested against measured: of first draws, and of those that were kept.
 
         Names are `<attribute>/first_draws/<figure>` and `<attribute>/kept/<figure>`; and there are
-        `acceptance`, and `copies_rejected` as a share of all draws.
+        `kept/mae_<unit>` over all attributes of a unit, `acceptance`, and `copies_rejected` as a
+        share of all draws.
         """
         found: dict[str, Figure] = {}
+        errors: dict[str, list[float]] = {}
         for name in dict.fromkeys(name for draw in self.draws for name in draw.measured):
             for which, chosen in (
                 ("first_draws", [d for d in self.draws if d.attempt == 0]),
@@ -63,11 +69,18 @@ class GeneratedCohort:
             ):
                 pairs = [(d.target(name), d.measured[name]) for d in chosen if name in d.measured]
                 pairs = [pair for pair in pairs if pair[0] is not None]
+                if which == "kept":
+                    off = [abs(float(target or 0) - measured) for target, measured in pairs]
+                    errors.setdefault(unit_of(name), []).extend(off)
                 if len({requested for requested, _ in pairs}) < 3:
                     continue
                 requested, measured = np.array(pairs, dtype=float).T
                 own = control_figures(requested, measured, unit_of(name))
                 found |= {f"{name}/{which}/{key}": figure for key, figure in own.items()}
+        for unit, off in errors.items():
+            if off:
+                error = bootstrapped([np.array(off)], np.mean, unit)
+                found[f"kept/mae_{unit.lower()}"] = error
         accepted, copies = (
             np.array([getattr(draw, what) for draw in self.draws], dtype=float)
             for what in ("accepted", "copy")
@@ -94,7 +107,7 @@ def sample_cohort(
     requests: Sequence[CaseRequest],
     out: str | Path,
     tries: int = 10,
-    gate: CopySearch | None = None,
+    gate: Callable[[], CopySearch] | None = None,
     made: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
     inputs: Sequence[Path] = (),
@@ -109,7 +122,8 @@ def sample_cohort(
         requests: what is wanted.
         out: folder of the cohort; one that a killed process left is completed.
         tries: candidates before a request is given up and listed.
-        gate: training cases that nothing may be a copy of; see `CopySearch`.
+        gate: reads the training cases that nothing may be a copy of, if there is work left; see
+            `CopySearch`.
         made: further settings that must be the same when a killed process is gone on with.
         progress: called after each case.
         inputs: beside the run, folders that must not be touched.
@@ -134,6 +148,8 @@ def sample_cohort(
     for request in requests:
         writer.require_same_case(request.name, **request.identity)
     mine = requests[fabric.global_rank :: fabric.world_size]
+    work_left = any(request.name not in writer.done for request in mine)
+    search = gate() if gate and work_left else None
     draws: list[Draw] = []
     faults: list[InputProblem] = []
     for request in track(mine, "generating cases", len(mine), progress):
@@ -141,7 +157,7 @@ def sample_cohort(
             draws += _remembered(writer.folder, request.name)
             continue
         try:
-            outcome = sample_case(sampler, request, tries, gate)
+            outcome = sample_case(sampler, request, tries, search)
         except InputError as refusal:
             faults.append(refusal.fault)
             continue

@@ -185,9 +185,8 @@ def sample_case(
     draws: list[Draw] = []
     for attempt, candidate in enumerate(islice(sampler.candidates(request), tries)):
         finished = candidate.finish() if candidate.met else None
-        copy = bool(
-            finished and gate and gate.match(finished.scan, request.parent or "") is not None
-        )
+        origin = {**request.origin, "parent": request.parent}
+        copy = bool(finished and gate and gate.match(finished.scan, origin))
         kept = finished is not None and not copy
         draws.append(
             Draw(request.name, attempt, request.target, candidate.measured, kept, copy)

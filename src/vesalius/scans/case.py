@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,14 @@ class Case:
         if self.provenance_file is None:
             return {}
         return read_json(self.provenance_file, OBJECT, "generate the case again")
+
+    def images_digest(self) -> str:
+        """A few digits of the image files, by which two cases of one name are told apart."""
+        found = hashlib.sha256()
+        for path in self.images:
+            if path.exists():
+                found.update(path.read_bytes())
+        return found.hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,10 @@ class Cohort:
     cases: tuple[Case, ...]
     faults: tuple[InputProblem, ...]
 
+    def __fspath__(self) -> str:
+        """The folder, so that a cohort may stand wherever a path is taken."""
+        return str(self.folder)
+
     @classmethod
     def open(cls, folder: str | Path, labelled: bool = True) -> Cohort:
         """Find the cases of a folder in nnU-Net v2 raw format.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +62,10 @@ class GuidedPipeline:
             run.load(part, self.model.part(part))
         self.fabric = fabric_for("bf16-mixed")
         self.model.to(self.fabric.device)
-        self.guidance = recipe.guidance if guidance is None else guidance
+        self.guidance = recipe.guidance
         self.calibration = _calibration(run) if calibrated else None
-        if self.calibration and self.guidance != recipe.guidance:
-            self.calibration = self.calibration.changed(curves={})
+        if guidance is not None:
+            self._guide_by(guidance)
 
     @classmethod
     def open(cls, folder: str | Path, guidance: float | None = None) -> GuidedPipeline:
@@ -109,8 +110,15 @@ class GuidedPipeline:
         """
         if not requested:
             raise InputError("--attribute", "is missing", self.example)
-        other = self if guidance is None else GuidedPipeline(self.run, guidance)
+        other = copy(self)
+        if guidance is not None:
+            other._guide_by(guidance)
         return GuidedSampler(other, tolerance)
+
+    def _guide_by(self, scale: float) -> None:
+        self.guidance = scale
+        if self.calibration and scale != self.recipe.guidance:
+            self.calibration = self.calibration.changed(curves={})
 
     @property
     def example(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -64,7 +63,7 @@ def edit_request(
     }  # fmt: skip
     return EditRequest(
         name, seed, target, donor.subject, donor.visit, donor.split, donor.name,
-        {"parent_images": _digest(donor)}, donor=donor, finding=finding, known=tuple(known),
+        {"parent_images": donor.images_digest()}, donor=donor, finding=finding, known=tuple(known),
     )  # fmt: skip
 
 
@@ -129,15 +128,6 @@ class InpaintingSampler(Sampler[EditRequest]):
             after, values, {"guidance": self.pipeline.guidance_for(finding.pathology)},
             np.int16 if whole and small else np.float32, (*request.known, mark),
         )  # fmt: skip
-
-
-def _digest(parent: Case) -> str:
-    """A few digits of a parent's images, so that two patients of one name are told apart."""
-    found = hashlib.sha256()
-    for path in parent.images:
-        if path.exists():
-            found.update(path.read_bytes())
-    return found.hexdigest()[:16]
 
 
 def _value(name: str, scan: LabelledScan, parent: Case, description: Description) -> float:

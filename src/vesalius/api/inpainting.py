@@ -1,0 +1,141 @@
+"""Set findings into healthy scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vesalius.api.cohorts import Given, copy_gate, place_of
+from vesalius.api.console import bars
+from vesalius.api.fitting import loaded, run_folder
+from vesalius.methods import method_of
+from vesalius.methods.inpainting.donors import Donor, donor_at
+from vesalius.methods.inpainting.sampling import (
+    FindingRequest,
+    InpaintingSampler,
+    edit_request,
+)
+from vesalius.report.pictures import before_and_after, to_png
+from vesalius.sampling.cohort import GeneratedCohort, sample_cohort
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.cohort_writer import CohortWriter
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress
+from vesalius.training.seeds import seed_for
+
+
+def inpaint(
+    model: Any,
+    scan: str | Path,
+    pathology: str,
+    level: str,
+    *,
+    out: str | Path,
+    size_mm: float | None = None,
+    severity: float | None = None,
+    point_mm: tuple[float, float, float] | None = None,
+    labels: str | Path | None = None,
+    count: int = 4,
+    seed: int = 0,
+    tolerance_mm: float = 1.0,
+    tries: int = 10,
+    cohort: Given | None = None,
+    allow_copies: bool = False,
+    progress: Progress | None = None,
+    **how: Any,
+) -> GeneratedCohort:
+    """Set a finding into a healthy scan: image and label map edited, the rest untouched.
+
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run of pathology inpainting.
+    scan
+        NIfTI file.
+    pathology
+        such as `herniation`.
+    level
+        such as `L4-L5`.
+    out
+        folder of the edited scans. One that a killed process left is completed.
+    size_mm
+        depth of a herniation, or diameter left of the canal.
+    severity
+        instead of it, 0 for the mildest of the training range to 1 for the worst.
+    point_mm
+        of the finding in the scan's RAS millimetres; the usual place if `None`.
+    labels
+        label map of the scan; the file of the same name in `labelsTr` if `None`.
+    count
+        how many different edits.
+    seed
+        the same seed gives the same edits.
+    tolerance_mm
+        largest error of the measured size; what misses it is generated again.
+    tries
+        candidates for one edit before it is given up and listed.
+    cohort
+        the training cohort; a finding that the audit calls a copy is generated again.
+    allow_copies
+        keep such edits.
+    progress
+        called after each case; bars if `None`.
+    how
+        `method` and `guidance` of the edits, where a folder is given.
+
+    Raises
+    ------
+    InputError
+        for a finding that the scan cannot take, or if no request was met.
+    """
+    if severity is not None and size_mm is not None:
+        raise InputError("--size-mm", "and --severity were both given", "give one of them")
+    if severity is not None and not 0 <= severity <= 1:
+        raise InputError("--severity", f"{severity:g} is out of range", "give 0 to 1")
+    if count < 1:
+        raise InputError("n", f"{count} edits are none", "ask for at least 1")
+    folder = run_folder(model)
+    CohortWriter.require_place(
+        out, "synthetic", folder, scan, labels, Donor.cohort_of(scan), place_of(cohort)
+    )
+    own = method_of(folder)
+    if own.name != "inpainting":
+        fault = f"is a run of {own.name}, which sets no findings"
+        raise InputError(folder, fault, "point at a run of pathology inpainting")
+    pipeline = loaded(model, **{name: value for name, value in how.items() if value is not None})
+    donor = donor_at(scan, labels, pipeline)
+    if size_mm is None:
+        size_mm = pipeline.seen.pathology(pathology).size_at(0.5 if severity is None else severity)
+    finding = FindingRequest(pathology, level, size_mm, point_mm)
+    pipeline.require_possible(donor.scan, finding, str(scan))
+    requests = [
+        edit_request(
+            f"{donor.case.name}_{pathology}_{level}_{index:02d}", donor.case, finding,
+            seed_for(seed, "edit", index) % 2**31, donor.landmarks,
+        )
+        for index in range(count)
+    ]  # fmt: skip
+    names = pipeline.attribute_names
+    sampler = InpaintingSampler(pipeline, {donor.case.name: donor.scan}, names, tolerance_mm)
+    inputs = [Path(one) for one in (scan, labels, place_of(cohort)) if one is not None]
+    with bars(progress) as report:
+        gate = copy_gate(pipeline, cohort, pipeline.labels, allow_copies, report)
+        made = sample_cohort(
+            sampler, requests, out, tries, gate, {"command": "inpaint"}, report, inputs
+        )
+    _picture(pipeline, donor.scan, finding, made, Path(out) / "before_after.png")
+    return made
+
+
+def _picture(
+    pipeline: Any, before: LabelledScan, finding: FindingRequest, made: GeneratedCohort, path: Path
+) -> None:  # fmt: skip
+    """The scan and up to six edits of it, side by side."""
+    cases = made.cohort.cases[:6]
+    edits = [(case.provenance()["measured"], made.cohort.read(case)) for case in cases]
+    row = [("before", before)]
+    row += [(f"after, {next(iter(mm.values())):.1f} mm", after) for mm, after in edits]
+    names = ("herniation", "canal", f"disc_{finding.level}")
+    focus = [pipeline.labels[name] for name in names if name in pipeline.labels]
+    slice_shown = round(float(pipeline.landmark(before, finding)[0]))
+    to_png(before_and_after([row], focus, [slice_shown]), path)

@@ -81,6 +81,8 @@ def run_experiment(
         for stage, work in experiment.stages().items():
             key = f"{subject} {stage}".strip()
             kept = stages.folder / subject / "measured" / stage.replace(" ", "-")
+            if not (kept / "results.json").exists():
+                stages.forget(key)
             fresh = key not in stages.seconds
             stages.run(key, partial(_measured, experiment, work, kept, results))
             measured = Results.read(kept)

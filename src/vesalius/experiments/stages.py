@@ -65,6 +65,11 @@ class Stages:
         self._done.append(name)
         self._write()
 
+    def forget(self, name: str) -> None:
+        """Take a stage for not done, as where what it left is gone."""
+        self._done = [one for one in self._done if one != name]
+        self.seconds.pop(name, None)
+
     def _write(self) -> None:
         content = {"settings": self._settings, "seconds": self.seconds, "done": self._done}
         write_json(self._file, content, FORMAT)

@@ -263,7 +263,6 @@ def _carries(figures: Mapping[str, Figure], arm: str) -> bool:
 def volumes_table(results: Results) -> str:
     """The figures of the experiment as Markdown."""
     organs = list(results.notes)
-    organs = [organ for organ in organs if organ != "undefined"]
     every = {organ: figures_of(results.figures, organ) for organ in organs}
     rows = (
         ("held-out volumes through the VQ-GAN, PSNR (dB)", "reconstruction/psnr"),

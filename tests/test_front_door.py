@@ -108,6 +108,19 @@ def test_a_cohort_may_stand_wherever_a_path_does_and_text_for_a_path(tmp_path: P
         vs.plan("segmentation", cohort, preset="smallest", pretrained=str(tmp_path / "no-run"))
 
 
+def test_a_cohort_is_checked_measured_and_split(tmp_path: Path) -> None:
+    blobs(tmp_path / "scans", 10, "LPS", 15.0, (2.0, 2.0, 4.0))
+    measured = vs.measure(tmp_path / "scans", ["tumour_volume_ml"])
+    assert len(measured.values["tumour_volume_ml"]) == 10 and not measured.faults
+    found = vs.check(tmp_path / "scans", ["organ_volume_ml=organ+tumour"])
+    assert len(found.sound) == 10 and "tumour_volume_ml" in found._repr_html_()
+    parts = vs.split(tmp_path / "scans", 0.6, 0.2, 0.2, seed=0)
+    assert {name: len(cases) for name, cases in parts.items()} == {"train": 6, "val": 2, "test": 2}
+    assert len(vs.Cohort.open(tmp_path / "scans").of_split("test")) == 2
+    with pytest.raises(vs.InputError, match="is no attribute of labels"):
+        vs.measure(tmp_path / "scans", ["spleen_volume_ml"])
+
+
 def test_the_import_is_quick_and_loads_no_torch() -> None:
     program = (
         "import sys, time; started = time.perf_counter(); import vesalius;"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate
     from vesalius.api.inpainting import inpaint
+    from vesalius.api.preparing import check, measure, split
     from vesalius.api.proving import audit, prove
     from vesalius.api.using import classify, explain, forecast, segment
     from vesalius.methods import register
@@ -34,18 +35,28 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
-    "Case": "scans.case", "Cohort": "scans.cohort", "InputError": "scans.input_error",
-    "Volume": "scans.volume", "audit": "api.proving", "balance": "api.generating",
-    "classify": "api.using", "experiment": "api.experimenting", "explain": "api.using",
-    "fit": "api.fitting", "forecast": "api.using", "generate": "api.generating",
-    "inpaint": "api.inpainting", "load": "api.fitting", "plan": "api.fitting",
-    "prove": "api.proving", "register": "methods", "segment": "api.using",
-}  # fmt: skip
+    name: place
+    for place, names in {
+        "api.experimenting": ("experiment",),
+        "api.fitting": ("fit", "load", "plan"),
+        "api.generating": ("balance", "generate"),
+        "api.inpainting": ("inpaint",),
+        "api.preparing": ("check", "measure", "split"),
+        "api.proving": ("audit", "prove"),
+        "api.using": ("classify", "explain", "forecast", "segment"),
+        "methods": ("register",),
+        "scans.case": ("Case",),
+        "scans.cohort": ("Cohort",),
+        "scans.input_error": ("InputError",),
+        "scans.volume": ("Volume",),
+    }.items()
+    for name in names
+}
 
 __all__ = [
-    "Case", "Cohort", "InputError", "Volume", "audit", "balance", "classify", "experiment",
-    "explain", "fit", "forecast", "generate", "inpaint", "load", "plan", "prove", "register",
-    "segment",
+    "Case", "Cohort", "InputError", "Volume", "audit", "balance", "check", "classify",
+    "experiment", "explain", "fit", "forecast", "generate", "inpaint", "load", "measure", "plan",
+    "prove", "register", "segment", "split",
 ]  # fmt: skip
 
 

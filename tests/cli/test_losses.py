@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from vesalius.anatomy.attributes import case_values
 from vesalius.cli import main
 from vesalius.experiments.stages import Stages
 from vesalius.methods.volumes.recipe import VolumesRecipe
@@ -255,7 +256,7 @@ def test_a_row_that_a_kill_cut_short_is_written_again(tmp_path: Path) -> None:
     with CohortWriter(tmp_path / "out", cohort.description, ["a_ml"]) as writer:
         assert writer.done == {"one"}
         writer.add("two", scan, "s", {"a_ml": 123.5})
-        assert writer.finish().values("a_ml").tolist() == [1.5, 123.5]
+        assert case_values(writer.finish(), "a_ml").tolist() == [1.5, 123.5]
 
 
 def test_what_stands_in_a_folder_without_a_description_is_not_mixed_with(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from tests.conftest import blobs
+from vesalius.anatomy.attributes import case_value
 from vesalius.api.generating import generate
 from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.methods.volumes.method import Volumes, VolumesData
@@ -216,7 +217,7 @@ def test_a_labelled_loop_measures_what_was_drawn_and_lists_what_it_missed(
     assert made.cases[0].provenance()["measured"]["lung_volume_ml"] == pytest.approx(
         measured, rel=1e-4
     )
-    assert made.value("lung_volume_ml", made.cases[0]) == pytest.approx(measured)
+    assert case_value(made, "lung_volume_ml", made.cases[0]) == pytest.approx(measured)
     assert made.read(made.cases[0]).label_map.voxels.max() == 1
 
 

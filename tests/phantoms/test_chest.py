@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vesalius.anatomy.attributes import case_values
 from vesalius.phantoms.chest.branching import grown
 from vesalius.phantoms.chest.nodules import Nodule, draw_nodule
 from vesalius.phantoms.chest.phantom import FIELD_MM, LABELS, draw_chest
@@ -91,6 +92,6 @@ def test_chests_are_the_same_from_any_worker(tmp_path: Path) -> None:
         cohort = write_gridded("chest", folder, 4, 2, (32, 32, 32), workers=workers)
         files.append({p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*")})
     assert files[0] == files[1]
-    assert (cohort.values("lung_volume_ml") > 1000).all()
+    assert (case_values(cohort, "lung_volume_ml") > 1000).all()
     with pytest.raises(InputError, match="out of reach"):
         write_gridded("chest", tmp_path / "coarse", 1, 0, (8, 8, 8))

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vesalius.anatomy.attributes import case_value
+from vesalius.anatomy.spine import landmark_voxel
 from vesalius.phantoms.cohorts.organs import write_spines
 from vesalius.phantoms.spine.anatomy import LEVELS, draw_anatomy
 from vesalius.phantoms.spine.findings import Finding, draw_finding
@@ -14,7 +16,6 @@ from vesalius.phantoms.spine.phantom import LABELS, draw_spine
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import read_landmarks
-from vesalius.scans.spine import landmark_voxel
 
 SPACING = (4.4, 1.25, 1.25)
 
@@ -86,7 +87,7 @@ def test_cohorts_are_the_same_in_any_number_of_processes(tmp_path: Path) -> None
         for mark in marks.get(case.name, []):
             measure = {"herniation": "herniation_mm", "stenosis": "canal_diameter_mm"}
             attribute = f"{measure[mark.pathology]}_{mark.level}"
-            assert cohort.value(attribute, case) == pytest.approx(mark.size_mm, abs=0.01)
+            assert case_value(cohort, attribute, case) == pytest.approx(mark.size_mm, abs=0.01)
 
 
 def test_small_protrusions_are_the_disc_and_no_finding() -> None:

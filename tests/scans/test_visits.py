@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vesalius.anatomy.attributes import case_values
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.input_error import InputError
 from vesalius.scans.visit_layouts import read_visits
@@ -22,7 +23,7 @@ def _png(path: Path, bright_left: bool) -> None:
 def test_a_cohort_of_visits_shows_right_sides_by_time(tmp_path: Path) -> None:
     cohort = write_knees(tmp_path, 8, 0, 32, (0.0, 3.0))
     visits = read_visits(tmp_path, 32)
-    left = cohort.values("left") == 1
+    left = case_values(cohort, "left") == 1
     assert left.any() and not left.all() and np.array_equal(visits.mirrored, left)
     # the fibula lies on the outer side, which is the left of a right knee's picture
     low = visits.images[:, 0, -6:].astype(float)

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from vesalius.anatomy.attributes import default_attributes
 from vesalius.api.cohorts import Given, opened
 from vesalius.api.console import bars
 from vesalius.evidence.audit import Withheld
@@ -172,7 +173,7 @@ def prove(
     folder = Path(tempfile.mkdtemp(prefix="vesalius-proof-")) if out is None else Path(out)
     require_apart(folder, *(one.folder for one in (real, made, unseen) if one is not None))
     chosen = segmenter or PRESETS[preset]
-    measured = attribute or real.description.default_attributes[0]
+    measured = attribute or default_attributes(real.description)[0]
     recipe = ProveRecipe(preset=preset, attribute=measured, seed=seed, segmenter=chosen)
     sources = Sources(folder, real.folder, made.folder, folder, measured)
 

@@ -7,16 +7,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from vesalius.api.console import bars, console
+from vesalius.api.console import console
+from vesalius.api.preparing import check as run_check
+from vesalius.api.preparing import measure as run_measure
+from vesalius.api.preparing import split as run_split
 from vesalius.cli.options import Seed, Share
 from vesalius.cli.terminal import print_faults, print_histogram
-from vesalius.scans.check import check_cohort
-from vesalius.scans.cohort import Cohort, update_table
-from vesalius.scans.description import declare
-from vesalius.scans.input_error import InputError, InputProblem
-from vesalius.scans.output import sole_writer
-from vesalius.scans.progress import track
-from vesalius.scans.split import split_by_subject
 
 app = App(name="cohort", help="Look at a cohort, measure it, split it.")
 
@@ -38,9 +34,8 @@ def check(
     attribute: list[str]
         Attribute to measure besides those in cases.csv, such as tumour_volume_ml.
     """
-    cohort = Cohort.open(folder)
-    with bars() as progress:
-        found = check_cohort(cohort, attribute or (), progress)
+    found = run_check(folder, attribute or ())
+    cohort = found.cohort
     subjects = len({case.subject for case in found.sound})
     made = sum(case.synthetic for case in found.sound)
     origin = f", {cohort.description.origin}" if cohort.description.origin else ""
@@ -93,33 +88,14 @@ def measure(
         A known attribute (ventricle_volume_ml), `<label>_volume_ml`, `<label>_height_mm`, or a
         declaration of your own, such as organ_volume_ml=liver+tumour.
     """
-    cohort = Cohort.open(folder)
-    description = cohort.description
-    wanted = [description.attribute(name) for name in attribute]
-    values: dict[str, dict[str, float]] = {one.name: {} for one in wanted}
-    faults: list[InputProblem] = list(cohort.faults)
-    with bars() as progress:
-        for case in track(cohort.cases, "measuring", len(cohort.cases), progress):
-            try:
-                label_map = cohort.read(case).label_map
-            except InputError as refusal:
-                faults.append(refusal.fault)
-                continue
-            for one in wanted:
-                values[one.name][case.name] = one.of(label_map, description.labels)
-    if not any(values.values()):
-        raise InputError(folder, f"has no case to measure ({faults[0]})", "mend the cases")
-    cells = {n: {case: f"{x:.6g}" for case, x in own.items()} for n, own in values.items()}
-    with sole_writer(folder):
-        update_table(cohort, cells)
-        declare(folder, wanted)
-    for name, measured in values.items():
+    found = run_measure(folder, attribute)
+    for name, measured in found.values.items():
         ordered = sorted(measured.values())
         console.print(
             f"{name}: {len(ordered)} cases, {ordered[0]:.4g} to {ordered[-1]:.4g}, "
             f"median {ordered[len(ordered) // 2]:.4g}"
         )
-    print_faults(faults)
+    print_faults(found.faults)
 
 
 @app.command
@@ -137,15 +113,5 @@ def split(
     seed: int
         Decides which subject goes where.
     """
-    cohort = Cohort.open(folder)
-    if cohort.faults:
-        print_faults(cohort.faults)
-        fault = f"has {len(cohort.faults)} faulty cases"
-        raise InputError(folder, fault, "mend them, so that the table stays whole")
-    shares = {name: x for name, x in (("train", train), ("val", val), ("test", test)) if x > 0}
-    placed = split_by_subject(cohort.cases, shares, seed)
-    with sole_writer(folder):
-        update_table(cohort, {"split": {case.name: case.split for case in placed}})
-    for name in shares:
-        cases = [case for case in placed if case.split == name]
+    for name, cases in run_split(folder, train, val, test, seed=seed).items():
         console.print(f"{name}: {len(cases)} cases of {len({c.subject for c in cases})} subjects")

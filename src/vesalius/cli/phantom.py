@@ -245,7 +245,11 @@ def _findings(
         cohort = write_findings(
             kind, out, count, seed, side, scanner, workers=workers, progress=progress
         )
-    reported = ", ".join(f"{n} {cohort.values(n).sum():.0f}" for n in cohort.cases[0].attributes)
+    counts = {
+        name: sum(case.attributes[name] for case in cohort.cases)
+        for name in cohort.cases[0].attributes
+    }
+    reported = ", ".join(f"{name} {count:.0f}" for name, count in counts.items())
     console.print(f"{out}: {len(cohort.cases)} phantoms; {reported}")
 
 
@@ -253,6 +257,6 @@ def _report(cohort: Cohort, *attributes: str) -> None:
     """How many cases there are, and the range of some of their attributes."""
     ranges = []
     for name in attributes:
-        values = cohort.values(name)
-        ranges.append(f"{name} {values.min():.3g} to {values.max():.3g}")
+        values = [case.attributes[name] for case in cohort.cases]
+        ranges.append(f"{name} {min(values):.3g} to {max(values):.3g}")
     console.print(f"{cohort.folder}: {len(cohort.cases)} phantoms; {', '.join(ranges)}")

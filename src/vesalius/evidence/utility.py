@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from monai.metrics import DiceMetric
 
+from vesalius.anatomy.attributes import attribute_value
 from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.volume import Volume
@@ -46,7 +47,8 @@ def score(
         for volume in (prediction, truth)
     ]
     dice = float(torch.as_tensor(DiceMetric(include_background=True, ignore_empty=False)(*maps)))
-    return CaseScore(case, dice, attribute.of(truth, labels), attribute.of(prediction, labels))
+    true, predicted = (attribute_value(attribute, one, labels) for one in (truth, prediction))
+    return CaseScore(case, dice, true, predicted)
 
 
 def arm_figures(scores: Sequence[CaseScore], unit: str) -> dict[str, Figure]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from vesalius.anatomy.attributes import case_value
 from vesalius.evidence.utility import CaseScore, score
 from vesalius.methods.segmentation.nnunet import NnunetRecipe, train_and_predict
 from vesalius.methods.segmentation.training import (
@@ -58,7 +59,7 @@ def training_arms(
     own = tuple((real, case) for case in training)
     made = tuple((synthetic, case) for case in generated)
     both = own + made
-    values = np.array([cohort.value(attribute, case) for cohort, case in both])
+    values = np.array([case_value(cohort, attribute, case) for cohort, case in both])
     picked = resampled_rows(values[: len(own)], values, len(both), seed)
     return [
         Arm("real", own),

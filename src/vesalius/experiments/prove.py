@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vesalius.anatomy.attributes import attribute_of
 from vesalius.evidence.audit import compare
 from vesalius.evidence.copies import CopySearch, training_cases
 from vesalius.evidence.diversity import pair_similarity
@@ -98,7 +99,7 @@ def prove(
     if not test_cases:
         raise InputError(real.folder, "has no case of split test", "name a cohort with --test")
     training, generated, faults = _sides(real, synthetic, tested, test_cases, progress)
-    real.description.attribute(recipe.attribute)  # refused before any work
+    attribute_of(real.description, recipe.attribute)  # refused before any work
     folders = [one.folder for one in (real, synthetic, tested)]
     require_apart(out, *folders)
     settings = "-".join((recipe.digest, *map(_identity, folders)))
@@ -151,7 +152,7 @@ class _Proof(Experiment[ProveRecipe]):
 
     def _utility(self) -> dict[str, Figure]:
         sides = self.sides
-        attribute = sides.real.description.attribute(self.recipe.attribute)
+        attribute = attribute_of(sides.real.description, self.recipe.attribute)
         names = [arm.name for arm in self.arms]
         scores = score_arms(names, sides.test, sides.test_cases, attribute, self.folder)
         return utility_figures(scores, attribute, self.recipe.strata or quarters(scores["real"]))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.anatomy.attributes import attribute_values, case_values
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.copies import CopySearch
 from vesalius.evidence.figure import Figure, Results, bootstrapped
@@ -182,7 +183,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
     def _balance(self) -> dict[str, Figure]:
         """What brings the training cases up to uniform, none of it a copy by the audit."""
         recipe, run, real = self.recipe, self._run, self.cohort("real")
-        present = real.values(ATTRIBUTE, real.of_split("train"))
+        present = case_values(real, ATTRIBUTE, real.of_split("train"))
         targets = missing_values(present, ATTRIBUTE, *recipe.wanted_ml, recipe.seed)
         targets = subsample(targets, recipe.synthetic_cases, recipe.seed)
         gate = partial(CopySearch.of, real, True, self.progress)
@@ -228,7 +229,7 @@ def one_seed(run: Run, out: Path, volumes_ml: Sequence[float], seed: int) -> Non
             label_map = pipeline.label_map([ml], seed_for(seed, "strip"))
             scan = pipeline.image(label_map, seed_for(seed, "strip image"))
             attribute = run.fingerprint.attribute(ATTRIBUTE).attribute
-            measured = {ATTRIBUTE: attribute.of(label_map, run.fingerprint.labels)}
+            measured = attribute_values([attribute], label_map, run.fingerprint.labels)
             writer.add(
                 f"strip_{ml:03.0f}", scan, f"strip-{seed}", measured,
                 provenance={"synthetic": True, "run": run.name, "seed": seed,

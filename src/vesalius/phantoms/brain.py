@@ -16,6 +16,7 @@ from nilearn import datasets
 from scipy import ndimage
 from torch import Tensor
 
+from vesalius.anatomy.attributes import attribute_of, attribute_value
 from vesalius.phantoms import deformation, growth, mri
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.description import Description
@@ -173,7 +174,7 @@ def draw_brain(
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = -(np.array(shape) - 1) / 2 * spacing_mm
     label_map = Volume(labels.numpy(), affine)
-    measured = DESCRIPTION.attribute(ATTRIBUTE).of(label_map, LABELS)
+    measured = attribute_value(attribute_of(DESCRIPTION, ATTRIBUTE), label_map, LABELS)
     whole = points - template().middle.reshape(3, 1, 1, 1) - (grid - centre) * spacing_mm
     scan = LabelledScan((Volume(image.numpy(), affine),), label_map)
     return BrainPhantom(scan, measured, whole, spacing_mm)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from vesalius.anatomy.attributes import attribute_values
 from vesalius.phantoms import mri
 from vesalius.phantoms.painting import Painting
 from vesalius.phantoms.shapes import Array, bump, rise
@@ -114,7 +115,7 @@ def draw_breast(
     image = _acquire(painting, signal["fat"], scanner)
     label_map = Volume(painting.labels, painting.affine)
     scan = LabelledScan((Volume(image, painting.affine),), label_map)
-    return BreastPhantom(scan, anatomy, {a.name: a.of(label_map, LABELS) for a in ATTRIBUTES})
+    return BreastPhantom(scan, anatomy, attribute_values(ATTRIBUTES, label_map, LABELS))
 
 
 def _wall(anatomy: BreastAnatomy, x: Array, z: Array) -> Array:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.anatomy.attributes import case_values
 from vesalius.evidence.figure import Results
 from vesalius.report.audit_page import copies_table
 from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
@@ -182,7 +183,7 @@ def ventricles_picture(demo: Path) -> str:
     scans: list[tuple[str, LabelledScan]] = []
     for folder, name in (("real", "phantom"), ("balanced", "synthetic")):
         cohort = Cohort.open(demo / folder)
-        values = cohort.values(ATTRIBUTE)
+        values = case_values(cohort, ATTRIBUTE)
         order = np.argsort(values)
         picked = order[np.linspace(0, len(order) - 1, EACH).round().astype(int)]
         scans += [

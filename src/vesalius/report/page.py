@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vesalius.anatomy.attributes import attribute_of, case_values
 from vesalius.evidence.copies import audit_rates
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
@@ -154,10 +155,10 @@ def _pictures(
     if strip:
         found["strip"] = _montage(strip, sources.attribute)
     if real and synthetic:
-        attribute = real.description.attribute(sources.attribute)
+        attribute = attribute_of(real.description, sources.attribute)
         cases = [c for c in real.cases if c.split not in ("val", "test")]
         found["histogram"] = pictures.histograms(
-            real.values(attribute.name, cases), synthetic.values(attribute.name),
+            case_values(real, attribute.name, cases), case_values(synthetic, attribute.name),
             attribute.name.replace("_", " "), attribute.unit,
         )  # fmt: skip
     for name in ("control", "control_once"):
@@ -184,8 +185,8 @@ def _pictures(
 
 def _montage(cohort: Cohort, attribute: str) -> str:
     """A row of cases from the least to the greatest value of the attribute."""
-    known = cohort.description.attribute(attribute)
-    values = cohort.values(attribute)
+    known = attribute_of(cohort.description, attribute)
+    values = case_values(cohort, attribute)
     order = np.argsort(values)
     picked = order[np.unique(np.linspace(0, len(order) - 1, COLUMNS).round().astype(int))]
     scans = [(f"{values[row]:.0f} {known.unit}", cohort.read(cohort.cases[row])) for row in picked]

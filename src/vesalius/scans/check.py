@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.intensity import intensity_range
 from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -69,23 +72,33 @@ class CohortCheck:
             if len(values) > 1 and np.ptp(values) > 0
         ]
 
+    def _repr_html_(self) -> str:
+        """A table for notebooks: attributes with their range, then the faults."""
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{len(values)}</td><td>{values.min():.4g}</td>"
+            f"<td>{np.median(values):.4g}</td><td>{values.max():.4g}</td></tr>"
+            for name, values in self.attributes.items()
+        )
+        head = "".join(
+            f"<th>{name}</th>" for name in ("attribute", "cases", "least", "median", "greatest")
+        )
+        faults = "".join(f"<li>{escape(str(fault))}</li>" for fault in self.faults)
+        counts = f"<p>{len(self.sound)} sound cases, {len(self.faults)} faults</p>"
+        return f"{counts}<table><tr>{head}</tr>{rows}</table><ul>{faults}</ul>"
+
 
 def check_cohort(
     cohort: Cohort,
-    attributes: Sequence[str] = (),
+    measures: Mapping[str, Callable[[Volume], float]] = MappingProxyType({}),
     progress: Progress = no_progress,
 ) -> CohortCheck:
     """Read every case, keep the sound ones, and count what is in them.
 
     Args:
         cohort: the cohort as found on disk.
-        attributes: attributes to measure beside those in `cases.csv`.
+        measures: what to measure on label maps, by name, beside what is in `cases.csv`.
         progress: called after each case.
-
-    Raises:
-        InputError: if an attribute cannot be measured on these labels.
     """
-    wanted = [cohort.description.attribute(name) for name in attributes]
     sound, faults = [], list(cohort.faults)
     shapes: Counter[str] = Counter()
     spacings: Counter[str] = Counter()
@@ -109,7 +122,7 @@ def check_cohort(
             label_cases[name] += count > 0
             label_ml[name].append(count * label_map.voxel_ml)
         ranges.append(intensity_range(scan.channels[0].voxels))
-        measured = {a.name: a.of(label_map, cohort.description.labels) for a in wanted}
+        measured = {name: measure(label_map) for name, measure in measures.items()}
         values[case.name] = dict(case.attributes) | measured
     names = list(dict.fromkeys(name for row in values.values() for name in row))
     low, high = np.median(ranges, axis=0) if ranges else (0.0, 0.0)

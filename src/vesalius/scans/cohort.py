@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from vesalius.scans.case import Case, LabelledScan, Scan, read_case, read_images
 from vesalius.scans.description import Description
 from vesalius.scans.formats.content import unreadable
@@ -127,17 +125,6 @@ class Cohort:
     def of_split(self, *splits: str) -> tuple[Case, ...]:
         """The cases whose `split` is one of `splits`."""
         return tuple(case for case in self.cases if case.split in splits)
-
-    def values(self, attribute: str, cases: Sequence[Case] | None = None) -> np.ndarray:
-        """One attribute of all cases `(N,)`, from `cases.csv` or measured on the label maps."""
-        return np.array([self.value(attribute, case) for case in cases or self.cases])
-
-    def value(self, attribute: str, case: Case) -> float:
-        """One attribute of one case, from `cases.csv` or measured on its label map."""
-        if attribute in case.attributes:
-            return case.attributes[attribute]
-        measured = self.description.attribute(attribute)
-        return measured.of(self.read(case).label_map, self.description.labels)
 
 
 def update_table(cohort: Cohort, columns: Mapping[str, Mapping[str, str]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vesalius.scans.attributes import MEASURES, Attribute, default_attributes, resolve_attribute
+from vesalius.scans.attributes import UNITS, Attribute
 from vesalius.scans.formats.json_file import OBJECT, read_json, require_format
 from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import write_text
@@ -28,8 +28,6 @@ class Description:
     >>> brain = Description(("T1",), {"background": 0, "lateral_ventricles": 1})
     >>> brain.foreground
     {'lateral_ventricles': 1}
-    >>> brain.attribute("ventricle_volume_ml").labels
-    ('lateral_ventricles',)
     """
 
     channels: tuple[str, ...]
@@ -42,15 +40,6 @@ class Description:
     def foreground(self) -> dict[str, int]:
         """Labels by name without the background."""
         return {name: value for name, value in self.labels.items() if value != 0}
-
-    @property
-    def default_attributes(self) -> tuple[str, ...]:
-        """What is measured where nobody names an attribute, or refused where nothing is known."""
-        return default_attributes(self.labels, self.attributes)
-
-    def attribute(self, name: str) -> Attribute:
-        """The attribute of this name, or `InputError` if these labels do not carry it."""
-        return resolve_attribute(name, self.labels, self.attributes)
 
     def declaring(self, *attributes: Attribute) -> Description:
         """The same description that also declares `attributes`."""
@@ -77,7 +66,10 @@ class Description:
         require_format(path, ours.get("format", 1), FORMAT)
         declared = _declared(path, ours.get("attributes", {}))
         for attribute in declared:
-            resolve_attribute(attribute.name, labels, declared)
+            unknown = next((name for name in attribute.labels if name not in labels), None)
+            if unknown is not None:
+                fault = f"declares {attribute.name} on {unknown}, which is no label"
+                raise InputError(path, fault, "name labels of this cohort")
         return cls(channels, labels, ending, declared, origin)
 
     def write(
@@ -154,7 +146,7 @@ def _declared(path: Path, entries: object) -> tuple[Attribute, ...]:
         )
         if (
             not isinstance(measure, str)
-            or measure not in MEASURES
+            or measure.rsplit("_", 1)[-1] not in UNITS
             or not isinstance(labels, list)
             or not labels
         ):

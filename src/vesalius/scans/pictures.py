@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch.nn import functional
 
 from vesalius.scans.formats.content import require_file
 from vesalius.scans.formats.dicom import read_dicom
@@ -74,10 +72,7 @@ def standard(picture: np.ndarray, side: int | None = None) -> np.ndarray:
         return scaled
     # Sized before it is set on black: a strip never takes the memory of its square.
     height, width = (max(1, round(n * side / max(scaled.shape))) for n in scaled.shape)
-    sized = functional.interpolate(
-        torch.from_numpy(scaled)[None, None], (height, width), mode="bilinear",
-        align_corners=False, antialias=True,
-    )[0, 0].numpy()  # fmt: skip
+    sized = np.asarray(Image.fromarray(scaled).resize((width, height), Image.Resampling.BILINEAR))
     margins = [((side - n) // 2, side - n - (side - n) // 2) for n in sized.shape]
     found: np.ndarray = np.pad(sized, margins)
     return found

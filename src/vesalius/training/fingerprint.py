@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vesalius.anatomy.attributes import attribute_of, attribute_value, case_value
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case, LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
@@ -95,10 +96,11 @@ class Fingerprint(Settings):
 
         `beside` stands for what else of the cohort is learnt from, such as its landmarks.
         """
-        known = [cohort.description.attribute(name) for name in attributes]
+        known = [attribute_of(cohort.description, name) for name in attributes]
         labels = cohort.description.labels
         ranges = [
-            _varied(a, np.array([a.of(scan.label_map, labels) for scan in scans])) for a in known
+            _varied(one, np.array([attribute_value(one, s.label_map, labels) for s in scans]))
+            for one in known
         ]
         content = hashlib.sha256(beside.encode())
         for case, scan in zip(cases, scans, strict=True):
@@ -122,7 +124,7 @@ class Fingerprint(Settings):
         for name in attributes:
             values = reported_values(cohort, cases, name)
             try:
-                known = cohort.description.attribute(name)
+                known = attribute_of(cohort.description, name)
             except InputError:
                 known = Attribute(name, "", ())
             ranges.append(_varied(known, values))
@@ -281,7 +283,7 @@ def reported_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndar
         if name in case.attributes:
             values.append(case.attributes[name])
         elif case.label_map is not None:
-            values.append(cohort.value(name, case))
+            values.append(case_value(cohort, name, case))
         else:
             fault = f"tells no {name} of {case.name}"
             raise InputError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.anatomy.spine import CANAL
 from vesalius.evidence.inpainting import context_error, seam
 from vesalius.evidence.overlap import dice
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
@@ -23,7 +24,6 @@ from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.crop import Crop, cut, voxel_of
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, track
-from vesalius.scans.spine import CANAL
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.run import Run
 

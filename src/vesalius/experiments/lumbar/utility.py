@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.anatomy.spine import CANAL, landmark_voxel, levels_of
 from vesalius.evidence.discrimination import auc
 from vesalius.evidence.figure import Figure, bootstrapped
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
@@ -30,7 +31,6 @@ from vesalius.scans.grid import Grid
 from vesalius.scans.intensity import intensity_range
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, track
-from vesalius.scans.spine import CANAL, landmark_voxel, levels_of
 from vesalius.scans.writing import make_folder
 
 ARMS = ("real", "augmented", "ceiling")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.anatomy.attributes import attribute_value
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.figure import Figure
 from vesalius.methods.segmentation.pipeline import SegmentationPipeline
@@ -31,7 +32,7 @@ def measure_control(
         reported = f"measuring {name} volumes"
         for case in track(cohort.cases, reported, len(cohort.cases), progress):
             found = trained.segment(cohort.read_images(case))
-            measured = attribute.of(found, trained.labels)
+            measured = attribute_value(attribute, found, trained.labels)
             lines.append(f"{name},{case.name},{case.attributes[column]:.6g},{measured:.6g}")
     write_text(table, "\n".join(lines) + "\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from vesalius.anatomy.attributes import case_values
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
@@ -48,7 +49,7 @@ def missing_targets(
     for case, scan in sound:
         pipeline.fingerprint.require_match(cohort, scan, case.name)
     ((name, (low, high)),) = ranges.items()
-    present = cohort.values(name, [case for case, _ in sound])
+    present = case_values(cohort, name, [case for case, _ in sound])
     targets = subsample(missing_values(present, name, low, high, seed), count, seed)
     if not targets:
         raise InputError(

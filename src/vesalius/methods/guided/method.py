@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.anatomy.attributes import attribute_values, default_attributes
 from vesalius.methods.guided.calibrating import calibrate
 from vesalius.methods.guided.model import GuidedModel, condition_of
 from vesalius.methods.guided.objectives import (
@@ -48,8 +49,9 @@ class GuidedData(Data):
     def conditions(self) -> Tensor:
         """What the attributes of each case measure, `(N, A + 1)`."""
         seen: Fingerprint = self.fingerprint
+        attributes = [one.attribute for one in seen.attributes]
         values = [
-            [one.attribute.of(scan.label_map, seen.labels) for one in seen.attributes]
+            list(attribute_values(attributes, scan.label_map, seen.labels).values())
             for scan in self.scans
         ]
         return condition_of(values, seen.attributes)
@@ -105,7 +107,7 @@ class Guided(Method[GuidedData]):
         """
         cohort = cohort_of(source, True, reading)
         if not recipe.attributes:
-            recipe = recipe.changed(attributes=cohort.description.default_attributes)
+            recipe = recipe.changed(attributes=default_attributes(cohort.description))
         sound = read_split(cohort, recipe, reading)
         fitted, scans = sound.fitted, sound.scans
         grid = fit_grid(scans, recipe.spacing_mm, recipe.grid_multiple(fitted))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vesalius.anatomy.attributes import attribute_values
 from vesalius.sampling.rejection import Candidate, CaseRequest, Finished, Sampler
 from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
@@ -50,10 +51,8 @@ class GuidedSampler(Sampler[CaseRequest]):
             ]
             values = dict(zip(self.attributes, normal, strict=True)) | dict(request.target)
             label_map = self.pipeline.label_map(list(values.values()), seed)
-            measured = {
-                seen.name: seen.attribute.of(label_map, fingerprint.labels)
-                for seen in fingerprint.attributes
-            }
+            attributes = [seen.attribute for seen in fingerprint.attributes]
+            measured = attribute_values(attributes, label_map, fingerprint.labels)
             met = within(request.target, measured, self.tolerance)
             yield Candidate(measured, met, partial(self._finished, label_map, measured, request))
 

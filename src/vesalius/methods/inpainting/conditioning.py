@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vesalius.anatomy.spine import PATHOLOGIES
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, folded
 from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
-from vesalius.scans.spine import PATHOLOGIES
 
 PRESENCE_MM = 6.0
 EDGE_MM = 1.0

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vesalius.anatomy.spine import CANAL, kind_of
 from vesalius.scans.crop import Crop
-from vesalius.scans.spine import CANAL, kind_of
 from vesalius.training.fingerprint import Fingerprint
 
 LATENT_FACTORS = (1, 2, 2)

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.anatomy.attributes import attribute_value, resolve_attribute
+from vesalius.anatomy.spine import CANAL, PATHOLOGIES, landmark_voxel
 from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
-from vesalius.scans.attributes import resolve_attribute
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
 from vesalius.scans.input_error import InputProblem
 from vesalius.scans.landmarks import Landmark
-from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def measured_marks(
             faults.append(InputProblem(place, "lies outside the scan", "write RAS+ millimetres"))
         else:
             name = PATHOLOGIES[mark.pathology].attribute(mark.level)
-            size = resolve_attribute(name, labels).of(scan.label_map, labels)
+            size = attribute_value(resolve_attribute(name, labels), scan.label_map, labels)
             if size > 0:
                 kept.append(replace(mark, size_mm=size))
             else:
@@ -85,7 +85,7 @@ def marked_crops(
         voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
         if voxel is not None:
             measure = resolve_attribute(PATHOLOGIES[pathology].attribute(level), labels)
-            size = measure.of(scan.label_map, labels)
+            size = attribute_value(measure, scan.label_map, labels)
             found.append(MarkedCrop(row, voxel, level, None, pathology, size))
     return found
 

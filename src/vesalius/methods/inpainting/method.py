@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.anatomy.spine import CANAL, levels_of
 from vesalius.methods.inpainting.calibrating import calibrate
 from vesalius.methods.inpainting.marked_crops import (
     MarkedCrop,
@@ -35,7 +36,6 @@ from vesalius.scans.grid import Grid
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, track
-from vesalius.scans.spine import CANAL, levels_of
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.reading import cohort_of

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.anatomy.attributes import attribute_of, attribute_value
+from vesalius.anatomy.spine import CANAL, PATHOLOGIES, landmark_voxel, spine_attributes
 from vesalius.evidence.copies import CopySearch
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.calibration import SizeCalibration
@@ -25,7 +27,6 @@ from vesalius.methods.inpainting.sampling import (
 )
 from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import Balancing, require_met, sample_case
-from vesalius.scans.attributes import spine_attributes
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import Crop, cut, voxel_of
@@ -33,7 +34,6 @@ from vesalius.scans.description import Description
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress
-from vesalius.scans.spine import CANAL, PATHOLOGIES, landmark_voxel
 from vesalius.training.device import fabric_for
 from vesalius.training.run import Run
 
@@ -141,7 +141,7 @@ class InpaintingPipeline:
     def measured(self, scan: LabelledScan, pathology: str, level: str) -> float:
         """Size in mm of a pathology at a level of a scan, on its label map."""
         name = PATHOLOGIES[pathology].attribute(level)
-        return self._description.attribute(name).of(scan.label_map, self.labels)
+        return attribute_value(attribute_of(self._description, name), scan.label_map, self.labels)
 
     @property
     def _description(self) -> Description:

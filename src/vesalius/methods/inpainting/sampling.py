@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vesalius.anatomy.attributes import attribute_of, attribute_value
+from vesalius.anatomy.spine import PATHOLOGIES
 from vesalius.sampling.rejection import Candidate, CaseRequest, Finished, Sampler
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.description import Description
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark
-from vesalius.scans.spine import PATHOLOGIES
 from vesalius.training.seeds import seed_for
 
 if TYPE_CHECKING:
@@ -133,6 +134,6 @@ class InpaintingSampler(Sampler[EditRequest]):
 def _value(name: str, scan: LabelledScan, parent: Case, description: Description) -> float:
     """An attribute of an edited scan: measured where labels tell it, else that of the parent."""
     try:
-        return description.attribute(name).of(scan.label_map, description.labels)
+        return attribute_value(attribute_of(description, name), scan.label_map, description.labels)
     except InputError:
         return parent.attributes.get(name, float("nan"))

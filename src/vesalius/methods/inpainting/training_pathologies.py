@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.anatomy.spine import PATHOLOGIES
 from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark
-from vesalius.scans.spine import PATHOLOGIES
 from vesalius.training.recipe import Settings
 from vesalius.training.run import AGAIN, FORMAT
 

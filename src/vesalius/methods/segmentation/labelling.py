@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from vesalius.anatomy.attributes import volume_ml
 from vesalius.methods.segmentation.pipeline import SegmentationPipeline
-from vesalius.scans.attributes import volume_ml
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti, write_nifti

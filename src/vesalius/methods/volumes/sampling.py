@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
+from vesalius.anatomy.attributes import attribute_values
 from vesalius.sampling.rejection import Candidate, CaseRequest, Finished, Sampler
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.volume import Volume
@@ -78,10 +79,8 @@ class VolumesSampler(Sampler[CaseRequest]):
             measured: dict[str, float] = {}
             if self.labeller is not None:
                 label_map = self.labeller.segment(scan)
-                measured = {
-                    name: attribute.of(label_map, self.labeller.labels)
-                    for name, attribute in self._measures.items()
-                }
+                measures, labels = self._measures.values(), self.labeller.labels
+                measured = attribute_values(measures, label_map, labels)
                 scan = LabelledScan(scan.channels, label_map)
             finished = Finished(scan, cells | measured, {})
             met = within(target, measured, self.tolerance)

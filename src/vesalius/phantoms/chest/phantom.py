@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from vesalius.anatomy.attributes import attribute_values
 from vesalius.phantoms.chest.anatomy import ChestAnatomy, draw_anatomy
 from vesalius.phantoms.chest.lungs import (
     VESSEL_ENDS,
@@ -94,7 +95,7 @@ def draw_chest(
     affine = painting.affine
     label_map = Volume(painting.labels, affine)
     image = acquired(painting, rng["scanner"])
-    attributes = {a.name: a.of(label_map, LABELS) for a in ATTRIBUTES}
+    attributes = attribute_values(ATTRIBUTES, label_map, LABELS)
     largest = max((n for n, _ in grown), key=lambda n: n.volume_mm3, default=None)
     known = (largest.spiculation, float(largest.malignant)) if largest else (0.0, 0.0)
     attributes |= dict(zip(KNOWN, known, strict=True))

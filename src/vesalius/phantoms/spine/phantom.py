@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from vesalius.anatomy.attributes import attribute_values
+from vesalius.anatomy.spine import spine_attributes
 from vesalius.phantoms import mri
 from vesalius.phantoms.spine.anatomy import LEVELS, SpineAnatomy, draw_anatomy
 from vesalius.phantoms.spine.bones import paint_arch, paint_discs, paint_vertebrae, sac_front_gap
@@ -18,7 +20,7 @@ from vesalius.phantoms.spine.curve import SpineCurve
 from vesalius.phantoms.spine.findings import Effects, Finding, draw_finding, sac_diameter
 from vesalius.phantoms.spine.surroundings import paint_surroundings
 from vesalius.phantoms.spine.tissues import Sequence as SpinEcho
-from vesalius.scans.attributes import Attribute, spine_attributes
+from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.description import Description
 from vesalius.scans.landmarks import Landmark
@@ -119,7 +121,7 @@ def draw_spine(
     signal, labels = canvas.slices()
     image = _acquire(signal, spacing_mm, echo)
     label_map = Volume(labels, affine)
-    attributes = {a.name: a.of(label_map, LABELS) for a in ATTRIBUTES}
+    attributes = attribute_values(ATTRIBUTES, label_map, LABELS)
     attributes |= {
         name: round(effects.grade(level), 2) for name, level in zip(GRADES, LEVELS, strict=True)
     }

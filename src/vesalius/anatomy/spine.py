@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from vesalius.scans.attributes import Attribute
 from vesalius.scans.volume import Volume
 
 _LEVEL = re.compile(r"^(?P<kind>.+?)_(?P<level>[CTLS]\d{1,2}(-[CTLS]\d{1,2})?)$")
@@ -60,6 +61,27 @@ def levels_of(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         name.removeprefix("disc_") for name in labels if name != "disc" and kind_of(name) == "disc"
     )
+
+
+def spine_attributes(labels: Iterable[str]) -> tuple[Attribute, ...]:
+    """`herniation_mm_<level>` and `canal_diameter_mm_<level>` of each labelled disc.
+
+    >>> [a.name for a in spine_attributes(["disc_L4-L5", "canal", "herniation"])]
+    ['herniation_mm_L4-L5', 'canal_diameter_mm_L4-L5']
+    """
+    names = tuple(labels)
+    discs = tuple(f"disc_{level}" for level in levels_of(names))
+    canal = tuple(name for name in CANAL if name in names)
+    found = []
+    for disc in discs:
+        level = disc.removeprefix("disc_")
+        others = tuple(other for other in discs if other != disc)
+        if "herniation" in names:
+            labelled = ("herniation", disc, *others)
+            found.append(Attribute(f"herniation_mm_{level}", "protrusion_mm", labelled))
+        if canal:
+            found.append(Attribute(f"canal_diameter_mm_{level}", "narrowest_mm", (disc, *canal)))
+    return tuple(found)
 
 
 def protrusion_mm(label_map: Volume, values: Sequence[int]) -> float:

@@ -1,0 +1,1 @@
+"""What is measured on label maps: volumes, heights, discs, the canal."""

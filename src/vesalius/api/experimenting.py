@@ -21,9 +21,10 @@ from vesalius.experiments.volumes.recipe import PRESETS as VOLUMES
 from vesalius.networks.picture_features import features_from
 from vesalius.report.lumbar_page import write_lumbar_report
 from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
-from vesalius.report.page import Sources, write_report
-from vesalius.report.rendering import figures_table
+from vesalius.report.proof_page import Sources, write_proof_report
+from vesalius.report.rendering import table_html
 from vesalius.report.robustness_page import write_robustness_report
+from vesalius.report.sections import figures_table
 from vesalius.report.volumes_page import write_volumes_report
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
@@ -32,7 +33,7 @@ from vesalius.scans.writing import make_folder, write_text
 
 def _ventricles_page(folder: Path) -> Path:
     real, balanced, proof = (folder / name for name in ("real", "balanced", "proof"))
-    return write_report(Sources(folder, real, balanced, proof, ventricles.ATTRIBUTE))
+    return write_proof_report(Sources(folder, real, balanced, proof, ventricles.ATTRIBUTE))
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Finished:
         return Path(path)
 
     def _repr_html_(self) -> str:
-        return figures_table(self.headline)
+        return table_html(figures_table(self.headline))
 
 
 def experiment(

@@ -21,8 +21,9 @@ from vesalius.methods.pretraining.pipeline import Embedding
 from vesalius.methods.segmentation.nnunet import NnunetRecipe
 from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
 from vesalius.report.audit_page import write_audit_report
-from vesalius.report.page import Sources, write_report
-from vesalius.report.rendering import figures_table
+from vesalius.report.proof_page import Sources, write_proof_report
+from vesalius.report.rendering import table_html
+from vesalius.report.sections import figures_table
 from vesalius.scans.output import require_apart
 from vesalius.scans.progress import Progress
 
@@ -58,7 +59,9 @@ class Audit:
 
     def _repr_html_(self) -> str:
         listed = ", ".join(one.case for one in self.withheld) or "none"
-        return f"<p>To withhold: {listed}. {self.rates}</p>{figures_table(self.figures)}"
+        return (
+            f"<p>To withhold: {listed}. {self.rates}</p>{table_html(figures_table(self.figures))}"
+        )
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,10 @@ class Proof:
 
     def report(self, path: str | Path) -> Path:
         """Write one self-contained page."""
-        return write_report(self.sources, Path(path))
+        return write_proof_report(self.sources, Path(path))
 
     def _repr_html_(self) -> str:
-        return figures_table(self.figures)
+        return table_html(figures_table(self.figures))
 
 
 def audit(
@@ -178,13 +181,13 @@ def prove(
     sources = Sources(folder, real.folder, made.folder, folder, measured)
 
     def finished(stage: str) -> None:
-        page = write_report(sources)
+        page = write_proof_report(sources)
         if staged is not None:
             staged(page)
 
     with bars(progress) as report:
         results = run_prove(real, made, unseen, folder, recipe, report, finished)
-    write_report(sources)
+    write_proof_report(sources)
     return Proof(results, sources)
 
 

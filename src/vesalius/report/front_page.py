@@ -21,9 +21,11 @@ from vesalius.report.audit_page import copies_table
 from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
-from vesalius.report.rendering import shown
+from vesalius.report.proof_page import arms_of
 from vesalius.report.robustness_page import robustness_picture, robustness_table
-from vesalius.report.volumes_page import volumes_picture, volumes_table
+from vesalius.report.sections import grid, names, shown
+from vesalius.report.volumes_page import volumes_table
+from vesalius.report.volumes_pictures import volumes_picture
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.writing import write_text
@@ -46,20 +48,13 @@ def markers(results: Results) -> tuple[str, str]:
 def ventricles_table(results: Results) -> str:
     """The figures of the ventricles experiment as Markdown."""
     figures = results.figures
-    arms = [key.split("/")[1] for key in figures if key.startswith("utility/") and
-            key.endswith("/dice") and "_minus_" not in key]  # fmt: skip
-    count = figures["utility/real/dice"].n
-    lines = [
-        f"| the same segmenter trained on | Dice, {count} unseen large ventricles "
-        "| volume MAE ± SD (mL) | MAE minus real (mL) |",
-        "|---|---|---|---|",
-    ]
-    for arm in arms:
-        difference = figures.get(f"utility/{arm}_minus_real/volume_mae_ml")
-        lines.append(
-            f"| {arm.replace('_', ' ')} | {shown(figures[f'utility/{arm}/dice'])} "
-            f"| {shown(figures[f'utility/{arm}/volume_mae_ml'])} | {shown(difference)} |"
-        )
+    arms = arms_of(figures)
+    columns = {
+        f"Dice, {figures['utility/real/dice'].n} unseen large ventricles": "utility/{row}/dice",
+        "volume MAE ± SD (mL)": "utility/{row}/volume_mae_ml",
+        "MAE minus real (mL)": "utility/{row}_minus_real/volume_mae_ml",
+    }
+    lines = grid(figures, arms, columns, "the same segmenter trained on").markdown
     control = ", ".join(
         f"{name} {shown(figures[f'control/{key}'])}"
         for name, key in (("slope", "slope"), ("R²", "r2"), ("acceptance", "acceptance"))
@@ -103,21 +98,13 @@ def lumbar_table(results: Results) -> str:
     """The figures of the lumbar experiment as Markdown."""
     figures = results.figures
     count = figures["fidelity/herniation/floor/fid"].n
-    lines = [
-        f"| method | network calls | Fréchet distance, herniation (n = {count}) "
-        "| stenosis | seam |",
-        "|---|---|---|---|---|",
-    ]
-    names = [key.split("/")[2] for key in figures if key.startswith("fidelity/herniation/")
-             and key.endswith("/fid") and "_minus_" not in key]  # fmt: skip
-    for name in names:
-        calls, seam = figures.get(f"cost/{name}/network_calls"), figures.get(f"seam/{name}")
-        lines.append(
-            f"| {name.replace('_', ' ')} | {'' if calls is None else round(calls.value)} "
-            f"| {shown(figures[f'fidelity/herniation/{name}/fid'])} "
-            f"| {shown(figures[f'fidelity/stenosis/{name}/fid'])} "
-            f"| {'' if seam is None else shown(seam)} |"
-        )
+    methods = [n for n in names(figures, "fidelity/herniation/{}/fid") if "_minus_" not in n]
+    columns = {
+        "network calls": "cost/{row}/network_calls",
+        f"Fréchet distance, herniation (n = {count})": "fidelity/herniation/{row}/fid",
+        "stenosis": "fidelity/stenosis/{row}/fid", "seam": "seam/{row}",
+    }  # fmt: skip
+    lines = grid(figures, methods, columns, "method").markdown
     sizes = "; ".join(
         f"{p} {shown(figures[f'request/{p}/spearman'])} ({figures[f'request/{p}/spearman'].n} "
         f"met of {figures[f'request/{p}/met'].n} requests), mean error "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import numpy as np
 
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
-from vesalius.report.rendering import rendered, shown
+from vesalius.report.rendering import write_page
+from vesalius.report.sections import Page, Picture, Section, grid, names, section, shown
 from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
 from vesalius.report.verdict import verdict
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
 from vesalius.scans.landmarks import read_landmarks
-from vesalius.scans.writing import write_text
 
 METHODS = (
     "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "repaint_long", "concat",
@@ -34,21 +35,139 @@ SAME = "not measurably different from"
 def write_lumbar_report(folder: Path) -> Path:
     """Write `report.html` into the folder of the experiment from what is there already."""
     results = results_if_there(folder)
-    figures = results.figures
-    content: dict[str, Any] = {
-        "title": results.protocol or "in progress", "phantoms": True,
-        "finished": bool(figures), "results": results, "figures": figures,
-        "notes": results.notes, "conclusions": _conclusions(figures),
-        "methods": _by_method(figures, "fid"), "radiomics": _by_method(figures, "frd"),
-        "differences": _differences(figures), "edits": _edits(figures),
-        "requests": _requests(figures), "arms": _arms(figures),
-        "gained": figures.get("utility/augmented_minus_real/auc"),
-        "left": figures.get("utility/ceiling_minus_augmented/auc"),
-        "pictures": _pictures(folder),
+    figures, notes = results.figures, results.notes
+    real = cohort_if_there(folder / "real")
+    shown_cases = [real.read(case) for case in real.cases[:7]] if real else []
+    cohort = Picture(
+        pictures.sagittal_row(shown_cases) if shown_cases else "",
+        "sagittal T2 slices of phantom spines",
+        "Sagittal T2 slices; discs and canal outlined in the second row of each pair elsewhere on "
+        "this page.",
+    )
+    page = Page(
+        results.protocol or "in progress", results, [
+            section("The cohort", cohort),
+            section("Before and after", *before_and_after_pairs(folder)),
+            _fidelity(figures, notes), _edits(figures, notes), _requests(folder, figures),
+            _utility(figures, notes),
+        ], conclusions(figures), LIMITS, phantom_note=(
+            "“Real” below means a phantom lumbar spine, built by construction; what holds for "
+            "phantoms need not hold for patients."
+        ), finished=bool(figures),
+    )  # fmt: skip
+    return write_page(page, folder / "report.html")
+
+
+LIMITS = (
+    "Phantoms vary less than patients, have no other disease, and their labels are exact.",
+    "Methods are compared at first draw, without rejection; what vesalius inpaint writes is "
+    "generated again where it misses its size.",
+    "Intervals of the classifier cover the choice of test patients, not of training seeds or of "
+    "the site.",
+)
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}"
+
+
+def _fidelity(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section:
+    title = "How near to real findings? Fréchet distance of crops around the disc"
+    distances = {p: f"fidelity/{p}/{{row}}/fid" for p in PATHOLOGIES}
+    methods = grid(
+        figures, METHODS, {
+            "network calls": "cost/{row}/network_calls", **distances,
+            "seconds a case": "cost/{row}/seconds",
+        }, "method",
+    )  # fmt: skip
+    if not methods.rows:
+        return section(title)
+    count = figures[f"fidelity/herniation/{METHODS[-1]}/fid"].n
+    note = (
+        f"Features of {notes.get('features') or 'EfficientNet-Lite0'}; {count} unseen patients "
+        f"for each pathology, {_plural(len(notes['seeds']), 'seed')}. “Floor” is the distance "
+        "between two sets of real findings of the same number, “truth” that of the counterfactual "
+        "truth of the same patients, “unedited” that of the healthy scans. In brackets 95 % "
+        "jackknife intervals over patients; ± is the SD between seeds, of seconds that between "
+        "patients."
+    )
+    pairs = [name for name in names(figures, "fidelity/herniation/{}/fid") if "_minus_" in name]
+    radiomics = grid(
+        figures, METHODS, {p: f"fidelity/{p}/{{row}}/frd" for p in PATHOLOGIES},
+        "Fréchet radiomics distance",
+        "There are more features than cases, so only the comparison with the floor means "
+        "something.",
+    )  # fmt: skip
+    return section(
+        title, replace(methods, note=note),
+        grid(figures, pairs, distances, "difference, paired by patient"), radiomics,
+    )  # fmt: skip
+
+
+def _edits(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section:
+    methods = [name for name in METHODS if f"seam/{name}" in figures]
+    columns = {
+        "change outside the map": "context/{row}/mae",
+        "the same before blending": "context/{row}/mae_before_blending", "seam": "seam/{row}",
+        "Dice of herniation": "anatomy/herniation/{row}/dice",
+        "Dice of canal, herniation": "anatomy/herniation/{row}/canal_dice",
+        "Dice of canal, stenosis": "anatomy/stenosis/{row}/dice",
     }  # fmt: skip
-    report = folder / "report.html"
-    write_text(report, rendered("lumbar.html.j2", content))
-    return report
+    note = (
+        "Changes in the units of the scans. Seam: steepness across the border of the edit over "
+        "that of the same border in the scan before; 1 is no seam. Dice against the "
+        "counterfactual truth inside the map: a method that generates another herniation of the "
+        "same size at the same point need not reach 1."
+    )
+    return section("Context, seam, anatomy", grid(figures, methods, columns, "method", note))
+
+
+def _requests(folder: Path, figures: Mapping[str, Figure]) -> Section:
+    columns = {
+        "Spearman, first draw": "request/{row}/first_draw/spearman",
+        "mean error, first draw (mm)": "request/{row}/first_draw/mae_mm",
+        "Spearman, kept": "request/{row}/spearman", "mean error, kept (mm)": "request/{row}/mae_mm",
+        "share of draws kept": "request/{row}/acceptance",
+    }  # fmt: skip
+    rows = table_if_there(folder / "control.csv")
+    panels = {}
+    for pathology in PATHOLOGIES:
+        own = [row for row in rows if row["pathology"] == pathology]
+        requested, measured, taken = (
+            np.array([float(row[name]) for row in own])
+            for name in ("requested_mm", "measured_mm", "accepted")
+        )
+        panels[pathology] = (requested, measured, taken)
+    picture = pictures.requested_panels(panels, "mm") if rows else ""
+    return section(
+        "Size requested and size measured", Picture(picture, "requested against measured"),
+        grid(figures, PATHOLOGIES, columns),
+    )  # fmt: skip
+
+
+def _utility(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section:
+    title = "Does it help? The same classifier, trained alike on each set"
+    if "utility/real/auc" not in figures:
+        return section(title)
+    gained, left = (
+        shown(figures.get(f"utility/{name}/auc"))
+        for name in ("augmented_minus_real", "ceiling_minus_augmented")
+    )
+    note = (
+        f"Augmented minus real {gained}, ceiling minus augmented {left}; "
+        f"{figures['utility/real/auc'].n} unseen patients, 95 % bootstrap intervals over "
+        f"patients, of the mean of {_plural(len(notes['classifier_seeds']), 'training')} each. "
+        f"“Real” are the scans of another site: {notes['site_patients']} patients whom the run "
+        f"has not seen, with {notes['site_findings']} findings of each pathology. “Augmented” "
+        f"adds {notes['balanced_cases']} findings set into these same patients by the run; so it "
+        "brings to the site what the run has learnt from the cohort above. “Ceiling” adds the "
+        "counterfactual truth of the same donors instead of the inpainted scans."
+    )
+    columns = {"AUC, mean of both": "utility/{row}/auc"} | {
+        p: f"utility/{{row}}/{p}/auc" for p in PATHOLOGIES
+    }
+    arms = ("real", "augmented", "ceiling")
+    return section(title, grid(figures, arms, columns, "trained on", note))
 
 
 Row = list[tuple[str, LabelledScan]]
@@ -65,7 +184,7 @@ def front_picture(folder: Path) -> str:
     )
 
 
-def before_and_after_pairs(folder: Path) -> list[dict[str, str]]:
+def before_and_after_pairs(folder: Path) -> list[Picture]:
     """For each pathology some unseen patients: before, truth, and what each method made."""
     found = []
     for pathology in PATHOLOGIES:
@@ -79,7 +198,7 @@ def before_and_after_pairs(folder: Path) -> list[dict[str, str]]:
             "counterfactual truth, and one draw of each method; below each what it changed "
             "(blue darker, red brighter) and the labels after the edit."
         )
-        found.append({"picture": picture, "caption": caption})
+        found.append(Picture(picture, "before, truth and edits", caption))
     return found
 
 
@@ -109,85 +228,6 @@ def _rows(
         sheets.append(round(float(voxel[0])))
         around.append((float(voxel[1]), float(voxel[2])))
     return rows, sheets, around, truth.description.labels
-
-
-def _pictures(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {"pairs": before_and_after_pairs(folder)}
-    real = cohort_if_there(folder / "real")
-    if real:
-        found["cohort"] = pictures.sagittal_row([real.read(case) for case in real.cases[:7]])
-    rows = table_if_there(folder / "control.csv")
-    if rows:
-        panels = {}
-        for pathology in PATHOLOGIES:
-            own = [row for row in rows if row["pathology"] == pathology]
-            requested, measured, taken = (
-                np.array([float(row[name]) for row in own])
-                for name in ("requested_mm", "measured_mm", "accepted")
-            )
-            panels[pathology] = (requested, measured, taken)
-        found["control"] = pictures.requested_panels(panels, "mm")
-    return found
-
-
-def _by_method(figures: Mapping[str, Figure], unit: str) -> list[dict[str, Any]]:
-    rows = []
-    for name in METHODS:
-        pair = {p: figures.get(f"fidelity/{p}/{name}/{unit}") for p in PATHOLOGIES}
-        if any(pair.values()):
-            rows.append(
-                {"name": name.replace("_", " "), **pair,
-                 "calls": figures.get(f"cost/{name}/network_calls"),
-                 "seconds": figures.get(f"cost/{name}/seconds")}
-            )  # fmt: skip
-    return rows
-
-
-def _differences(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
-    names = dict.fromkeys(key.split("/")[2] for key in figures
-                          if key.startswith("fidelity/") and "_minus_" in key)  # fmt: skip
-    return [
-        {"name": name.replace("_", " "),
-         **{p: figures.get(f"fidelity/{p}/{name}/fid") for p in PATHOLOGIES}}
-        for name in names
-    ]  # fmt: skip
-
-
-def _edits(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name.replace("_", " "), "context": figures[f"context/{name}/mae"],
-            "raw": figures[f"context/{name}/mae_before_blending"], "seam": figures[f"seam/{name}"],
-            "dice": figures[f"anatomy/herniation/{name}/dice"],
-            "canal": figures[f"anatomy/herniation/{name}/canal_dice"],
-            "stenosis": figures[f"anatomy/stenosis/{name}/dice"],
-        }
-        for name in METHODS
-        if f"seam/{name}" in figures
-    ]  # fmt: skip
-
-
-def _requests(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": p, "first": figures.get(f"request/{p}/first_draw/spearman"),
-            "first_mae": figures.get(f"request/{p}/first_draw/mae_mm"),
-            "kept": figures.get(f"request/{p}/spearman"),
-            "mae": figures.get(f"request/{p}/mae_mm"),
-            "acceptance": figures.get(f"request/{p}/acceptance"),
-        }
-        for p in PATHOLOGIES
-        if f"request/{p}/acceptance" in figures
-    ]  # fmt: skip
-
-
-def _arms(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
-    return [
-        {"name": arm, "both": figures[f"utility/{arm}/auc"],
-         **{p: figures[f"utility/{arm}/{p}/auc"] for p in PATHOLOGIES}}
-        for arm in ("real", "augmented", "ceiling")
-        if f"utility/{arm}/auc" in figures
-    ]  # fmt: skip
 
 
 def shortcomings(figures: Mapping[str, Figure]) -> list[str]:
@@ -236,7 +276,7 @@ def against_long_repaint(figures: Mapping[str, Figure]) -> list[str]:
     return said
 
 
-def _conclusions(figures: Mapping[str, Figure]) -> list[str]:
+def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
     said = []
     for pathology in PATHOLOGIES:

@@ -2,141 +2,204 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.report.pictures import REAL, SYNTHETIC, encoded, plot
-from vesalius.report.rendering import figures_of, rendered, shown
-from vesalius.report.sources import cohort_if_there, results_if_there
+from vesalius.report.rendering import write_page
+from vesalius.report.sections import (
+    Page,
+    Picture,
+    Section,
+    Table,
+    Text,
+    figures_of,
+    grid,
+    names,
+    section,
+    shown,
+)
+from vesalius.report.sources import results_if_there
 from vesalius.report.verdict import verdict
-from vesalius.scans.case import Scan
-from vesalius.scans.writing import write_text
-
-matplotlib.use("Agg")
+from vesalius.report.volumes_pictures import volumes_picture
 
 ARMS = ("scratch", "synthetic", "real", "scrambled", "noise", "longer")
 CONTROLLED = {"scrambled": "volumes with their octants exchanged", "noise": "noise"}
-EACH = 4
 COLOURS = {"scratch": "#8a97a5", "synthetic": SYNTHETIC, "real": REAL}
 
 
 def write_volumes_report(folder: Path) -> Path:
     """Write `report.html` into the folder of the experiment from what is there already."""
     results = results_if_there(folder)
-    figures, notes = results.figures, results.notes
-    found = [path.parent.name for path in sorted(folder.glob("*/real"))]
-    organs = []
-    for organ in found:
-        own = figures_of(figures, organ)
-        organs.append(
-            {
-                "name": organ, "figures": own, "notes": notes.get(organ, {}),
-                "picture": volumes_picture(folder, [organ]),
-                "curve": _curve(own), "fractions": _fractions(own), "primary": _primary(own),
-                "distances": {k[9:]: f for k, f in own.items() if k.startswith("fidelity/fid")},
-                "paces": {k[15:]: f for k, f in own.items() if k.startswith("seconds/volume_")},
-            }
-        )  # fmt: skip
-    finished = bool(figures) and all(
-        any(key.startswith("pretraining/primary") for key in o["figures"]) for o in organs
+    organs = {
+        path.parent.name: figures_of(results.figures, path.parent.name)
+        for path in sorted(folder.glob("*/real"))
+    }
+    notes = {organ: results.notes.get(organ, {}) for organ in organs}
+    finished = bool(organs) and all(
+        any(key.startswith("pretraining/primary") for key in own) for own in organs.values()
     )
-    said = [line for o in organs for line in conclusions(o["name"], o["figures"], o["notes"])]
-    content: dict[str, Any] = {
-        "title": "whole volumes", "phantoms": True, "finished": finished, "results": results,
-        "figures": {key.replace("/seconds/", " "): f for key, f in figures.items()} | {
-            f"seconds/{key.replace('/seconds', '')}": f
-            for key, f in figures.items()
-            if "/seconds/" in key and "/volume_" not in key
-        },
-        "conclusions": said, "organs": organs,
-    }  # fmt: skip
-    report = folder / "report.html"
-    write_text(report, rendered("volumes.html.j2", content))
-    return report
+    page = Page(
+        "whole volumes", results,
+        [_organ(folder, organ, own, notes[organ]) for organ, own in organs.items()],
+        [line for organ, own in organs.items() for line in conclusions(organ, own, notes[organ])],
+        LIMITS, phantom_note=(
+            "“Real” below means a phantom, built by construction; what holds for phantoms need not "
+            "hold for patients."
+        ), finished=finished,
+    )  # fmt: skip
+    return write_page(page, folder / "report.html")
 
 
-def volumes_picture(folder: Path, organs: Sequence[str] | None = None) -> str:
-    """Real volumes beside generated ones, the middle slices across three axes, nothing picked."""
-    chosen = organs or [path.parent.name for path in sorted(folder.glob("*/real"))]
-    rows = []
-    for organ in chosen:
-        sets = []
-        for name, reported in (("unseen", "phantom"), ("drawn", "synthetic")):
-            cohort = cohort_if_there(folder / organ / name, labelled=False)
-            if cohort:
-                scans = [cohort.read_images(case) for case in cohort.cases[:EACH]]
-                sets.append((f"{organ}, {reported}", scans))
-        if sets:
-            rows.append(sets)
-    return three_planes(rows) if rows else ""
+LIMITS = (
+    "Phantoms vary less than patients, have no other disease, and their labels are exact.",
+    "Generated volumes carry no label map; the attribute they were asked for is measured by a "
+    "segmenter, whose own error stands beside it.",
+    "One fit of the method; intervals do not cover another fit.",
+)
+DISTANCES = {
+    "generated": "fidelity/fid", "real to real": "fidelity/fid_floor",
+    "real ones through the autoencoder": "fidelity/fid_reconstructed",
+    "generated on codes of the KL autoencoder": "fidelity/fid_gaussian",
+}  # fmt: skip
+RADIOMICS = {
+    "radiomics distance, generated": "fidelity/frd",
+    "radiomics distance, real to real": "fidelity/frd_floor",
+}  # fmt: skip
+AUTOENCODER = {
+    "PSNR (dB)": "{row}/psnr", "SSIM": "{row}/ssim", "codes in use": "{row}/codes_used",
+    "perplexity": "{row}/perplexity",
+}  # fmt: skip
+ALIKE = {
+    "MS-SSIM of pairs: diversity": "diversity/ms_ssim",
+    "SSIM of neighbouring slices: consistency": "slices/ssim",
+}  # fmt: skip
+CONTROL = {
+    "slope": "control/{row}/slope", "R²": "control/{row}/r2",
+    "mean error (mL)": "control/{row}/mae_ml",
+}  # fmt: skip
 
 
-def three_planes(rows: Sequence[Sequence[tuple[str, Sequence[Scan]]]]) -> str:
-    """Sets of scans side by side, each as three rows of slices: axial, coronal, sagittal."""
-    columns = max(sum(len(scans) for _, scans in sets) for sets in rows)
-    heights: list[float] = []
-    for sets in rows:
-        first = sets[0][1][0].channels[0].oriented("RAS")
-        x, y, z = (n * mm for n, mm in zip(first.shape, first.spacing_mm, strict=True))
-        heights += [y / x, z / x, z / y]
-    canvas = Canvas(figsize=(1.4 * columns, 1.4 * sum(heights) + 0.3 * len(rows)))
-    canvas.set_facecolor("black")
-    axes = canvas.subplots(
-        3 * len(rows), columns, squeeze=False, gridspec_kw={"height_ratios": heights}
+def _organ(
+    folder: Path, organ: str, figures: Mapping[str, Figure], notes: Mapping[str, Any]
+) -> Section:
+    """All that was measured on one organ."""
+    picture = Picture(
+        volumes_picture(folder, [organ]), "middle slices of volumes across three axes",
+        "Middle slices, axial, coronal and sagittal, of the first unseen phantoms and, once they "
+        "are there, of the first generated volumes; none was picked.",
+    )  # fmt: skip
+    autoencoders = {"codebook": "reconstruction", "Gaussian (KL)": "reconstruction_gaussian"}
+    reconstruction = grid(
+        figures, autoencoders, AUTOENCODER, "autoencoder, held-out volumes",
+        "Diffusion starts only above a threshold of the recipe.",
+    )  # fmt: skip
+    kinds = {"generated, against the request": "drawn", "unseen, against the truth": "unseen"}
+    attribute = notes.get("attribute", "attribute").replace("_", " ")
+    control = grid(figures, kinds, CONTROL, f"{attribute}, measured by a segmenter")
+    return section(
+        organ.capitalize(), picture, reconstruction, *_fidelity(figures), _audit(figures, notes),
+        *_pretraining(figures, notes), control,
+    )  # fmt: skip
+
+
+def _fidelity(figures: Mapping[str, Figure]) -> list[Table]:
+    if "fidelity/fid" not in figures:
+        return []
+    steps = {
+        f"generated by {name.replace('_', ' ')} steps": f"fidelity/fid_{name}"
+        for name in names(figures, "fidelity/fid_{}")
+        if f"fidelity/fid_{name}" not in DISTANCES.values()
+    }
+    paces = "".join(
+        f" {name.replace('_', ' ')} steps: {shown(figures[f'seconds/volume_{name}'])} s a volume."
+        for name in names(figures, "seconds/volume_{}")
     )
-    for ax in axes.flat:
-        ax.axis("off")
-    for block, sets in enumerate(rows):
-        every = [scan for _, scans in sets for scan in scans]
-        pooled = np.concatenate([scan.channels[0].voxels.ravel()[::31] for scan in every])
-        low, high = np.percentile(pooled, [1, 99.5])
-        for column, scan in enumerate(every):
-            image = scan.channels[0].oriented("RAS")
-            a, b, c = (side // 2 for side in image.shape)
-            x, y, z = image.spacing_mm
-            planes = (
-                (image.voxels[:, :, c], y / x),
-                (image.voxels[:, b], z / x),
-                (image.voxels[a], z / y),
-            )
-            for row, (pixels, aspect) in enumerate(planes):
-                axes[3 * block + row, column].imshow(
-                    pixels.T, cmap="gray", origin="lower", vmin=low, vmax=high, aspect=aspect
-                )
-        start = 0
-        for name, scans in sets:
-            axes[3 * block, start].set_title(name, color="white", fontsize=9, loc="left")
-            start += len(scans)
-    canvas.subplots_adjust(0.002, 0.002, 0.998, 0.95, wspace=0.03, hspace=0.15)
-    return encoded(canvas, dpi=100)
+    return [
+        grid(
+            figures, DISTANCES | steps | RADIOMICS, {"": "{row}"}, "Fréchet distance",
+            "Mean over the middle slices across three axes, features of EfficientNet-Lite0, "
+            f"n = {figures['fidelity/fid'].n} each; the perceptual term of the autoencoder looks "
+            "at earlier layers of the same network. In brackets 95 % jackknife intervals; of the "
+            "radiomics distance the range over random halves.",
+        ),
+        grid(
+            figures, ALIKE, {"generated": "{row}/synthetic", "real": "{row}/real"},
+            note="Generated volumes should be as alike as real ones are: less alike is not "
+            f"better.{paces}",
+        ),
+    ]  # fmt: skip
+
+
+def _audit(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Text | None:
+    copies = figures.get("memorisation/copies")
+    if copies is None:
+        return None
+    alarms, attack = (
+        shown(figures.get(f"memorisation/{name}")) for name in ("false_alarms", "membership_auc")
+    )
+    said = (
+        f"Audit: {copies.value:.0f} of {copies.n} generated volumes are called copies, false "
+        f"alarms {alarms}, membership AUC {attack}."
+    )
+    if notes.get("withhold"):
+        said += f" To withhold: {', '.join(notes['withhold'])}."
+    return Text(said)
+
+
+def _pretraining(
+    figures: Mapping[str, Figure], notes: Mapping[str, Any]
+) -> list[Picture | Table]:  # fmt: skip
+    curve = _curve(figures)
+    if not curve:
+        return []
+    fractions = {f"{100 * float(one):g} %": one for one in fractions_of(figures)}
+    arms = {
+        "from scratch": "pretraining/{row}/scratch/dice",
+        "pre-trained on synthetic volumes": "pretraining/{row}/synthetic/dice",
+        "on real volumes": "pretraining/{row}/real/dice",
+    }
+    gains = {stated_gain(name): name for name in names(figures, "pretraining/primary/{}")}
+    longer = (
+        f"; “longer” goes on for {notes['longer_by_steps']} more"
+        if "pretraining/primary/longer_gain" in figures else ""
+    )  # fmt: skip
+    primary = ""
+    if gains:
+        count = figures[f"pretraining/primary/{next(iter(gains.values()))}"].n
+        primary = f"Dice, paired (n = {count})"
+    return [
+        Picture(curve, "Dice by share of labelled cases"),
+        grid(figures, fractions, arms, "labelled cases"),
+        grid(
+            figures, gains, {primary: "pretraining/primary/{row}"},
+            f"at {100 * notes['primary_fraction']:g} %, named beforehand",
+            f"Mean Dice of {', '.join(notes['targets']).replace('_', ' ')} on unseen phantoms, on "
+            "the segmenter's own grid. All arms of a seed see the same labelled cases in the same "
+            f"order for {notes['fine_tuning_steps']} steps{longer}. Student’s intervals over "
+            "trainings; two trainings have none.",
+        ),
+    ]  # fmt: skip
+
+
+def fractions_of(figures: Mapping[str, Figure]) -> list[str]:
+    """Shares of labelled cases that were trained with, the smallest first."""
+    return sorted(
+        {k.split("/")[1] for k in figures if k.startswith("pretraining/") and k.endswith("/dice")},
+        key=float,
+    )
 
 
 def _fractions(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
     """Dice of the three main arms at each fraction."""
-    names = sorted(
-        {k.split("/")[1] for k in figures if k.startswith("pretraining/") and k.endswith("/dice")},
-        key=float,
-    )
     return [
         {"fraction": name, **{a: figures.get(f"pretraining/{name}/{a}/dice") for a in ARMS[:3]}}
-        for name in names
-    ]
-
-
-def _primary(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
-    """Every paired difference at the primary fraction."""
-    start = "pretraining/primary/"
-    return [
-        {"name": stated_gain(key.removeprefix(start)), "figure": figure}
-        for key, figure in figures.items()
-        if key.startswith(start)
+        for name in fractions_of(figures)
     ]
 
 
@@ -260,43 +323,43 @@ def _carries(figures: Mapping[str, Figure], arm: str) -> bool:
     return bool(gains and no_less)
 
 
+TABLE = {
+    "held-out volumes through the VQ-GAN, PSNR (dB)": "reconstruction/psnr",
+    "the same, SSIM": "reconstruction/ssim",
+    "share of codes in use": "reconstruction/codes_used",
+    "held-out volumes through the KL autoencoder, PSNR (dB)": "reconstruction_gaussian/psnr",
+    "Fréchet distance, generated": "fidelity/fid",
+    "Fréchet distance, generated by the KL autoencoder's diffusion": "fidelity/fid_gaussian",
+    "Fréchet distance, generated in 300 ancestral steps": "fidelity/fid_ddpm_300",
+    "Fréchet distance, generated in 10 fast steps": "fidelity/fid_dpm_solver_2m_10",
+    "Fréchet distance, real ones through the VQ-GAN": "fidelity/fid_reconstructed",
+    "Fréchet distance, real to real": "fidelity/fid_floor",
+    "Fréchet radiomics distance, generated": "fidelity/frd",
+    "Fréchet radiomics distance, real to real": "fidelity/frd_floor",
+    "MS-SSIM of pairs, generated": "diversity/ms_ssim/synthetic",
+    "MS-SSIM of pairs, real": "diversity/ms_ssim/real",
+    "SSIM of neighbouring slices, generated": "slices/ssim/synthetic",
+    "SSIM of neighbouring slices, real": "slices/ssim/real",
+    "attribute asked for and measured, slope": "control/drawn/slope",
+    "the same, R²": "control/drawn/r2",
+    "attribute of unseen phantoms and measured, slope": "control/unseen/slope",
+    "called copies": "memorisation/copies",
+    "membership AUC": "memorisation/membership_auc",
+    "gain of synthetic pre-training, Dice": "pretraining/primary/dice_gain",
+    "gain of real pre-training, Dice": "pretraining/primary/real_gain",
+    "gain of scrambled volumes, Dice": "pretraining/primary/scrambled_gain",
+    "gain of noise, Dice": "pretraining/primary/noise_gain",
+    "gain of longer training from scratch, Dice": "pretraining/primary/longer_gain",
+}
+"""Rows of the table in the documents."""
+
+
 def volumes_table(results: Results) -> str:
     """The figures of the experiment as Markdown."""
     organs = list(results.notes)
     every = {organ: figures_of(results.figures, organ) for organ in organs}
-    rows = (
-        ("held-out volumes through the VQ-GAN, PSNR (dB)", "reconstruction/psnr"),
-        ("the same, SSIM", "reconstruction/ssim"),
-        ("share of codes in use", "reconstruction/codes_used"),
-        ("held-out volumes through the KL autoencoder, PSNR (dB)", "reconstruction_gaussian/psnr"),
-        ("Fréchet distance, generated", "fidelity/fid"),
-        ("Fréchet distance, generated by the KL autoencoder's diffusion", "fidelity/fid_gaussian"),
-        ("Fréchet distance, generated in 300 ancestral steps", "fidelity/fid_ddpm_300"),
-        ("Fréchet distance, generated in 10 fast steps", "fidelity/fid_dpm_solver_2m_10"),
-        ("Fréchet distance, real ones through the VQ-GAN", "fidelity/fid_reconstructed"),
-        ("Fréchet distance, real to real", "fidelity/fid_floor"),
-        ("Fréchet radiomics distance, generated", "fidelity/frd"),
-        ("Fréchet radiomics distance, real to real", "fidelity/frd_floor"),
-        ("MS-SSIM of pairs, generated", "diversity/ms_ssim/synthetic"),
-        ("MS-SSIM of pairs, real", "diversity/ms_ssim/real"),
-        ("SSIM of neighbouring slices, generated", "slices/ssim/synthetic"),
-        ("SSIM of neighbouring slices, real", "slices/ssim/real"),
-        ("attribute asked for and measured, slope", "control/drawn/slope"),
-        ("the same, R²", "control/drawn/r2"),
-        ("attribute of unseen phantoms and measured, slope", "control/unseen/slope"),
-        ("called copies", "memorisation/copies"),
-        ("membership AUC", "memorisation/membership_auc"),
-        ("gain of synthetic pre-training, Dice", "pretraining/primary/dice_gain"),
-        ("gain of real pre-training, Dice", "pretraining/primary/real_gain"),
-        ("gain of scrambled volumes, Dice", "pretraining/primary/scrambled_gain"),
-        ("gain of noise, Dice", "pretraining/primary/noise_gain"),
-        ("gain of longer training from scratch, Dice", "pretraining/primary/longer_gain"),
-    )
-    lines = [f"| | {' | '.join(organs)} |", "|---|" + "---|" * len(organs)]
-    for reported, key in rows:
-        if any(key in own for own in every.values()):
-            cells = " | ".join(_cell(own.get(key)) for own in every.values())
-            lines.append(f"| {reported} | {cells} |")
+    columns = {organ: f"{organ}/{{row}}" for organ in organs}
+    lines = grid(results.figures, TABLE, columns).markdown
     for organ, own in every.items():
         dice = "; ".join(
             f"{100 * float(row['fraction']):g} %: scratch {shown(row['scratch'])}, synthetic "
@@ -315,13 +378,6 @@ def volumes_table(results: Results) -> str:
         f"seed {results.seed}. Minutes on {results.machine['cores']} cores: {minutes}."
     )
     return "\n".join(lines)
-
-
-def _cell(figure: Figure | None) -> str:
-    """A figure, or a number of cases among how many."""
-    if figure and figure.unit == "cases":
-        return f"{figure.value:.0f} of {figure.n}"
-    return shown(figure)
 
 
 def _seconds(figures: Mapping[str, Figure]) -> float:

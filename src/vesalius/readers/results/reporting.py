@@ -26,7 +26,8 @@ from vesalius.readers.results.realism import realism_figures
 from vesalius.readers.results.saliency import saliency_figures
 from vesalius.readers.results.tables import tables_of
 from vesalius.readers.study import PRIVATE, STIMULI, Study
-from vesalius.report.rendering import rendered
+from vesalius.report.rendering import write_page
+from vesalius.report.sections import Page, Table, Text, section, shown
 from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder
 from vesalius.scans.writing import write_text
@@ -120,11 +121,44 @@ def report_results(study: Study, store: Store, out: str | Path) -> Results:
             "few": too_few(counted, readers),
         })  # fmt: skip
         results.write(folder)
-        write_text(folder / "report.html", rendered("readers.html.j2", {
-            "title": study.outline.title, "phantoms": design.phantoms,
-            "finished": len(readers) == study.readers, "conclusions": [], "results": results,
-            "figures": results.figures, "notes": results.notes,
-            "seconds": results.figures["seconds_a_case"],
-            "tables": tables_of(kind, {name: one for name, one in found.items() if one.sound}),
-        }))  # fmt: skip
+        write_page(_page(study, results), folder / "report.html")
         return results
+
+
+def _page(study: Study, results: Results) -> Page:
+    """The figures of a study, how far readers are, and what is in doubt."""
+    notes, counted = results.notes, results.notes["readers"]
+    sound = {name: one for name, one in results.figures.items() if one.sound}
+    cases = ", ".join(f"{count} {truth or ''} cases" for truth, count in notes["cases"].items())
+    of_all = (
+        f"{counted} of {study.readers} readers have answered everything and are counted; {cases}. "
+        "In brackets 95 % intervals: of all readers for other readers and other cases (Obuchowski "
+        "and Rockette, with the degrees of freedom of Hillis; shares and AUCs after Wilson), of "
+        "one reader and of alpha for other cases, of ICC for other readers and cases. Means, "
+        "differences and alphas have none where nothing varies. "
+        f"{notes['subjects']} subjects; cases of one subject are left out together."
+    )
+    pairs = zip(notes["answered"], notes["steps"], strict=True)
+    far = tuple((str(i + 1), (str(given), str(of))) for i, (given, of) in enumerate(pairs))
+    pace = (
+        f"{shown(results.figures['seconds_a_case'])} seconds a case, repeats left out; "
+        f"{notes['changed']} answers were changed."
+    )
+    if notes["from_files"]:
+        pace += (
+            f" {notes['from_files']} answers came from files that readers saved; their times are "
+            "of the readers' own clocks."
+        )
+    doubts = notes["doubts"] and Text(
+        f"Order and washout of {len(notes['doubts'])} answers are in doubt; they are counted all "
+        "the same.", tuple(notes["doubts"][:50]),
+    )  # fmt: skip
+    return Page(
+        study.outline.title, results, [
+            section("Who is counted", Text(of_all), Text(f"{notes['few']}.") if notes["few"] else
+                    None),
+            *tables_of(study.outline.design, sound),
+            section("How far readers are", Table(("answered", "of"), far, "reader"), Text(pace)),
+            section("What cannot be vouched for", doubts or None),
+        ], phantoms=results.rests_on_phantoms, finished=counted == study.readers,
+    )  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from vesalius.evidence.figure import Figure
 from vesalius.readers.design import Kind
+from vesalius.report.sections import Section, Table, grid, section
 
 MEASURES = ("sensitivity", "specificity", "auc")
 AGREEMENT = ("alpha", "icc", "same_again", "alpha_again")
@@ -15,32 +15,21 @@ WORDS = {
     "same_again": "same answer again", "alpha_again": "alpha, again",
 }  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Table:
-    """A table of figures.
-
-    Attributes:
-        title, columns: of it.
-        rows: name, and a figure or none for each column.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Figure | None, ...]], ...]
+Titled = tuple[str, Table]
 
 
-def tables_of(kind: Kind, figures: Mapping[str, Figure]) -> list[Table]:
+def tables_of(kind: Kind, figures: Mapping[str, Figure]) -> list[Section]:
     """What a design is asked for, then each reader, then how far readers agree.
 
     >>> one = {"origin/sensitivity": Figure(0.6, "", 9), "origin/specificity": Figure(0.5, "", 9)}
-    >>> [(table.title, [name for name, _ in table.rows]) for table in tables_of("realism", one)]
-    [('Found out?', ['all readers'])]
+    >>> [(each.title, each.parts[0].texts) for each in tables_of("realism", one)]
+    [('Found out?', [['all readers', '0.6', '0.5']])]
     """
-    return [table for table in _TABLES[kind](figures) if table.rows]
+    every = (section(title, table) for title, table in _TABLES[kind](figures))
+    return [one for one in every if one.parts]
 
 
-def _realism(figures: Mapping[str, Figure]) -> list[Table]:
+def _realism(figures: Mapping[str, Figure]) -> list[Titled]:
     every = {"all readers": "origin"} | {one: f"{one}/origin" for one in _readers(figures)}
     origins = ("real", "synthetic", "synthetic_minus_real")
     ratings = _middles(figures, "real/", "") | _middles(figures, "synthetic/", "")
@@ -51,7 +40,7 @@ def _realism(figures: Mapping[str, Figure]) -> list[Table]:
     ]
 
 
-def _saliency(figures: Mapping[str, Figure]) -> list[Table]:
+def _saliency(figures: Mapping[str, Figure]) -> list[Titled]:
     rated = _middles(figures, "", "/usefulness")
     methods = [name for name in rated if "_minus_" not in name]
     every = {"all readers": ""} | {one: f"{one}/" for one in _readers(figures)}
@@ -63,7 +52,7 @@ def _saliency(figures: Mapping[str, Figure]) -> list[Table]:
     ]
 
 
-def _diagnosis(figures: Mapping[str, Figure]) -> list[Table]:
+def _diagnosis(figures: Mapping[str, Figure]) -> list[Titled]:
     compared = {name: name for name in MEASURES}
     columns = ("unaided", "aided", "aided_minus_unaided")
     each = {one: one for one in _readers(figures)}
@@ -77,12 +66,12 @@ def _diagnosis(figures: Mapping[str, Figure]) -> list[Table]:
     ]
 
 
-_TABLES: dict[Kind, Callable[[Mapping[str, Figure]], list[Table]]] = {
+_TABLES: dict[Kind, Callable[[Mapping[str, Figure]], list[Titled]]] = {
     "realism": _realism, "saliency": _saliency, "diagnosis": _diagnosis,
 }  # fmt: skip
 
 
-def _agreement(figures: Mapping[str, Figure], title: str = "Agreement") -> Table:
+def _agreement(figures: Mapping[str, Figure], title: str = "Agreement") -> Titled:
     names = {name.split("/")[1]: None for name in figures if name.startswith("agreement/")}
     rows = {name: name for name in names}
     return _table(title, figures, rows, AGREEMENT, "agreement/{row}/{column}")
@@ -91,14 +80,11 @@ def _agreement(figures: Mapping[str, Figure], title: str = "Agreement") -> Table
 def _table(
     title: str, figures: Mapping[str, Figure], rows: Mapping[str, str], columns: Sequence[str],
     name: str,
-) -> Table:  # fmt: skip
-    """Rows by what they are called and stand for; those without any figure are left out."""
-    found = (
-        (_words(reported), tuple(figures.get(name.format(row=row, column=one)) for one in columns))
-        for reported, row in rows.items()
-    )
-    kept = tuple((reported, own) for reported, own in found if any(own))
-    return Table(title, tuple(_words(one) for one in columns), kept)
+) -> Titled:  # fmt: skip
+    """Rows by what they are called and stand for, under a heading."""
+    heads = {_words(one): name.replace("{column}", one) for one in columns}
+    named = {_words(reported): row for reported, row in rows.items()}
+    return title, grid(figures, named, heads, units=True)
 
 
 def _readers(figures: Mapping[str, Figure]) -> list[str]:

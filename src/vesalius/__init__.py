@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate
     from vesalius.api.inpainting import inpaint
+    from vesalius.api.phantoms import phantom
     from vesalius.api.preparing import check, measure, split
     from vesalius.api.proving import audit, prove
     from vesalius.api.using import classify, explain, forecast, segment
@@ -41,6 +42,7 @@ _PLACES = {
         "api.fitting": ("fit", "load", "plan"),
         "api.generating": ("balance", "generate"),
         "api.inpainting": ("inpaint",),
+        "api.phantoms": ("phantom",),
         "api.preparing": ("check", "measure", "split"),
         "api.proving": ("audit", "prove"),
         "api.using": ("classify", "explain", "forecast", "segment"),
@@ -55,8 +57,8 @@ _PLACES = {
 
 __all__ = [
     "Case", "Cohort", "InputError", "Volume", "audit", "balance", "check", "classify",
-    "experiment", "explain", "fit", "forecast", "generate", "inpaint", "load", "measure", "plan",
-    "prove", "register", "segment", "split",
+    "experiment", "explain", "fit", "forecast", "generate", "inpaint", "load", "measure", "phantom",
+    "plan", "prove", "register", "segment", "split",
 ]  # fmt: skip
 
 

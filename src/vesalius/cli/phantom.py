@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from vesalius.api.console import bars, console
+from vesalius.api.console import console
 from vesalius.cli import options
 from vesalius.cli.options import Side
 from vesalius.cli.terminal import parse_grid, parse_numbers, parse_range
-from vesalius.scans.cohort import Cohort
 
 app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known exactly.")
 
 Out = Annotated[Path, Parameter(help="Folder of the cohort. An unfinished one is completed.")]
-Count = Annotated[options.Count, Parameter(help="How many cases.")]
-Seed = Annotated[options.Seed, Parameter(help="The same seed gives the same bytes.")]
-Workers = Annotated[options.Workers, Parameter(help="Processes that share the work.")]
 Probability = Annotated[float, Parameter(help="Probability at each of the five levels.")]
 Scanner = Annotated[
     Literal["home", "other"], Parameter(help="other is noisier, softer and, of radiographs, wider.")
 ]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Cases:
+    """What all phantoms take."""
+
+    count: Annotated[
+        options.Count, Parameter(help="How many cases; of knees, patients who come at every visit.")
+    ] = 100
+    seed: Annotated[options.Seed, Parameter(help="The same seed gives the same bytes.")] = 0
+    workers: Annotated[options.Workers, Parameter(help="Processes that share the work.")] = 2
+
+
 @app.command
 def brain(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    spacing: options.Millimetres = 3.0,
-    ventricle_volume_ml: str | None = None,
-    workers: Workers = 2,
-) -> None:
+    out: Out, *, spacing: options.Millimetres = 3.0, ventricle_volume_ml: str | None = None,
+    cases: Cases = Cases(),
+) -> None:  # fmt: skip
     """Make phantom brains around the MNI152 template: T1 images and five labels.
 
     Parameters
@@ -42,30 +46,17 @@ def brain(
     spacing: float
         Edge length of a voxel in mm.
     ventricle_volume_ml: str
-        Range such as 20:200 to draw from evenly; without it, skewed as patients are.
+        Range such as 20:200 that is filled evenly; without it, skewed as patients are.
     """
-    from vesalius.phantoms.cohorts.organs import write_brains
-
     volume = parse_range(ventricle_volume_ml, "volume") if ventricle_volume_ml else None
-    with bars() as progress:
-        cohort = write_brains(
-            out, count, seed, spacing, volume, workers=workers, progress=progress
-        )  # fmt: skip
-    _report(cohort, "ventricle_volume_ml")
+    _make("brain", out, cases, ["ventricle_volume_ml"], spacing_mm=spacing, volume_ml=volume)
 
 
 @app.command
 def spine(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    slice_mm: options.Millimetres = 4.0,
-    pixel_mm: options.Millimetres = 1.0,
-    herniation: Probability = 0.08,
-    stenosis: Probability = 0.08,
-    workers: Workers = 2,
-) -> None:
+    out: Out, *, slice_mm: options.Millimetres = 4.0, pixel_mm: options.Millimetres = 1.0,
+    herniation: Probability = 0.08, stenosis: Probability = 0.08, cases: Cases = Cases(),
+) -> None:  # fmt: skip
     """Make phantom lumbar spines: sagittal T2 images, fifteen labels, landmarks of findings.
 
     Cohorts of one seed hold the same patients: --herniation 0 --stenosis 0 gives the healthy
@@ -78,32 +69,13 @@ def spine(
     pixel_mm: float
         Size of a pixel in the slice.
     """
-    from vesalius.phantoms.cohorts.organs import write_spines
-    from vesalius.scans.landmarks import read_landmarks
-
     prevalence = {"herniation": herniation, "stenosis": stenosis}
     spacing = (slice_mm, pixel_mm, pixel_mm)
-    with bars() as progress:
-        cohort = write_spines(
-            out, count, seed, spacing, prevalence, workers=workers, progress=progress
-        )  # fmt: skip
-    marked: list[str] = []
-    if (out / "landmarks.csv").exists():
-        found, _ = read_landmarks(out, {case.name: case for case in cohort.cases})
-        marked = [mark.pathology for marks in found.values() for mark in marks]
-    reported = ", ".join(f"{marked.count(name)} of {name}" for name in prevalence)
-    console.print(f"{out}: {len(cohort.cases)} phantoms; findings: {reported}")
+    _make("spine", out, cases, [], spacing_mm=spacing, prevalence=prevalence)
 
 
 @app.command
-def chest(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    grid: str = "64x64x64",
-    workers: Workers = 2,
-) -> None:
+def chest(out: Out, *, grid: str = "64x64x64", cases: Cases = Cases()) -> None:
     """Make phantom chests: CT in Hounsfield units, seven labels, nodules with volume and shape.
 
     Parameters
@@ -111,24 +83,11 @@ def chest(
     grid: str
         Voxels of a field of 360 × 290 × 288 mm.
     """
-    from vesalius.phantoms.cohorts.organs import write_gridded
-
-    with bars() as progress:
-        cohort = write_gridded(
-            "chest", out, count, seed, parse_grid(grid), workers=workers, progress=progress
-        )
-    _report(cohort, "lung_volume_ml", "nodule_volume_ml")
+    _make("chest", out, cases, ["lung_volume_ml", "nodule_volume_ml"], shape=parse_grid(grid))
 
 
 @app.command
-def breast(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    grid: str = "64x64x64",
-    workers: Workers = 2,
-) -> None:
+def breast(out: Out, *, grid: str = "64x64x64", cases: Cases = Cases()) -> None:
     """Make phantom breasts: T1-weighted MRI without fat suppression, glandular tissue labelled.
 
     Parameters
@@ -136,24 +95,13 @@ def breast(
     grid: str
         Voxels of a field of 176 × 160 × 160 mm.
     """
-    from vesalius.phantoms.cohorts.organs import write_gridded
-
-    with bars() as progress:
-        cohort = write_gridded(
-            "breast", out, count, seed, parse_grid(grid), workers=workers, progress=progress
-        )
-    _report(cohort, "breast_volume_ml", "fibroglandular_volume_ml")
+    shown = ["breast_volume_ml", "fibroglandular_volume_ml"]
+    _make("breast", out, cases, shown, shape=parse_grid(grid))
 
 
 @app.command
 def radiograph(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    side: Side = 64,
-    scanner: Scanner = "home",
-    workers: Workers = 2,
+    out: Out, *, side: Side = 64, scanner: Scanner = "home", cases: Cases = Cases()
 ) -> None:
     """Make phantom radiographs of the chest: five findings, each with the mask of where it is.
 
@@ -162,18 +110,12 @@ def radiograph(
     side: int
         Pixels of the square picture of 320 mm.
     """
-    _findings("radiograph", out, count, seed, side, scanner, workers)
+    _make("radiograph", out, cases, [], side=side, scanner=scanner)
 
 
 @app.command
 def spine_slice(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    side: Side = 64,
-    scanner: Scanner = "home",
-    workers: Workers = 2,
+    out: Out, *, side: Side = 64, scanner: Scanner = "home", cases: Cases = Cases()
 ) -> None:
     """Make sagittal slices about a level of phantom spines: herniation or stenosis, with masks.
 
@@ -182,19 +124,11 @@ def spine_slice(
     side: int
         Pixels of the square slice of 80 mm.
     """
-    _findings("spine_slice", out, count, seed, side, scanner, workers)
+    _make("spine_slice", out, cases, [], side=side, scanner=scanner)
 
 
 @app.command
-def nodule(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    side: Side = 32,
-    scanner: Scanner = "home",
-    workers: Workers = 2,
-) -> None:
+def nodule(out: Out, *, side: Side = 32, scanner: Scanner = "home", cases: Cases = Cases()) -> None:
     """Make CT about phantom nodules: malignant or not by size and shape, with masks.
 
     Parameters
@@ -202,61 +136,31 @@ def nodule(
     side: int
         Voxels of the cube of 40 mm.
     """
-    _findings("nodule", out, count, seed, side, scanner, workers)
+    _make("nodule", out, cases, [], side=side, scanner=scanner)
 
 
 @app.command
-def knee(
-    out: Out,
-    *,
-    count: Count = 100,
-    seed: Seed = 0,
-    side: Side = 64,
-    years: str = "0,2,4,6,8",
-    workers: Workers = 2,
-) -> None:
+def knee(out: Out, *, side: Side = 64, years: str = "0,2,4,6,8", cases: Cases = Cases()) -> None:
     """Make phantom radiographs of knees over years: osteoarthritis that goes fast or does not.
 
     Parameters
     ----------
-    count: int
-        How many patients; each of them comes at every visit.
     side: int
         Pixels of the square picture of 96 mm.
     years: str
         Of the visits.
     """
-    from vesalius.phantoms.cohorts.visits import write_knees
-
-    visits = parse_numbers(years, "years")
-    with bars() as progress:
-        cohort = write_knees(out, count, seed, side, visits, workers=workers, progress=progress)
-    _report(cohort, "years", "kl_grade", "joint_space_mm_medial", "joint_space_mm_lateral")
+    shown = ["years", "kl_grade", "joint_space_mm_medial", "joint_space_mm_lateral"]
+    _make("knee", out, cases, shown, side=side, years=parse_numbers(years, "years"))
 
 
-def _findings(
-    kind: Literal["radiograph", "spine_slice", "nodule"], out: Path, count: int, seed: int,
-    side: int, scanner: Literal["home", "other"], workers: int,
-) -> None:  # fmt: skip
-    """Write phantoms to be classified, and tell how many have each finding."""
-    from vesalius.phantoms.cohorts.findings import write_findings
+def _make(kind: str, out: Path, cases: Cases, shown: list[str], **settings: Any) -> None:
+    """Write phantoms, and print the ranges of some attributes, or how many have each finding."""
+    from vesalius.api.phantoms import finding_counts, phantom
 
-    with bars() as progress:
-        cohort = write_findings(
-            kind, out, count, seed, side, scanner, workers=workers, progress=progress
-        )
-    counts = {
-        name: sum(case.attributes[name] for case in cohort.cases)
-        for name in cohort.cases[0].attributes
-    }
-    reported = ", ".join(f"{name} {count:.0f}" for name, count in counts.items())
-    console.print(f"{out}: {len(cohort.cases)} phantoms; {reported}")
-
-
-def _report(cohort: Cohort, *attributes: str) -> None:
-    """How many cases there are, and the range of some of their attributes."""
-    ranges = []
-    for name in attributes:
-        values = [case.attributes[name] for case in cohort.cases]
-        ranges.append(f"{name} {min(values):.3g} to {max(values):.3g}")
-    console.print(f"{cohort.folder}: {len(cohort.cases)} phantoms; {', '.join(ranges)}")
+    cohort = phantom(kind, out, cases.count, seed=cases.seed, workers=cases.workers, **settings)
+    reported = [f"{name} {count}" for name, count in finding_counts(cohort).items()]
+    if shown:
+        columns = {name: [case.attributes[name] for case in cohort.cases] for name in shown}
+        reported = [f"{name} {min(own):.3g} to {max(own):.3g}" for name, own in columns.items()]
+    console.print(f"{out}: {len(cohort.cases)} phantoms; {', '.join(reported)}")

@@ -10,9 +10,20 @@ from cyclopts import App, Parameter
 from vesalius.api.console import console
 from vesalius.cli.options import Seed
 
-experiment = App(name="experiment", help="Run a whole experiment, from cohort to report.")
+experiment = App(
+    name="experiment",
+    help="""Run a whole experiment, from cohort to report.
+
+    Writes results.json and report.html. The report is there from the first minutes on and grows;
+    killed, the same command goes on where it was.
+    """,
+)
 
 Preset = Literal["smallest", "demo", "workstation", "paper"]
+Studies = Literal["smallest", "demo", "study", "workstation"]
+Sized = Parameter(help="demo takes some minutes on two cores, study hours with several seeds.")
+Out = Annotated[Path, Parameter(help="Folder of everything that is made.")]
+ExperimentSeed = Annotated[Seed, Parameter(help="Of the whole experiment.")]
 
 
 def prove(
@@ -74,42 +85,25 @@ def prove(
 
 
 @experiment.command
-def ventricles(*, out: Path, preset: Preset = "demo", seed: Seed = 0) -> None:
-    """Balance a skewed cohort of phantom brains, and test on unseen large ventricles.
-
-    Writes results.json and report.html. The report is there from the first minutes on and grows;
-    killed, the same command goes on where it was.
-
-    Parameters
-    ----------
-    out: Path
-        Folder of everything that is made.
-    preset: str
-        demo takes some minutes on two cores.
-    seed: int
-        Of the whole experiment.
-    """
+def ventricles(
+    *, out: Out, preset: Annotated[Preset, Sized] = "demo", seed: ExperimentSeed = 0
+) -> None:
+    """Balance a skewed cohort of phantom brains, and test on unseen large ventricles."""
     _run("ventricles", out, preset, seed)
 
 
 @experiment.command
 def lumbar(
-    *, out: Path, preset: Literal["smallest", "demo", "study", "workstation", "paper"] = "demo",
-    seed: Seed = 0, features: Path | None = None,
+    *, out: Out,
+    preset: Annotated[
+        Literal["smallest", "demo", "study", "workstation", "paper"], Sized
+    ] = "demo",
+    seed: ExperimentSeed = 0, features: Path | None = None,
 ) -> None:  # fmt: skip
     """Set findings into healthy phantom spines by six methods, and hold each against the truth.
 
-    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
-    command goes on where it was.
-
     Parameters
     ----------
-    out: Path
-        Folder of everything that is made.
-    preset: str
-        demo takes some minutes on two cores, study an hour or two with three seeds.
-    seed: int
-        Of the phantoms and the classifiers.
     features: Path
         A ResNet-50 such as RadImageNet's, or an Inception v3, in safetensors, for the Fréchet
         distance; EfficientNet-Lite0 without it.
@@ -119,72 +113,42 @@ def lumbar(
 
 @experiment.command
 def volumes(
-    *, out: Path, preset: Literal["smallest", "demo", "study", "workstation"] = "demo",
+    *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     organ: Annotated[list[Literal["breast", "chest"]] | None, Parameter(negative="")] = None,
-    seed: Seed = 0,
+    seed: ExperimentSeed = 0,
 ) -> None:  # fmt: skip
     """Learn phantom volumes whole, generate new ones, and pre-train segmenters on them.
 
-    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
-    command goes on where it was.
-
     Parameters
     ----------
-    out: Path
-        Folder of everything that is made.
-    preset: str
-        demo takes some minutes on two cores, study some hours with both organs and all controls.
     organ: list[str]
         breast is MRI, chest CT. May be repeated; the preset's own without it.
-    seed: int
-        Of the whole experiment.
     """
     _run("volumes", out, preset, seed, subjects=organ or ())
 
 
 @experiment.command
 def robustness(
-    *, out: Path, preset: Literal["smallest", "demo", "study", "workstation"] = "demo",
+    *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     data: Annotated[list[Literal["radiograph", "mri", "ct"]] | None, Parameter(negative="")] = None,
-    seed: Seed = 0,
+    seed: ExperimentSeed = 0,
 ) -> None:  # fmt: skip
     """Train classifiers in three ways, attack them, and hold their maps against where disease is.
 
-    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
-    command goes on where it was.
-
     Parameters
     ----------
-    out: Path
-        Folder of everything that is made.
-    preset: str
-        demo takes some minutes on two cores, study some hours with all data and three seeds.
     data: list[str]
         Kinds of phantoms. May be repeated; the preset's own without it.
-    seed: int
-        Of the whole experiment.
     """
     _run("robustness", out, preset, seed, subjects=data or ())
 
 
 @experiment.command
 def osteoarthritis(
-    *, out: Path, preset: Literal["smallest", "demo", "study"] = "demo", seed: Seed = 0
-) -> None:
-    """Predict knees in every way that is compared, and hold them against what became of them.
-
-    Writes results.json and report.html, which grows as the experiment goes on; killed, the same
-    command goes on where it was.
-
-    Parameters
-    ----------
-    out: Path
-        Folder of everything that is made.
-    preset: str
-        demo takes some minutes on two cores, study some hours.
-    seed: int
-        Of the whole experiment.
-    """
+    *, out: Out, preset: Annotated[Literal["smallest", "demo", "study"], Sized] = "demo",
+    seed: ExperimentSeed = 0,
+) -> None:  # fmt: skip
+    """Predict knees in every way that is compared, and hold them against what became of them."""
     _run("osteoarthritis", out, preset, seed)
 
 

@@ -76,7 +76,7 @@ def write_findings(
     draw = partial(_draw_shown, kind=kind, side=side, scanner=scanner)
     made = {"phantom": kind, "seed": seed, "side": side, "scanner": scanner}
     return write_cohort(folder, own.description, own.labels, wanted, draw, made, split, workers,
-                        f"drawing phantom {kind.replace('_', ' ')}s", progress)  # fmt: skip
+                        f"making phantom {kind.replace('_', ' ')}s", progress)  # fmt: skip
 
 
 def _draw_shown(case: Wanted, kind: str, side: int, scanner: Place) -> Generated:

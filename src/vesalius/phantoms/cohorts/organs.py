@@ -62,7 +62,7 @@ def write_brains(
     require_sound(count, (spacing_mm,) * 3)
     wanted = numbered("brain", seed, case_seeds(seed, count))
     draw = partial(_draw_brain, spacing_mm=spacing_mm, volume_ml=volume_ml)
-    reported = "drawing phantom brains"
+    reported = "making phantom brains"
     requested = f"{low:g}:{high:g}" if volume_ml else "skewed"
     made = {"phantom": "brain", "seed": seed, "spacing_mm": spacing_mm, "volume_ml": requested}
     return write_cohort(folder, brain.DESCRIPTION, (brain.ATTRIBUTE,), wanted, draw, made, split,
@@ -115,7 +115,7 @@ def write_spines(
         "findings": digest(findings), "seeds": digest(seeds),
     }  # fmt: skip
     return write_cohort(folder, spine.DESCRIPTION, names, wanted, draw, made, split, workers,
-                        "drawing phantom spines", progress,
+                        "making phantom spines", progress,
                         landmarks=bool(prevalence) or any(findings or ()))  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def write_gridded(
     draw = partial(_draw_gridded, organ=organ, shape=shape)
     made = {"phantom": organ, "seed": seed, "grid": "x".join(map(str, shape))}
     return write_cohort(folder, kind.description, kind.attributes, wanted, draw, made, split,
-                        workers, f"drawing phantom {organ}s", progress)  # fmt: skip
+                        workers, f"making phantom {organ}s", progress)  # fmt: skip
 
 
 def _draw_brain(

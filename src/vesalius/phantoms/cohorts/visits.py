@@ -63,7 +63,7 @@ def write_knees(
     made = {"phantom": "knee", "seed": seed, "side": side,
             "years": ",".join(f"{year:g}" for year in years)}  # fmt: skip
     return write_cohort(folder, DESCRIPTION, ATTRIBUTES, wanted, draw, made, split, workers,
-                        "drawing phantom knees", progress)  # fmt: skip
+                        "making phantom knees", progress)  # fmt: skip
 
 
 def _draw(case: Wanted, side: int) -> Generated:

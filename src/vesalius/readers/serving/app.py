@@ -49,6 +49,71 @@ class Sent(BaseModel):
     content: dict[str, Any]
 
 
+class _Sittings:
+    """What readers may see and answer now.
+
+    Args:
+        study: to serve.
+        store: of its answers.
+        limit: of requests by link.
+    """
+
+    def __init__(self, study: Study, store: Store, limit: RequestLimit) -> None:
+        self.study, self.store, self.limit = study, store, limit
+        self.orders = [study.steps(reader) for reader in range(study.readers)]
+        self._answering = [threading.Lock() for _ in self.orders]
+        self._washout = timedelta(days=study.outline.washout_days)
+
+    def reader(self, authorization: Annotated[str, Header()] = "") -> int:
+        """Whose link a request comes by."""
+        token = authorization.removeprefix(SCHEME)
+        found = self.study.reader_of(token) if authorization.startswith(SCHEME) else None
+        wait = self.limit.wait(UNKNOWN if found is None else found)
+        if wait:
+            raise HTTPException(429, "too many requests", {"Retry-After": str(wait)})
+        if found is None:
+            raise HTTPException(401, "this link is not known")
+        return found
+
+    def progress(self, reader: int) -> ReaderProgress:
+        """How far a reader is."""
+        return ReaderProgress(self.orders[reader], self.store.of(reader), self._washout)
+
+    def look(self, reader: int, step: int, sitting: str) -> dict[str, Any]:
+        """What a reader sees of a step."""
+        own = self.progress(reader)
+        if not own.may_see(step, now()):
+            raise HTTPException(403, "this case is not open now")
+        return step_entries(self.study, own, step, own.may_answer(step, sitting, now()))
+
+    def stimulus(self, reader: int, step: int, name: str) -> Response:
+        """A picture of a step, if it may be seen now."""
+        if self.progress(reader).may_see(step, now()):
+            for one in self.study.shown(self.orders[reader][step]):
+                if one.name == name:
+                    return Response(self.study.content(one), media_type=MEDIA[one.ending])
+        raise HTTPException(404, "there is no such picture")
+
+    def answer(self, reader: int, step: int, sent: Sent) -> dict[str, Any]:
+        """Store an answer, once however often it is sent."""
+        fault = fault_in(sent.content, self.study.outline.questions)
+        if fault:
+            raise HTTPException(422, fault)
+        with self._answering[reader]:  # what is asked must still hold when it is stored
+            own = self.progress(reader)
+            if sent.key not in {one.key for one in own.answers}:
+                if not own.may_answer(step, sent.sitting, now()):
+                    raise HTTPException(409, "this case can no longer be answered")
+                self.store.add(
+                    Answer(reader, step, sent.sitting, sent.key, sent.content, sent.seconds, now())
+                )
+                own = self.progress(reader)
+        kept = next(one for one in own.answers if one.key == sent.key)
+        if (kept.step, kept.content) != (step, sent.content):
+            raise HTTPException(409, "another answer was stored under this key")
+        return progress_entries(own, now()) | {"stored": True}
+
+
 def create_app(
     study: Study, store: Store, secure: bool = False, limit: RequestLimit | None = None
 ) -> FastAPI:
@@ -63,74 +128,33 @@ def create_app(
     app = FastAPI(title="reader study", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(LimitedBodies)
     app.add_middleware(WithHeaders, headers=SECURITY | (STRICT if secure else {}))
-    limit = limit or RequestLimit()
-    orders = [study.steps(reader) for reader in range(study.readers)]
-    answering = [threading.Lock() for _ in orders]
-    washout = timedelta(days=study.outline.washout_days)
-
-    def reading(authorization: Annotated[str, Header()] = "") -> int:
-        token = authorization.removeprefix(SCHEME)
-        found = study.reader_of(token) if authorization.startswith(SCHEME) else None
-        wait = limit.wait(UNKNOWN if found is None else found)
-        if wait:
-            raise HTTPException(429, "too many requests", {"Retry-After": str(wait)})
-        if found is None:
-            raise HTTPException(401, "this link is not known")
-        return found
-
-    Reading = Annotated[int, Depends(reading)]
+    sittings = _Sittings(study, store, limit or RequestLimit())
 
     async def whole(request: Request) -> bytes:
         return await request.body()
 
     Body = Annotated[bytes, Depends(whole)]
-
-    def progress(reader: int) -> ReaderProgress:
-        return ReaderProgress(orders[reader], store.of(reader), washout)
+    Reading = Annotated[int, Depends(sittings.reader)]
 
     @app.get("/api/study")
     def outline(reader: Reading) -> dict[str, Any]:
-        return outline_entries(study, orders[reader])
+        return outline_entries(study, sittings.orders[reader])
 
     @app.get("/api/progress")
     def come(reader: Reading) -> dict[str, Any]:
-        return progress_entries(progress(reader), now())
+        return progress_entries(sittings.progress(reader), now())
 
     @app.get("/api/steps/{step}")
     def look(step: int, reader: Reading, sitting: str = "") -> dict[str, Any]:
-        own = progress(reader)
-        if not own.may_see(step, now()):
-            raise HTTPException(403, "this case is not open now")
-        return step_entries(study, own, step, own.may_answer(step, sitting, now()))
+        return sittings.look(reader, step, sitting)
 
     @app.get("/api/steps/{step}/{name}")
     def stimulus(step: int, name: str, reader: Reading) -> Response:
-        own = progress(reader)
-        if own.may_see(step, now()):
-            for one in study.shown(orders[reader][step]):
-                if one.name == name:
-                    return Response(study.content(one), media_type=MEDIA[one.ending])
-        raise HTTPException(404, "there is no such picture")
+        return sittings.stimulus(reader, step, name)
 
     @app.post("/api/steps/{step}")
     def answer(step: int, body: Body, reader: Reading) -> dict[str, Any]:
-        sent = _sent(body)
-        fault = fault_in(sent.content, study.outline.questions)
-        if fault:
-            raise HTTPException(422, fault)
-        with answering[reader]:  # what is asked must still hold when it is stored
-            own = progress(reader)
-            if sent.key not in {one.key for one in own.answers}:
-                if not own.may_answer(step, sent.sitting, now()):
-                    raise HTTPException(409, "this case can no longer be answered")
-                store.add(
-                    Answer(reader, step, sent.sitting, sent.key, sent.content, sent.seconds, now())
-                )
-                own = progress(reader)
-        kept = next(one for one in own.answers if one.key == sent.key)
-        if (kept.step, kept.content) != (step, sent.content):
-            raise HTTPException(409, "another answer was stored under this key")
-        return progress_entries(own, now()) | {"stored": True}
+        return sittings.answer(reader, step, _sent(body))
 
     for path in PAGES:
         app.add_api_route(path, _page(path), methods=["GET"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from vesalius.scans.description import Description
 from vesalius.scans.grid import Grid
 from vesalius.scans.input_error import InputError
 from vesalius.scans.intensity import intensity_range
+from vesalius.training.content import content_digest
 from vesalius.training.recipe import Settings
 
 
@@ -102,11 +103,10 @@ class Fingerprint(Settings):
             _varied(one, np.array([attribute_value(one, s.label_map, labels) for s in scans]))
             for one in known
         ]
-        content = hashlib.sha256(beside.encode())
-        for case, scan in zip(cases, scans, strict=True):
-            content.update(f"{case.name} {case.subject}".encode())
-            content.update(np.ascontiguousarray(scan.label_map.voxels).tobytes())
-        return cls._measured(cohort, cases, scans, grid, labels, ranges, content.hexdigest())
+        pairs = zip(cases, scans, strict=True)
+        parts = ((f"{c.name} {c.subject}", scan.label_map.voxels) for c, scan in pairs)
+        content = content_digest(chain([beside], *parts))
+        return cls._measured(cohort, cases, scans, grid, labels, ranges, content)
 
     @classmethod
     def of_images(
@@ -128,13 +128,14 @@ class Fingerprint(Settings):
             except InputError:
                 known = Attribute(name, "", ())
             ranges.append(_varied(known, values))
-        content = hashlib.sha256()
-        for case, scan in zip(cases, scans, strict=True):
-            content.update(f"{case.name} {case.subject}".encode())
-            for image in scan.channels:
-                content.update(np.ascontiguousarray(image.voxels).tobytes())
-        background = {"background": 0}
-        return cls._measured(cohort, cases, scans, grid, background, ranges, content.hexdigest())
+        pairs = zip(cases, scans, strict=True)
+        parts: Iterator[str | np.ndarray] = (
+            part
+            for c, scan in pairs
+            for part in (f"{c.name} {c.subject}", *(image.voxels for image in scan.channels))
+        )
+        content = content_digest(parts)
+        return cls._measured(cohort, cases, scans, grid, {"background": 0}, ranges, content)
 
     @classmethod
     def _measured(
@@ -162,7 +163,7 @@ class Fingerprint(Settings):
             affine=grid.affine, orientation=grid.orientation,
             intensity_low=tuple(map(float, low)), intensity_high=tuple(map(float, high)),
             intensity_bounds=outer,
-            attributes=tuple(ranges), content=content[:16],
+            attributes=tuple(ranges), content=content,
         )  # fmt: skip
 
     @property

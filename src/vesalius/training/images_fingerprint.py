@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from vesalius.scans.classified import Classified
+from vesalius.training.content import content_digest
 from vesalius.training.recipe import Settings
 
 
@@ -37,14 +36,11 @@ class ImagesFingerprint(Settings):
     @classmethod
     def of(cls, images: Classified) -> ImagesFingerprint:
         """Measure them."""
-        content = hashlib.sha256()
-        for array in (images.images, images.targets):
-            content.update(np.ascontiguousarray(array).tobytes())
         return cls(
             images=len(images), subjects=len(set(images.subjects)), labels=images.labels,
             prevalence=tuple(float(np.nanmean(column)) for column in images.targets.T),
             channels=images.images.shape[1], shape=images.images.shape[2:], origin=images.origin,
-            content=content.hexdigest()[:16],
+            content=content_digest((images.images, images.targets)),
         )  # fmt: skip
 
     @property

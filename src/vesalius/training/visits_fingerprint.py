@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
-import numpy as np
-
 from vesalius.scans.visits import Visits
+from vesalius.training.content import content_digest
 from vesalius.training.recipe import Settings
 
 
@@ -19,6 +16,7 @@ class VisitsFingerprint(Settings):
         shape: of a picture, without its channels.
         content: hash of pictures and years.
 
+    >>> import numpy as np
     >>> visits = Visits(np.zeros((3, 1, 4, 4)), ("a", "b", "c"), ("s", "t", "s"),
     ...                 np.array([4.0, 0.0, 0.0]), np.zeros(3, bool), {}, ("",) * 3,
     ...                 ("s", "t", "s"))
@@ -39,16 +37,13 @@ class VisitsFingerprint(Settings):
     @classmethod
     def of(cls, visits: Visits) -> VisitsFingerprint:
         """Measure them."""
-        content = hashlib.sha256()
-        for array in (visits.images, visits.years):
-            content.update(np.ascontiguousarray(array).tobytes())
-        trajectories = visits.trajectories().values()
-        spans = [float(visits.years[rows[-1]] - visits.years[rows[0]]) for rows in trajectories]
+        followed = visits.followed()
+        spans = [float(visits.years[rows[-1]] - visits.years[rows[0]]) for rows in followed]
         return cls(
-            pictures=len(visits), subjects=len(spans), followed=sum(span > 0 for span in spans),
-            longest_years=max(spans), channels=visits.images.shape[1],
+            pictures=len(visits), subjects=len(set(visits.subjects)), followed=len(spans),
+            longest_years=max(spans, default=0.0), channels=visits.images.shape[1],
             shape=visits.images.shape[2:], origin=visits.origin,
-            content=content.hexdigest()[:16],
+            content=content_digest((visits.images, visits.years)),
         )  # fmt: skip
 
     @property

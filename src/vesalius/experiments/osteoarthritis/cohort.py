@@ -50,10 +50,7 @@ class Outcomes:
 
 def ends_of(visits: Visits) -> tuple[Visits, Visits]:
     """First and last visits of those who came again."""
-    rows = [
-        own for own in visits.trajectories().values()
-        if visits.years[own[-1]] > visits.years[own[0]]
-    ]  # fmt: skip
+    rows = visits.followed()
     first, last = (visits.taken([own[end] for own in rows]) for end in (0, -1))
     return first, last
 

@@ -67,5 +67,5 @@ def write_strip(path: Path, forecaster: Forecaster, visits: Visits) -> None:
 def _fast(visits: Visits) -> list[tuple[int, int]]:
     """First and last rows of those whose grade rose by more than one, in order of their names."""
     grades = visits.attributes["kl_grade"]
-    ends = [(int(rows[0]), int(rows[-1])) for rows in visits.trajectories().values()]
+    ends = [(int(rows[0]), int(rows[-1])) for rows in visits.followed()]
     return [(a, b) for a, b in ends if grades[b] - grades[a] > 1]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vesalius.diffusion.preconditioning import normalised_input, output_std, preconditioned
+from vesalius.diffusion.denoiser import Denoiser
+from vesalius.diffusion.preconditioning import output_std
 from vesalius.diffusion.schedules import SCHEDULES, Schedule, against
 from vesalius.methods.guided.recipe import GuidedRecipe
 from vesalius.networks.code_denoiser import CodeDenoiser
@@ -42,7 +43,7 @@ def condition_of(
     return torch.tensor(rows, dtype=torch.float32)
 
 
-class LabelDenoiser(nn.Module):
+class LabelDenoiser(Denoiser):
     """Guesses clean label codes, told attributes.
 
     In a shape space the exact answer for normally distributed codes comes first, and the network
@@ -52,51 +53,40 @@ class LabelDenoiser(nn.Module):
     def __init__(
         self, network: nn.Module, prior: GaussianPrior | None, schedule: Schedule
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.network, self.prior, self.schedule = network, prior, schedule
+        super().__init__(network, schedule)
+        self.prior = prior
         self.register_buffer("code_mean", torch.zeros(()))
         self.register_buffer("code_scale", torch.ones(()))
         self.code_mean: Tensor
         self.code_scale: Tensor
 
-    def first_guess(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """What is known of x₀ without the network."""
-        if self.prior is not None:
-            level = against(level, x)
-            alpha, sigma = self.schedule.alpha(level), self.schedule.sigma(level)
-            return self.prior.denoise(x, alpha, sigma, condition)
-        return preconditioned(torch.zeros_like(x), x, level, self.schedule)
+    def first_guess(self, x: Tensor, level: Tensor, *told: Tensor) -> Tensor:
+        if self.prior is None:
+            return super().first_guess(x, level)
+        level = against(level, x)
+        alpha, sigma = self.schedule.alpha(level), self.schedule.sigma(level)
+        return self.prior.denoise(x, alpha, sigma, *told)
 
-    def std(self, level: Tensor, x: Tensor) -> Tensor:
-        """How far off the first guess may be at a level."""
-        return output_std(level, x, self.schedule)
-
-    def correction(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """F: what the network adds, in units of `std`."""
-        out: Tensor = self.network(normalised_input(x, level, self.schedule), level, condition)
-        return out
-
-    def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        guess = self.first_guess(x, level, condition)
-        return guess + self.std(level, x) * self.correction(x, level, condition)
+    def wanted(
+        self, clean: Tensor, noise: Tensor, x: Tensor, level: Tensor, *told: Tensor
+    ) -> Tensor:  # fmt: skip
+        missing = clean - self.first_guess(x, level, *told)
+        return missing / output_std(level, x, self.schedule)
 
 
-class ImageDenoiser(nn.Module):
+class ImageDenoiser(Denoiser):
     """Guesses clean image codes at unit SD; knows how to bring codes there and back."""
+
+    network: SpadeLatentDenoiser
 
     def __init__(
         self, network: SpadeLatentDenoiser, code_channels: int, schedule: Schedule
     ) -> None:
-        super().__init__()
-        self.network, self.schedule = network, schedule
+        super().__init__(network, schedule)
         self.register_buffer("code_mean", torch.zeros(1, code_channels, 1, 1, 1))
         self.register_buffer("code_scale", torch.ones(1, code_channels, 1, 1, 1))
         self.code_mean: Tensor
         self.code_scale: Tensor
-
-    def forward(self, x: Tensor, level: Tensor, maps: dict[int, Tensor]) -> Tensor:
-        out = self.network(normalised_input(x, level, self.schedule), level, maps)
-        return preconditioned(out, x, level, self.schedule)
 
 
 class GuidedModel:

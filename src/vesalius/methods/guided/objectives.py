@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
-from vesalius.diffusion.preconditioning import normalised_input, wanted_output
-from vesalius.diffusion.schedules import sampled_levels
 from vesalius.methods.guided.model import ImageDenoiser, LabelDenoiser
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_vae import LabelVae
@@ -75,15 +73,8 @@ class LabelDenoiserObjective(nn.Module):
         return sum(losses) / len(losses)
 
     def _loss(self, clean: Tensor, condition: Tensor, rng: torch.Generator) -> Tensor:
-        network = self.network
-        device = next(network.network.parameters()).device
-        noise = torch.randn(clean.shape, generator=rng).to(device)
-        level = sampled_levels(len(clean), rng).to(device)
-        clean, condition = clean.to(device), condition.to(device)
-        x = network.schedule.noisy(clean, noise, level)
-        missing = clean - network.first_guess(x, level, condition)
-        target = missing / network.std(level, x)
-        return ((network.correction(x, level, condition) - target) ** 2).mean()
+        device = next(self.network.parameters()).device
+        return self.network.loss(clean.to(device), rng, condition.to(device))
 
 
 class ImageAutoencoderObjective(nn.Module):
@@ -134,11 +125,7 @@ class ImageDenoiserObjective(nn.Module):
         mean, std = self.codes[rows], self.spreads[rows]
         clean = (mean + std * torch.randn(mean.shape, generator=rng)).to(device)
         clean = (clean - network.code_mean) / network.code_scale
-        noise = torch.randn(clean.shape, generator=rng).to(device)
-        level = sampled_levels(len(rows), rng).to(device)
-        x = network.schedule.noisy(clean, noise, level)
         maps = network.network.read_labels(
             one_hot(self.store.labels(rows).to(device), self.store.label_count)
         )
-        out = network.network(normalised_input(x, level, network.schedule), level, maps)
-        return ((out - wanted_output(clean, noise, level, network.schedule)) ** 2).mean()
+        return network.loss(clean, rng, maps)

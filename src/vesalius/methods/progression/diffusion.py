@@ -14,13 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vesalius.diffusion.preconditioning import (
-    normalised_input,
-    preconditioned,
-    wanted_output,
-)
+from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.samplers import dpm_solver_2m
-from vesalius.diffusion.schedules import SCHEDULES, even_log_snr_levels, sampled_levels
+from vesalius.diffusion.schedules import SCHEDULES, even_log_snr_levels
 from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import DiffusionRecipe
 from vesalius.networks.bottleneck import Gaussian
@@ -82,7 +78,7 @@ class PictureAutoencoderObjective(nn.Module):
         return self.projection_loss(2 * seen - 1, wanted).mean() + loss
 
 
-class LaterDenoiser(nn.Module):
+class LaterDenoiser(Denoiser):
     """Guesses the clean code of a later picture from a noisy one, today's code and the years.
 
     Args:
@@ -96,21 +92,17 @@ class LaterDenoiser(nn.Module):
     def __init__(
         self, shape: tuple[int, int, int], recipe: DiffusionRecipe, longest_years: float
     ) -> None:
-        super().__init__()
-        self.network = VolumeDenoiser(
+        network = VolumeDenoiser(
             recipe.code_channels, shape, 1, recipe.denoiser_widths, blocks=1,
             attend_from=len(recipe.denoiser_widths) - 1, given=recipe.code_channels,
         )  # fmt: skip
+        super().__init__(network, SCHEDULE)
         self.register_buffer("longest", torch.tensor(float(longest_years)))
 
-    def output(self, x: Tensor, level: Tensor, today: Tensor, years: Tensor) -> Tensor:
-        """F of a noisy code; `years` `(B,)` from today."""
-        condition = (years / self.longest)[:, None]
-        found: Tensor = self.network(normalised_input(x, level, SCHEDULE), level, condition, today)
-        return found
-
-    def forward(self, x: Tensor, level: Tensor, today: Tensor, years: Tensor) -> Tensor:
-        return preconditioned(self.output(x, level, today, years), x, level, SCHEDULE)
+    def output(self, x: Tensor, level: Tensor, *told: Tensor) -> Tensor:
+        """F of a noisy code, told today's code and the years `(B,)` from then."""
+        today, years = told
+        return super().output(x, level, (years / self.longest)[:, None], today)
 
 
 class LaterObjective(nn.Module):
@@ -135,11 +127,7 @@ class LaterObjective(nn.Module):
         device = self.denoiser.longest.device
         before, after = self.pairs[rows].T
         today, clean = self.codes[before].to(device), self.codes[after].to(device)
-        noise = torch.randn(clean.shape, generator=rng).to(device)
-        level = sampled_levels(len(rows), rng).to(device)
-        x = SCHEDULE.noisy(clean, noise, level)
-        out = self.denoiser.output(x, level, today, self.years[rows].to(device))
-        return (out - wanted_output(clean, noise, level, SCHEDULE)).square().mean()
+        return self.denoiser.loss(clean, rng, today, self.years[rows].to(device))
 
 
 def pairs_of(visits: Visits) -> tuple[np.ndarray, np.ndarray]:

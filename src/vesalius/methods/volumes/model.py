@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vesalius.diffusion.preconditioning import normalised_input, preconditioned
+from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.schedules import SCHEDULES, Schedule
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.bottleneck import Codebook, Gaussian
@@ -20,7 +20,7 @@ from vesalius.training.fingerprint import Fingerprint
 PARTS = ("autoencoder", "denoiser")
 
 
-class CodeDenoiser(nn.Module):
+class CodeDenoiser(Denoiser):
     """Guesses clean codes on the scale on which diffusion works.
 
     Codes before quantisation are brought to [-1, 1] by the range of the codebook, or of the codes
@@ -33,18 +33,13 @@ class CodeDenoiser(nn.Module):
     """
 
     def __init__(self, network: VolumeDenoiser, schedule: Schedule) -> None:
-        super().__init__()
-        self.network, self.schedule = network, schedule
+        super().__init__(network, schedule)
         for name, value in (("low", -1.0), ("high", 1.0), ("mean", 0.0), ("std", 1.0)):
             self.register_buffer(name, torch.tensor(value))
         self.low: Tensor
         self.high: Tensor
         self.mean: Tensor
         self.std: Tensor
-
-    def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        out = self.network(normalised_input(x, level, self.schedule), level, condition)
-        return preconditioned(out, x, level, self.schedule)
 
     def learn_scale(self, codes: Tensor, bottleneck: Codebook | Gaussian) -> None:
         """Take range and spread from codes `(N, K, D, H, W)` of training cases."""

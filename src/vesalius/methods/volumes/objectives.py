@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
-from vesalius.diffusion.preconditioning import normalised_input, wanted_output
-from vesalius.diffusion.schedules import sampled_levels
 from vesalius.methods.volumes.model import CodeDenoiser
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.critics import feature_distance, frozen, hinge_loss, patch_critic
@@ -108,12 +106,6 @@ class CodeObjective(nn.Module):
 
     def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
-        network, schedule = self.network.network, self.network.schedule
         clean, condition = self.codes[rows].float().to(device), self.conditions[rows].to(device)
         condition = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
-        noise = torch.randn(clean.shape, generator=rng).to(device)
-        level = sampled_levels(len(rows), rng).to(device)
-        x = schedule.noisy(clean, noise, level)
-        out = network(normalised_input(x, level, schedule), level, condition)
-        wanted = wanted_output(clean, noise, level, schedule)
-        return (out - wanted).square().mean()
+        return self.network.loss(clean, rng, condition)

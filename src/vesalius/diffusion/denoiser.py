@@ -1,0 +1,68 @@
+"""The wrapper of every network that guesses clean codes, and the loss that it learns by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vesalius.diffusion.preconditioning import (
+    normalised_input,
+    output_std,
+    preconditioned,
+    wanted_output,
+)
+from vesalius.diffusion.schedules import Schedule, sampled_levels
+
+
+class Denoiser(nn.Module):
+    """D(x, level, …) = first guess + c_out·F(c_in·x, level, …): clean codes from noisy ones.
+
+    The first guess is c_skip·x, what is best without knowing anything of codes of unit SD (Karras
+    et al. 2022, "Elucidating the design space of diffusion-based generative models", table 1).
+
+    Args:
+        network: F; takes the scaled sample, its level and what else it is told.
+        schedule: of noise.
+
+    >>> from vesalius.diffusion.schedules import SCHEDULES
+    >>> class Nothing(nn.Module):
+    ...     def forward(self, x, level):
+    ...         return torch.zeros_like(x)
+    >>> denoiser = Denoiser(Nothing(), SCHEDULES["cosine"])
+    >>> clean, rng = torch.ones(2, 3), torch.Generator().manual_seed(0)
+    >>> denoiser(clean, torch.zeros(2)).tolist() == clean.tolist(), denoiser.loss(clean, rng).ndim
+    (True, 0)
+    """
+
+    def __init__(self, network: nn.Module, schedule: Schedule) -> None:
+        super().__init__()
+        self.network, self.schedule = network, schedule
+
+    def output(self, x: Tensor, level: Tensor, *told: Any) -> Tensor:
+        """F: what the network adds to the first guess, in units of c_out."""
+        out: Tensor = self.network(normalised_input(x, level, self.schedule), level, *told)
+        return out
+
+    def first_guess(self, x: Tensor, level: Tensor, *told: Any) -> Tensor:
+        """What is known of x₀ without the network."""
+        return preconditioned(torch.zeros_like(x), x, level, self.schedule)
+
+    def wanted(
+        self, clean: Tensor, noise: Tensor, x: Tensor, level: Tensor, *told: Any
+    ) -> Tensor:  # fmt: skip
+        """What F should be."""
+        return wanted_output(clean, noise, level, self.schedule)
+
+    def forward(self, x: Tensor, level: Tensor, *told: Any) -> Tensor:
+        scale = output_std(level, x, self.schedule)
+        return self.first_guess(x, level, *told) + scale * self.output(x, level, *told)
+
+    def loss(self, clean: Tensor, rng: torch.Generator, *told: Any) -> Tensor:
+        """Mean squared error of F on clean codes `(B, ...)`, at random levels."""
+        noise = torch.randn(clean.shape, generator=rng).to(clean.device)
+        level = sampled_levels(len(clean), rng).to(clean.device)
+        x = self.schedule.noisy(clean, noise, level)
+        error = self.output(x, level, *told) - self.wanted(clean, noise, x, level, *told)
+        return error.square().mean()

@@ -128,13 +128,7 @@ class Fingerprint(Settings):
             except InputError:
                 known = Attribute(name, "", ())
             ranges.append(_varied(known, values))
-        pairs = zip(cases, scans, strict=True)
-        parts: Iterator[str | np.ndarray] = (
-            part
-            for c, scan in pairs
-            for part in (f"{c.name} {c.subject}", *(image.voxels for image in scan.channels))
-        )
-        content = content_digest(parts)
+        content = content_digest(_images(cases, scans))
         return cls._measured(cohort, cases, scans, grid, {"background": 0}, ranges, content)
 
     @classmethod
@@ -271,6 +265,13 @@ class Fingerprint(Settings):
             if not 0.5 <= (top - bottom) / max(high - low, 1e-6) <= 2:
                 fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
                 raise InputError(case, fault, "rescale it, or fit a run on such scans")
+
+
+def _images(cases: Sequence[Case], scans: Sequence[Scan]) -> Iterator[str | np.ndarray]:
+    """Who the cases are, and their channels."""
+    for case, scan in zip(cases, scans, strict=True):
+        yield f"{case.name} {case.subject}"
+        yield from (image.voxels for image in scan.channels)
 
 
 def reported_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndarray:

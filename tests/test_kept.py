@@ -41,7 +41,7 @@ def _guided(run: Path) -> None:
 
 def _inpainting(run: Path) -> None:
     inpipeline = InpaintingPipeline(Run.open(run, InpaintingRecipe))
-    assert inpipeline.seen.pathology("herniation").size_at(0.5) > 0
+    assert inpipeline.training_range.pathology("herniation").size_at(0.5) > 0
 
 
 def _volumes(run: Path) -> None:
@@ -68,7 +68,7 @@ def _classifier(run: Path) -> None:
 
 def _progression(run: Path) -> None:
     prognosis = ProgressionPipeline.open(run)
-    visits = read_visits(run.parent / "knees", prognosis.forecaster.seen.shape[0])
+    visits = read_visits(run.parent / "knees", prognosis.forecaster.fingerprint.shape[0])
     rows = visits.first()[:1]
     found = prognosis.of(visits.images[rows], (1.0,), [visits.patients[row] for row in rows])
     assert np.isfinite(found.futures.usual.pictures).all()

@@ -319,8 +319,8 @@ def test_networks_with_context_begin_as_the_trunk(inpainting_run: Run) -> None:
     concat.begin_as(trunk)
     channels, *grid = model.latent_shape
     x, level = torch.randn(1, channels, *grid), torch.rand(1, 1, *grid)
-    condition = torch.rand(1, model.seen.condition_length)
-    conditioning = torch.rand(1, CONDITIONING_MAPS * len(model.seen.pathologies), *grid)
+    condition = torch.rand(1, model.training_range.condition_length)
+    conditioning = torch.rand(1, CONDITIONING_MAPS * len(model.training_range.pathologies), *grid)
     with torch.no_grad():
         plain = trunk(x, level, level, condition, conditioning)
         beside = concat(x, level, level, condition, conditioning, torch.randn_like(x))

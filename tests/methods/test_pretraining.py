@@ -43,14 +43,14 @@ def test_a_rescaled_network_gives_the_same_maps() -> None:
     lengths = [w.norm() for n, w in fresh.network.named_parameters() if "conv1.conv" in n]
     started = Segmenter(1, 3, (4, 8, 8)).eval()
     started.load_state_dict(fresh.state_dict())
-    started.begin_from(trained)
+    started.init_from(trained)
     x = torch.randn(1, 1, 8, 8, 8)
     with torch.no_grad():
         assert torch.allclose(started.features(x)[0], trained.features(x)[0], atol=1e-3)
     after = [w.norm() for n, w in started.network.named_parameters() if "conv1.conv" in n]
     assert torch.allclose(torch.stack(lengths), torch.stack(after))
     with pytest.raises(ValueError, match="other layers"):
-        Segmenter(1, 3, (4, 4, 4)).begin_from(trained)
+        Segmenter(1, 3, (4, 4, 4)).init_from(trained)
 
 
 def test_the_pretext_is_learnt_and_a_crop_knows_where_it_lay() -> None:

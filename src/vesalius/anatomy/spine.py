@@ -48,8 +48,8 @@ def kind_of(label: str) -> str:
     >>> kind_of("disc_L4-L5"), kind_of("vertebra_S1"), kind_of("cauda_equina")
     ('disc', 'vertebra', 'cauda_equina')
     """
-    found = _LEVEL.match(label)
-    return found["kind"] if found else label
+    result = _LEVEL.match(label)
+    return result["kind"] if result else label
 
 
 def levels_of(labels: Iterable[str]) -> tuple[str, ...]:
@@ -72,16 +72,16 @@ def spine_attributes(labels: Iterable[str]) -> tuple[Attribute, ...]:
     names = tuple(labels)
     discs = tuple(f"disc_{level}" for level in levels_of(names))
     canal = tuple(name for name in CANAL if name in names)
-    found = []
+    result = []
     for disc in discs:
         level = disc.removeprefix("disc_")
         others = tuple(other for other in discs if other != disc)
         if "herniation" in names:
             labelled = ("herniation", disc, *others)
-            found.append(Attribute(f"herniation_mm_{level}", "protrusion_mm", labelled))
+            result.append(Attribute(f"herniation_mm_{level}", "protrusion_mm", labelled))
         if canal:
-            found.append(Attribute(f"canal_diameter_mm_{level}", "narrowest_mm", (disc, *canal)))
-    return tuple(found)
+            result.append(Attribute(f"canal_diameter_mm_{level}", "narrowest_mm", (disc, *canal)))
+    return tuple(result)
 
 
 def protrusion_mm(label_map: Volume, values: Sequence[int]) -> float:
@@ -163,10 +163,10 @@ def narrowest_mm(label_map: Volume, values: Sequence[int]) -> float:
 
 def middle_slice(upright: Volume, disc: int, canal: Sequence[int]) -> int | None:
     """The sagittal slice through the middle of the canal beside a disc; `None` without both."""
-    found = np.flatnonzero((upright.voxels == disc).any(axis=(0, 1)))
-    if not len(found):
+    result = np.flatnonzero((upright.voxels == disc).any(axis=(0, 1)))
+    if not len(result):
         return None
-    beside = np.isin(upright.voxels[:, :, found[0] : found[-1] + 1], canal)
+    beside = np.isin(upright.voxels[:, :, result[0] : result[-1] + 1], canal)
     area = beside.sum(axis=(1, 2)).astype(float)
     if not area.any():
         return None

@@ -167,13 +167,13 @@ def balance(
     real = opened(cohort)
     left_out = faults if faults is not None else []
     with bars(progress) as report:
-        found = pipeline.balancing(
+        result = pipeline.balancing(
             real, ranges or {}, count, seed, tolerance, extrapolate, report, left_out
         )
-        labels = found.sampler.description.labels
+        labels = result.sampler.description.labels
         gate = copy_gate(pipeline, real, labels, allow_copies, report)
         return sample_cohort(
-            found.sampler, found.requests, out, tries, gate, {"command": "balance", "seed": seed},
+            result.sampler, result.requests, out, tries, gate, {"command": "balance", "seed": seed},
             report, [real.folder],
         )  # fmt: skip
 

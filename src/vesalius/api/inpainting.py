@@ -105,7 +105,8 @@ def inpaint(
     pipeline = loaded(model, **{name: value for name, value in how.items() if value is not None})
     donor = donor_at(scan, labels, pipeline)
     if size_mm is None:
-        size_mm = pipeline.seen.pathology(pathology).size_at(0.5 if severity is None else severity)
+        known = pipeline.training_range.pathology(pathology)
+        size_mm = known.size_at(0.5 if severity is None else severity)
     finding = FindingRequest(pathology, level, size_mm, point_mm)
     pipeline.require_possible(donor.scan, finding, str(scan))
     requests = [
@@ -120,11 +121,11 @@ def inpaint(
     inputs = [Path(one) for one in (scan, labels, place_of(cohort)) if one is not None]
     with bars(progress) as report:
         gate = copy_gate(pipeline, cohort, pipeline.labels, allow_copies, report)
-        made = sample_cohort(
+        generated = sample_cohort(
             sampler, requests, out, tries, gate, {"command": "inpaint"}, report, inputs
         )
-    _picture(pipeline, donor.scan, finding, made, Path(out) / "before_after.png")
-    return made
+    _picture(pipeline, donor.scan, finding, generated, Path(out) / "before_after.png")
+    return generated
 
 
 def _picture(

@@ -70,8 +70,8 @@ def finding_counts(cohort: Cohort) -> dict[str, int]:
     """How many cases have each finding: by columns of 0 and 1, or by landmarks."""
     marked = cohort.folder / LANDMARKS
     if marked.exists():
-        found, _ = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
-        return dict(Counter(mark.pathology for marks in found.values() for mark in marks))
+        result, _ = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+        return dict(Counter(mark.pathology for marks in result.values() for mark in marks))
     columns = {
         name: [case.attributes[name] for case in cohort.cases]
         for name in cohort.cases[0].attributes

@@ -124,13 +124,13 @@ def audit(
     InputError
         for fewer than twelve held-out cases, or subjects that stand on both sides.
     """
-    real, made = opened(cohort), opened(synthetic)
+    real, generated = opened(cohort), opened(synthetic)
     unseen = None if holdout is None else opened(holdout)
     embed = Embedding(pretrained, len(real.description.channels)).of if pretrained else None
     place = tempfile.TemporaryDirectory() if out is None else nullcontext(str(out))
     with place as folder, bars(progress) as report:
-        found = run_audit(real, made, unseen, folder, report, embed, [pretrained])
-    return Audit(found.results, found.withheld)
+        result = run_audit(real, generated, unseen, folder, report, embed, [pretrained])
+    return Audit(result.results, result.withheld)
 
 
 def prove(
@@ -171,14 +171,14 @@ def prove(
     InputError
         if a subject stands on both sides, a test case is synthetic, or labels differ.
     """
-    real, made = opened(cohort, True), opened(synthetic, True)
+    real, generated = opened(cohort, True), opened(synthetic, True)
     unseen = None if test is None else opened(test, True)
     folder = Path(tempfile.mkdtemp(prefix="vesalius-proof-")) if out is None else Path(out)
-    require_apart(folder, *(one.folder for one in (real, made, unseen) if one is not None))
+    require_apart(folder, *(one.folder for one in (real, generated, unseen) if one is not None))
     chosen = segmenter or PRESETS[preset]
     measured = attribute or default_attributes(real.description)[0]
     recipe = ProveRecipe(preset=preset, attribute=measured, seed=seed, segmenter=chosen)
-    sources = Sources(folder, real.folder, made.folder, folder, measured)
+    sources = Sources(folder, real.folder, generated.folder, folder, measured)
 
     def finished(stage: str) -> None:
         page = write_proof_report(sources)
@@ -186,7 +186,7 @@ def prove(
             staged(page)
 
     with bars(progress) as report:
-        results = run_prove(real, made, unseen, folder, recipe, report, finished)
+        results = run_prove(real, generated, unseen, folder, recipe, report, finished)
     write_proof_report(sources)
     return Proof(results, sources)
 

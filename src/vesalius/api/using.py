@@ -63,8 +63,8 @@ def segment(
     given, faults = scans_at(Path(scans))
     with bars(progress) as report:
         inputs = (pipeline.run.folder, Path(scans))
-        made = segment_scans(pipeline, given, out, report, inputs)
-    return Segmented(made.table, made.count, (*faults, *made.faults))
+        generated = segment_scans(pipeline, given, out, report, inputs)
+    return Segmented(generated.table, generated.count, (*faults, *generated.faults))
 
 
 def classify(
@@ -95,9 +95,9 @@ def classify(
     pipeline = _of_method(model, "classification", out, images)
     require_own_file(out, ",".join(["image", *pipeline.labels]) + "\n")
     with bars(progress) as report:
-        found = images_at(images, pipeline, report)
-        write_probabilities(pipeline, found.images, found.names, Path(out))
-    return found
+        result = images_at(images, pipeline, report)
+        write_probabilities(pipeline, result.images, result.names, Path(out))
+    return result
 
 
 @dataclass(frozen=True)
@@ -217,17 +217,17 @@ def forecast(
     }  # fmt: skip
     with output_folder(out, made, (run.folder, images)) as folder, bars(progress) as report:
         given = pictures_at(images, run.fingerprint.shape[0], left, report)
-        found = pipeline.of(given.images, times, given.patients, neighbours, report)
+        result = pipeline.of(given.images, times, given.patients, neighbours, report)
         attributes = run.recipe.attributes
-        write_prognoses(folder, given, found.futures, attributes, found.risk, found.grades)
-    return Forecast(given, found, times)
+        write_prognoses(folder, given, result.futures, attributes, result.risk, result.grades)
+    return Forecast(given, result, times)
 
 
 def _of_method(model: Any, name: str, out: str | Path, given: str | Path) -> Any:
     """A pipeline of one method, and an output apart from its run and what it is used on."""
     folder = run_folder(model)
     require_apart(out, folder, given)
-    found = method_of(folder).name
-    if found != name:
-        raise InputError(folder, f"is a run of {found}", f"point at a run of {name}")
+    result = method_of(folder).name
+    if result != name:
+        raise InputError(folder, f"is a run of {result}", f"point at a run of {name}")
     return loaded(model)

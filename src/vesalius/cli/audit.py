@@ -37,13 +37,13 @@ def audit(
     """
     from vesalius.api.proving import audit as run_audit
 
-    found = run_audit(real, synthetic, holdout, out=out, pretrained=pretrained)
+    result = run_audit(real, synthetic, holdout, out=out, pretrained=pretrained)
     for name in ("copies", "edited", "false_alarms", "membership_auc"):
-        figure = found.figures[f"memorisation/{name}"]
+        figure = result.figures[f"memorisation/{name}"]
         console.print(f"{name:<16} {figure}  (n = {figure.n})")
-    for one in found.withheld[:20]:
+    for one in result.withheld[:20]:
         console.print(one.reason)
-    console.print(found.rates)
-    console.print(f"{len(found.withheld)} to withhold: {out / 'withhold.csv'}")
-    if found.withheld and fail_on_copies:
+    console.print(result.rates)
+    console.print(f"{len(result.withheld)} to withhold: {out / 'withhold.csv'}")
+    if result.withheld and fail_on_copies:
         raise SystemExit(3)

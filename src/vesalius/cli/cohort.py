@@ -34,40 +34,40 @@ def check(
     attribute: list[str]
         Attribute to measure besides those in cases.csv, such as tumour_volume_ml.
     """
-    found = run_check(folder, attribute or ())
-    cohort = found.cohort
-    subjects = len({case.subject for case in found.sound})
-    made = sum(case.synthetic for case in found.sound)
+    result = run_check(folder, attribute or ())
+    cohort = result.cohort
+    subjects = len({case.subject for case in result.sound})
+    generated = sum(case.synthetic for case in result.sound)
     origin = f", {cohort.description.origin}" if cohort.description.origin else ""
     console.print(
-        f"[bold]{folder}[/]: {len(found.sound)} sound cases of {subjects} subjects"
-        f"{f', {made} of them synthetic' if made else ''}{origin}"
+        f"[bold]{folder}[/]: {len(result.sound)} sound cases of {subjects} subjects"
+        f"{f', {generated} of them synthetic' if generated else ''}{origin}"
     )
     for title, counts in (
-        ("shape", found.shapes), ("spacing", found.spacings), ("axes", found.orientations),
+        ("shape", result.shapes), ("spacing", result.spacings), ("axes", result.orientations),
     ):  # fmt: skip
         common = ", ".join(f"{key} ({count})" for key, count in counts.most_common(3))
         rest = f", {len(counts) - 3} others" if len(counts) > 3 else ""
         console.print(f"  {title:<11}{common}{rest}")
     console.print(
-        f"  intensity  {found.intensity[0]:g} to {found.intensity[1]:g} in the median case"
+        f"  intensity  {result.intensity[0]:g} to {result.intensity[1]:g} in the median case"
     )
-    splits = sorted({case.split or "none" for case in found.sound})
+    splits = sorted({case.split or "none" for case in result.sound})
     console.print(
         "  split      "
         + ", ".join(f"{s} ({len(cohort.of_split('' if s == 'none' else s))})" for s in splits)
     )
-    for label, count in found.label_cases.items():
+    for label, count in result.label_cases.items():
         console.print(
-            f"  label      {label}: in {count} cases, {found.label_ml[label]:.1f} mL median"
+            f"  label      {label}: in {count} cases, {result.label_ml[label]:.1f} mL median"
         )
-    for histogram in found.histograms:
+    for histogram in result.histograms:
         print_histogram(histogram)
         for low, high in histogram.rare:
             console.print(f"  [red]rare[/]: {histogram.attribute} from {low:.1f} to {high:.1f}")
     console.print()
-    print_faults(found.faults, "faults")
-    if found.faults:
+    print_faults(result.faults, "faults")
+    if result.faults:
         raise SystemExit(1)
     console.print("no faults")
 
@@ -88,14 +88,14 @@ def measure(
         A known attribute (ventricle_volume_ml), `<label>_volume_ml`, `<label>_height_mm`, or a
         declaration of your own, such as organ_volume_ml=liver+tumour.
     """
-    found = run_measure(folder, attribute)
-    for name, measured in found.values.items():
+    result = run_measure(folder, attribute)
+    for name, measured in result.values.items():
         ordered = sorted(measured.values())
         console.print(
             f"{name}: {len(ordered)} cases, {ordered[0]:.4g} to {ordered[-1]:.4g}, "
             f"median {ordered[len(ordered) // 2]:.4g}"
         )
-    print_faults(found.faults)
+    print_faults(result.faults)
 
 
 @app.command

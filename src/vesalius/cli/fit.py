@@ -78,8 +78,8 @@ def _head(function: Callable[..., Any]) -> str:
 
 def _entries(*functions: Callable[..., Any]) -> str:
     """The entries of the sections of parameters of some docstrings."""
-    found = ""
+    result = ""
     for function in functions:
         _, _, section = (inspect.getdoc(function) or "").partition("Parameters\n----------\n")
-        found += section.partition("\nRaises:")[0].rstrip() + "\n"
-    return found
+        result += section.partition("\nRaises:")[0].rstrip() + "\n"
+    return result

@@ -77,11 +77,11 @@ def prove(
     chosen = None
     if segmenter == "nnunet":
         chosen = nnunet(epochs, iterations, planner, configuration)
-    found = run_prove(
+    result = run_prove(
         real, synthetic, test, out=out, attribute=attribute, preset=preset, seed=seed,
         segmenter=chosen, staged=_grown,
     )  # fmt: skip
-    console.print(f"report: {found.page}")
+    console.print(f"report: {result.page}")
 
 
 @experiment.command
@@ -156,10 +156,10 @@ def _run(name: str, out: Path, preset: str, seed: int, **options: Any) -> None:
     """Run an experiment and print what it is about."""
     from vesalius.api.experimenting import experiment as run_experiment
 
-    found = run_experiment(name, out=out, preset=preset, seed=seed, staged=_grown, **options)
-    for key, figure in found.headline.items():
+    result = run_experiment(name, out=out, preset=preset, seed=seed, staged=_grown, **options)
+    for key, figure in result.headline.items():
         console.print(f"{key:<46} {figure}  (n = {figure.n})")
-    console.print(f"report: {found.page}")
+    console.print(f"report: {result.page}")
 
 
 def _grown(path: Path) -> None:

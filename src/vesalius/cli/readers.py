@@ -46,15 +46,16 @@ def create(design: Path, *, out: Path) -> None:
         from vesalius.readers.design import read_design
 
     with bars() as progress:
-        made = create_study(read_design(design), out, progress)
-    for one in made.telltales:
-        if one.tells:
+        generated = create_study(read_design(design), out, progress)
+    for one in generated.cues:
+        if one.reveals:
             console.print(
                 f"not alike: {one.name} tells the origin by itself, AUC {one.auc}; readers may see "
                 "it too"
             )
     console.print(
-        f"{out}: {len(made.study.outline.items)} cases, {made.study.readers} readers; next: "
+        f"{out}: {len(generated.study.outline.items)} cases, {generated.study.readers} readers; "
+        "next: "
         f"vesalius readers serve {out}"
     )
 
@@ -130,8 +131,8 @@ def results(study: Path, *, out: Path | None = None, database: str | None = None
 
     own = Study.open(study)
     folder = out or study / "results"
-    found = report_results(own, Store.at(own, database), folder)
-    for name, figure in found.figures.items():
+    result = report_results(own, Store.at(own, database), folder)
+    for name, figure in result.figures.items():
         console.print(f"{name:<44} {figure}  (n = {figure.n})")
     console.print(f"report: {folder / 'report.html'}")
 
@@ -177,10 +178,10 @@ def collect(study: Path, *files: Path, database: str | None = None) -> None:
     own = Study.open(study)
     store = Store.at(own, database)
     for file in files:
-        found = read(own, store, file)
-        console.print(f"{file}: {found.new} new answers of reader {found.reader}")
-        if found.doubtful:
+        result = read(own, store, file)
+        console.print(f"{file}: {result.new} new answers of reader {result.reader}")
+        if result.doubtful:
             console.print(
-                f"  order or washout of {found.doubtful} answers cannot be vouched for; results "
+                f"  order or washout of {result.doubtful} answers cannot be vouched for; results "
                 "say which"
             )

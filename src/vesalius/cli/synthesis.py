@@ -75,13 +75,13 @@ def generate(
     """
     from vesalius.api.generating import generate as run_generate
 
-    made = run_generate(
+    generated = run_generate(
         run, parse_ranges(attribute or []) or None, out=out, count=count, seed=seed,
         tolerance=tolerance, tries=tries, extrapolate=extrapolate, guidance=guidance,
         sampler=sampler, steps=steps, segmenter=segmenter, cohort=cohort,
         allow_copies=allow_copies,
     )  # fmt: skip
-    _report(made, "generated")
+    _report(generated, "generated")
 
 
 def balance(
@@ -132,13 +132,13 @@ def balance(
     from vesalius.api.generating import balance as run_balance
 
     faults: list[InputProblem] = []
-    made = run_balance(
+    generated = run_balance(
         run, folder, parse_ranges(attribute or []), out=out, count=count, seed=seed,
         tolerance=tolerance, tries=tries, extrapolate=extrapolate, allow_copies=allow_copies,
         faults=faults,
     )  # fmt: skip
     print_faults(faults)
-    _report(made, "generated")
+    _report(generated, "generated")
 
 
 def inpaint(
@@ -204,12 +204,12 @@ def inpaint(
     """
     from vesalius.api.inpainting import inpaint as run_inpaint
 
-    made = run_inpaint(
+    generated = run_inpaint(
         run, scan, pathology, level, out=out, severity=severity, size_mm=size_mm,
         point_mm=parse_point(at), labels=labels, count=count, seed=seed, tolerance_mm=tolerance,
         tries=tries, guidance=guidance, method=method, cohort=cohort, allow_copies=allow_copies,
     )  # fmt: skip
-    _report(made, "edited")
+    _report(generated, "edited")
     console.print(f"picture: {out / 'before_after.png'}")
 
 

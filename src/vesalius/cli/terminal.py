@@ -139,12 +139,12 @@ def parse_numbers(text: str, what: str) -> tuple[float, ...]:
     (1.0, 2.5, 4.0)
     """
     try:
-        found = tuple(float(part) for part in text.split(","))
+        result = tuple(float(part) for part in text.split(","))
     except ValueError:
-        found = (math.nan,)
-    if not all(map(math.isfinite, found)):
+        result = (math.nan,)
+    if not all(map(math.isfinite, result)):
         raise InputError(what, f"'{text}' are no numbers", "write them as 1,2,4")
-    return found
+    return result
 
 
 def parse_ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -153,10 +153,10 @@ def parse_ranges(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     >>> parse_ranges(["ventricle_volume_ml=20:160"])
     {'ventricle_volume_ml': (20.0, 160.0)}
     """
-    found = {}
+    result = {}
     for text in texts:
         name, equals, bounds = text.partition("=")
         if not equals:
             raise InputError(text, "gives no range", "write it as name=20:160")
-        found[name] = parse_range(bounds, name)
-    return found
+        result[name] = parse_range(bounds, name)
+    return result

@@ -24,9 +24,9 @@ def segment(run: Path, scans: Path, *, out: Path) -> None:
     """
     from vesalius.api.using import segment as run_segment
 
-    made = run_segment(run, scans, out=out)
-    print_faults(made.faults)
-    console.print(f"{out}: {made.count} label maps; volumes in {made.table}")
+    generated = run_segment(run, scans, out=out)
+    print_faults(generated.faults)
+    console.print(f"{out}: {generated.count} label maps; volumes in {generated.table}")
 
 
 def classify(run: Path, images: Path, *, out: Path) -> None:
@@ -43,9 +43,9 @@ def classify(run: Path, images: Path, *, out: Path) -> None:
     """
     from vesalius.api.using import classify as run_classify
 
-    found = run_classify(run, images, out=out)
-    print_faults(found.faults)
-    console.print(f"{out}: probabilities of {', '.join(found.labels)} in {len(found)} images")
+    result = run_classify(run, images, out=out)
+    print_faults(result.faults)
+    console.print(f"{out}: probabilities of {', '.join(result.labels)} in {len(result)} images")
 
 
 def explain(
@@ -77,9 +77,9 @@ def explain(
     """
     from vesalius.api.using import explain as run_explain
 
-    found = run_explain(run, images, out=out, method=method, path=path)
-    print_faults(found.images.faults)
-    console.print(f"{out}: {len(found.files)} overlays; {found.caption}")
+    result = run_explain(run, images, out=out, method=method, path=path)
+    print_faults(result.images.faults)
+    console.print(f"{out}: {len(result.files)} overlays; {result.caption}")
 
 
 def forecast(
@@ -112,10 +112,10 @@ def forecast(
     from vesalius.api.using import forecast as run_forecast
 
     times = parse_numbers(years, "years")
-    found = run_forecast(run, images, out=out, years=times, left=left, neighbours=neighbours)
-    print_faults(found.visits.faults)
-    for name, own in list(found.risks.items())[:5]:
+    result = run_forecast(run, images, out=out, years=times, left=left, neighbours=neighbours)
+    print_faults(result.visits.faults)
+    for name, own in list(result.risks.items())[:5]:
         shown = ", ".join(f"{100 * one:.0f} %" for one in own) or "not graded"
         console.print(f"{name}: risk of fast progression {shown}")
     shown = ", ".join(f"{ahead:g}" for ahead in times)
-    console.print(f"{out}: {len(found.visits)} forecasts for {shown} years")
+    console.print(f"{out}: {len(result.visits)} forecasts for {shown} years")

@@ -40,29 +40,29 @@ class Denoiser(nn.Module):
         super().__init__()
         self.network, self.schedule = network, schedule
 
-    def output(self, x: Tensor, level: Tensor, *told: Any) -> Tensor:
+    def output(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
         """F: what the network adds to the first guess, in units of c_out."""
-        out: Tensor = self.network(normalised_input(x, level, self.schedule), level, *told)
+        out: Tensor = self.network(normalised_input(x, level, self.schedule), level, *given)
         return out
 
-    def first_guess(self, x: Tensor, level: Tensor, *told: Any) -> Tensor:
+    def first_guess(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
         """What is known of x₀ without the network."""
         return preconditioned(torch.zeros_like(x), x, level, self.schedule)
 
     def wanted(
-        self, clean: Tensor, noise: Tensor, x: Tensor, level: Tensor, *told: Any
+        self, clean: Tensor, noise: Tensor, x: Tensor, level: Tensor, *given: Any
     ) -> Tensor:  # fmt: skip
         """What F should be."""
         return wanted_output(clean, noise, level, self.schedule)
 
-    def forward(self, x: Tensor, level: Tensor, *told: Any) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
         scale = output_std(level, x, self.schedule)
-        return self.first_guess(x, level, *told) + scale * self.output(x, level, *told)
+        return self.first_guess(x, level, *given) + scale * self.output(x, level, *given)
 
-    def loss(self, clean: Tensor, rng: torch.Generator, *told: Any) -> Tensor:
+    def loss(self, clean: Tensor, rng: torch.Generator, *given: Any) -> Tensor:
         """Mean squared error of F on clean codes `(B, ...)`, at random levels."""
         noise = torch.randn(clean.shape, generator=rng).to(clean.device)
         level = sampled_levels(len(clean), rng).to(clean.device)
         x = self.schedule.noisy(clean, noise, level)
-        error = self.output(x, level, *told) - self.wanted(clean, noise, x, level, *told)
+        error = self.output(x, level, *given) - self.wanted(clean, noise, x, level, *given)
         return error.square().mean()

@@ -54,8 +54,8 @@ def detail(image: np.ndarray, side: int = SIDE) -> np.ndarray:
     low, high = np.percentile(ndimage.gaussian_filter(small, AROUND), [1, 99])
     middle = ndimage.gaussian_filter(quiet, AROUND)
     std = np.sqrt(ndimage.gaussian_filter((quiet - middle) ** 2, AROUND))
-    found: np.ndarray = (quiet - middle) / (std + FLAT * max(high - low, 1e-9))
-    return found.astype(np.float32)
+    result: np.ndarray = (quiet - middle) / (std + FLAT * max(high - low, 1e-9))
+    return result.astype(np.float32)
 
 
 def shared_directions(rows: Tensor) -> Tensor:
@@ -117,8 +117,8 @@ class AlignedSearch:
                 continue
             mirror, place = divmod(int(rough[..., one].argmax()), len(coarse.shifts))
             around = fine.around([2 * step for step in coarse.shifts[place]])
-            found = fine.cosines(fine.moved(mirrored[mirror], around), one)
-            best[one] = float(found.max())
+            result = fine.cosines(fine.moved(mirrored[mirror], around), one)
+            best[one] = float(result.max())
         return best
 
 

@@ -44,8 +44,8 @@ class Withheld:
     @property
     def similarity(self) -> str:
         """As it is printed; nothing where the case says itself what it was made from."""
-        found = self.copy_of.similarity
-        return "" if found is None else f"{found:.4f}"
+        result = self.copy_of.similarity
+        return "" if result is None else f"{result:.4f}"
 
     @property
     def reason(self) -> str:
@@ -97,7 +97,7 @@ def audit(
         InputError: for too few held-out or training cases, or subjects that stand on both sides.
     """
     training = training_cases(real)
-    made = [c for c in synthetic.cases if c.synthetic] or list(synthetic.cases)
+    generated = [c for c in synthetic.cases if c.synthetic] or list(synthetic.cases)
     unseen = list(held_out.cases) if held_out else list(real.of_split("val", "test"))
     other = held_out or real
     if len(unseen) < FEWEST_HELD_OUT:
@@ -108,10 +108,10 @@ def audit(
     with output_folder(
         out, {"command": "audit"}, (real.folder, synthetic.folder, other.folder, *inputs)
     ) as folder:
-        labelled = all(case.label_map is not None for case in (*training, *unseen, *made))
+        labelled = all(case.label_map is not None for case in (*training, *unseen, *generated))
         pairs = [(other, case) for case in unseen]
         search = CopySearch(real, training, pairs, labelled, embed, progress)
-        compared = compare(search, [(synthetic, case) for case in made], progress)
+        compared = compare(search, [(synthetic, case) for case in generated], progress)
         phantom = real.description.origin == "phantom"
         results = Results("audit", "", 0, phantom, compared.figures, compared.notes)
         results.write(folder)
@@ -167,7 +167,7 @@ def compare(
             "training_cases": len(search.training),
             "real_cases": len(next(iter(search.baseline.values()))),
         },
-        "similarity": {way: found.points() for way, found in judged.items()},
+        "similarity": {way: result.points() for way, result in judged.items()},
     }  # fmt: skip
     return Compared(figures, withheld, notes)
 

@@ -136,14 +136,14 @@ class CopySearch:
             placed = self.grid.place(scan)
             volume = placed.channels[0].voxels
             painted = self._levels[placed.label_map.voxels]
-            found = {"image": detail(volume), "labels": detail(painted)}
+            result = {"image": detail(volume), "labels": detail(painted)}
         else:
             volume = self.grid.place_whole(scan).channels[0].voxels
-            found = {"image": detail(volume)}
-        found["patches"] = reduced(volume)
+            result = {"image": detail(volume)}
+        result["patches"] = reduced(volume)
         if self._embed is not None:
-            found["embedding"] = self._embed(scan)
-        return found
+            result["embedding"] = self._embed(scan)
+        return result
 
     def similarities(
         self, features: Mapping[str, np.ndarray], excluded: Sequence[int] = ()
@@ -169,10 +169,10 @@ class CopySearch:
         self, judged: Mapping[str, CopyAudit | PatchAudit], row: int
     ) -> Match | None:  # fmt: skip
         """What the first way that calls a case a copy has found."""
-        for way, found in judged.items():
-            if found.copies[row]:
-                source = self.training[int(found.nearest[row])].name
-                return Match(source, way, float(found.synthetic[row]))
+        for way, result in judged.items():
+            if result.copies[row]:
+                source = self.training[int(result.nearest[row])].name
+                return Match(source, way, float(result.synthetic[row]))
         return None
 
     def parent(self, provenance: Mapping[str, Any]) -> Case | None:
@@ -205,15 +205,15 @@ class _Searches:
     def similarities(
         self, features: Mapping[str, np.ndarray], excluded: Sequence[int] = ()
     ) -> dict[str, np.ndarray]:
-        found = {
+        result = {
             way: search.similarity([features[way]], [excluded])[0]
             for way, search in self._aligned.items()
         }
-        found["patches"] = self._patches.similarity([features["patches"]], [excluded])[0]
+        result["patches"] = self._patches.similarity([features["patches"]], [excluded])[0]
         if self._embedded is not None:
-            found["embedding"] = centred_cosines(self._embedded, features["embedding"][None])[0][0]
-            found["embedding"][list(excluded)] = -1.0
-        return found
+            result["embedding"] = centred_cosines(self._embedded, features["embedding"][None])[0][0]
+            result["embedding"][list(excluded)] = -1.0
+        return result
 
 
 @cache

@@ -44,13 +44,13 @@ def radiomics_features(cases: Sequence[tuple[Volume, Volume]]) -> np.ndarray:
         voxels = np.where(inside, image.voxels, 0)
         pair = []
         for array in (voxels.astype(np.float32), inside.astype(np.uint8)):
-            made = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
-            made.SetSpacing([float(size) for size in image.spacing_mm])
-            pair.append(made)
+            generated = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
+            generated.SetSpacing([float(size) for size in image.spacing_mm])
+            pair.append(generated)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = extractor.execute(*pair)
-        rows.append([float(v) for k, v in found.items() if not k.startswith("diagnostics")])
+            result = extractor.execute(*pair)
+        rows.append([float(v) for k, v in result.items() if not k.startswith("diagnostics")])
     return np.array(rows)
 
 

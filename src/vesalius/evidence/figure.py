@@ -62,11 +62,11 @@ def bootstrapped(
     value = float(statistic(*columns))
     if count < 2 or all(np.ptp(column) == 0 for column in columns):
         return Figure(value, unit, count, None)
-    found = stats.bootstrap(
+    result = stats.bootstrap(
         tuple(columns), statistic, paired=True, vectorized=False, n_resamples=RESAMPLES,
         method="percentile", rng=np.random.default_rng(seed),
     )  # fmt: skip
-    low, high = found.confidence_interval
+    low, high = result.confidence_interval
     interval = (float(low), float(high)) if np.isfinite([low, high]).all() else None
     return Figure(value, unit, count, interval)
 
@@ -110,9 +110,9 @@ def jackknifed(
 
 def mean_figure(values: np.ndarray, unit: str) -> Figure:
     """Mean and SD of `(N,)` values with the bootstrap interval of the mean."""
-    found = bootstrapped([values], np.mean, unit)
+    result = bootstrapped([values], np.mean, unit)
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Figure(found.value, unit, found.n, found.ci95, std)
+    return Figure(result.value, unit, result.n, result.ci95, std)
 
 
 def student_mean(values: np.ndarray, unit: str) -> Figure:
@@ -133,13 +133,13 @@ def student_mean(values: np.ndarray, unit: str) -> Figure:
 
 def versions() -> dict[str, str]:
     """Of this package and of what its figures rest on."""
-    found = {"vesalius": __version__, "python": platform.python_version()}
+    result = {"vesalius": __version__, "python": platform.python_version()}
     for name in ("torch", "monai", "numpy", "scipy", "nibabel", "nilearn", "frd-score", "nnunetv2"):
         try:
-            found[name] = version(name)
+            result[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 def machine() -> dict[str, Any]:
@@ -186,6 +186,6 @@ class Results:
     @classmethod
     def of_file(cls, path: Path) -> Results:
         """Read a file of results, or refuse what is none."""
-        found = read_json(path, TypeAdapter(cls), "run the command again", FORMAT)
-        found.notes.pop("undefined", None)  # it is found anew whenever they are written
-        return found
+        result = read_json(path, TypeAdapter(cls), "run the command again", FORMAT)
+        result.notes.pop("undefined", None)  # it is found anew whenever they are written
+        return result

@@ -57,8 +57,8 @@ class Jackknifed:
         """Over subjects, between conditions and readers `(T, R, T, R)`."""
         subjects = len(self.without)
         apart = self.without - self.without.mean(axis=0)
-        found: np.ndarray = (subjects - 1) / subjects * np.einsum("nij,nkl->ijkl", apart, apart)
-        return found
+        result: np.ndarray = (subjects - 1) / subjects * np.einsum("nij,nkl->ijkl", apart, apart)
+        return result
 
 
 @dataclass(frozen=True)
@@ -172,12 +172,12 @@ def each_condition(figure: Jackknifed) -> list[Estimate]:
 
 def each_pair(figure: Jackknifed) -> dict[tuple[int, int], Estimate]:
     """The difference of each pair of conditions, the later one minus the earlier one."""
-    covariances, found = figure.covariances(), {}
+    covariances, result = figure.covariances(), {}
     for i, j in combinations(range(len(figure.values)), 2):
         both = np.ix_([i, j], range(figure.values.shape[1]))
         rows = covariances[both][:, :, [i, j]]
-        found[i, j] = difference(figure.values[[i, j]], Components.of(rows))
-    return found
+        result[i, j] = difference(figure.values[[i, j]], Components.of(rows))
+    return result
 
 
 def jackknifed_means(values: np.ndarray, subjects: Sequence[str] | None = None) -> Jackknifed:
@@ -253,9 +253,9 @@ def _members(cases: int, subjects: Sequence[str] | None) -> np.ndarray:
     if subjects is None:
         return np.eye(cases)
     places = {subject: place for place, subject in enumerate(dict.fromkeys(subjects))}
-    found = np.zeros((len(places), cases))
-    found[[places[subject] for subject in subjects], np.arange(cases)] = 1
-    return found
+    result = np.zeros((len(places), cases))
+    result[[places[subject] for subject in subjects], np.arange(cases)] = 1
+    return result
 
 
 def _estimate(value: float, variance: float, degrees: float) -> Estimate:

@@ -153,8 +153,8 @@ class PatchAudit:
     @property
     def copies(self) -> np.ndarray:
         """Which synthetic cases hold a copied piece, `(N,)`."""
-        found: np.ndarray = self.synthetic > self.threshold
-        return found
+        result: np.ndarray = self.synthetic > self.threshold
+        return result
 
     def figures(self) -> dict[str, Figure]:
         """Number and share of cases with copied pieces, and leads."""

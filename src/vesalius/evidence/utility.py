@@ -77,14 +77,14 @@ def strata_figures(
     scores: Sequence[CaseScore], edges: Sequence[float], unit: str
 ) -> dict[str, Figure]:  # fmt: skip
     """Mean absolute error by strata of the true value, where a stratum has cases."""
-    found = {}
+    result = {}
     true = np.array([s.true_value for s in scores])
     errors = np.abs([s.error for s in scores])
     for low, high in zip(edges, edges[1:], strict=False):
         inside = (true >= low) & (true < high)
         if inside.any():
-            found[f"{low:g}_to_{high:g}"] = mean_figure(errors[inside], unit)
-    return found
+            result[f"{low:g}_to_{high:g}"] = mean_figure(errors[inside], unit)
+    return result
 
 
 def paired_difference(

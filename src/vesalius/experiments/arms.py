@@ -115,15 +115,15 @@ def run_arm(
     chosen = recipe.changed(contrast=arm.contrast)
     network = fit_segmenter(scans_in, chosen, seed, f"segmenter_{arm.name}", out, progress)
     for case in track(missing, f"predicting with {arm.name}", len(missing), progress):
-        found = segment(network, test.read(case), list(labels.values()), spacing)
-        write_nifti(found, _prediction(out, arm.name, case), np.uint8)
+        result = segment(network, test.read(case), list(labels.values()), spacing)
+        write_nifti(result, _prediction(out, arm.name, case), np.uint8)
 
 
 def score_arms(
     arms: Sequence[str], test: Cohort, test_cases: Sequence[Case], attribute: Attribute, out: Path
 ) -> dict[str, list[CaseScore]]:
     """Hold all predictions against the truth; the scores go to `scores.csv` as well."""
-    found: dict[str, list[CaseScore]] = {arm: [] for arm in arms}
+    result: dict[str, list[CaseScore]] = {arm: [] for arm in arms}
     for case in test_cases:
         truth = test.read(case).label_map
         for arm in arms:
@@ -133,15 +133,15 @@ def score_arms(
                 raise InputError(_prediction(out, arm, case), fault, "remove it and run again")
             volume = Volume(predicted.voxels.round().astype(np.int16), predicted.affine)
             labels = test.description.labels
-            found[arm].append(score(case.name, truth, volume, attribute, labels))
+            result[arm].append(score(case.name, truth, volume, attribute, labels))
     lines = [["arm", "case", "dice", f"true_{attribute.name}", f"predicted_{attribute.name}"]]
-    for arm, scores in found.items():
+    for arm, scores in result.items():
         lines += [
             [arm, s.case, f"{s.dice:.5f}", f"{s.true_value:.4f}", f"{s.predicted_value:.4f}"]
             for s in scores
         ]
     write_text(out / "scores.csv", "\n".join(",".join(line) for line in lines) + "\n")
-    return found
+    return result
 
 
 def _prediction(out: Path, arm: str, case: Case) -> Path:

@@ -175,19 +175,19 @@ def utility_figures(
 ) -> dict[str, Figure]:
     """Dice and error of each arm, by strata, and each arm against `real`."""
     unit = attribute.unit
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     for arm, own in scores.items():
-        found |= {f"utility/{arm}/{k}": v for k, v in arm_figures(own, unit).items()}
+        result |= {f"utility/{arm}/{k}": v for k, v in arm_figures(own, unit).items()}
         each = strata_figures(own, strata, unit)
         key = f"volume_mae_{unit.lower()}"
-        found |= {f"utility/{arm}/{key}/{k}": v for k, v in each.items()}
+        result |= {f"utility/{arm}/{key}/{k}": v for k, v in each.items()}
         if arm != "real":
             gained = paired_difference(own, scores["real"], unit)
-            found |= {f"utility/{arm}_minus_real/{k}": v for k, v in gained.items()}
+            result |= {f"utility/{arm}_minus_real/{k}": v for k, v in gained.items()}
         if arm not in ("real", "augmented"):
             lost = paired_difference(scores["augmented"], own, unit)
-            found |= {f"utility/augmented_minus_{arm}/{k}": v for k, v in lost.items()}
-    return found
+            result |= {f"utility/augmented_minus_{arm}/{k}": v for k, v in lost.items()}
+    return result
 
 
 def comparison_figures(
@@ -213,8 +213,8 @@ def comparison_figures(
     if reason:
         notes["fidelity_left_out"] = reason
     else:
-        found = fidelity_figures(features["real"], features["synthetic"], seed)
-        figures |= {f"fidelity/{k}": v for k, v in found.items()}
+        result = fidelity_figures(features["real"], features["synthetic"], seed)
+        figures |= {f"fidelity/{k}": v for k, v in result.items()}
     return figures, notes
 
 
@@ -244,9 +244,9 @@ def _sides(
     faults: list[InputProblem] = []
     sides = []
     for cohort, cases in ((real, training), (synthetic, generated)):
-        sound, found = cohort.read_sound(cases, progress)
-        faults += found
+        sound, result = cohort.read_sound(cases, progress)
+        faults += result
         sides.append([case for case, _ in sound])
         if not sound:
-            raise InputError(cohort.folder, f"has no sound case ({found[0]})", "mend the cases")
+            raise InputError(cohort.folder, f"has no sound case ({result[0]})", "mend the cases")
     return sides[0], sides[1], faults

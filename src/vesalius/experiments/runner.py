@@ -100,8 +100,8 @@ def run_experiment(
 def _measured(experiment: Experiment[Any], work: Stage, kept: Path, whole: Results) -> None:
     """Do a stage and keep what it measured."""
     figures = work() or {}
-    found = Results(
+    result = Results(
         whole.protocol, whole.preset, whole.seed, whole.rests_on_phantoms, figures,
         dict(experiment.notes),
     )  # fmt: skip
-    found.write(make_folder(kept))
+    result.write(make_folder(kept))

@@ -176,8 +176,8 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         once = first_draws(sampler, first, self.progress)
         write_draws(once, self.folder / "control_once.csv")
         control = self.folder / "control"
-        made = sample_cohort(sampler, first, control, TRIES, progress=self.progress)
-        write_draws(made.draws, self.folder / "control.csv")
+        generated = sample_cohort(sampler, first, control, TRIES, progress=self.progress)
+        write_draws(generated.draws, self.folder / "control.csv")
         return _control_figures(self.folder, recipe)
 
     def _balance(self) -> dict[str, Figure]:
@@ -187,12 +187,12 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         targets = missing_values(present, ATTRIBUTE, *recipe.wanted_ml, recipe.seed)
         targets = subsample(targets, recipe.synthetic_cases, recipe.seed)
         gate = partial(CopySearch.of, real, True, self.progress)
-        made = sample_cohort(
+        generated = sample_cohort(
             GuidedSampler(GuidedPipeline(run)), case_requests(run, targets, recipe.seed + 1),
             self.folder / "balanced", TRIES, gate, progress=self.progress,
         )  # fmt: skip
-        write_draws(made.draws, self.folder / "balanced.csv")
-        return {"sampling/copies_rejected": made.figures["copies_rejected"]}
+        write_draws(generated.draws, self.folder / "balanced.csv")
+        return {"sampling/copies_rejected": generated.figures["copies_rejected"]}
 
     def _strip(self) -> None:
         low, high = self.recipe.wanted_ml
@@ -205,12 +205,12 @@ class _Ventricles(Experiment[VentriclesRecipe]):
             preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed,
             segmenter=recipe.segmenter, strata=STRATA_ML,
         )  # fmt: skip
-        found = prove(
+        result = prove(
             self.cohort("real"), self.cohort("balanced"), self.cohort("unseen"),
             self.folder / "proof", proof, self.progress, self._finished,
         )  # fmt: skip
-        self.notes |= found.notes
-        return found.figures
+        self.notes |= result.notes
+        return result.figures
 
 
 def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:
@@ -266,17 +266,17 @@ def read_draws(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _control_figures(folder: Path, recipe: VentriclesRecipe) -> dict[str, Figure]:
     """Control after the loop, at the first draw, and uncalibrated at each scale of guidance."""
     requested, measured, accepted = read_draws(folder / "control.csv")
-    found = {
+    result = {
         f"control/{k}": v
         for k, v in control_figures(requested[accepted], measured[accepted], "mL").items()
     }
-    found["control/acceptance"] = bootstrapped([accepted.astype(float)], np.mean, "")
-    found["control/met"] = Figure(
+    result["control/acceptance"] = bootstrapped([accepted.astype(float)], np.mean, "")
+    result["control/met"] = Figure(
         float(accepted.sum()) / recipe.control_cases, "", recipe.control_cases
     )
     for name in ("once", *(f"guidance_{scale:g}" for scale in recipe.guidance_scales)):
         requested, measured, met = read_draws(folder / f"control_{name}.csv")
         own = control_figures(requested, measured, "mL")
-        found |= {f"control/{name}/{k}": v for k, v in own.items()}
-        found[f"control/{name}/acceptance"] = bootstrapped([met.astype(float)], np.mean, "")
-    return found
+        result |= {f"control/{name}/{k}": v for k, v in own.items()}
+        result[f"control/{name}/acceptance"] = bootstrapped([met.astype(float)], np.mean, "")
+    return result

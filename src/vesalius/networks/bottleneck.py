@@ -24,7 +24,7 @@ FREE_NATS = 0.5
 class Quantized(NamedTuple):
     """What the decoder sees, `(B, K, D, H, W)`, and what is added to the loss."""
 
-    seen: Tensor
+    code: Tensor
     loss: Tensor
 
 
@@ -44,8 +44,8 @@ class Codebook(nn.Module):
 
     >>> _ = torch.manual_seed(0)
     >>> book = Codebook(channels=2, size=8)
-    >>> seen, loss = book(torch.randn(1, 2, 4, 4, 4))
-    >>> seen.shape, len(book.quantize(seen).flatten(2)[0].T.unique(dim=0)) <= 8
+    >>> code, loss = book(torch.randn(1, 2, 4, 4, 4))
+    >>> code.shape, len(book.quantize(code).flatten(2)[0].T.unique(dim=0)) <= 8
     (torch.Size([1, 2, 4, 4, 4]), True)
     """
 
@@ -78,8 +78,8 @@ class Codebook(nn.Module):
                 self._follow(vectors.detach(), numbers)
             nearest = _volume(self.codes[numbers], features)
             commitment = functional.mse_loss(features.float(), nearest)
-            seen = features.float() + (nearest - features.float()).detach()
-        return Quantized(seen, self.commitment * commitment)
+            code = features.float() + (nearest - features.float()).detach()
+        return Quantized(code, self.commitment * commitment)
 
     def code(self, features: Tensor) -> Tensor:
         """The features themselves: diffusion works before quantisation."""
@@ -147,8 +147,8 @@ class Gaussian(nn.Module):
     Args:
         weight: of the Kullback-Leibler divergence from N(0, 1).
 
-    >>> seen, loss = Gaussian(1e-3)(torch.randn(1, 8, 2, 2, 2))
-    >>> seen.shape
+    >>> code, loss = Gaussian(1e-3)(torch.randn(1, 8, 2, 2, 2))
+    >>> code.shape
     torch.Size([1, 4, 2, 2, 2])
     """
 

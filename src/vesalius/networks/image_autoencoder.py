@@ -95,8 +95,8 @@ class ImageAutoencoder(nn.Module):
             kl_weight: of the Kullback-Leibler divergence of the code from N(0, 1).
         """
         mean, std = self.encode(image)
-        seen, observed = self.decode(mean + std * noise, label_one_hot)
-        error = (image - seen).abs()
+        decoded, observed = self.decode(mean + std * noise, label_one_hot)
+        error = (image - decoded).abs()
         likelihood = 0.5 * (error.detach() / observed) ** 2 + torch.log(observed)
         divergence = 0.5 * (mean**2 + std**2 - 1 - 2 * torch.log(std))
         divergence = divergence.mean(dim=(0, 2, 3, 4)).clamp(min=FREE_NATS).mean()

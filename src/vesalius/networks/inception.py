@@ -65,7 +65,7 @@ class _Mixed(nn.Module):
         self.branch_pool = None if pool is None else _Conv(channels_in, pool, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        found = []
+        result = []
         for chain in self.chains:
             h = x
             for name in chain:
@@ -73,12 +73,12 @@ class _Mixed(nn.Module):
                     continue
                 h = getattr(self, name)(h)
             forked = [getattr(self, name)(h) for name in chain if name in self.forks]
-            found += forked or [h]
+            result += forked or [h]
         if self.branch_pool is None:
-            found.append(functional.max_pool2d(x, 3, 2))
+            result.append(functional.max_pool2d(x, 3, 2))
         else:
-            found.append(self.branch_pool(functional.avg_pool2d(x, 3, 1, 1)))
-        return torch.cat(found, dim=1)
+            result.append(self.branch_pool(functional.avg_pool2d(x, 3, 1, 1)))
+        return torch.cat(result, dim=1)
 
 
 def _a(channels_in: int, pool: int) -> _Mixed:

@@ -46,11 +46,11 @@ class ModulatedConvolution(nn.Module):
     def forward(self, maps: Tensor, styles: Tensor) -> Tensor:
         scale = self.style(styles)
         weight = (self.weight * self.gain).to(maps.dtype)
-        found = functional.conv2d(
+        result = functional.conv2d(
             maps * scale[:, :, None, None].to(maps.dtype), weight, padding=weight.shape[-1] // 2
         )
         if self.demodulate:
             power = (self.weight * self.gain).square().sum(dim=(2, 3))
             std = torch.rsqrt(scale.square() @ power.T + 1e-8)
-            found = found * std[:, :, None, None].to(maps.dtype)
-        return found
+            result = result * std[:, :, None, None].to(maps.dtype)
+        return result

@@ -56,9 +56,9 @@ class PictureFeatures:
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
         """Maps on the way, each of unit length along its channels."""
-        found: list[Tensor] = []
+        result: list[Tensor] = []
         hooks = [
-            tap.register_forward_hook(lambda module, given, out: found.append(out))
+            tap.register_forward_hook(lambda module, given, out: result.append(out))
             for tap in self.taps
         ]
         try:
@@ -66,7 +66,7 @@ class PictureFeatures:
         finally:
             for hook in hooks:
                 hook.remove()
-        return [m / (m.square().sum(dim=1, keepdim=True) + 1e-8).sqrt() for m in found]
+        return [m / (m.square().sum(dim=1, keepdim=True) + 1e-8).sqrt() for m in result]
 
     def _shown(self, pictures: Tensor) -> Tensor:
         """Pictures in colour; small ones are continued at their border, as the network needs."""
@@ -107,11 +107,11 @@ class PictureStages:
             self.stages.to(pictures.device)
         coloured = _coloured(pictures, self.mean, self.std)
         maps = coloured.contiguous(memory_format=torch.channels_last)
-        found = []
+        result = []
         for stage in self.stages:
             maps = stage(maps)
-            found.append(maps)
-        return found
+            result.append(maps)
+        return result
 
 
 LITE0 = {"mean": 0.498, "std": 0.502}

@@ -79,7 +79,7 @@ class Segmenter(nn.Module):
             hook.remove()
         return maps[:, :, : sides[0], : sides[1], : sides[2]], deepest[0]
 
-    def begin_from(self, pretrained: Segmenter) -> Segmenter:
+    def init_from(self, pretrained: Segmenter) -> Segmenter:
         """Take over all weights but those of the last layer.
 
         The length of a convolution's weights before a normalisation does not change what comes out,

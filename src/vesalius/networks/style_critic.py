@@ -44,8 +44,8 @@ class ResidualHalving(nn.Module):
         self.shortcut = EvenConvolution(inputs, outputs, 1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        found = _active(self.second(downsampled(_active(self.first(maps)))))
-        return (found + self.shortcut(downsampled(maps))) / 2**0.5
+        result = _active(self.second(downsampled(_active(self.first(maps)))))
+        return (result + self.shortcut(downsampled(maps))) / 2**0.5
 
 
 class StyleCritic(nn.Module):
@@ -73,8 +73,8 @@ class StyleCritic(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         maps = self.halvings(_active(self.seen(pictures)))
         maps = _active(self.last(torch.cat([maps, batch_std(maps)], dim=1)))
-        found: Tensor = self.verdict(_active(self.dense(maps.flatten(1))))[:, 0]
-        return found
+        result: Tensor = self.verdict(_active(self.dense(maps.flatten(1))))[:, 0]
+        return result
 
 
 def batch_std(maps: Tensor) -> Tensor:

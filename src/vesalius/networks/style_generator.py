@@ -27,11 +27,11 @@ class StyledLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, maps: Tensor, styles: Tensor, noise: Tensor | None) -> Tensor:
-        found = self.convolution(maps, styles)
+        result = self.convolution(maps, styles)
         if noise is not None:
-            found = found + self.noise * noise
-        found = found + self.bias[:, None, None]
-        return functional.leaky_relu(found, 0.2) * 2**0.5
+            result = result + self.noise * noise
+        result = result + self.bias[:, None, None]
+        return functional.leaky_relu(result, 0.2) * 2**0.5
 
 
 class StyleGenerator(nn.Module):

@@ -35,8 +35,8 @@ class VolumeAutoencoder(nn.Module):
 
     >>> import torch
     >>> net = VolumeAutoencoder(1, 4, (4, 4, 2), (8, 16), 1, Codebook(4, size=32))
-    >>> seen, loss, code = net(torch.rand(1, 1, 8, 8, 8))
-    >>> seen.shape, code.shape
+    >>> decoded, loss, code = net(torch.rand(1, 1, 8, 8, 8))
+    >>> decoded.shape, code.shape
     (torch.Size([1, 1, 8, 8, 8]), torch.Size([1, 4, 2, 2, 4]))
     """
 
@@ -70,7 +70,11 @@ class VolumeAutoencoder(nn.Module):
         """The image come back, the loss of the bottleneck, and the code."""
         features = self.features(image)
         quantized: Quantized = self.bottleneck(features)
-        return self.decode_quantized(quantized.seen), quantized.loss, self.bottleneck.code(features)
+        return (
+            self.decode_quantized(quantized.code),
+            quantized.loss,
+            self.bottleneck.code(features),
+        )
 
     def features(self, image: Tensor) -> Tensor:
         """What the encoder sees, before the bottleneck."""
@@ -88,9 +92,9 @@ class VolumeAutoencoder(nn.Module):
         """The image of a code, whole."""
         return self.decode_quantized(self.bottleneck.quantize(code))
 
-    def decode_quantized(self, seen: Tensor) -> Tensor:
+    def decode_quantized(self, decoded: Tensor) -> Tensor:
         """The image of what the bottleneck passes on."""
-        h = self.from_code(seen)
+        h = self.from_code(decoded)
         for step, up, decoder in reversed(
             list(zip(self.steps, self.up, self.decoders, strict=True))
         ):

@@ -69,11 +69,11 @@ class SliceAndDepthAttention(nn.Module):
         count = plane[0] * plane[1]
         place = self._placed(x.shape[2:]).movedim(1 + self.depth_axis, 1).reshape(1, c, d, count)
         tokens = h.reshape(b, c, d, count)
-        seen = (voxel_norm(tokens) + place).permute(0, 2, 3, 1)
-        mixed = self._attend(seen.reshape(b * d, count, c), self.ask_slice, self.give_slice)
+        placed = (voxel_norm(tokens) + place).permute(0, 2, 3, 1)
+        mixed = self._attend(placed.reshape(b * d, count, c), self.ask_slice, self.give_slice)
         tokens = tokens + mixed.reshape(b, d, count, c).permute(0, 3, 1, 2)
-        seen = (voxel_norm(tokens) + place).permute(0, 3, 2, 1)
-        mixed = self._attend(seen.reshape(b * count, d, c), self.ask_depth, self.give_depth)
+        placed = (voxel_norm(tokens) + place).permute(0, 3, 2, 1)
+        mixed = self._attend(placed.reshape(b * count, d, c), self.ask_depth, self.give_depth)
         tokens = tokens + mixed.reshape(b, count, d, c).permute(0, 3, 2, 1)
         return tokens.reshape(b, c, d, *plane).movedim(2, 2 + self.depth_axis)
 

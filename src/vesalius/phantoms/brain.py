@@ -230,8 +230,8 @@ def _enlarge(
         return cavity * unevenness, yielding, float(cavity.sum() * voxel_ml)
 
     def measured_ml(displacement: Tensor) -> float:
-        seen = deformation.sample(tissues, _passing(centre, displacement))
-        return float((_label(seen) == 4).sum()) * spacing_mm**3 / 1000
+        observed = deformation.sample(tissues, _passing(centre, displacement))
+        return float((_label(observed) == 4).sum()) * spacing_mm**3 / 1000
 
     start = torch.zeros(3, *shape)
     volume = measured_ml(start)

@@ -145,8 +145,8 @@ def _paint_breast(
     septa = painting.texture(7.0, rng)
     painting.paint(region, body, signal["skin"])
     painting.paint(region, body - 2.2, signal["fat"] * (1 + 0.03 * fine), LABELS["breast_fat"])
-    strands = np.minimum(0.9 - 7 * np.abs(septa), inside - 5)
-    painting.paint(region, strands, signal["fibroglandular"], strength=0.4)
+    fibres = np.minimum(0.9 - 7 * np.abs(septa), inside - 5)
+    painting.paint(region, fibres, signal["fibroglandular"], strength=0.4)
     nipple = 5.5 - np.sqrt(x**2 + (z + anatomy.sag * 26) ** 2 + (off - reach - 1) ** 2)
     painting.paint(region, nipple, signal["skin"])
 
@@ -196,11 +196,11 @@ def _paint_wall(
 def _acquire(painting: Painting, bright: float, rng: np.random.Generator) -> Array:
     """A coil brightest near the skin, point spread, Rician noise; whole numbers."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    seen = ndimage.gaussian_filter(painting.values / bright, float(rng.uniform(0.25, 0.45)))
+    observed = ndimage.gaussian_filter(painting.values / bright, float(rng.uniform(0.25, 0.45)))
     near = np.exp(painting.axes[1][None, :, None] / 1000 * float(rng.uniform(1.0, 5.0)))
     field = mri.bias_field(painting.shape, 0.12, painting.softness, generator)
     noise = 0.02 + 0.02 * float(rng.random())
-    sensed = torch.from_numpy((seen * near).astype(np.float32)) * field
+    sensed = torch.from_numpy((observed * near).astype(np.float32)) * field
     gain = 900 * float(np.exp(0.15 * rng.standard_normal()))
     image: Array = (gain * mri.rician(sensed, noise, generator)).round().numpy()
     return image

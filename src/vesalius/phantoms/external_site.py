@@ -24,13 +24,13 @@ def from_external_site(
         axes: along which it is blurred.
 
     >>> ramp = np.linspace(0, 100, 1000).reshape(10, 10, 10)
-    >>> seen = from_external_site(ramp, np.random.default_rng(0))
-    >>> bool(1 < (seen - ramp).std() < 10)
+    >>> observed = from_external_site(ramp, np.random.default_rng(0))
+    >>> bool(1 < (observed - ramp).std() < 10)
     True
     """
     low, high = np.percentile(image, [1, 99])
     wide = float(rng.uniform(*BLUR))
-    seen = ndimage.gaussian_filter(image, [wide if a in axes else 0.0 for a in range(3)])
+    observed = ndimage.gaussian_filter(image, [wide if a in axes else 0.0 for a in range(3)])
     noise = float(rng.uniform(*NOISE)) * (high - low) * rng.standard_normal(image.shape)
-    found: np.ndarray = (seen + noise).astype(image.dtype)
-    return found
+    result: np.ndarray = (observed + noise).astype(image.dtype)
+    return result

@@ -68,10 +68,10 @@ def random_contrast(
         `(X, Y, Z)` floats.
     """
     means = torch.rand(label_count, generator=generator)
-    spreads = 0.1 * torch.rand(label_count, generator=generator)
+    deviations = 0.1 * torch.rand(label_count, generator=generator)
     if float(torch.rand(1, generator=generator)) < 0.5:
-        means[0], spreads[0] = 0.0, 0.0
-    image = means[label_map] + spreads[label_map] * torch.randn(
+        means[0], deviations[0] = 0.0, 0.0
+    image = means[label_map] + deviations[label_map] * torch.randn(
         label_map.shape, generator=generator
     )
     width = 0.3 + 0.7 * float(torch.rand(1, generator=generator))

@@ -53,10 +53,10 @@ class Painting:
         """The part of the grid between some planes and a voxel more, if there is any."""
         places = []
         for axis, (low, high), size in zip(self.axes, (x, y, z), self.spacing_mm, strict=True):
-            found = np.flatnonzero((axis >= low - size) & (axis <= high + size))
-            if not len(found):
+            result = np.flatnonzero((axis >= low - size) & (axis <= high + size))
+            if not len(result):
                 return None
-            places.append(slice(int(found[0]), int(found[-1]) + 1))
+            places.append(slice(int(result[0]), int(result[-1]) + 1))
         place = (places[0], places[1], places[2])
         own = [axis[part] for axis, part in zip(self.axes, place, strict=True)]
         return Region(place, own[0][:, None, None], own[1][None, :, None], own[2][None, None, :])
@@ -64,9 +64,9 @@ class Painting:
     @property
     def affine(self) -> Array:
         """From voxels to mm, right, anterior and superior."""
-        found = np.diag([*self.spacing_mm, 1.0])
-        found[:3, 3] = [axis[0] for axis in self.axes]
-        return found
+        result = np.diag([*self.spacing_mm, 1.0])
+        result[:3, 3] = [axis[0] for axis in self.axes]
+        return result
 
     def texture(
         self, width_mm: float | tuple[float, float, float], rng: np.random.Generator
@@ -81,13 +81,13 @@ class Painting:
     def points_mm(self, voxels: Array) -> Array:
         """Where voxel coordinates `(N, 3)`, fractions allowed, lie in mm."""
         starts = np.array([axis[0] for axis in self.axes])
-        found: Array = starts + voxels * np.array(self.spacing_mm)
-        return found
+        result: Array = starts + voxels * np.array(self.spacing_mm)
+        return result
 
     def nearest(self, point: Array) -> tuple[int, int, int]:
         """The voxel nearest to a point in mm, on the border for one outside."""
-        found = [int(np.abs(axis - c).argmin()) for axis, c in zip(self.axes, point, strict=True)]
-        return found[0], found[1], found[2]
+        result = [int(np.abs(axis - c).argmin()) for axis, c in zip(self.axes, point, strict=True)]
+        return result[0], result[1], result[2]
 
     def paint(
         self, region: Region, inside: Array, value: Array | float, label: int | None = None,

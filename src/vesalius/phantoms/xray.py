@@ -60,8 +60,8 @@ def water_mm(hounsfield: Array, thickness_mm: float, axis: int = 1) -> Array:
     >>> water_mm(np.zeros((2, 10, 3)), 5.0).tolist()
     [[50.0, 50.0, 50.0], [50.0, 50.0, 50.0]]
     """
-    found: Array = thickness_mm * np.maximum(1 + hounsfield / 1000, 0).sum(axis=axis)
-    return found
+    result: Array = thickness_mm * np.maximum(1 + hounsfield / 1000, 0).sum(axis=axis)
+    return result
 
 
 def expose(water: Array, pixel_mm: float, scanner: Scanner, rng: np.random.Generator) -> Array:
@@ -74,8 +74,8 @@ def expose(water: Array, pixel_mm: float, scanner: Scanner, rng: np.random.Gener
         rng: of exposure and noise.
 
     >>> scene = np.full((16, 16), 80.0); scene[4:12, 4:12] = 120.0
-    >>> seen = expose(scene, 5.0, SCANNERS["home"], np.random.default_rng(0))
-    >>> bool(seen[8, 8] > 0.8), bool(seen[0, 0] < 0.2)
+    >>> observed = expose(scene, 5.0, SCANNERS["home"], np.random.default_rng(0))
+    >>> bool(observed[8, 8] > 0.8), bool(observed[0, 0] < 0.2)
     (True, True)
     """
     vary = np.exp(0.15 * rng.standard_normal(4))
@@ -91,5 +91,5 @@ def expose(water: Array, pixel_mm: float, scanner: Scanner, rng: np.random.Gener
     dense = dense + scanner.sharpening * vary[3] * lifted
     patient = dense > WATER_PER_MM * PATIENT_MM
     low, high = np.percentile(dense[patient] if patient.any() else dense, WINDOW)
-    seen: Array = np.clip((dense - low) / (high - low), 0, 1) ** scanner.gamma
-    return seen
+    observed: Array = np.clip((dense - low) / (high - low), 0, 1) ** scanner.gamma
+    return observed

@@ -59,8 +59,8 @@ def written(volume: Volume) -> bytes:
     affine[:3, 3] = -(np.array(volume.shape) - 1) / 2 * volume.spacing_mm
     image = nib.Nifti1Image(volume.voxels.astype(np.int16), affine)
     image.header.set_xyzt_units("mm")
-    found: bytes = image.to_bytes()
-    return found
+    result: bytes = image.to_bytes()
+    return result
 
 
 def repainted(content: bytes, path: str | Path) -> bytes:
@@ -95,7 +95,7 @@ def _chunk(content: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Telltale:
+class Cue:
     """A number of an image that cannot be made alike.
 
     Attributes:
@@ -109,34 +109,34 @@ class Telltale:
     auc: Figure
 
     @property
-    def tells(self) -> bool:
+    def reveals(self) -> bool:
         """Whether the interval of the AUC leaves out one half."""
         return self.auc.ci95 is not None and not self.auc.ci95[0] <= 0.5 <= self.auc.ci95[1]
 
 
-def telltales(volumes: Sequence[Volume], synthetic: Sequence[bool]) -> list[Telltale]:
+def cues(volumes: Sequence[Volume], synthetic: Sequence[bool]) -> list[Cue]:
     """How well single numbers of images that were made alike tell their origin.
 
     >>> rng = np.random.default_rng(0)
     >>> noisy = [Volume(rng.normal(500, 9 + 90 * (n % 2), (9, 9, 9)).astype(np.int16), np.eye(4))
     ...          for n in range(20)]
-    >>> {one.name: one.tells for one in telltales(noisy, [n % 2 == 1 for n in range(20)])}["noise"]
+    >>> {one.name: one.reveals for one in cues(noisy, [n % 2 == 1 for n in range(20)])}["noise"]
     True
     """
-    made = np.array(synthetic)
-    if made.all() or not made.any():
+    generated = np.array(synthetic)
+    if generated.all() or not generated.any():
         return []
-    found = []
+    result = []
     for name, measure in _NUMBERS.items():
         values = np.array([measure(one.voxels.astype(np.float32)) for one in volumes])
-        figure = auc_figure(values[:, None], made.astype(np.float32)[:, None], resamples=2000)
-        medians = float(np.median(values[~made])), float(np.median(values[made]))
-        found.append(Telltale(name, medians, figure))
-    return found
+        figure = auc_figure(values[:, None], generated.astype(np.float32)[:, None], resamples=2000)
+        medians = float(np.median(values[~generated])), float(np.median(values[generated]))
+        result.append(Cue(name, medians, figure))
+    return result
 
 
-def reported(found: Sequence[Telltale]) -> str:
-    """Telltales as CSV."""
+def reported(found: Sequence[Cue]) -> str:
+    """Cues as CSV."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["number", "real", "synthetic", "auc", "low", "high", "tells"])
@@ -144,7 +144,7 @@ def reported(found: Sequence[Telltale]) -> str:
         ends = one.auc.ci95 or (float("nan"), float("nan"))
         rows.writerow([
             one.name, *(f"{value:.4g}" for value in (*one.medians, one.auc.value, *ends)),
-            "yes" if one.tells else "no",
+            "yes" if one.reveals else "no",
         ])  # fmt: skip
     return text.getvalue()
 
@@ -193,8 +193,8 @@ def _placed(volume: Volume, spacing: np.ndarray, shape: tuple[int, ...]) -> Volu
     middle = volume.affine[:3, :3] @ ((np.array(volume.shape) - 1) / 2) + volume.affine[:3, 3]
     affine[:3, 3] = middle - (np.array(shape) - 1) / 2 * spacing
     low = float(volume.voxels.min())
-    found = resample_from_to(image, (shape, affine), order=1, cval=low)
-    return Volume(np.asarray(found.dataobj, dtype=np.float32), np.diag([*spacing, 1.0]))
+    result = resample_from_to(image, (shape, affine), order=1, cval=low)
+    return Volume(np.asarray(result.dataobj, dtype=np.float32), np.diag([*spacing, 1.0]))
 
 
 def _levelled(volume: Volume, span: tuple[float, float] | None) -> Volume:

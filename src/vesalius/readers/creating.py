@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vesalius.readers.blinding import LEVELS, Telltale, reported
+from vesalius.readers.blinding import LEVELS, Cue, reported
 from vesalius.readers.design import Design, DiagnosisDesign, SaliencyDesign
 from vesalius.readers.items import Selection, draw_items
 from vesalius.readers.niivue import FILE, niivue_script
@@ -25,7 +25,7 @@ class Created:
     """A study, and what still tells the origin of its images."""
 
     study: Study
-    telltales: tuple[Telltale, ...]
+    cues: tuple[Cue, ...]
 
 
 def create_study(design: Design, out: str | Path, progress: Progress = no_progress) -> Created:
@@ -57,9 +57,9 @@ def create_study(design: Design, out: str | Path, progress: Progress = no_progre
     }  # fmt: skip
     shutil.copyfile(script, folder / FILE)
     study = write_study(folder, design, selection, _orders(design, selection), outline)
-    if selection.telltales:
-        write_text(folder / "private" / "blinding.csv", reported(selection.telltales))
-    return Created(study, selection.telltales)
+    if selection.cues:
+        write_text(folder / "private" / "blinding.csv", reported(selection.cues))
+    return Created(study, selection.cues)
 
 
 def _orders(design: Design, selection: Selection) -> Sequence[Sequence[Step]]:

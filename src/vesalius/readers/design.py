@@ -159,12 +159,12 @@ def read_design(path: str | Path) -> Design:
     if not isinstance(content, dict):
         raise InputError(path, "holds no design", "begin with design: realism")
     try:
-        found = ANY_DESIGN.validate_python(content)
+        result = ANY_DESIGN.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:]) or "design"
         raise InputError(path, f"{place}: {first['msg']}", "correct the entry") from error
-    return _from(path.parent, found)
+    return _from(path.parent, result)
 
 
 def deepest(text: str) -> int:

@@ -111,12 +111,12 @@ def collect(study: Study, store: Store, file: str | Path) -> Collected:
             nothing of it is stored then.
     """
     path = Path(file)
-    found = read_json(path, _File, "give the file that the page has saved")
-    reader = study.reader_of(found.token)
+    result = read_json(path, _File, "give the file that the page has saved")
+    reader = study.reader_of(result.token)
     if reader is None:
         raise InputError(path, "belongs to another study", "name the study that it was made for")
     steps = study.steps(reader)
-    for one in found.answers:
+    for one in result.answers:
         fault = fault_in(one.content, study.outline.questions)
         if one.step >= len(steps) or not _dated(one.received) or fault:
             reported = fault or "a case that there is not"
@@ -124,10 +124,10 @@ def collect(study: Study, store: Store, file: str | Path) -> Collected:
     given = [
         Answer(reader, one.step, one.sitting, one.key, one.content, one.seconds, one.received,
                "file")
-        for one in found.answers
+        for one in result.answers
     ]  # fmt: skip
     known = store.of(reader)
-    keys = {one.key for one in found.answers}
+    keys = {one.key for one in result.answers}
     prior = [one for one in known if one.key not in keys]
     stored = ReaderProgress(steps, known, timedelta())
     fresh = {one.key for one in given} - {one.key for one in known}
@@ -166,7 +166,7 @@ def doubts_of(
         now: when the file is collected.
         prior: answers that are stored already and are not in the file.
     """
-    found, before = [], None
+    result, before = [], None
     for number, answer in enumerate(answers):
         own = ReaderProgress(steps, [*prior, *answers[:number]], washout)
         reported = []
@@ -183,9 +183,9 @@ def doubts_of(
             reported.append("changed in another sitting")
         if opens is not None and answer.received < opens:
             reported.append("given before the washout was over")
-        found.append("; ".join(reported))
+        result.append("; ".join(reported))
         before = answer.received
-    return found
+    return result
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from vesalius.readers.blinding import Telltale, alike, repainted, telltales, written
+from vesalius.readers.blinding import Cue, alike, cues, repainted, written
 from vesalius.readers.design import (
     Design,
     DiagnosisDesign,
@@ -75,13 +75,13 @@ class Selection:
     Attributes:
         items: that count.
         practice: that do not.
-        telltales: of images of two origins.
+        cues: of images of two origins.
         phantoms: whether a cohort says that it was made by construction.
     """
 
     items: tuple[Item, ...]
     practice: tuple[Item, ...]
-    telltales: tuple[Telltale, ...] = ()
+    cues: tuple[Cue, ...] = ()
     phantoms: bool = False
 
 
@@ -104,8 +104,8 @@ def _realism(design: RealismDesign, progress: Progress) -> Selection:
     spare: list[tuple[Case, Source]] = []
     phantoms = False
     for number, source in enumerate(design.sources):
-        cases, made = _cases(source.cohort, source.split)
-        phantoms |= made
+        cases, generated = _cases(source.cohort, source.split)
+        phantoms |= generated
         requested = source.cases
         share = design.practice // len(design.sources)
         wanted = share + (number < design.practice % len(design.sources))
@@ -127,14 +127,14 @@ def _realism(design: RealismDesign, progress: Progress) -> Selection:
     ]  # fmt: skip
     return Selection(
         tuple(items[: len(chosen)]), tuple(items[len(chosen) :]),
-        tuple(telltales(images, synthetic)), phantoms,
+        tuple(cues(images, synthetic)), phantoms,
     )  # fmt: skip
 
 
 def _saliency(design: SaliencyDesign) -> Selection:
-    found = {name: _files(folder, (".png",)) for name, folder in design.methods.items()}
+    result = {name: _files(folder, (".png",)) for name, folder in design.methods.items()}
     stems = {
-        name: {_stem(path): path for path in files} for name, files in found.items()
+        name: {_stem(path): path for path in files} for name, files in result.items()
     }  # fmt: skip
     first = next(iter(stems))
     common = sorted(set.intersection(*(set(one) for one in stems.values())))

@@ -62,8 +62,8 @@ def _fetched(folder: Path) -> Path:
         raise InputError(
             "npm", f"could not fetch {PACKAGE} ({reason})", "check the network, try again"
         )
-    found = base64.b64encode(hashlib.sha512(packages[0].read_bytes()).digest()).decode()
-    if found != INTEGRITY:
+    result = base64.b64encode(hashlib.sha512(packages[0].read_bytes()).digest()).decode()
+    if result != INTEGRITY:
         fault = f"gave another {PACKAGE} {VERSION} than the one that was checked"
         raise InputError("npm", fault, "check which registry npm is set to")
     with tarfile.open(packages[0]) as package:

@@ -45,9 +45,9 @@ def order_of(
     """
     rng = np.random.default_rng([seed, reader])
     shuffled = [int(item) for item in rng.permutation(items)]
-    found = [Step(item=items + number, kind="practice") for number in range(practice)]
+    result = [Step(item=items + number, kind="practice") for number in range(practice)]
     main = _with_repeats(shuffled, min(repeats, items), rng)
-    return [_arranged(step, maps, rng) for step in (*found, *main)]
+    return [_arranged(step, maps, rng) for step in (*result, *main)]
 
 
 def crossover(
@@ -60,7 +60,7 @@ def crossover(
     was seen in that session.
     """
     half = _halves(truths, seed)
-    found: list[Step] = []
+    result: list[Step] = []
     for session in (1, 2):
         rng = np.random.default_rng([seed, reader, session])
 
@@ -74,8 +74,8 @@ def crossover(
             Step(item=len(truths) + number, kind="practice", aided=number % 2 == 1)
             for number in range(practice)
         ] + [step.model_copy(update={"aided": aided(step.item)}) for step in main]
-        found += [step.model_copy(update={"session": session}) for step in reported]
-    return found
+        result += [step.model_copy(update={"session": session}) for step in reported]
+    return result
 
 
 def _halves(truths: Sequence[str], seed: int) -> Mapping[int, int]:

@@ -122,11 +122,11 @@ class Study:
 
     def reader_of(self, token: str) -> int | None:
         """The number of the reader whose link this is; all hashes are compared, in like time."""
-        given, found = hashed(token), None
+        given, result = hashed(token), None
         for number, known in enumerate(self.outline.readers):
             if hmac.compare_digest(given, known):
-                found = number
-        return found
+                result = number
+        return result
 
     def steps(self, reader: int) -> list[Step]:
         """What a reader sees, in order."""
@@ -142,11 +142,11 @@ class Study:
     def key(self) -> list[ItemKey]:
         """What the items truly are: for results alone."""
         path = self.folder / PRIVATE / KEY
-        found = read_json(path, TypeAdapter(list[ItemKey]), AGAIN)
-        if len(found) != len(self.outline.items):
-            fault = f"tells {len(found)} items, the study has {len(self.outline.items)}"
+        result = read_json(path, TypeAdapter(list[ItemKey]), AGAIN)
+        if len(result) != len(self.outline.items):
+            fault = f"tells {len(result)} items, the study has {len(self.outline.items)}"
             raise InputError(path, fault, AGAIN)
-        return found
+        return result
 
     def design(self) -> Design:
         """What it was made from."""
@@ -155,10 +155,10 @@ class Study:
     def tokens(self) -> list[str]:
         """The secret end of each reader's link."""
         path = self.folder / PRIVATE / LINKS
-        found = [row["token"] for row in read_table(path, ["reader", "token"], AGAIN)]
-        if [hashed(token) for token in found] != list(self.outline.readers):
+        result = [row["token"] for row in read_table(path, ["reader", "token"], AGAIN)]
+        if [hashed(token) for token in result] != list(self.outline.readers):
             raise InputError(path, "holds other links than the study", AGAIN)
-        return found
+        return result
 
     def shown(self, step: Step) -> list[Stimulus]:
         """The files of a step as they are arranged; the aid only where it is to be seen."""

@@ -18,7 +18,8 @@ import numpy as np
 from vesalius.anatomy.attributes import case_values
 from vesalius.evidence.figure import Results
 from vesalius.report.audit_page import copies_table
-from vesalius.report.lumbar_page import against_long_repaint, front_picture, shortcomings
+from vesalius.report.lumbar_conclusions import against_long_repaint, shortcomings
+from vesalius.report.lumbar_page import front_picture
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.proof_page import arms_of

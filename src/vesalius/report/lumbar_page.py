@@ -11,25 +11,17 @@ import numpy as np
 
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
+from vesalius.report.lumbar_conclusions import METHODS, PATHOLOGIES, conclusions
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import Page, Picture, Section, grid, names, section, shown
 from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
-from vesalius.report.verdict import verdict
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
 from vesalius.scans.landmarks import read_landmarks
 
-METHODS = (
-    "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "repaint_long", "concat",
-    "sdedit", "unedited", "truth", "floor",
-)  # fmt: skip
-PATHOLOGIES = ("herniation", "stenosis")
 PAIRS = 3
 HALF_MM = 34.0
 OUTLINED = ("herniation", "canal", "cauda_equina")
-
-NEARER, FARTHER = "nearer to real findings than", "farther from real findings than"
-SAME = "not measurably different from"
 
 
 def write_lumbar_report(folder: Path) -> Path:
@@ -186,7 +178,7 @@ def front_picture(folder: Path) -> str:
 
 def before_and_after_pairs(folder: Path) -> list[Picture]:
     """For each pathology some unseen patients: before, truth, and what each method made."""
-    found = []
+    result = []
     for pathology in PATHOLOGIES:
         rows, sheets, around, labels = _rows(folder, pathology, PAIRS, METHODS)
         if not rows:
@@ -198,8 +190,8 @@ def before_and_after_pairs(folder: Path) -> list[Picture]:
             "counterfactual truth, and one draw of each method; below each what it changed "
             "(blue darker, red brighter) and the labels after the edit."
         )
-        found.append(Picture(picture, "before, truth and edits", caption))
-    return found
+        result.append(Picture(picture, "before, truth and edits", caption))
+    return result
 
 
 def _rows(
@@ -228,84 +220,3 @@ def _rows(
         sheets.append(round(float(voxel[0])))
         around.append((float(voxel[1]), float(voxel[2])))
     return rows, sheets, around, truth.description.labels
-
-
-def shortcomings(figures: Mapping[str, Figure]) -> list[str]:
-    """What the figures say against the methods or against the experiment itself."""
-    said = []
-    for pathology in PATHOLOGIES:
-        unedited = figures.get(f"fidelity/{pathology}/unedited/fid")
-        generated = [
-            figures[key].value
-            for name in METHODS[:7]
-            if (key := f"fidelity/{pathology}/{name}/fid") in figures
-        ]
-        nearer = [value for value in generated if unedited and value < unedited.value]
-        if unedited and generated and len(nearer) < len(generated) / 2:
-            said.append(
-                f"{pathology.capitalize()}: by Fréchet distance the unedited scans lie nearer to "
-                f"real findings than {len(generated) - len(nearer)} of {len(generated)} methods "
-                "bring them. What is generated looks softer than real tissue, which may count for "
-                "more than the finding."
-            )
-    alone = figures.get("utility/real/auc")
-    if alone and alone.value > 0.995:
-        said.append(
-            "The classifier tells findings of these phantoms without help already, so this "
-            "experiment cannot show a gain."
-        )
-    return said
-
-
-def against_long_repaint(figures: Mapping[str, Figure]) -> list[str]:
-    """Voxelwise with few calls against RePaint with many."""
-    said = []
-    for pathology in PATHOLOGIES:
-        gap = figures.get(f"fidelity/{pathology}/voxelwise_trained_minus_repaint_long/fid")
-        against = verdict(gap, FARTHER, NEARER, SAME)
-        if not gap or not against:
-            continue
-        few, many = (
-            round(figures[f"cost/{name}/network_calls"].value)
-            for name in ("voxelwise_trained", "repaint_long")
-        )
-        said.append(
-            f"{pathology.capitalize()}: voxelwise trained with {few} network calls is {against} "
-            f"RePaint with {many} ({shown(gap)}, n = {gap.n})."
-        )
-    return said
-
-
-def conclusions(figures: Mapping[str, Figure]) -> list[str]:
-    """What the intervals allow to be said, in sentences."""
-    said = []
-    for pathology in PATHOLOGIES:
-        pairs = {
-            key.split("/")[2].partition("_minus_"): figure
-            for key, figure in figures.items()
-            if key.startswith(f"fidelity/{pathology}/voxelwise_trained_minus_")
-            and not key.endswith("_long/fid")
-        }
-        for against in (NEARER, FARTHER, SAME):
-            rivals = [
-                f"{rival.replace('_', ' ')} ({shown(figure)})"
-                for (_, _, rival), figure in pairs.items()
-                if verdict(figure, FARTHER, NEARER, SAME) == against
-            ]
-            if rivals:
-                said.append(
-                    f"{pathology.capitalize()}: voxelwise trained is {against} "
-                    f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
-                )
-    said += [*against_long_repaint(figures), *shortcomings(figures)]
-    kept = figures.get("context/voxelwise_trained/mae")
-    if kept:
-        said.append(f"Outside the map the scans changed by {kept.value:g} (n = {kept.n}).")
-    gained = figures.get("utility/augmented_minus_real/auc")
-    change = verdict(gained, "raise", "lower", "do not measurably change")
-    if gained and change:
-        said.append(
-            f"Inpainted cases {change} the AUC on unseen patients: {shown(gained)} against real "
-            f"cases alone (n = {gained.n} patients, paired)."
-        )
-    return said

@@ -63,10 +63,10 @@ def write_osteoarthritis_report(folder: Path) -> Path:
 
 def _by_method(figures: Mapping[str, Figure], columns: Mapping[str, str]) -> Table:
     """Methods in the order in which they were measured, each with its figures."""
-    found = [name for column in columns.values()
+    result = [name for column in columns.values()
              for name in names(figures, column.replace("{row}", "{}"))
              if "_minus_" not in name]  # fmt: skip
-    return grid(figures, list(dict.fromkeys(found)), columns)
+    return grid(figures, list(dict.fromkeys(result)), columns)
 
 
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:
@@ -122,7 +122,7 @@ def osteoarthritis_table(results: Results) -> str:
         fast | FUTURE,
     ).markdown
     lines += ["", *(f"{line}\n" for line in conclusions(figures))]
-    spreads = "; ".join(
+    deviations = "; ".join(
         f"{key.split('/')[2].rsplit('_', 1)[1]} {figure.value:.2f} mm, in real pictures "
         f"{figures[key.replace('spread', 'true_spread')].value:.2f}"
         for key, figure in figures.items() if key.startswith("generator/spread/")
@@ -130,7 +130,7 @@ def osteoarthritis_table(results: Results) -> str:
     lines.append(
         f"Fréchet distance of generated pictures {shown(figures['generator/fid'])}, of real ones "
         f"{shown(figures['generator/fid_floor'])} (n = {figures['generator/fid'].n}); spread of "
-        f"generated joint spaces: {spreads}.\n"
+        f"generated joint spaces: {deviations}.\n"
     )
     if notes.get("critic") == "features":
         lines.append(

@@ -95,7 +95,7 @@ def _cohorts(
 
 
 def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
-    drawn = [
+    panels = [
         Picture(_requests(sources.folder / f"{name}.csv"), alt, caption)
         for name, alt, caption in (
             ("control_once", "first draws", "The first draw of each request."),
@@ -113,7 +113,7 @@ def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
         "slope": "{row}/slope", "R²": "{row}/r2", "MAE (mL)": "{row}/mae_ml",
         "acceptance": "{row}/acceptance",
     }  # fmt: skip
-    there = tuple(one for one in drawn if one.source)
+    there = tuple(one for one in panels if one.source)
     pair = Pictures(there) if there else None
     return section("Requested against measured", pair, grid(figures, rows, columns))
 
@@ -234,12 +234,12 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
             f"The audit calls {count} of {copies.n} synthetic cases copies of a training case"
             f"{'.' if count == 0 else ': do not release these.'} {audit_rates()}"
         )
-    real, made = figures.get("diversity/real"), figures.get("diversity/synthetic")
-    if real and made:
-        less = made.value > real.value
+    real, generated = figures.get("diversity/real"), figures.get("diversity/synthetic")
+    if real and generated:
+        less = generated.value > real.value
         said.append(
-            f"Synthetic pairs are {'more' if less else 'less'} alike ({made.value:.3f} MS-SSIM) "
-            f"than real pairs ({real.value:.3f})."
+            f"Synthetic pairs are {'more' if less else 'less'} alike ({generated.value:.3f} "
+            f"MS-SSIM) than real pairs ({real.value:.3f})."
         )
     between, real_vs_real = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_to_real")
     if between and real_vs_real:

@@ -159,11 +159,11 @@ def grid(
     [['a', '0.9'], ['b', '0.8']]
     """
     named = rows if isinstance(rows, Mapping) else {one.replace("_", " "): one for one in rows}
-    found = (
+    result = (
         (name, tuple(figures.get(column.format(row=row)) for column in columns.values()))
         for name, row in named.items()
     )
-    kept = tuple((name, cells) for name, cells in found if any(cells))
+    kept = tuple((name, cells) for name, cells in result if any(cells))
     return Table(tuple(columns), kept, head, note, units)
 
 
@@ -174,11 +174,11 @@ def names(figures: Mapping[str, Figure], pattern: str) -> list[str]:
     ['real']
     """
     start, _, end = pattern.partition("{}")
-    found = (
+    result = (
         key.removeprefix(start).removesuffix(end) for key in figures
         if key.startswith(start) and key.endswith(end) and len(key) > len(start) + len(end)
     )  # fmt: skip
-    return list(dict.fromkeys(one for one in found if "/" not in one))
+    return list(dict.fromkeys(one for one in result if "/" not in one))
 
 
 def figures_table(figures: Mapping[str, Figure]) -> Table:

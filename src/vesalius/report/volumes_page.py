@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,14 @@ from vesalius.report.sections import (
     shown,
 )
 from vesalius.report.sources import results_if_there
-from vesalius.report.verdict import verdict
+from vesalius.report.volumes_conclusions import (
+    MAIN_ARMS,
+    conclusions,
+    dice_by_fraction,
+    fractions_of,
+)
 from vesalius.report.volumes_pictures import volumes_picture
 
-ARMS = ("scratch", "synthetic", "real", "scrambled", "noise", "longer")
-CONTROLLED = {"scrambled": "volumes with their octants exchanged", "noise": "noise"}
 COLOURS = {"scratch": "#8a97a5", "synthetic": SYNTHETIC, "real": REAL}
 
 
@@ -187,22 +189,6 @@ def _pretraining(
     ]  # fmt: skip
 
 
-def fractions_of(figures: Mapping[str, Figure]) -> list[str]:
-    """Shares of labelled cases that were trained with, the smallest first."""
-    return sorted(
-        {k.split("/")[1] for k in figures if k.startswith("pretraining/") and k.endswith("/dice")},
-        key=float,
-    )
-
-
-def _fractions(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
-    """Dice of the three main arms at each fraction."""
-    return [
-        {"fraction": name, **{a: figures.get(f"pretraining/{name}/{a}/dice") for a in ARMS[:3]}}
-        for name in fractions_of(figures)
-    ]
-
-
 def stated_gain(name: str) -> str:
     """The name of a paired difference in words.
 
@@ -218,15 +204,15 @@ def stated_gain(name: str) -> str:
 
 def _curve(figures: Mapping[str, Figure]) -> str:
     """Dice over the fraction of labelled cases, an interval for each arm."""
-    rows = _fractions(figures)
+    rows = dice_by_fraction(figures)
     if not rows:
         return ""
     canvas, ax = plot(5.4, 3.4)
-    for place, arm in enumerate(ARMS[:3]):
-        found = [(float(row["fraction"]), row[arm]) for row in rows if row[arm]]
-        x = np.array([100 * fraction for fraction, _ in found]) * (1 + 0.03 * (place - 1))
-        y = np.array([f.value for _, f in found])
-        bounds = np.array([f.ci95 or [f.value] * 2 for _, f in found]).T
+    for place, arm in enumerate(MAIN_ARMS):
+        result = [(float(row["fraction"]), row[arm]) for row in rows if row[arm]]
+        x = np.array([100 * fraction for fraction, _ in result]) * (1 + 0.03 * (place - 1))
+        y = np.array([f.value for _, f in result])
+        bounds = np.array([f.ci95 or [f.value] * 2 for _, f in result]).T
         ax.errorbar(
             x, y, np.abs(bounds - y), fmt="o-", color=COLOURS[arm], markersize=4, label=arm,
             capsize=2, linewidth=1,
@@ -238,89 +224,6 @@ def _curve(figures: Mapping[str, Figure]) -> str:
     ax.set(xlabel="labelled cases fine-tuned on (%)", ylabel="Dice, unseen cases")
     ax.legend(frameon=False, fontsize=8)
     return encoded(canvas)
-
-
-def conclusions(organ: str, figures: Mapping[str, Figure], notes: dict[str, Any]) -> list[str]:
-    """What the intervals allow to be said of one organ, in sentences."""
-    name = organ.capitalize()
-    said = _gains(name, figures, notes)
-    idle = [
-        f"{100 * float(row['fraction']):g} % ({row['scratch'].n} trainings)"
-        for row in _fractions(figures)
-        if row["synthetic"] and row["scratch"] and row["synthetic"].value <= row["scratch"].value
-    ]
-    if idle:
-        said.append(
-            f"{name}: on average it brought nothing at {' and '.join(idle)} of the labelled cases."
-        )
-    alone = [row["scratch"].value for row in _fractions(figures) if row["scratch"]]
-    if any(after < before for before, after in pairwise(alone)):
-        said.append(
-            f"{name}: from scratch more labelled cases did not always help, so "
-            f"{notes['fine_tuning_steps']} steps are short of where training would end; part of "
-            "what pre-training brings is a surer start."
-        )
-    fid, real_vs_real = figures.get("fidelity/fid"), figures.get("fidelity/fid_floor")
-    if fid and real_vs_real:
-        said.append(
-            f"{name}: Fréchet distance of generated volumes {shown(fid)}, of real ones among "
-            f"themselves {shown(real_vs_real)} (n = {fid.n} each)."
-        )
-    alike = [figures.get(f"diversity/ms_ssim/{which}") for which in ("synthetic", "real")]
-    if all(alike):
-        said.append(
-            f"{name}: pairs of generated volumes have an MS-SSIM of {shown(alike[0])}, pairs of "
-            f"real ones {shown(alike[1])}."
-        )
-    copies = figures.get("memorisation/copies")
-    if copies:
-        said.append(
-            f"{name}: {copies.value:.0f} of {copies.n} generated volumes are called copies of a "
-            f"training case; false alarms {shown(figures.get('memorisation/false_alarms'))}."
-        )
-    return said
-
-
-def _gains(name: str, figures: Mapping[str, Figure], notes: dict[str, Any]) -> list[str]:
-    """What pre-training brings, and whether the anatomy of synthetic volumes is what brings it."""
-    said = []
-    gain = figures.get("pretraining/primary/dice_gain")
-    change = verdict(gain, "raises", "lowers", "does not measurably change")
-    if gain and change:
-        said.append(
-            f"{name}: pre-training on synthetic volumes {change} Dice at the fraction named "
-            f"beforehand ({100 * notes['primary_fraction']:g} % of {notes['labelled_cases']} "
-            f"labelled cases): {shown(gain)} over {gain.n} paired trainings."
-        )
-        for arm in ("scrambled", "noise", "longer", "real"):
-            figure = figures.get(f"pretraining/primary/synthetic_minus_{arm}")
-            against = verdict(figure, "more", "less", "not measurably more")
-            if against:
-                reported = {
-                    "scrambled": "the same volumes with their octants exchanged",
-                    "noise": "noise of the same histogram",
-                    "longer": "training longer from scratch on as many voxels",
-                    "real": "pre-training on as many real volumes",
-                }[arm]
-                said.append(f"{name}: it brings {against} than {reported} ({shown(figure)}).")
-        carriers = [reported for arm, reported in CONTROLLED.items() if _carries(figures, arm)]
-        if carriers:
-            said.append(
-                f"{name}: pre-training on {' or '.join(carriers)} brings as much, so anatomy is "
-                "not what carries the gain here; having learnt the tasks, on whatever, is."
-            )
-    return said
-
-
-def _carries(figures: Mapping[str, Figure], arm: str) -> bool:
-    """Whether a control gains over scratch, and synthetic volumes gain no more than it."""
-    gain, ahead = (
-        figures.get(f"pretraining/primary/{name}")
-        for name in (f"{arm}_gain", f"synthetic_minus_{arm}")
-    )
-    gains = verdict(gain, "gains", "", "")
-    no_less = verdict(ahead, "", "no less", "no less")
-    return bool(gains and no_less)
 
 
 TABLE = {
@@ -364,7 +267,7 @@ def volumes_table(results: Results) -> str:
         dice = "; ".join(
             f"{100 * float(row['fraction']):g} %: scratch {shown(row['scratch'])}, synthetic "
             f"{shown(row['synthetic'])}, real {shown(row['real'])}"
-            for row in _fractions(own)
+            for row in dice_by_fraction(own)
         )
         lines += ["", f"Dice, {organ}, by share of {_labelled(results, organ)}: {dice}."]
         said = conclusions(organ, own, results.notes[organ])

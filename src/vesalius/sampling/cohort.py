@@ -60,7 +60,7 @@ class GeneratedCohort:
         `kept/mae_<unit>` over all attributes of a unit, `acceptance`, and `copies_rejected` as a
         share of all draws.
         """
-        found: dict[str, Figure] = {}
+        result: dict[str, Figure] = {}
         errors: dict[str, list[float]] = {}
         for name in dict.fromkeys(name for draw in self.draws for name in draw.measured):
             for which, chosen in (
@@ -76,18 +76,18 @@ class GeneratedCohort:
                     continue
                 requested, measured = np.array(pairs, dtype=float).T
                 own = control_figures(requested, measured, unit_of(name))
-                found |= {f"{name}/{which}/{key}": figure for key, figure in own.items()}
+                result |= {f"{name}/{which}/{key}": figure for key, figure in own.items()}
         for unit, off in errors.items():
             if off:
                 error = bootstrapped([np.array(off)], np.mean, unit)
-                found[f"kept/mae_{unit.lower()}"] = error
+                result[f"kept/mae_{unit.lower()}"] = error
         accepted, copies = (
             np.array([getattr(draw, what) for draw in self.draws], dtype=float)
             for what in ("accepted", "copy")
         )
-        found["acceptance"] = bootstrapped([accepted], np.mean, "")
-        found["copies_rejected"] = bootstrapped([copies], np.mean, "")
-        return found
+        result["acceptance"] = bootstrapped([accepted], np.mean, "")
+        result["copies_rejected"] = bootstrapped([copies], np.mean, "")
+        return result
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""

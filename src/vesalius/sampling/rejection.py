@@ -140,8 +140,8 @@ class Draw:
 
     def target(self, attribute: str) -> float | None:
         """What was requested of a measured attribute; a finding is requested by its size."""
-        found = self.requested.get(attribute, self.requested.get("size_mm"))
-        return None if found is None else float(found)
+        result = self.requested.get(attribute, self.requested.get("size_mm"))
+        return None if result is None else float(result)
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,11 @@ class Case:
 
     def images_digest(self) -> str:
         """A few digits of the image files, by which two cases of one name are told apart."""
-        found = hashlib.sha256()
+        result = hashlib.sha256()
         for path in self.images:
             if path.exists():
-                found.update(path.read_bytes())
-        return found.hexdigest()[:16]
+                result.update(path.read_bytes())
+        return result.hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)

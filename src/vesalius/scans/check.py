@@ -134,7 +134,7 @@ def check_cohort(
         spacings,
         orientations,
         label_cases,
-        {name: float(np.median(found)) if found else 0.0 for name, found in label_ml.items()},
+        {name: float(np.median(result)) if result else 0.0 for name, result in label_ml.items()},
         (float(low), float(high)),
         {name: np.array([row[name] for row in values.values() if name in row]) for name in names},
     )

@@ -52,7 +52,7 @@ def read_classified(
     """
     place = Path(place)
     if place.suffix == ".npz":
-        found = read_medmnist(place)
+        result = read_medmnist(place)
     elif (place / "dataset.json").is_file():
         return read_cohort(Cohort.open(place, labelled=False), labels, side, progress, labelled)
     else:
@@ -64,10 +64,10 @@ def read_classified(
             for one in listed
         ]  # fmt: skip
         return read_listed(chosen, [known[column] for column in wanted], side, progress)
-    wanted = _columns(place, labels, found.labels)
+    wanted = _columns(place, labels, result.labels)
     return Classified(
-        found.images, found.targets[:, wanted], tuple(found.labels[c] for c in wanted),
-        found.names, found.subjects, found.splits,
+        result.images, result.targets[:, wanted], tuple(result.labels[c] for c in wanted),
+        result.names, result.subjects, result.splits,
     )  # fmt: skip
 
 

@@ -57,16 +57,16 @@ class Cohort:
             )
         description = Description.read(folder)
         ending = description.file_ending
-        found: dict[str, list[Path]] = {}
+        result: dict[str, list[Path]] = {}
         for path in _listed(folder / "imagesTr", ending):
-            found.setdefault(path.name.removesuffix(ending)[:-5], []).append(path)
-        if not found:
+            result.setdefault(path.name.removesuffix(ending)[:-5], []).append(path)
+        if not result:
             raise InputError(
                 folder / "imagesTr", "holds no images", f"add <case>_0000{ending} files"
             )
-        rows, faults = _read_table(folder / TABLE_NAME, set(found))
+        rows, faults = _read_table(folder / TABLE_NAME, set(result))
         cases = []
-        for name, images in found.items():
+        for name, images in result.items():
             expected = tuple(
                 folder / "imagesTr" / f"{name}_{index:04d}{ending}"
                 for index in range(len(description.channels))
@@ -207,8 +207,8 @@ def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], li
             faults.append(InputProblem(place, f"names case {name} a second time", "remove one row"))
             rows[name] = None
         else:
-            rows[name], found = _read_row(table, row, name)
-            faults += found
+            rows[name], result = _read_row(table, row, name)
+            faults += result
     return rows, faults
 
 

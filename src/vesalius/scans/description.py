@@ -139,7 +139,7 @@ def _declared(path: Path, entries: object) -> tuple[Attribute, ...]:
     remedy = 'write {"name": {"measure": "volume_ml", "labels": ["liver"]}}'
     if not isinstance(entries, dict):
         raise InputError(path, "declares attributes wrongly", remedy)
-    found = []
+    result = []
     for name, entry in entries.items():
         measure, labels = (
             (entry.get("measure"), entry.get("labels")) if isinstance(entry, dict) else ("", None)
@@ -153,5 +153,5 @@ def _declared(path: Path, entries: object) -> tuple[Attribute, ...]:
             raise InputError(path, f"declares the attribute {name} wrongly", remedy)
         if not all(isinstance(label, str) for label in labels):
             raise InputError(path, f"declares the attribute {name} wrongly", remedy)
-        found.append(Attribute(name, measure, tuple(labels)))
-    return tuple(found)
+        result.append(Attribute(name, measure, tuple(labels)))
+    return tuple(result)

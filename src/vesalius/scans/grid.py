@@ -110,8 +110,8 @@ def fit_grid(
     reach = np.zeros(3)
     for volume in oriented:
         centre = _label_centre(volume)
-        found = np.argwhere(volume.voxels > 0)
-        half = np.maximum(centre - found.min(axis=0), found.max(axis=0) - centre) + 0.5
+        result = np.argwhere(volume.voxels > 0)
+        half = np.maximum(centre - result.min(axis=0), result.max(axis=0) - centre) + 0.5
         reach = np.maximum(reach, half * volume.spacing_mm)
     whole = (2 * reach / spacing + 2) / multiple - 1e-6  # a rounding error is no further voxel
     sides = (np.ceil(whole) * multiple).astype(int)
@@ -187,7 +187,7 @@ def _affine_about(
 
 def _label_centre(label_map: Volume) -> np.ndarray:
     """Centre of the box around all labels, in voxels, halves allowed."""
-    found = [
+    result = [
         np.flatnonzero((label_map.voxels > 0).any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))
     ]
-    return np.array([(where[0] + where[-1]) / 2 for where in found])
+    return np.array([(where[0] + where[-1]) / 2 for where in result])

@@ -72,7 +72,7 @@ def read_landmarks(
     path = folder / FILE_NAME
     remedy = f"write one with columns {','.join(COLUMNS)}"
     table = read_table(path, COLUMNS, f"give it {','.join(COLUMNS)}", missing=remedy)
-    found: dict[str, list[Landmark]] = {}
+    result: dict[str, list[Landmark]] = {}
     faults = []
     for row in table:
         place, case = table.place(row), row.raw["case"]
@@ -88,5 +88,5 @@ def read_landmarks(
             faults.append(InputProblem(place, "has a number that is none", "write numbers in mm"))
             continue
         mark = Landmark(row["pathology"], row["level"], (x, y, z), size)
-        found.setdefault(case, []).append(mark)
-    return found, faults
+        result.setdefault(case, []).append(mark)
+    return result, faults

@@ -74,8 +74,8 @@ def standard(picture: np.ndarray, side: int | None = None) -> np.ndarray:
     height, width = (max(1, round(n * side / max(scaled.shape))) for n in scaled.shape)
     sized = np.asarray(Image.fromarray(scaled).resize((width, height), Image.Resampling.BILINEAR))
     margins = [((side - n) // 2, side - n - (side - n) // 2) for n in sized.shape]
-    found: np.ndarray = np.pad(sized, margins)
-    return found
+    result: np.ndarray = np.pad(sized, margins)
+    return result
 
 
 def write_picture(picture: np.ndarray, path: Path) -> None:

@@ -120,10 +120,10 @@ def require_disjoint(training: Sequence[Case], held_out: Sequence[Case]) -> None
     Traceback (most recent call last):
     vesalius.scans.input_error.InputError: split: subject anna stands in training and in the tes...
     """
-    made = next((case.name for case in held_out if case.synthetic), None)
-    if made:
+    generated = next((case.name for case in held_out if case.synthetic), None)
+    if generated:
         raise InputError(
-            made, "is synthetic and cannot be tested on", "take it out of the test set"
+            generated, "is synthetic and cannot be tested on", "take it out of the test set"
         )
     shared = sorted({case.subject for case in training} & {case.subject for case in held_out})
     if shared:

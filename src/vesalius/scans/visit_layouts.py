@@ -181,18 +181,18 @@ def _crop(file: Path) -> _Crop:
 
 def _grades(folder: Path) -> dict[str, float]:
     """Grades by file name from any CSV that has them; NaN where none was read."""
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for path in sorted(folder.glob("*.csv")):
         table = read_table(path)
         if not {"img name", "kls"} <= set(table.columns):
             continue
         for row in table:
             try:
-                found[row["img name"]] = float(row.get("kls", "nan"))
+                result[row["img name"]] = float(row.get("kls", "nan"))
             except ValueError:
                 fault = f"has '{row['kls']}' as a grade"
                 raise InputError(table.place(row), fault, "write 0 to 4 or nothing") from None
-    return found
+    return result
 
 
 def _turned(

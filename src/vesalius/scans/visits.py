@@ -63,10 +63,10 @@ class Visits:
         >>> {subject: rows.tolist() for subject, rows in visits.trajectories().items()}
         {'s': [2, 0], 't': [1]}
         """
-        found: dict[str, list[int]] = {}
+        result: dict[str, list[int]] = {}
         for row in np.argsort(self.years, kind="stable"):
-            found.setdefault(self.subjects[row], []).append(int(row))
-        return {subject: np.array(found[subject]) for subject in sorted(found)}
+            result.setdefault(self.subjects[row], []).append(int(row))
+        return {subject: np.array(result[subject]) for subject in sorted(result)}
 
     def followed(self) -> list[np.ndarray]:
         """Rows of each subject who came twice or more, by time."""

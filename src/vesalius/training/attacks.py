@@ -66,7 +66,7 @@ def pgd(losses: Losses, images: Tensor, attack: Attack, rng: torch.Generator) ->
     ['0.045', '-0.089']
     """
     with torch.no_grad():
-        worst, found = losses(images), images.clone()
+        worst, result = losses(images), images.clone()
     for _ in range(attack.restarts):
         here = images
         if attack.random_start:
@@ -79,17 +79,17 @@ def pgd(losses: Losses, images: Tensor, attack: Attack, rng: torch.Generator) ->
             reached = losses(here)
         better = reached > worst
         worst = torch.where(better, reached, worst)
-        found = torch.where(each(better, images), here, found)
-    return found
+        result = torch.where(each(better, images), here, result)
+    return result
 
 
 def ascent(losses: Losses, images: Tensor) -> tuple[Tensor, Tensor]:
     """Losses `(B,)` and their gradient in the images."""
     with torch.enable_grad():
         requested = images.detach().requires_grad_(True)
-        found = losses(requested)
-        (gradient,) = torch.autograd.grad(found.sum(), requested)
-    return found.detach(), gradient
+        result = losses(requested)
+        (gradient,) = torch.autograd.grad(result.sum(), requested)
+    return result.detach(), gradient
 
 
 def start(images: Tensor, attack: Attack, rng: torch.Generator) -> Tensor:

@@ -30,9 +30,9 @@ def coded(
     """
     placed(network)
     fabric = fabric_for(precision)
-    found = []
+    result = []
     for row in track(rows, what, len(rows), progress):
         with fabric.autocast():
             out = code(inputs(torch.tensor([row])).to(fabric.device))
-        found.append(out.cpu() if isinstance(out, Tensor) else torch.stack([*out]).float().cpu())
-    return found
+        result.append(out.cpu() if isinstance(out, Tensor) else torch.stack([*out]).float().cpu())
+    return result

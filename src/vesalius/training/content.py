@@ -16,7 +16,7 @@ def content_digest(parts: Iterable[str | np.ndarray]) -> str:
     >>> content_digest(["a", np.zeros(2)]) == content_digest(["a", np.ones(2)])
     False
     """
-    found = hashlib.sha256()
+    result = hashlib.sha256()
     for part in parts:
-        found.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).data)
-    return found.hexdigest()[:16]
+        result.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).data)
+    return result.hexdigest()[:16]

@@ -26,8 +26,8 @@ class AttributeRange(Settings):
     which brings volumes near a normal distribution. An attribute without a measure is one that
     `cases.csv` tells, such as a class or a grade.
 
-    >>> seen = AttributeRange.of("x_volume_ml", "volume_ml", ("x",), np.array([16.0, 25.0, 36.0]))
-    >>> round(seen.standardised(25.0), 6), seen.holds(40.0)
+    >>> known = AttributeRange.of("x_volume_ml", "volume_ml", ("x",), np.array([16.0, 25.0, 36.0]))
+    >>> round(known.standardised(25.0), 6), known.holds(40.0)
     (0.0, False)
     """
 
@@ -194,9 +194,9 @@ class Fingerprint(Settings):
         return Description(
             self.channels, self.labels, origin="synthetic",
             attributes=tuple(
-                seen.attribute
-                for seen in self.attributes
-                if seen.measure and set(seen.labels) <= set(self.labels)
+                attribute_range.attribute
+                for attribute_range in self.attributes
+                if attribute_range.measure and set(attribute_range.labels) <= set(self.labels)
             ),
         )  # fmt: skip
 
@@ -207,10 +207,10 @@ class Fingerprint(Settings):
 
     def attribute(self, name: str) -> AttributeRange:
         """The range of one attribute, or `InputError` if the run was not fitted on it."""
-        for seen in self.attributes:
-            if seen.name == name:
-                return seen
-        known = ", ".join(seen.name for seen in self.attributes)
+        for attribute_range in self.attributes:
+            if attribute_range.name == name:
+                return attribute_range
+        known = ", ".join(attribute_range.name for attribute_range in self.attributes)
         raise InputError(name, "is no attribute of this run", f"ask for {known}, or fit on it")
 
     def scaled(self, voxels: np.ndarray) -> np.ndarray:

@@ -121,12 +121,12 @@ def _finish_part(
 
 def _card(method: Method[Any], data: Data, run: Run[Any]) -> list[str]:
     """The run's own description, for people."""
-    seen = run.fingerprint
-    phantom = "**Fitted on phantoms, not on patients.** " if seen.origin == "phantom" else ""
+    fingerprint = run.fingerprint
+    phantom = "**Fitted on phantoms, not on patients.** " if fingerprint.origin == "phantom" else ""
     return [
         f"# Run {run.name}: {method.title}",
         "",
-        f"{phantom}Fitted on {seen.counted}.",
+        f"{phantom}Fitted on {fingerprint.counted}.",
         "",
         *(f"- {line}" for line in method.card(data, run)),
         f"- preset {data.recipe.preset}, seed {data.recipe.seed}",

@@ -19,8 +19,8 @@ class ImagesFingerprint(Settings):
 
     >>> images = Classified(np.zeros((2, 1, 4, 4)), np.array([[1.0], [np.nan]]), ("nodule",),
     ...                     ("a", "b"), ("s", "s"), ("", ""))
-    >>> seen = ImagesFingerprint.of(images)
-    >>> seen.subjects, seen.shape, seen.prevalence
+    >>> fingerprint = ImagesFingerprint.of(images)
+    >>> fingerprint.subjects, fingerprint.shape, fingerprint.prevalence
     (1, (4, 4), (1.0,))
     """
 

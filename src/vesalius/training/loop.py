@@ -108,11 +108,11 @@ def fit_network(
         optimizer.step()
         keeper.average(step)
         done = step + 1
-        seen = None
+        validated = None
         if recipe.validate_every and (done % recipe.validate_every == 0 or done == recipe.steps):
-            seen = keeper.validate(done)
-        if log and (done % 10 == 0 or seen is not None or done == recipe.steps):
-            log.add(done, float(loss.detach()), seen)
+            validated = keeper.validate(done)
+        if log and (done % 10 == 0 or validated is not None or done == recipe.steps):
+            log.add(done, float(loss.detach()), validated)
         if fabric.is_global_zero and time.monotonic() - saved > SECONDS_BETWEEN_STATES:
             keeper.save(optimizer, done)
             saved = time.monotonic()
@@ -142,16 +142,16 @@ def _moments(
     tensors: dict[str, Tensor], weights: list[nn.Parameter], steps: int
 ) -> dict[int, dict[str, Tensor]]:
     """The optimiser's moments by number of the weight, each of the weight's shape."""
-    found: dict[int, dict[str, Tensor]] = {}
+    result: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split("/")
         if key != "step" and tensor.shape != weights[int(index)].shape:
             raise ValueError("moments of another network")
-        found.setdefault(int(index), {})[key] = tensor
-    for one in found.values():  # weights that no loss has reached yet have none
+        result.setdefault(int(index), {})[key] = tensor
+    for one in result.values():  # weights that no loss has reached yet have none
         if frozenset(one) != MOMENTS or not 0 <= float(one["step"]) <= steps:
             raise ValueError("moments of another optimiser")
-    return found
+    return result
 
 
 class _State:
@@ -250,10 +250,10 @@ class _State:
             ("weight", self.weights), ("mean", self.weights), ("best", self.weights),
             ("buffer", buffers), ("best_buffer", buffers),
         ):  # fmt: skip
-            found = groups.get(kind, {})
-            if kind.startswith("best") and not found:
+            result = groups.get(kind, {})
+            if kind.startswith("best") and not result:
                 continue
-            shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+            shapes = {name: tuple(tensor.shape) for name, tensor in result.items()}
             if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
                 raise ValueError(f"{kind} of another network")
 

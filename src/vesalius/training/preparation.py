@@ -58,11 +58,11 @@ def working_shape(
         InputError: for one that becomes larger than any scan.
     """
     zoom = np.array(volume.spacing_mm) / np.array(spacing_mm)
-    found = tuple(int(n) for n in np.maximum(1, np.round(np.array(volume.shape) * zoom)))
-    if math.prod(found) > LARGEST_VOXEL_COUNT:
-        fault = f"of {volume.shape} becomes {found} at {spacing_mm} mm"
+    result = tuple(int(n) for n in np.maximum(1, np.round(np.array(volume.shape) * zoom)))
+    if math.prod(result) > LARGEST_VOXEL_COUNT:
+        fault = f"of {volume.shape} becomes {result} at {spacing_mm} mm"
         raise InputError("scan", fault, "check its spacing, or crop it")
-    return found
+    return result
 
 
 def resampled(volume: Volume, spacing_mm: tuple[float, float, float], order: int) -> np.ndarray:

@@ -75,11 +75,13 @@ def within(target: Mapping[str, float], measured: Mapping[str, float], tolerance
     )  # fmt: skip
 
 
-def require_within(requests: Sequence[Request], seen: Fingerprint, extrapolate: bool) -> None:
+def require_within(
+    requests: Sequence[Request], fingerprint: Fingerprint, extrapolate: bool
+) -> None:
     """Refuse requests for what the run was not fitted on, or has not seen."""
     for request in requests:
         for name, value in request.items():
-            known = seen.attribute(name)
+            known = fingerprint.attribute(name)
             if not known.holds(value) and not extrapolate:
                 unit = f" {known.unit}".rstrip()
                 fault = f"{value:g}{unit} is outside the training range"

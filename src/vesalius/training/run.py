@@ -97,11 +97,13 @@ class Run(Generic[Seen]):
 
     @overload
     @classmethod
-    def open(cls, folder: str | Path, recipe: type[Settings], seen: type[Other]) -> Run[Other]: ...
+    def open(
+        cls, folder: str | Path, recipe: type[Settings], validated: type[Other]
+    ) -> Run[Other]: ...
 
     @classmethod
     def open(
-        cls, folder: str | Path, recipe: type[Settings], seen: type[Any] = Fingerprint
+        cls, folder: str | Path, recipe: type[Settings], validated: type[Any] = Fingerprint
     ) -> Run[Any]:
         """Open a run, or refuse with what is missing or damaged."""
         folder = Path(folder)
@@ -114,7 +116,7 @@ class Run(Generic[Seen]):
         return cls(
             folder,
             read_json(folder / "recipe.json", recipe, remedy, FORMAT),
-            read_json(folder / "fingerprint.json", seen, remedy, FORMAT),
+            read_json(folder / "fingerprint.json", validated, remedy, FORMAT),
         )
 
     @property
@@ -199,8 +201,8 @@ class Log:
 
     def add(self, step: int, loss: float, validation: float | None) -> None:
         """Append one row."""
-        seen = "" if validation is None else f"{validation:.6g}"
-        append_line(self.path, f"{self.part},{step},{loss:.6g},{seen}")
+        validated = "" if validation is None else f"{validation:.6g}"
+        append_line(self.path, f"{self.part},{step},{loss:.6g},{validated}")
 
     def finish(self) -> None:
         """Bring the parts into the order of their names, which no kill in between changes."""

@@ -58,11 +58,11 @@ def allocated(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
     remove_if_there(path)
     if shutil.disk_usage(path.parent).free < math.prod(shape) * np.dtype(dtype).itemsize:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    found: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    result: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as stream:
             os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
-    return found
+    return result
 
 
 class CaseStore:
@@ -150,8 +150,8 @@ def stored(
         what: is done, for the progress bar.
     """
     with fabric_for().rank_zero_first():
-        found = (place(scan) for scan in track(scans, what, len(scans), progress))
-        return CaseStore.write(folder, fingerprint, len(scans), found, labelled)
+        result = (place(scan) for scan in track(scans, what, len(scans), progress))
+        return CaseStore.write(folder, fingerprint, len(scans), result, labelled)
 
 
 class BlankStore:

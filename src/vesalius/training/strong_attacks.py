@@ -51,8 +51,8 @@ def checkpoints(steps: int) -> list[int]:
     shares = [0.0, FIRST_CHECK]
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - FEWER, FEWEST))
-    found = sorted({math.ceil(round(steps * share, 6)) for share in shares[1:] if share < 1})
-    return [step for step in found if step > 0]
+    result = sorted({math.ceil(round(steps * share, 6)) for share in shares[1:] if share < 1})
+    return [step for step in result if step > 0]
 
 
 def apgd(losses: Losses, images: Tensor, attack: Attack, rng: torch.Generator) -> Tensor:
@@ -146,7 +146,7 @@ def strongest(
         attack: ball, steps, and restarts of each.
         rng: of starts and squares.
     """
-    found = images.clone()
+    result = images.clone()
     with torch.no_grad():
         worst = judge(images)
     for _ in range(attack.restarts):
@@ -158,8 +158,8 @@ def strongest(
                 value = judge(one)
             better = value > worst
             worst = torch.where(better, value, worst)
-            found = torch.where(each(better, images), one, found)
-    return found
+            result = torch.where(each(better, images), one, result)
+    return result
 
 
 def _signs(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:

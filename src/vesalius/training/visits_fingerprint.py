@@ -20,8 +20,8 @@ class VisitsFingerprint(Settings):
     >>> visits = Visits(np.zeros((3, 1, 4, 4)), ("a", "b", "c"), ("s", "t", "s"),
     ...                 np.array([4.0, 0.0, 0.0]), np.zeros(3, bool), {}, ("",) * 3,
     ...                 ("s", "t", "s"))
-    >>> seen = VisitsFingerprint.of(visits)
-    >>> seen.subjects, seen.followed, seen.longest_years
+    >>> fingerprint = VisitsFingerprint.of(visits)
+    >>> fingerprint.subjects, fingerprint.followed, fingerprint.longest_years
     (2, 1, 4.0)
     """
 

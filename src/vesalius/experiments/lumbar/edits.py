@@ -93,17 +93,18 @@ def make_edits(
             if name == LONG and row >= recipe.long_repaint_patients:
                 continue
             start = time.perf_counter()
-            made = inpainter.edit(healthy, request, 1000 * seed + row)
+            generated = inpainter.edit(healthy, request, 1000 * seed + row)
             seconds = time.perf_counter() - start
-            after = cut(made.scan, place, grid)
+            after = cut(generated.scan, place, grid)
             crops[name].append(after)
-            measured = inpainter.measured(made.scan, pathology, mark.level)
+            measured = inpainter.measured(generated.scan, pathology, mark.level)
             scans = healthy, negative, positive, after
-            rows.append(_edit(name, row, request, measured, scans, made, inpainter, seconds))
+            rows.append(_edit(name, row, request, measured, scans, generated, inpainter, seconds))
             if row < EXAMPLES:
                 provenance = {"synthetic": True, "run": run.name, "inpainting_method": name}
                 examples.add(
-                    f"{pathology}_{row:03d}_{name}", made.scan, f"unseen-{row}", {}, split="test",
+                    f"{pathology}_{row:03d}_{name}", generated.scan, f"unseen-{row}", {},
+                    split="test",
                     provenance=provenance, dtype=np.int16,
                 )  # fmt: skip
     examples.finish()

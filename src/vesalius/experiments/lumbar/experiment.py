@@ -152,11 +152,11 @@ class _Lumbar(Experiment[LumbarRecipe]):
         )  # fmt: skip
         names = pipeline.attribute_names
         sampler = InpaintingSampler(pipeline, site, names, recipe.tolerance_mm)
-        made = sample_cohort(
+        generated = sample_cohort(
             sampler, requests, self.folder / "balanced", recipe.tries, progress=self.progress,
             inputs=[site.folder],
         )  # fmt: skip
-        self.notes["balanced_cases"] = len(made.cohort.cases)
+        self.notes["balanced_cases"] = len(generated.cohort.cases)
 
     def _upper_bound(self) -> None:
         out = self.folder / "ceiling"
@@ -176,13 +176,13 @@ class _Lumbar(Experiment[LumbarRecipe]):
 def _counterfactual_findings(recipe: LumbarRecipe) -> dict[str, list[list[Finding]]]:
     """Findings of the unseen patients: none, and for each pathology one at one level."""
     rng = np.random.default_rng([recipe.seed, 11])
-    found: dict[str, list[list[Finding]]] = {HEALTHY: [[] for _ in range(recipe.patients)]}
+    result: dict[str, list[list[Finding]]] = {HEALTHY: [[] for _ in range(recipe.patients)]}
     for pathology in PATHOLOGIES:
-        found[pathology] = [
+        result[pathology] = [
             [draw_finding(pathology, LEVELS[index % len(LEVELS)], rng)]
             for index in range(recipe.patients)
         ]
-    return found
+    return result
 
 
 def _reference_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
@@ -209,7 +209,7 @@ def _requested_sizes(
         scan = healthy.read(case)
         severity = (index + 0.5) / recipe.control_cases
         level = LEVELS[(3 * index + index // len(LEVELS)) % len(LEVELS)]
-        size = pipeline.seen.pathology(pathology).size_at(severity)
+        size = pipeline.training_range.pathology(pathology).size_at(severity)
         if pathology == "stenosis":
             size = min(size, pipeline.measured(scan, pathology, level) - 1.5)
         finding = FindingRequest(pathology, level, size)
@@ -235,7 +235,7 @@ def _control_figures(path: Path) -> dict[str, Figure]:
     """Size asked for against size measured: of first draws, and of those that were kept."""
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     for pathology in PATHOLOGIES:
         own = [row for row in rows if row["pathology"] == pathology]
         for which, chosen in (
@@ -249,16 +249,16 @@ def _control_figures(path: Path) -> dict[str, Figure]:
                 for name in ("requested_mm", "measured_mm")
             )
             head = f"request/{pathology}/{which}"
-            found[f"{head}mae_mm"] = mean_figure(np.abs(requested - measured), "mm")
-            found[f"{head}spearman"] = bootstrapped([requested, measured], _spearman, "")
+            result[f"{head}mae_mm"] = mean_figure(np.abs(requested - measured), "mm")
+            result[f"{head}spearman"] = bootstrapped([requested, measured], _spearman, "")
         cases = sorted({row["case"] for row in own})
         met = np.array(
             [sum(float(r["accepted"]) for r in own if r["case"] == case) for case in cases]
         )
         draws = np.array([float(sum(r["case"] == case for r in own)) for case in cases])
-        found[f"request/{pathology}/met"] = bootstrapped([met], np.mean, "")
-        found[f"request/{pathology}/acceptance"] = bootstrapped([met, draws], _share, "")
-    return found
+        result[f"request/{pathology}/met"] = bootstrapped([met], np.mean, "")
+        result[f"request/{pathology}/acceptance"] = bootstrapped([met, draws], _share, "")
+    return result
 
 
 def _share(met: np.ndarray, draws: np.ndarray) -> float:

@@ -34,7 +34,7 @@ def edit_figures(
     progress: Progress,
 ) -> dict[str, Figure]:  # fmt: skip
     """Fidelity, context, seam, anatomy and cost of every method, over all seeds."""
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     names = [*recipe.methods, *([LONG] if recipe.long_repaint_calls else [])]
     tables = {seed: _read(folder / f"edits-{seed}" / "edits.csv") for seed in recipe.seeds}
     for name in names:
@@ -46,15 +46,15 @@ def edit_figures(
             (f"cost/{name}/network_calls", "network_calls", ""),
             (f"cost/{name}/seconds", "seconds", "s"),
         ):
-            found[head] = mean_figure(_by_patient(own, column), unit)
+            result[head] = mean_figure(_by_patient(own, column), unit)
         for pathology in PATHOLOGIES:
             some = [row for row in own if row["pathology"] == pathology]
             head = f"anatomy/{pathology}/{name}"
             for column, unit in (("dice", ""), ("canal_dice", ""), ("spared_mae", "units"),
                                  ("size_error_mm", "mm")):  # fmt: skip
-                found[f"{head}/{column}"] = mean_figure(_by_patient(some, column), unit)
-    found |= _fidelity(folder, reference, recipe, names, progress)
-    return found
+                result[f"{head}/{column}"] = mean_figure(_by_patient(some, column), unit)
+    result |= _fidelity(folder, reference, recipe, names, progress)
+    return result
 
 
 def _fidelity(
@@ -68,7 +68,7 @@ def _fidelity(
         for name in (*names, *BESIDES)
         for seed in (recipe.seeds[:1] if name in (*BESIDES, LONG) else recipe.seeds)
     }
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     work = [(p, name) for p in PATHOLOGIES for name in (*names, *BESIDES)]
     pictures = {p: [_pictures(half[p]) for half in halves] for p in PATHOLOGIES}
     seen = {p: [features(half, extract) for half in pictures[p]] for p in PATHOLOGIES}
@@ -80,23 +80,23 @@ def _fidelity(
         own = [features(_stored_pictures(s, span), extract)
                for (n, _), s in stored.items() if n == name]  # fmt: skip
         made[pathology, name] = np.stack(own, axis=1)
-        found[f"fidelity/{pathology}/{name}/fid"] = _over_seeds(
+        result[f"fidelity/{pathology}/{name}/fid"] = _over_seeds(
             seen[pathology][0], made[pathology, name]
         )
     for pathology in PATHOLOGIES:
         real_vs_real = jackknifed(seen[pathology], frechet_distance, "FID")
-        found[f"fidelity/{pathology}/floor/fid"] = real_vs_real
+        result[f"fidelity/{pathology}/floor/fid"] = real_vs_real
         for voxelwise in (n for n in names if n.startswith("voxelwise")):
             for rival in (n for n in names if not n.startswith("voxelwise")):
                 other = made[pathology, rival]
                 same = made[pathology, voxelwise][: len(other), : other.shape[1]]
                 pair = np.concatenate([same, other], axis=1)
-                found[f"fidelity/{pathology}/{voxelwise}_minus_{rival}/fid"] = jackknifed(
+                result[f"fidelity/{pathology}/{voxelwise}_minus_{rival}/fid"] = jackknifed(
                     [seen[pathology][0], pair], _difference, "FID"
                 )
     if recipe.radiomics_cases and not radiomics_available():
-        found |= _radiomics(stored, halves, recipe, names, progress)
-    return found
+        result |= _radiomics(stored, halves, recipe, names, progress)
+    return result
 
 
 def edited_patients(method: str, recipe: LumbarRecipe) -> int:
@@ -132,7 +132,7 @@ def _radiomics(
     progress: Progress,
 ) -> dict[str, Figure]:  # fmt: skip
     """Fréchet radiomics distance inside the labelled tissue of the crops, of the first seed."""
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     count = min(recipe.radiomics_cases, recipe.patients)
     sets = ("reference", "floor", *(name for name in names if name != LONG))
     work = [(p, name) for p in PATHOLOGIES for name in sets]
@@ -153,10 +153,10 @@ def _radiomics(
         if name == "reference":
             real[pathology] = rows
         else:
-            found[f"fidelity/{pathology}/{name}/frd"] = jackknifed(
+            result[f"fidelity/{pathology}/{name}/frd"] = jackknifed(
                 [real[pathology], rows], frechet_radiomics_distance, "FRD"
             )
-    return found
+    return result
 
 
 def reference_crops(

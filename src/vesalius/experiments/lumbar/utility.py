@@ -41,12 +41,12 @@ def site_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
     """Findings of the other site's patients: few, at most one a patient, at levels in turn."""
     rng = np.random.default_rng([recipe.seed, 14])
     positive = rng.permutation(recipe.site_cases)[: len(PATHOLOGIES) * recipe.site_findings]
-    found: list[list[Finding]] = [[] for _ in range(recipe.site_cases)]
+    result: list[list[Finding]] = [[] for _ in range(recipe.site_cases)]
     for index, patient in enumerate(positive):
         pathology = PATHOLOGIES[index % len(PATHOLOGIES)]
         level = LEVELS[(index // len(PATHOLOGIES)) % len(LEVELS)]
-        found[int(patient)] = [draw_finding(pathology, level, rng)]
-    return found
+        result[int(patient)] = [draw_finding(pathology, level, rng)]
+    return result
 
 
 def upper_bound_cohort(
@@ -82,11 +82,11 @@ def utility_figures(
     patients, all crops of a patient together.
     """
     own, _ = labelled_crops(site, site.cases, None, progress)
-    made, _ = labelled_crops(balanced, balanced.cases, _edited_levels(balanced), progress)
+    generated, _ = labelled_crops(balanced, balanced.cases, _edited_levels(balanced), progress)
     true, _ = labelled_crops(
         upper_bound, upper_bound.cases, _paired_levels(balanced, upper_bound), progress
     )
-    sets = {"real": own, "augmented": own.joined(made), "ceiling": own.joined(true)}
+    sets = {"real": own, "augmented": own.joined(generated), "ceiling": own.joined(true)}
     parts = [labelled_crops(test, test.cases, None, progress) for test in tests]
     test = parts[0][0]
     for more, _ in parts[1:]:
@@ -133,8 +133,8 @@ def labelled_crops(
                 continue
             crop = cut(scan, place, grid).scan.channels[0].voxels
             images.append(((crop - low) / (high - low)).astype(np.float16))
-            found = {m.pathology for m in marks.get(case.name, ()) if m.level == level}
-            targets.append([float(name in found) for name in PATHOLOGIES])
+            result = {m.pathology for m in marks.get(case.name, ()) if m.level == level}
+            targets.append([float(name in result) for name in PATHOLOGIES])
             subjects.append(case.subject)
     crops = LabelledCrops(np.stack(images), np.array(targets), PATHOLOGIES)
     return crops, np.array(subjects)
@@ -161,7 +161,7 @@ def _figures(
         return np.concatenate([members[int(index)] for index in generated])
 
     everyone = np.arange(len(names)).astype(float)
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     columns = {name: [k] for k, name in enumerate(PATHOLOGIES)} | {
         "": list(range(len(PATHOLOGIES)))
     }
@@ -174,7 +174,7 @@ def _figures(
                 return float(np.mean(own))
 
             head = f"utility/{arm}/{name}/auc" if name else f"utility/{arm}/auc"
-            found[head] = bootstrapped([everyone], area, "")
+            result[head] = bootstrapped([everyone], area, "")
     for first, second in (("augmented", "real"), ("ceiling", "real"), ("ceiling", "augmented")):
 
         def difference(generated: np.ndarray, a: str = first, b: str = second) -> float:
@@ -187,8 +187,8 @@ def _figures(
             ]
             return float(np.mean(gaps))
 
-        found[f"utility/{first}_minus_{second}/auc"] = bootstrapped([everyone], difference, "")
-    return found
+        result[f"utility/{first}_minus_{second}/auc"] = bootstrapped([everyone], difference, "")
+    return result
 
 
 def _mean_auc(scores: np.ndarray, targets: np.ndarray, columns: Sequence[int]) -> float:

@@ -138,7 +138,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         forecaster = Forecaster.open(self.folder / "run")
         ready = prepare_grader(
             self._visits("graded"), HIGHEST, recipe,
-            lambda visits: forecaster.redrawn(visits, self.progress),
+            lambda visits: forecaster.reconstructed(visits, self.progress),
         )  # fmt: skip
         fit(ready, self.folder / "run" / GRADES, self.progress)
         return {}
@@ -188,16 +188,16 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
             for one in (real, unseen)
         )  # fmt: skip
         own = features(list(generated[:, 0].astype(float)), extract)
-        found = {
+        result = {
             "generator/fid": Figure(frechet_distance(apart, own), "", count),
             "generator/fid_floor": Figure(frechet_distance(apart, seen), "", count),
         }
         std = read_attributes(forecaster.model.meter, generated).std(axis=0)
         true = read_attributes(forecaster.model.meter, real.images).std(axis=0)
         for name, one, two in zip(self.names, std, true, strict=True):
-            found[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
-            found[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
-        return found
+            result[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
+            result[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
+        return result
 
     def _projection_figures(self) -> dict[str, Figure]:
         """Error, time, and what is left of joint spaces after each way of projecting."""
@@ -211,7 +211,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
                 some.images, forecaster.model.generator, forecaster.projection_loss, steps
             )
 
-        found: dict[str, Figure] = {}
+        result: dict[str, Figure] = {}
         true = joint_spaces(some, self.names)
         ranked: dict[str, np.ndarray] = {}
         for way, work in (
@@ -222,21 +222,21 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
             seconds = (perf_counter() - initialised) / len(some)
             generated = draw_styles(forecaster.model.generator, projected.styles)
             read = read_attributes(forecaster.model.meter, generated)
-            found[f"projection/{way}/seconds"] = Figure(seconds, "s", len(some))
-            found[f"projection/{way}/lpips_or_l2"] = mean_figure(projected.pixels, "")
-            found[f"projection/{way}/difference"] = mean_figure(projected.difference, "")
-            found[f"projection/{way}/joint_space_mae_mm"] = mean_figure(
+            result[f"projection/{way}/seconds"] = Figure(seconds, "s", len(some))
+            result[f"projection/{way}/lpips_or_l2"] = mean_figure(projected.pixels, "")
+            result[f"projection/{way}/difference"] = mean_figure(projected.difference, "")
+            result[f"projection/{way}/joint_space_mae_mm"] = mean_figure(
                 np.abs(read - true).mean(axis=1), "mm"
             )
             own = outcomes_of(some, later, projected.styles)
             ranked[way] = _column(self._methods.every["extrapolation"](own).score)
-            found[f"projection/{way}/risk_auc"] = auc_figure(
+            result[f"projection/{way}/risk_auc"] = auc_figure(
                 ranked[way], own.targets, resamples=self.recipe.resamples
             )
-        found["projection/encoder_minus_optimisation/risk_auc"] = auc_difference(
+        result["projection/encoder_minus_optimisation/risk_auc"] = auc_difference(
             ranked["encoder"], ranked["optimisation"], own.targets, resamples=self.recipe.resamples
         )
-        return found
+        return result
 
     def _outcomes(self, name: str, visits: Visits) -> Outcomes:
         first, last = ends_of(visits)
@@ -263,7 +263,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         }
         points = {name: predict(ends).score for name, predict in methods.every.items()}
         scores = {name: one.score for name, one in reported.items() if one.score is not None}
-        found = risk_figures(
+        result = risk_figures(
             scores, {n: s for n, s in points.items() if s is not None}, test.fast, ends.fast,
             self.recipe.resamples,
         )  # fmt: skip
@@ -272,22 +272,22 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
             for name in ("no_change", "mean_difference")
         }
         for name, one in reported.items():
-            found |= future_figures(name, one, test, self.names, against)
+            result |= future_figures(name, one, test, self.names, against)
         for count in self.recipe.progression.neighbours:
             if count > len(methods.training):
                 continue
             own = methods.along(test, methods.outcomes(test, count))
-            found[f"neighbours/{count}/auc"] = auc_figure(
+            result[f"neighbours/{count}/auc"] = auc_figure(
                 _column(own.score), test.targets, resamples=self.recipe.resamples
             )
-            found |= {
+            result |= {
                 key.replace(f"future/{count}/", f"neighbours/{count}/"): figure
                 for key, figure in future_figures(
                     str(count), replace(own, pictures=None), test, self.names, {}
                 ).items()
             }
-        found["risk/fast"] = mean_figure(test.fast.astype(float), "")
-        return found
+        result["risk/fast"] = mean_figure(test.fast.astype(float), "")
+        return result
 
 
 def _column(score: np.ndarray | None) -> np.ndarray:

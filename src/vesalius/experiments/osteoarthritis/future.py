@@ -36,24 +36,24 @@ def future_figures(
         names: of the joint spaces.
         against: errors of other methods by name, `(P,)`; the difference to each is told.
     """
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     if reported.readings is not None:
         errors = space_errors(reported.readings, own, names)
-        found[f"future/{method}/joint_space_mae_mm"] = mean_figure(errors, "mm")
+        result[f"future/{method}/joint_space_mae_mm"] = mean_figure(errors, "mm")
         for other, theirs in against.items():
             if other != method:
-                found[f"future/{method}_minus_{other}/joint_space_mae_mm"] = bootstrapped(
+                result[f"future/{method}_minus_{other}/joint_space_mae_mm"] = bootstrapped(
                     [errors - theirs], np.mean, "mm"
                 )
     if reported.pictures is not None:
         true = own.last.images[:, 0].astype(float)
-        found[f"future/{method}/ssim"] = mean_figure(
+        result[f"future/{method}/ssim"] = mean_figure(
             ssim_in_joint(reported.pictures[:, 0], true), ""
         )
-        found[f"future/{method}/identity_rank1"] = mean_figure(
+        result[f"future/{method}/identity_rank1"] = mean_figure(
             recognised(reported.pictures[:, 0], true), ""
         )
-    return found
+    return result
 
 
 def ssim_in_joint(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -77,8 +77,8 @@ def recognised(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """
     one, two = _detail(predicted), _detail(true)
     nearest = (one @ two.T).argmax(axis=1)
-    found: np.ndarray = (nearest == np.arange(len(true))).astype(float)
-    return found
+    result: np.ndarray = (nearest == np.arange(len(true))).astype(float)
+    return result
 
 
 def _detail(pictures: np.ndarray) -> np.ndarray:

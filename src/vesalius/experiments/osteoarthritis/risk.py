@@ -41,18 +41,18 @@ def risk_figures(
         resamples: of every bootstrap over patients.
         against: the method that others are compared with.
     """
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     targets = fast.astype(np.float32)[:, None]
     for method, scores in test.items():
-        found[f"risk/{method}/auc"] = auc_figure(
+        result[f"risk/{method}/auc"] = auc_figure(
             scores[None, :, None], targets, resamples=resamples
         )
         point = youden_point(held_out[method], fast_held_out)
         reported = scores >= point
-        found[f"risk/{method}/sensitivity"] = mean_figure(reported[fast].astype(float), "")
-        found[f"risk/{method}/specificity"] = mean_figure((~reported[~fast]).astype(float), "")
+        result[f"risk/{method}/sensitivity"] = mean_figure(reported[fast].astype(float), "")
+        result[f"risk/{method}/specificity"] = mean_figure((~reported[~fast]).astype(float), "")
         if method != against:
-            found[f"risk/{method}_minus_{against}/auc"] = auc_difference(
+            result[f"risk/{method}_minus_{against}/auc"] = auc_difference(
                 scores[None, :, None], test[against][None, :, None], targets, resamples=resamples
             )
-    return found
+    return result

@@ -29,7 +29,7 @@ def write_strip(path: Path, forecaster: Forecaster, visits: Visits) -> None:
     horizon = float(visits.years[pairs[0][1]] - visits.years[pairs[0][0]])
     times = [horizon / 2, horizon]
     images = first.images.astype(np.float32)
-    found = forecaster.futures(images, forecaster.projected(images).styles, times, first.patients)
+    result = forecaster.futures(images, forecaster.projected(images).styles, times, first.patients)
     rows = [
         "today", "today, generated", *(f"{one:g} years, typical" for one in times),
         f"{horizon:g} years, 90th percentile", f"true, {horizon:g} years",
@@ -40,8 +40,8 @@ def write_strip(path: Path, forecaster: Forecaster, visits: Visits) -> None:
     spaces = np.stack([visits.attributes[name] for name in names], axis=1)
     for column, (before, after) in enumerate(pairs):
         each = [
-            visits.images[before, 0], found.generated_now[column, 0],
-            *found.usual.pictures[column, :, 0], found.fast.pictures[column, -1, 0],
+            visits.images[before, 0], result.generated_now[column, 0],
+            *result.usual.pictures[column, :, 0], result.fast.pictures[column, -1, 0],
             visits.images[after, 0],
         ]  # fmt: skip
         for place, picture in enumerate(each):
@@ -53,8 +53,8 @@ def write_strip(path: Path, forecaster: Forecaster, visits: Visits) -> None:
                     transform=axes[place, 0].transAxes,
                 )  # fmt: skip
         reported = {
-            0: spaces[before], 3: found.usual.readings[column, -1],
-            4: found.fast.readings[column, -1], len(rows) - 1: spaces[after],
+            0: spaces[before], 3: result.usual.readings[column, -1],
+            4: result.fast.readings[column, -1], len(rows) - 1: spaces[after],
         }  # fmt: skip
         for place, both in reported.items():
             line = ", ".join(f"{name} {space:.1f}" for name, space in zip(SIDES, both, strict=True))

@@ -26,20 +26,20 @@ def discrimination_figures(
         external: of another one.
         resamples: of every bootstrap over images.
     """
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     for name, images in (("auc", test), ("external_auc", external)):
         logits = {
             arm: np.stack([one.logits(images.images) for one in trained])
             for arm, trained in arms.items()
         }
         for arm, scores in logits.items():
-            found[f"{arm}/{name}"] = auc_figure(scores, images.targets, resamples=resamples)
+            result[f"{arm}/{name}"] = auc_figure(scores, images.targets, resamples=resamples)
             for column, label in enumerate(images.labels):
                 own = auc_figure(scores[..., [column]], images.targets[:, [column]],
                                  resamples=resamples)  # fmt: skip
-                found[f"{arm}/{name}/{label}"] = own
+                result[f"{arm}/{name}/{label}"] = own
         for other in ("standard", "adversarial"):
-            found[f"dual_minus_{other}/{name}"] = auc_difference(
+            result[f"dual_minus_{other}/{name}"] = auc_difference(
                 logits["dual"], logits[other], images.targets, resamples=resamples
             )
     for arm, trained in arms.items():
@@ -48,5 +48,5 @@ def discrimination_figures(
             for one in trained
             for p, reported in zip(one.probabilities(test.images).T, test.targets.T, strict=True)
         ]
-        found[f"{arm}/calibration_error"] = Figure(float(np.mean(errors)), "", len(test))
-    return found
+        result[f"{arm}/calibration_error"] = Figure(float(np.mean(errors)), "", len(test))
+    return result

@@ -187,7 +187,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
         recipe = self.recipe
         test = self._images("test")
         images = test.taken(range(min(recipe.attacked_cases, len(test))))
-        found: dict[str, Figure] = {}
+        result: dict[str, Figure] = {}
         lines: list[tuple[str, ...]] = [CURVE]
         sizes = np.linspace(0, recipe.largest, recipe.epsilons)
         reported = f"attacking {self.data}"
@@ -211,9 +211,9 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
             ):
                 every = np.stack([scores(one.network, images, attack) for one in trained])
                 figure = auc_figure(every, images.targets, resamples=recipe.resamples)
-                found[f"{arm}/{name}"] = figure
+                result[f"{arm}/{name}"] = figure
         self._write_curve(lines)
-        return found
+        return result
 
     def _write_curve(self, lines: list[tuple[str, ...]]) -> None:
         write_text(self.folder / "curve.csv", "\n".join(",".join(line) for line in lines) + "\n")

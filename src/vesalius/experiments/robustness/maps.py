@@ -60,9 +60,9 @@ def write_maps(
 def _examples(test: Classified, headline: Sequence[str]) -> list[tuple[int, int]]:
     """The first images of each headline label, as many of each: nothing is picked."""
     each = max(1, EXAMPLES // len(headline))
-    found = []
+    result = []
     for name in headline:
         label = test.labels.index(name)
         rows = np.flatnonzero(test.targets[:, label] == 1)[:each]
-        found += [(int(row), label) for row in rows]
-    return found
+        result += [(int(row), label) for row in rows]
+    return result

@@ -63,7 +63,7 @@ def pointing_figures(
         path: through which dual networks are told, see `readable_path`.
     """
     assert test.masks is not None and training.masks is not None
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     paths: tuple[Path, ...] = ("clean", "adversarial")
     each: dict[str, list[Rows]] = {
         f"dual_{own}": [_measured(one.network, test, own) for one in arms["dual"]] for own in paths
@@ -85,16 +85,16 @@ def pointing_figures(
     for arm, rows in pooled.items():
         for measure, labels in rows.items():
             reported = np.concatenate([labels[name] for name in headline if name in labels])
-            found[f"{arm}/{measure}"] = mean_figure(reported, "")
+            result[f"{arm}/{measure}"] = mean_figure(reported, "")
             for label, values in labels.items():
-                found[f"{arm}/{measure}/{label}"] = mean_figure(values, "")
+                result[f"{arm}/{measure}/{label}"] = mean_figure(values, "")
     for measure in MEASURES:
         gaps = np.concatenate([
             pooled["dual"][measure][name] - pooled["standard"][measure][name]
             for name in headline if name in pooled["dual"][measure]
         ])  # fmt: skip
-        found[f"dual_minus_standard/{measure}"] = bootstrapped([gaps], np.mean, "")
-    return found | _sanity(arms, test, path)
+        result[f"dual_minus_standard/{measure}"] = bootstrapped([gaps], np.mean, "")
+    return result | _sanity(arms, test, path)
 
 
 def _measured(
@@ -129,12 +129,12 @@ def _averaged(seeds: Sequence[Rows]) -> Rows:
 
 def _sanity(arms: Trained, test: Classified, path: Path) -> dict[str, Figure]:
     """Rank correlation of maps with those of the same network with fresh weights."""
-    found = {}
+    result = {}
     images = test.images[: min(50, len(test))]
     for arm, trained in arms.items():
         network = trained[0].network
         own, fresh = (
             saliency(n, images, 0, path=path) for n in (network, randomised(network, seed=0))
         )
-        found[f"{arm}/randomised_likeness"] = mean_figure(rank_similarity(own, fresh), "")
-    return found
+        result[f"{arm}/randomised_likeness"] = mean_figure(rank_similarity(own, fresh), "")
+    return result

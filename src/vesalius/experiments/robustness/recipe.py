@@ -88,8 +88,8 @@ class RobustnessRecipe(Settings):
 
     def of(self, data: Data) -> DataRecipe:
         """What holds for one kind of data."""
-        found: DataRecipe = getattr(self, data)
-        return found
+        result: DataRecipe = getattr(self, data)
+        return result
 
     def training(self, data: Data, arm: Training) -> ClassifierTraining:
         """Settings of one arm."""

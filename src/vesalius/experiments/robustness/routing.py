@@ -75,7 +75,7 @@ def _loss(
 def _scores(network: nn.Module, images: Classified, made: Made, path: Path) -> np.ndarray:
     device = next(network.parameters()).device
     rng = torch.Generator().manual_seed(0)
-    found = []
+    result = []
     with frozen(network), route(network, path):
         for first in range(0, len(images), BATCH):
             rows = slice(first, first + BATCH)
@@ -83,6 +83,6 @@ def _scores(network: nn.Module, images: Classified, made: Made, path: Path) -> n
             targets = torch.from_numpy(images.targets[rows]).to(device)
             attacked = made(given, targets, rng)
             with torch.no_grad():
-                found.append(network(attacked).float().cpu().numpy())
-    scores: np.ndarray = np.concatenate(found)
+                result.append(network(attacked).float().cpu().numpy())
+    scores: np.ndarray = np.concatenate(result)
     return scores

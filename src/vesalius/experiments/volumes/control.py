@@ -31,8 +31,8 @@ def measure_control(
         column = f"requested_{attribute.name}" if name == "drawn" else attribute.name
         reported = f"measuring {name} volumes"
         for case in track(cohort.cases, reported, len(cohort.cases), progress):
-            found = trained.segment(cohort.read_images(case))
-            measured = attribute_value(attribute, found, trained.labels)
+            result = trained.segment(cohort.read_images(case))
+            measured = attribute_value(attribute, result, trained.labels)
             lines.append(f"{name},{case.name},{case.attributes[column]:.6g},{measured:.6g}")
     write_text(table, "\n".join(lines) + "\n")
 
@@ -41,11 +41,11 @@ def read_control(table: Path) -> dict[str, Figure]:
     """Slope, R² and error of both sets."""
     with table.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     for name in ("drawn", "unseen"):
         pairs = np.array(
             [(float(row["wanted"]), float(row["measured"])) for row in rows if row["set"] == name]
         )
         own = control_figures(pairs[:, 0], pairs[:, 1], "mL")
-        found |= {f"control/{name}/{key}": figure for key, figure in own.items()}
-    return found
+        result |= {f"control/{name}/{key}": figure for key, figure in own.items()}
+    return result

@@ -196,12 +196,12 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         return mean_figure(np.array(seconds), "s")
 
     def _audit(self) -> dict[str, Figure]:
-        found = audit(
+        result = audit(
             self._fitted(), self.cohort("drawn", False), self.cohort("unseen"),
             self.folder / "audit", self.progress,
         ).results  # fmt: skip
-        self.notes["withhold"] = found.notes["withhold"]
-        return found.figures
+        self.notes["withhold"] = result.notes["withhold"]
+        return result.figures
 
     def _fitted(self) -> Cohort:
         """The cases that the autoencoder and the denoiser saw."""
@@ -250,7 +250,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
 def _reconstruction_figures(run: Run, name: str) -> dict[str, Figure]:
     """PSNR and SSIM of held-out volumes, and use of the codebook if there is one."""
     back = reconstruction_of(run)
-    found = {
+    result = {
         f"{name}/psnr": mean_figure(np.array(back.psnr), "dB"),
         f"{name}/ssim": mean_figure(np.array(back.ssim), ""),
     }
@@ -258,6 +258,6 @@ def _reconstruction_figures(run: Run, name: str) -> dict[str, Figure]:
     assert isinstance(recipe, VolumesRecipe)
     if recipe.bottleneck == "codebook":
         count = len(back.psnr)
-        found[f"{name}/codes_used"] = Figure(back.codes_used, "", count)
-        found[f"{name}/perplexity"] = Figure(back.perplexity, "codes", count)
-    return found
+        result[f"{name}/codes_used"] = Figure(back.codes_used, "", count)
+        result[f"{name}/perplexity"] = Figure(back.perplexity, "codes", count)
+    return result

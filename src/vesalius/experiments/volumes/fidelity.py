@@ -96,11 +96,11 @@ def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[
     """
     half = len(real) // 2
     reference, other = real[:half], real[half : 2 * half]
-    found = {"fidelity/fid_floor": jackknifed([reference, other], distance_of_planes, "FID")}
+    result = {"fidelity/fid_floor": jackknifed([reference, other], distance_of_planes, "FID")}
     for name, rows in generated.items():
         figure = jackknifed([reference, rows[:half]], distance_of_planes, "FID")
-        found[f"fidelity/{name}"] = figure
-    return found
+        result[f"fidelity/{name}"] = figure
+    return result
 
 
 def similarity_figures(
@@ -108,12 +108,12 @@ def similarity_figures(
 ) -> dict[str, Figure]:
     """Diversity and consistency between slices, of generated volumes beside real ones."""
     axis = slice_axis(spacing_mm)
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     for name, evaluated in (("real", real), ("synthetic", synthetic)):
-        found[f"diversity/ms_ssim/{name}"] = pair_similarity(evaluated.scaled, seed=seed)
+        result[f"diversity/ms_ssim/{name}"] = pair_similarity(evaluated.scaled, seed=seed)
         alike = [neighbour_similarity(volume, axis) for volume in evaluated.scaled]
-        found[f"slices/ssim/{name}"] = mean_figure(np.array(alike), "SSIM")
-    return found
+        result[f"slices/ssim/{name}"] = mean_figure(np.array(alike), "SSIM")
+    return result
 
 
 def radiomics_figures(

@@ -131,8 +131,8 @@ class Transfer:
         scores = []
         for image, truth in zip(test.images, test.labels, strict=True):
             with fabric.autocast():
-                found = network(image[None].to(fabric.device))[0].argmax(dim=0).cpu()
-            own = [dice(found.numpy(), truth.numpy(), [place]) for place in places]
+                result = network(image[None].to(fabric.device))[0].argmax(dim=0).cpu()
+            own = [dice(result.numpy(), truth.numpy(), [place]) for place in places]
             scores.append(float(np.mean(own)))
         return scores
 
@@ -156,10 +156,10 @@ def transfer_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, 
     for row in read_dice(table):
         own = means.setdefault((row["fraction"], row["arm"]), {})
         own.setdefault(int(row["seed"]), []).append(float(row["dice"]))
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     for (fraction, arm), seeds in means.items():
         values = np.array([np.mean(seeds[seed]) for seed in sorted(seeds)])
-        found[f"pretraining/{fraction}/{arm}/dice"] = student_mean(values, "Dice")
+        result[f"pretraining/{fraction}/{arm}/dice"] = student_mean(values, "Dice")
     primary = f"{recipe.primary:g}"
 
     def gain(arm: str, over: str) -> Figure:
@@ -170,11 +170,11 @@ def transfer_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, 
 
     arms = {arm for fraction, arm in means if fraction == primary}
     if "synthetic" in arms and "scratch" in arms:
-        found["pretraining/primary/dice_gain"] = gain("synthetic", "scratch")
+        result["pretraining/primary/dice_gain"] = gain("synthetic", "scratch")
     for arm in sorted(arms - {"scratch", "synthetic"}):
-        found[f"pretraining/primary/{arm}_gain"] = gain(arm, "scratch")
-        found[f"pretraining/primary/synthetic_minus_{arm}"] = gain("synthetic", arm)
-    return found
+        result[f"pretraining/primary/{arm}_gain"] = gain(arm, "scratch")
+        result[f"pretraining/primary/synthetic_minus_{arm}"] = gain("synthetic", arm)
+    return result
 
 
 def read_dice(table: Path) -> list[dict[str, str]]:

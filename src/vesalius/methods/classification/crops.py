@@ -163,5 +163,5 @@ def classify(
             torch.sigmoid(network(torch.from_numpy(part)[:, None].float().to(device))).cpu()
             for part in np.array_split(images, max(1, len(images) // batch))
         ]
-    found: np.ndarray = torch.cat(list(rows)).numpy()
-    return found
+    result: np.ndarray = torch.cat(list(rows)).numpy()
+    return result

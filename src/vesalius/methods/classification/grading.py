@@ -45,8 +45,8 @@ def grade_probabilities(at_least: np.ndarray) -> np.ndarray:
     """
     falling = np.minimum.accumulate(at_least, axis=1)
     ends = np.pad(falling, ((0, 0), (1, 1)), constant_values=((0.0, 0.0), (1.0, 0.0)))
-    found: np.ndarray = ends[:, :-1] - ends[:, 1:]
-    return found
+    result: np.ndarray = ends[:, :-1] - ends[:, 1:]
+    return result
 
 
 def rise_risk(today: np.ndarray, then: np.ndarray, rise: int = RISE) -> np.ndarray:
@@ -61,5 +61,5 @@ def rise_risk(today: np.ndarray, then: np.ndarray, rise: int = RISE) -> np.ndarr
     """
     steps = np.arange(today.shape[1])
     counts = steps[None] - steps[:, None] >= rise
-    found: np.ndarray = np.einsum("ni,nj,ij->n", today, then, counts.astype(float))
-    return found
+    result: np.ndarray = np.einsum("ni,nj,ij->n", today, then, counts.astype(float))
+    return result

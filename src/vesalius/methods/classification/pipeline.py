@@ -77,8 +77,8 @@ class ClassificationPipeline:
         if images.shape[1:] != (seen.channels, *seen.shape):
             fault = f"are of shape {images.shape[1:]}, the run's {(seen.channels, *seen.shape)}"
             raise InputError("images", fault, "bring them to the shape of the run")
-        found: np.ndarray = predicted(self.network, images).numpy()
-        return found
+        result: np.ndarray = predicted(self.network, images).numpy()
+        return result
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Calibrated probabilities `(N, L)` of images `(N, C, ...)` in [0, 1]."""
@@ -86,8 +86,8 @@ class ClassificationPipeline:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Calibrated probabilities `(N, K)`."""
-        found: np.ndarray = expit(self.pairs[:, 0] * self.logits(images) + self.pairs[:, 1])
-        return found
+        result: np.ndarray = expit(self.pairs[:, 0] * self.logits(images) + self.pairs[:, 1])
+        return result
 
 
 def write_plain(network: nn.Module, images: np.ndarray, folder: Path) -> None:
@@ -107,9 +107,9 @@ def write_probabilities(
 ) -> Path:
     """Write a CSV of one row an image with the probability of each label."""
     make_folder(out.parent)
-    found = trained.probabilities(images)
+    result = trained.probabilities(images)
     records = [
-        [name, *(f"{value:.4f}" for value in row)] for name, row in zip(names, found, strict=True)
+        [name, *(f"{value:.4f}" for value in row)] for name, row in zip(names, result, strict=True)
     ]
     write_table(out, ["image", *trained.labels], records)
     return out

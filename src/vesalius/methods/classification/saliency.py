@@ -53,12 +53,12 @@ def saliency(
     """
     device = next(network.parameters()).device
     parts = np.array_split(images, max(1, -(-len(images) // batch)))
-    found = []
+    result = []
     with frozen(network), route(network, path):
         for part in parts:
             given = torch.from_numpy(part.astype(np.float32)).to(device).requires_grad_(True)
-            found.append(_mapped(network, given, label, method).detach().cpu().numpy())
-    maps: np.ndarray = np.abs(np.concatenate(found))
+            result.append(_mapped(network, given, label, method).detach().cpu().numpy())
+    maps: np.ndarray = np.abs(np.concatenate(result))
     if method == "blurred_gradient":
         maps = np.stack([ndimage.gaussian_filter(one, BLUR) for one in maps])
     return maps
@@ -72,18 +72,18 @@ def _mapped(network: nn.Module, images: Tensor, label: int, method: Method) -> T
         mode = "bilinear" if images.dim() == 4 else "trilinear"
         return functional.interpolate(maps, images.shape[2:], mode=mode)[:, 0]
     if method == "integrated_gradients":
-        found = IntegratedGradients(network).attribute(
+        result = IntegratedGradients(network).attribute(
             images, target=label, n_steps=SAMPLES, internal_batch_size=len(images)
         )
     elif method == "smoothgrad":
         torch.manual_seed(0)
-        found = NoiseTunnel(InputGradient(network)).attribute(
+        result = NoiseTunnel(InputGradient(network)).attribute(
             images, nt_type="smoothgrad", nt_samples=SAMPLES, stdevs=NOISE, target=label,
             abs=False, nt_samples_batch_size=4,
         )  # fmt: skip
     else:
-        found = InputGradient(network).attribute(images, target=label, abs=False)
-    summed: Tensor = found.abs().sum(dim=1)
+        result = InputGradient(network).attribute(images, target=label, abs=False)
+    summed: Tensor = result.abs().sum(dim=1)
     return summed
 
 

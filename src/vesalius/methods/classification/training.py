@@ -233,8 +233,8 @@ def predicted(network: nn.Module, images: np.ndarray, batch: int = 128) -> Tenso
     device = next(network.parameters()).device
     network.eval()
     parts = np.array_split(images, max(1, -(-len(images) // batch)))
-    found = [
+    result = [
         network(torch.from_numpy(part.astype(np.float32)).to(device)).float().cpu()
         for part in parts
     ]
-    return torch.cat(found)
+    return torch.cat(result)

@@ -30,14 +30,16 @@ def calibrate(
     """
     pipeline = GuidedPipeline(run, calibrated=False)
     curves = {}
-    for seen in run.fingerprint.attributes:
-        low = max(seen.low, 0.02 * seen.high)
-        targets = even_requests({seen.name: (low, seen.high)}, count, 0)
+    for attribute_range in run.fingerprint.attributes:
+        low = max(attribute_range.low, 0.02 * attribute_range.high)
+        targets = even_requests({attribute_range.name: (low, attribute_range.high)}, count, 0)
         draws = first_draws(GuidedSampler(pipeline), case_requests(run, targets, 1), progress)
-        pairs = [(d.requested[seen.name], d.measured[seen.name]) for d in draws]
+        pairs = [
+            (d.requested[attribute_range.name], d.measured[attribute_range.name]) for d in draws
+        ]
         requested, measured = np.array(pairs).T
-        curves[seen.name] = (requested, measured)
-    grains = []
+        curves[attribute_range.name] = (requested, measured)
+    noise_textures = []
     for index, scan in enumerate(track(scans, "matching noise texture", len(scans), progress)):
         placed = run.fingerprint.grid.place(scan)
         pictures = [
@@ -45,7 +47,7 @@ def calibrate(
             *(pipeline.image(placed.label_map, index, scale).channels[0] for scale in (0.0, 1.0)),
         ]
         labels = placed.label_map.voxels
-        grains.append(
+        noise_textures.append(
             [
                 [
                     label_noise_texture(image.oriented("RAS").voxels, labels, number)
@@ -56,6 +58,6 @@ def calibrate(
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a label that is thin in every case
-        medians = np.nanmedian(grains, axis=0)
+        medians = np.nanmedian(noise_textures, axis=0)
     scales = tuple(matching_scale(*(float(value) for value in row)) for row in medians)
     run.note("calibration", Calibration.of(curves, scales).model_dump())

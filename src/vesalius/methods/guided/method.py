@@ -48,13 +48,13 @@ class GuidedData(Data):
     @property
     def conditions(self) -> Tensor:
         """What the attributes of each case measure, `(N, A + 1)`."""
-        seen: Fingerprint = self.fingerprint
-        attributes = [one.attribute for one in seen.attributes]
+        fingerprint: Fingerprint = self.fingerprint
+        attributes = [one.attribute for one in fingerprint.attributes]
         values = [
-            list(attribute_values(attributes, scan.label_map, seen.labels).values())
+            list(attribute_values(attributes, scan.label_map, fingerprint.labels).values())
             for scan in self.scans
         ]
-        return condition_of(values, seen.attributes)
+        return condition_of(values, fingerprint.attributes)
 
 
 class Guided(Method[GuidedData]):
@@ -111,16 +111,19 @@ class Guided(Method[GuidedData]):
         sound = read_split(cohort, recipe, reading)
         fitted, scans = sound.fitted, sound.scans
         grid = fit_grid(scans, recipe.spacing_mm, recipe.grid_multiple(fitted))
-        seen = Fingerprint.of(cohort, sound.cases[:fitted], scans[:fitted], grid, recipe.attributes)
+        fingerprint = Fingerprint.of(
+            cohort, sound.cases[:fitted], scans[:fitted], grid, recipe.attributes
+        )
         held_bytes, decision = 0.0, "convolutional VAE"
         if recipe.chosen_label_autoencoder(fitted) == "shape_space":
             count = min(recipe.components, fitted - 1)
-            voxels = len(seen.labels) * float(np.prod(seen.shape))
+            voxels = len(fingerprint.labels) * float(np.prod(fingerprint.shape))
             # Signed distances of all cases, once more while they are stacked; axes, twice packed.
             held_bytes = voxels * (4.0 * fitted + 6.0 * count)
             decision = f"linear shape space of {count} components"
         return GuidedData(
-            recipe, seen, held_bytes, (f"label autoencoder: {decision}",), {"split": sound.split},
+            recipe, fingerprint, held_bytes, (f"label autoencoder: {decision}",),
+            {"split": sound.split},
             scans=scans, fitted=fitted,
         )  # fmt: skip
 
@@ -135,10 +138,10 @@ class Guided(Method[GuidedData]):
 
     def card(self, data: GuidedData, run: Run) -> list[str]:
         """Channels, labels, grid, kind of label autoencoder, and range of each attribute."""
-        seen: Fingerprint = data.fingerprint
+        fingerprint: Fingerprint = data.fingerprint
         kinds = {"shape_space": "linear shape space", "vae": "convolutional VAE"}
-        kind = data.recipe.chosen_label_autoencoder(seen.cases)
-        return [*seen.lines, f"label autoencoder: {kinds[kind]}", *seen.ranges]
+        kind = data.recipe.chosen_label_autoencoder(fingerprint.cases)
+        return [*fingerprint.lines, f"label autoencoder: {kinds[kind]}", *fingerprint.ranges]
 
     def open(self, run: Run, guidance: float | None = None) -> GuidedPipeline:
         """The networks on their device, ready to generate."""
@@ -161,8 +164,11 @@ class _Networks:
     """The four networks of a fit, and what each learns from once those before it are there."""
 
     def __init__(self, data: GuidedData) -> None:
-        self.data, self.recipe, self.seen = data, data.recipe, data.fingerprint
-        self.model, self.blank = GuidedModel(data.recipe, data.fingerprint), BlankStore(self.seen)
+        self.data, self.recipe, self.fingerprint = data, data.recipe, data.fingerprint
+        self.model, self.blank = (
+            GuidedModel(data.recipe, data.fingerprint),
+            BlankStore(self.fingerprint),
+        )
         self._store: CaseStore | None = None
         self._on_codes: LabelDenoiserObjective | None = None
 
@@ -208,7 +214,11 @@ class _Networks:
         """All cases in one grid, on disk."""
         if self._store is None:
             self._store = stored(
-                run.state / "cohort", self.seen, self.data.scans, self.seen.grid.place, progress
+                run.state / "cohort",
+                self.fingerprint,
+                self.data.scans,
+                self.fingerprint.grid.place,
+                progress,
             )
         return self._store
 
@@ -237,7 +247,7 @@ class _Networks:
             self.model.part("label_autoencoder"), encoder.encode, store.labels,
             range(fitted if pairs else 0, len(store)), "32-true", "coding labels", progress,
         )  # fmt: skip
-        means, spreads = torch.cat(pairs, dim=1)
+        means, deviations = torch.cat(pairs, dim=1)
         conditions, training = self.data.conditions, means[:fitted]
         if network.prior is not None:
             network.prior.fit(training, conditions[:fitted])
@@ -245,9 +255,9 @@ class _Networks:
             network.code_mean.copy_(training.mean())
             network.code_scale.copy_(training.std())
             means = (means - network.code_mean) / network.code_scale
-            spreads = spreads / network.code_scale
+            deviations = deviations / network.code_scale
         held_out = (means[fitted:], conditions[fitted:])
-        given = ((means[:fitted], spreads[:fitted]), conditions[:fitted], held_out)
+        given = ((means[:fitted], deviations[:fitted]), conditions[:fitted], held_out)
         if len(held_out[0]) and not run.has_note("label_denoiser"):
             alone = Losses(
                 validation_loss_of_prior_alone=self._label_objective(given).validation_loss()
@@ -258,7 +268,7 @@ class _Networks:
     def _blank_label_codes(self) -> tuple[Any, ...]:
         size, batch = self.model.label_autoencoder.code_shape, self.recipe.fit_label_denoiser
         codes = torch.zeros(batch.batch_size, *size)
-        conditions = torch.zeros(batch.batch_size, len(self.seen.attributes) + 1)
+        conditions = torch.zeros(batch.batch_size, len(self.fingerprint.attributes) + 1)
         return (codes, codes), conditions, (codes[:0], conditions[:0])
 
     def _label_objective(self, given: tuple[Any, ...]) -> LabelDenoiserObjective:
@@ -289,15 +299,15 @@ class _Networks:
             encoder, encoder.encode, store.images, range(self.data.fitted),
             self.recipe.fit_image_denoiser.precision, "coding images", progress,
         )  # fmt: skip
-        means, spreads = torch.cat(pairs, dim=1)
+        means, deviations = torch.cat(pairs, dim=1)
         axes = (0, 2, 3, 4)
         network.code_mean.copy_(means.mean(dim=axes, keepdim=True))
-        variance = means.var(dim=axes, keepdim=True) + (spreads**2).mean(dim=axes, keepdim=True)
+        variance = means.var(dim=axes, keepdim=True) + (deviations**2).mean(dim=axes, keepdim=True)
         network.code_scale.copy_(variance.sqrt())
-        return (means, spreads), store
+        return (means, deviations), store
 
     def _blank_image_codes(self) -> tuple[Any, ...]:
-        sides = [side // self.model.image_autoencoder.coarseness for side in self.seen.shape]
+        sides = [side // self.model.image_autoencoder.coarseness for side in self.fingerprint.shape]
         count = self.recipe.fit_image_denoiser.batch_size
         codes = torch.zeros(count, self.recipe.image_code_channels, *sides)
         return (codes, codes), self.blank

@@ -31,13 +31,19 @@ def condition_of(
 
     The last entry is 1: there is a condition. `null_condition` has 0 throughout.
 
-    >>> seen = AttributeRange(name="x_volume_ml", measure="volume_ml", labels=("x",), low=0,
-    ...                       high=100, mean=5.0, sd=1.0)
-    >>> condition_of([[25.0], [36.0]], [seen]).tolist()
+    >>> known = AttributeRange(name="x_volume_ml", measure="volume_ml", labels=("x",), low=0,
+    ...                        high=100, mean=5.0, sd=1.0)
+    >>> condition_of([[25.0], [36.0]], [known]).tolist()
     [[0.0, 1.0], [1.0, 1.0]]
     """
     rows = [
-        [*(seen.standardised(v) for seen, v in zip(attributes, row, strict=True)), 1.0]
+        [
+            *(
+                attribute_range.standardised(v)
+                for attribute_range, v in zip(attributes, row, strict=True)
+            ),
+            1.0,
+        ]
         for row in values
     ]
     return torch.tensor(rows, dtype=torch.float32)
@@ -60,17 +66,17 @@ class LabelDenoiser(Denoiser):
         self.code_mean: Tensor
         self.code_scale: Tensor
 
-    def first_guess(self, x: Tensor, level: Tensor, *told: Tensor) -> Tensor:
+    def first_guess(self, x: Tensor, level: Tensor, *given: Tensor) -> Tensor:
         if self.prior is None:
             return super().first_guess(x, level)
         level = against(level, x)
         alpha, sigma = self.schedule.alpha(level), self.schedule.sigma(level)
-        return self.prior.denoise(x, alpha, sigma, *told)
+        return self.prior.denoise(x, alpha, sigma, *given)
 
     def wanted(
-        self, clean: Tensor, noise: Tensor, x: Tensor, level: Tensor, *told: Tensor
+        self, clean: Tensor, noise: Tensor, x: Tensor, level: Tensor, *given: Tensor
     ) -> Tensor:  # fmt: skip
-        missing = clean - self.first_guess(x, level, *told)
+        missing = clean - self.first_guess(x, level, *given)
         return missing / output_std(level, x, self.schedule)
 
 
@@ -93,13 +99,13 @@ class GuidedModel:
     """The parts by name, untrained.
 
     >>> from vesalius.methods.guided.recipe import PRESETS
-    >>> seen = AttributeRange(name="x_volume_ml", measure="volume_ml", labels=("x",), low=0,
-    ...                       high=100, mean=5.0, sd=1.0)
+    >>> known = AttributeRange(name="x_volume_ml", measure="volume_ml", labels=("x",), low=0,
+    ...                        high=100, mean=5.0, sd=1.0)
     >>> fingerprint = Fingerprint(
     ...     cases=9, subjects=9, channels=("T1",), labels={"background": 0, "x": 1}, origin="",
     ...     shape=(16, 16, 16), spacing_mm=(4.0, 4.0, 4.0), affine=((4.0, 0, 0, 0), (0, 4.0, 0, 0),
     ...     (0, 0, 4.0, 0), (0, 0, 0, 1)), orientation="RAS", intensity_low=(0.0,),
-    ...     intensity_high=(1.0,), intensity_bounds=((0.0, 1.0),), attributes=(seen,), content="")
+    ...     intensity_high=(1.0,), intensity_bounds=((0.0, 1.0),), attributes=(known,), content="")
     >>> GuidedModel(PRESETS["smallest"], fingerprint).kind
     'shape_space'
     """

@@ -123,8 +123,8 @@ class GuidedPipeline:
     @property
     def example(self) -> str:
         """What may be requested, for whoever has not said."""
-        seen = self.fingerprint.attributes[0]
-        return f"add --attribute {seen.name}={seen.low:.3g}:{seen.high:.3g}"
+        known = self.fingerprint.attributes[0]
+        return f"add --attribute {known.name}={known.low:.3g}:{known.high:.3g}"
 
     def balancing(
         self, cohort: Cohort, ranges: Mapping[str, tuple[float, float]], count: int | None,
@@ -145,8 +145,8 @@ class GuidedPipeline:
         attributes = self.fingerprint.attributes
         if self.calibration is not None:
             wanted = [
-                self.calibration.condition(seen.name, value)
-                for seen, value in zip(attributes, wanted, strict=True)
+                self.calibration.condition(attribute_range.name, value)
+                for attribute_range, value in zip(attributes, wanted, strict=True)
             ]
         condition = condition_of([wanted], attributes).to(self.fabric.device)
         guided_denoiser = guided(

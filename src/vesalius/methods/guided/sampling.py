@@ -36,7 +36,9 @@ class GuidedSampler(Sampler[CaseRequest]):
         self.pipeline, self.tolerance = pipeline, tolerance
         self.run = pipeline.run
         self.description = pipeline.fingerprint.description
-        self.attributes = [seen.name for seen in pipeline.fingerprint.attributes]
+        self.attributes = [
+            attribute_range.name for attribute_range in pipeline.fingerprint.attributes
+        ]
         self.settings = {"tolerance": tolerance, "guidance": pipeline.guidance}
 
     def candidates(self, request: CaseRequest) -> Iterator[Candidate]:
@@ -46,12 +48,14 @@ class GuidedSampler(Sampler[CaseRequest]):
             seed = seed_for(request.seed, "labels", attempt)
             rng = np.random.default_rng(seed)
             normal = [
-                float(max(0.0, seen.mean + seen.sd * rng.standard_normal()) ** 2)
-                for seen in fingerprint.attributes
+                float(
+                    max(0.0, attribute_range.mean + attribute_range.sd * rng.standard_normal()) ** 2
+                )
+                for attribute_range in fingerprint.attributes
             ]
             values = dict(zip(self.attributes, normal, strict=True)) | dict(request.target)
             label_map = self.pipeline.label_map(list(values.values()), seed)
-            attributes = [seen.attribute for seen in fingerprint.attributes]
+            attributes = [attribute_range.attribute for attribute_range in fingerprint.attributes]
             measured = attribute_values(attributes, label_map, fingerprint.labels)
             met = within(request.target, measured, self.tolerance)
             yield Candidate(measured, met, partial(self._finished, label_map, measured, request))

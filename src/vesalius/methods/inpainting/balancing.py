@@ -46,8 +46,10 @@ def missing_findings(
     rng = np.random.default_rng(seed)
     donors = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
     names = {case.name for case in donors}
-    seen = pipeline.seen
-    cells = {(p.name, level): 0 for p in seen.pathologies for level in seen.levels}
+    training_range = pipeline.training_range
+    cells = {
+        (p.name, level): 0 for p in training_range.pathologies for level in training_range.levels
+    }
     for name, own in marks.items():
         for mark in own:
             if name in names and (mark.pathology, mark.level) in cells:
@@ -65,7 +67,7 @@ def missing_findings(
         sizes = (np.arange(number) + rng.random(number)) / number
         for index, severity in enumerate(sizes):
             parent = able[picked[index % len(able)]]
-            size = seen.pathology(pathology).size_at(float(severity))
+            size = training_range.pathology(pathology).size_at(float(severity))
             if pathology == "stenosis":
                 size = min(size, free[parent.name][level] - 1.5 * LEAST_NARROWING_MM)
             name = f"{parent.name}_{pathology}_{level}_{index:03d}"
@@ -102,11 +104,11 @@ def _healthy_levels(
     pipeline: InpaintingPipeline, progress: Progress,
 ) -> tuple[dict[str, dict[str, float]], list[InputProblem]]:  # fmt: skip
     """For each donor its levels without a finding, with the canal's diameter; and first faults."""
-    found: dict[str, dict[str, float]] = {}
+    result: dict[str, dict[str, float]] = {}
     faults: list[InputProblem] = []
-    seen = pipeline.seen.pathologies[0]
+    training_range = pipeline.training_range.pathologies[0]
     for case in track(donors, "looking for healthy levels", len(donors), progress):
-        found[case.name] = {}
+        result[case.name] = {}
         try:
             scan = cohort.read(case)
             pipeline.require_match(scan, case.name)
@@ -114,12 +116,12 @@ def _healthy_levels(
             faults.append(refusal.fault)
             continue
         reported = {mark.level for mark in marks.get(case.name, ())}
-        for level in pipeline.seen.levels:
-            request = FindingRequest(seen.name, level, seen.size_at(0.9))
+        for level in pipeline.training_range.levels:
+            request = FindingRequest(training_range.name, level, training_range.size_at(0.9))
             try:
                 pipeline.require_healthy(scan, request, case.name)
             except InputError:
                 continue
             if level not in reported:
-                found[case.name][level] = pipeline.measured(scan, "stenosis", level)
-    return found, faults
+                result[case.name][level] = pipeline.measured(scan, "stenosis", level)
+    return result, faults

@@ -33,15 +33,15 @@ def calibrate(
         for scale in CALIBRATED_GUIDANCE
     }
     pairs: dict[tuple[str, float], list[tuple[tuple[float, float], tuple[float, float]]]] = {}
-    seen = next(iter(pipelines.values())).seen
+    training_range = next(iter(pipelines.values())).training_range
     work = [
         (pathology, scale, row, scan)
-        for pathology in seen.pathologies
+        for pathology in training_range.pathologies
         for scale in pipelines
         for row, (_, scan) in enumerate(sample)
     ]
     for known, scale, row, scan in track(work, "calibrating sizes", len(work), progress):
-        pipeline, level = pipelines[scale], seen.levels[row % len(seen.levels)]
+        pipeline, level = pipelines[scale], training_range.levels[row % len(training_range.levels)]
         pair = []
         for severity in CALIBRATED_SEVERITIES:
             request = FindingRequest(known.name, level, known.size_at(severity))

@@ -33,13 +33,15 @@ def offsets_mm(crop: tuple[int, int, int], spacing_mm: tuple[float, float, float
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
 
 
-def conditioning_maps(condition: Tensor, offsets: Tensor, seen: TrainingPathologies) -> Tensor:
+def conditioning_maps(
+    condition: Tensor, offsets: Tensor, training_range: TrainingPathologies
+) -> Tensor:
     """Maps `(B, 8·P, D, H/2, W/2)` of conditions `(B, A)`; all zero where there is no condition.
 
     Args:
         condition: see `TrainingPathologies.condition`.
         offsets: from the landmark in mm, `(1, 3, D, H, W)`.
-        seen: pathologies of the run.
+        training_range: pathologies of the run.
 
     >>> from vesalius.methods.inpainting.training_pathologies import TrainingPathology
     >>> known = TrainingPathologies(levels=("L4-L5",), pathologies=(
@@ -55,7 +57,7 @@ def conditioning_maps(condition: Tensor, offsets: Tensor, seen: TrainingPatholog
     aside, ahead, above = offsets.split(1, dim=1)
     beside = (-0.5 * (aside**2 + above**2) / PRESENCE_MM**2).exp()
     for index, (pathology, (flag, value)) in enumerate(
-        zip(seen.pathologies, seen.size_columns, strict=True)
+        zip(training_range.pathologies, training_range.size_columns, strict=True)
     ):
         wanted = condition[:, 1 + index].reshape(-1, 1, 1, 1, 1)
         known = condition[:, flag].reshape(-1, 1, 1, 1, 1)

@@ -64,30 +64,30 @@ def measured_marks(
 
 def marked_crops(
     row: int, scan: LabelledScan, marks: Sequence[Landmark], reported: Sequence[Landmark],
-    seen: TrainingPathologies, labels: dict[str, int],
+    training_range: TrainingPathologies, labels: dict[str, int],
 ) -> list[MarkedCrop]:  # fmt: skip
     """Crops at all sound findings, and one at each level of which nothing at all was told."""
-    known = {p.name for p in seen.pathologies}
+    known = {p.name for p in training_range.pathologies}
     canal = [labels[name] for name in CANAL if name in labels]
 
-    found = [
+    result = [
         MarkedCrop(
             row, voxel_of(scan, mark.point_mm), mark.level, mark, mark.pathology, mark.size_mm
         )
         for mark in marks
-        if mark.pathology in known and mark.level in seen.levels
+        if mark.pathology in known and mark.level in training_range.levels
     ]
     positive = {mark.level for mark in (*marks, *reported)}
-    for index, level in enumerate(seen.levels):
+    for index, level in enumerate(training_range.levels):
         if level in positive:
             continue
-        pathology = seen.pathologies[(row + index) % len(seen.pathologies)].name
+        pathology = training_range.pathologies[(row + index) % len(training_range.pathologies)].name
         voxel = landmark_voxel(scan.label_map, labels[f"disc_{level}"], canal, pathology)
         if voxel is not None:
             measure = resolve_attribute(PATHOLOGIES[pathology].attribute(level), labels)
             size = attribute_value(measure, scan.label_map, labels)
-            found.append(MarkedCrop(row, voxel, level, None, pathology, size))
-    return found
+            result.append(MarkedCrop(row, voxel, level, None, pathology, size))
+    return result
 
 
 def balanced_rows(groups: Sequence[str | None], positive_share: float) -> Tensor:

@@ -58,7 +58,7 @@ class InpaintingData(Data):
     cases: tuple[Case, ...] = field(default=(), kw_only=True)
     scans: tuple[LabelledScan, ...] = field(default=(), kw_only=True)
     crops: tuple[MarkedCrop, ...] = field(default=(), kw_only=True)
-    seen: TrainingPathologies = field(kw_only=True)
+    training_range: TrainingPathologies = field(kw_only=True)
 
     def sample(self, count: int = CALIBRATION_CASES) -> list[tuple[Case, LabelledScan]]:
         """Some training cases without a finding, on which a fresh run is calibrated."""
@@ -115,8 +115,8 @@ class Inpainting(Method[InpaintingData]):
         levels = _levels(cohort)
         training = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
         marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
-        sound, found = cohort.read_sound(training, reading.progress)
-        reading.faults += [*wrong, *found]
+        sound, result = cohort.read_sound(training, reading.progress)
+        reading.faults += [*wrong, *result]
         if len(sound) < FEWEST_CASES:
             fault = f"has {len(sound)} sound training cases"
             raise InputError(
@@ -129,8 +129,8 @@ class Inpainting(Method[InpaintingData]):
             given = marks.get(case.name, ())
             own[case.name], wrong = measured_marks(scan, given, case.name, labels)
             reading.faults += wrong
-        seen = TrainingPathologies.of([m for case in cases for m in own[case.name]], levels,
-                                  recipe.fewest)  # fmt: skip
+        every = [mark for case in cases for mark in own[case.name]]
+        training_range = TrainingPathologies.of(every, levels, recipe.fewest)
         digest = hashlib.sha256(repr(sorted(own.items())).encode()).hexdigest()
         fingerprint = Fingerprint.of(cohort, cases, scans, _grid(scans, recipe), (), digest)
         numbered = track(
@@ -140,15 +140,17 @@ class Inpainting(Method[InpaintingData]):
             crop
             for row, (case, scan) in numbered
             for crop in marked_crops(
-                row, scan, own[case.name], marks.get(case.name, ()), seen, labels
+                row, scan, own[case.name], marks.get(case.name, ()), training_range, labels
             )
         )
-        counts = ", ".join(f"{sum(p.counts.values())} of {p.name}" for p in seen.pathologies)
+        counts = ", ".join(
+            f"{sum(p.counts.values())} of {p.name}" for p in training_range.pathologies
+        )
         return InpaintingData(
             recipe, fingerprint, _bytes(scans, fingerprint, len(crops)),
             (f"findings: {counts}; {len(crops)} crops in all",),
-            {NOTE: seen.model_dump(), "split": {"fitted": [case.name for case in cases]}},
-            cases=tuple(cases), scans=tuple(scans), crops=crops, seen=seen,
+            {NOTE: training_range.model_dump(), "split": {"fitted": [case.name for case in cases]}},
+            cases=tuple(cases), scans=tuple(scans), crops=crops, training_range=training_range,
         )  # fmt: skip
 
     def parts(self, data: InpaintingData) -> list[Part]:
@@ -167,7 +169,7 @@ class Inpainting(Method[InpaintingData]):
             *(
                 f"{p.name}: {sum(p.counts.values())} findings of {p.low:.1f} to {p.high:.1f} mm, "
                 + ", ".join(f"{count} at {level}" for level, count in p.counts.items())
-                for p in data.seen.pathologies
+                for p in data.training_range.pathologies
             ),
             f"networks: {', '.join(data.recipe.networks)}",
         ]
@@ -185,8 +187,8 @@ class _Networks:
     """The networks of a fit, and the crops they learn from."""
 
     def __init__(self, data: InpaintingData) -> None:
-        self.data, self.recipe, self.seen = data, data.recipe, data.seen
-        self.model = InpaintingModel(data.recipe, data.fingerprint, data.seen)
+        self.data, self.recipe, self.training_range = data, data.recipe, data.training_range
+        self.model = InpaintingModel(data.recipe, data.fingerprint, data.training_range)
         self.trunk = self.model.build("ordinary")
         self.found = [crop.finding.pathology if crop.finding else None for crop in data.crops]
         self.rows = balanced_rows(self.found, self.recipe.positive_share)
@@ -221,7 +223,8 @@ class _Networks:
         self, name: Network, network: VoxelwiseDenoiser, store: Store
     ) -> InpaintingObjective:
         return InpaintingObjective(
-            network, name, store, self._conditions(), self.seen, self.rows, self.model.kinds,
+            network, name, store, self._conditions(), self.training_range, self.rows,
+            self.model.kinds,
             self.recipe, self.model.schedule, self.data.fingerprint.spacing_mm,
         )  # fmt: skip
 
@@ -241,7 +244,7 @@ class _Networks:
         pairs = zip(self.found, self.data.crops, strict=True)
         return torch.tensor(
             [
-                self.seen.condition(pathology, crop.level, {crop.place: crop.size_mm})
+                self.training_range.condition(pathology, crop.level, {crop.place: crop.size_mm})
                 for pathology, crop in pairs
             ]
         )
@@ -265,10 +268,12 @@ def _levels(cohort: Cohort) -> tuple[str, ...]:
     return tuple(levels)
 
 
-def _bytes(scans: Sequence[LabelledScan], seen: Fingerprint, crops: int) -> float:
+def _bytes(scans: Sequence[LabelledScan], training_range: Fingerprint, crops: int) -> float:
     """Of the scans in memory, and of the crops."""
     held_bytes = sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map))
-    return held_bytes + (2.0 * len(seen.channels) + 1.0) * crops * float(np.prod(seen.shape))
+    return held_bytes + (2.0 * len(training_range.channels) + 1.0) * crops * float(
+        np.prod(training_range.shape)
+    )
 
 
 def _grid(scans: Sequence[LabelledScan], recipe: InpaintingRecipe) -> Grid:

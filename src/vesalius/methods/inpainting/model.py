@@ -24,10 +24,13 @@ class InpaintingModel(nn.Module):
     """One denoiser for each network of the recipe, in one latent space."""
 
     def __init__(
-        self, recipe: InpaintingRecipe, fingerprint: Fingerprint, seen: TrainingPathologies
+        self,
+        recipe: InpaintingRecipe,
+        fingerprint: Fingerprint,
+        training_range: TrainingPathologies,
     ) -> None:
         super().__init__()
-        self.recipe, self.fingerprint, self.seen = recipe, fingerprint, seen
+        self.recipe, self.fingerprint, self.training_range = recipe, fingerprint, training_range
         self.kinds = LabelKinds(fingerprint.labels)
         self.schedule = SCHEDULES[recipe.schedule]
         self.offsets = offsets_mm(fingerprint.shape, fingerprint.spacing_mm)
@@ -37,16 +40,18 @@ class InpaintingModel(nn.Module):
     def build(self, name: Network) -> VoxelwiseDenoiser:
         """A network before it is fitted; `concat` sees the masked source and the mask besides."""
         return VoxelwiseDenoiser(
-            self.channels, self.channels if name == "concat" else 0, self.seen.condition_length,
-            CONDITIONING_MAPS * len(self.seen.pathologies), self.recipe.widths, self.recipe.blocks,
+            self.channels, self.channels if name == "concat" else 0,
+            self.training_range.condition_length,
+            CONDITIONING_MAPS * len(self.training_range.pathologies), self.recipe.widths,
+            self.recipe.blocks,
             self.recipe.heads,
         )  # fmt: skip
 
     def network(self, name: Network) -> VoxelwiseDenoiser:
         """One of the recipe's networks."""
-        found = self.networks[name]
-        assert isinstance(found, VoxelwiseDenoiser)
-        return found
+        result = self.networks[name]
+        assert isinstance(result, VoxelwiseDenoiser)
+        return result
 
     @classmethod
     def load(cls, run: Run) -> InpaintingModel:
@@ -63,7 +68,7 @@ class InpaintingModel(nn.Module):
     ) -> Tensor:  # fmt: skip
         """x₀ of a noisy latent whose noise level is `level` `(B, 1, D, H, W)` at each voxel."""
         scaled = normalised_input(x, level, self.schedule)
-        conditioning = conditioning_maps(condition, self.offsets.to(x.device), self.seen)
+        conditioning = conditioning_maps(condition, self.offsets.to(x.device), self.training_range)
         output = self.networks[name](scaled, level, weight, condition, conditioning, context)
         return clean_prediction(output, x, level, self.schedule, self.recipe.noise_texture)
 

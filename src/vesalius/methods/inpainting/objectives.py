@@ -27,7 +27,7 @@ class InpaintingObjective(nn.Module):
         kind: which of the recipe's networks it is.
         store: crops.
         conditions: of each crop `(N, A)`.
-        seen: pathologies that the conditions speak of.
+        training_range: pathologies that the conditions speak of.
         rows: crop of each number that the loop draws, so that rare findings come often enough.
         kinds: of labels.
         recipe: settings.
@@ -37,13 +37,13 @@ class InpaintingObjective(nn.Module):
 
     def __init__(
         self, network: VoxelwiseDenoiser, kind: Network, store: Store, conditions: Tensor,
-        seen: TrainingPathologies, rows: Tensor, kinds: LabelKinds,
+        training_range: TrainingPathologies, rows: Tensor, kinds: LabelKinds,
         recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.kind, self.store = network, kind, store
         self.conditions, self.rows, self.kinds = conditions, rows, kinds
-        self.seen = seen
+        self.training_range = training_range
         self.offsets = offsets_mm(store.shape, spacing_mm)
         self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
 
@@ -55,7 +55,7 @@ class InpaintingObjective(nn.Module):
         images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=rng))
         clean = to_latent(images, self.kinds.of_position[labels], len(self.kinds))
         condition = self.conditions[taken].clone()
-        for flag, value in self.seen.size_columns:
+        for flag, value in self.training_range.size_columns:
             hidden = torch.rand(len(taken), generator=rng) < self.recipe.drop_size
             condition[hidden, flag], condition[hidden, value] = 0.0, 0.0
         condition = drop_condition(
@@ -81,7 +81,7 @@ class InpaintingObjective(nn.Module):
         reported = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
         scaled = normalised_input(x, level, self.schedule)
         conditioning = conditioning_maps(
-            condition, self.offsets[:, :, sheets].to(device), self.seen
+            condition, self.offsets[:, :, sheets].to(device), self.training_range
         )
         out = self.network(
             scaled, level, reported[self.kind], condition, conditioning, context, place

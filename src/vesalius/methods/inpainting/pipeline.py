@@ -79,7 +79,7 @@ class InpaintingPipeline:
             raise InputError(method, fault, "fit a run with it")
         self.fabric = fabric_for(self.recipe.fit.precision)
         self.model = InpaintingModel.load(run).to(self.fabric.device)
-        self.seen, self.fingerprint = self.model.seen, run.fingerprint
+        self.training_range, self.fingerprint = self.model.training_range, run.fingerprint
         self.calibration = SizeCalibration.read(run.folder) if calibrated else SizeCalibration()
         self.labels = self.fingerprint.labels
 
@@ -149,11 +149,11 @@ class InpaintingPipeline:
 
     def require_possible(self, scan: LabelledScan, request: FindingRequest, case: str) -> None:
         """Refuse a finding that this scan cannot take, with the reason."""
-        seen = self.seen.pathology(request.pathology)
-        self.seen.require_level(request.level)
-        if not seen.low - 0.5 <= request.size_mm <= seen.high + 0.5:
+        training_range = self.training_range.pathology(request.pathology)
+        self.training_range.require_level(request.level)
+        if not training_range.low - 0.5 <= request.size_mm <= training_range.high + 0.5:
             fault = f"{request.size_mm:.3g} mm is outside the training range"
-            remedy = f"ask for {seen.low:.3g} to {seen.high:.3g} mm"
+            remedy = f"ask for {training_range.low:.3g} to {training_range.high:.3g} mm"
             raise InputError(request.pathology, fault, remedy)
         self.require_match(scan, case)
         canal = self.require_healthy(scan, request, case)
@@ -196,7 +196,9 @@ class InpaintingPipeline:
         canal = self.measured(scan, "stenosis", request.level)
         if canal <= 0:
             raise InputError(case, f"shows no canal at {request.level}", "choose another level")
-        if "stenosis" in self.seen_names and canal <= self.seen.pathology("stenosis").size_at(0.1):
+        if "stenosis" in self.seen_names and canal <= self.training_range.pathology(
+            "stenosis"
+        ).size_at(0.1):
             fault = f"has a canal of only {canal:.1f} mm at {request.level} already"
             raise InputError(case, fault, "choose a healthy level")
         return canal
@@ -209,7 +211,7 @@ class InpaintingPipeline:
     @property
     def seen_names(self) -> set[str]:
         """Pathologies that the run knows."""
-        return {seen.name for seen in self.seen.pathologies}
+        return {training_range.name for training_range in self.training_range.pathologies}
 
     def landmark(self, scan: LabelledScan, request: FindingRequest) -> np.ndarray:
         """The voxel of the RAS-oriented scan where the finding goes."""
@@ -224,14 +226,18 @@ class InpaintingPipeline:
 
     def edit(self, scan: LabelledScan, request: FindingRequest, seed: int) -> Edit:
         """One edit without measuring."""
-        seen = self.seen.pathology(request.pathology)
+        training_range = self.training_range.pathology(request.pathology)
         crop = cut(scan, self.landmark(scan, request), self.fingerprint.grid)
-        severity = seen.severity_of(request.size_mm)
+        severity = training_range.severity_of(request.size_mm)
         edit = edit_map(self.recipe.noise_map, crop, self.fingerprint.spacing_mm, severity)
         source = latent_of([crop], self.fingerprint, self.model.kinds)
         size = self.calibration.condition(request.pathology, request.size_mm)
         reported = torch.tensor(
-            [self.seen.condition(request.pathology, request.level, {request.pathology: size})]
+            [
+                self.training_range.condition(
+                    request.pathology, request.level, {request.pathology: size}
+                )
+            ]
         )
         scale = self.guidance_for(request.pathology)
         generated, calls = draw(

@@ -20,8 +20,8 @@ NOTE = "pathologies"
 class TrainingPathology(Settings):
     """One pathology: sizes in mm of its findings, and how many there were at each level.
 
-    >>> seen = TrainingPathology.of("stenosis", [6.0, 8.0, 10.0], ["L4-L5"] * 3)
-    >>> seen.size_at(0.75), seen.severity_of(6.0), seen.standardised(8.0)
+    >>> known = TrainingPathology.of("stenosis", [6.0, 8.0, 10.0], ["L4-L5"] * 3)
+    >>> known.size_at(0.75), known.severity_of(6.0), known.standardised(8.0)
     (7.0, 1.0, 0.0)
     """
 
@@ -81,12 +81,12 @@ class TrainingPathologies(Settings):
             fault = f"names {unknown[0]}, of which no measure is known"
             raise InputError("landmarks.csv", fault, f"mark {' or '.join(PATHOLOGIES)}")
         kept = tuple(
-            TrainingPathology.of(name, [m.size_mm for m in found], [m.level for m in found])
-            for name, found in sorted(by_name.items())
-            if len(found) >= fewest
+            TrainingPathology.of(name, [m.size_mm for m in result], [m.level for m in result])
+            for name, result in sorted(by_name.items())
+            if len(result) >= fewest
         )
         if not kept:
-            counts = ", ".join(f"{len(found)} of {name}" for name, found in by_name.items())
+            counts = ", ".join(f"{len(result)} of {name}" for name, result in by_name.items())
             fault = f"holds too few findings ({counts or 'none'})"
             raise InputError("landmarks.csv", fault, f"mark at least {fewest} of one pathology")
         return cls(pathologies=kept, levels=tuple(levels))
@@ -98,10 +98,10 @@ class TrainingPathologies(Settings):
 
     def pathology(self, name: str) -> TrainingPathology:
         """By name, or `InputError`."""
-        for seen in self.pathologies:
-            if seen.name == name:
-                return seen
-        known = ", ".join(seen.name for seen in self.pathologies)
+        for one in self.pathologies:
+            if one.name == name:
+                return one
+        known = ", ".join(one.name for one in self.pathologies)
         raise InputError(name, "is no pathology of this run", f"ask for {known}")
 
     def require_level(self, level: str) -> None:
@@ -131,18 +131,18 @@ class TrainingPathologies(Settings):
             sizes: in mm by pathology, as far as they are known at the landmark. Healthy levels
                 have sizes too: a canal that is not narrowed teaches what a diameter is.
 
-        >>> seen = TrainingPathologies(levels=("L4-L5",), pathologies=(
+        >>> known = TrainingPathologies(levels=("L4-L5",), pathologies=(
         ...     TrainingPathology.of("herniation", [2.0, 6.0], ["L4-L5"] * 2),))
-        >>> seen.condition("herniation", "L4-L5", {"herniation": 6.0})
+        >>> known.condition("herniation", "L4-L5", {"herniation": 6.0})
         [0.0, 1.0, 1.0, 1.0, 1.0]
-        >>> seen.condition(None, "L4-L5", {})
+        >>> known.condition(None, "L4-L5", {})
         [1.0, 0.0, 0.0, 0.0, 1.0]
         """
         reported = [float(pathology is None)]
-        reported += [float(seen.name == pathology) for seen in self.pathologies]
-        reported += [float(seen.name in sizes) for seen in self.pathologies]
+        reported += [float(known.name == pathology) for known in self.pathologies]
+        reported += [float(known.name in sizes) for known in self.pathologies]
         reported += [
-            seen.standardised(sizes[seen.name]) if seen.name in sizes else 0.0
-            for seen in self.pathologies
+            known.standardised(sizes[known.name]) if known.name in sizes else 0.0
+            for known in self.pathologies
         ]
         return reported + [float(known == level) for known in self.levels]

@@ -70,11 +70,11 @@ class Pretraining(Method[PretrainingData]):
             fault = f"has {len(sound)} sound cases to train on"
             raise InputError(cohort.folder, fault, f"add scans: {FEWEST_CASES} is the least")
         cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
-        seen = Fingerprint.of_images(cohort, cases, scans, whole_grid(scans), ())
-        spacing = recipe.spacing_mm or seen.spacing_mm
+        fingerprint = Fingerprint.of_images(cohort, cases, scans, whole_grid(scans), ())
+        spacing = recipe.spacing_mm or fingerprint.spacing_mm
         images = seen_images(scans, spacing, reading.progress)
         return PretrainingData(
-            recipe.changed(spacing_mm=spacing), seen, float(images.nbytes), images=images
+            recipe.changed(spacing_mm=spacing), fingerprint, float(images.nbytes), images=images
         )
 
     def parts(self, data: PretrainingData) -> list[Part]:
@@ -91,10 +91,10 @@ class Pretraining(Method[PretrainingData]):
 
     def card(self, data: PretrainingData, run: Run) -> list[str]:
         """Origin, channels, spacing and network."""
-        recipe, seen = data.recipe, data.fingerprint
+        recipe, fingerprint = data.recipe, data.fingerprint
         return [
-            f"origin of the volumes: {seen.origin or 'scans'}, without labels",
-            f"channels: {', '.join(seen.channels)}",
+            f"origin of the volumes: {fingerprint.origin or 'scans'}, without labels",
+            f"channels: {', '.join(fingerprint.channels)}",
             f"spacing: {recipe.spacing_mm} mm",
             f"network: {recipe.architecture}, filters {recipe.filters}",
         ]

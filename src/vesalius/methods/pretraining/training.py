@@ -105,8 +105,8 @@ class PretrainingObjective(nn.Module):
         for volume in (*whole, *whole):
             turn = int(torch.randint(len(TURNS), (1,), generator=rng))
             turn = turn if recipe.turn_weight else 0
-            seen = cropped(torch.cat([volume, where]), recipe.crop, rng)
-            part, place = seen.flip([1 + axis for axis in TURNS[turn]]).split([count, 3])
+            pooled = cropped(torch.cat([volume, where]), recipe.crop, rng)
+            part, place = pooled.flip([1 + axis for axis in TURNS[turn]]).split([count, 3])
             cut = cut_out(part.shape[1:], recipe.block, recipe.cut, rng)
             noise_texture = torch.randn(part.shape, generator=rng)
             views.append(torch.where(cut, noise_texture, retoned(part, rng)))
@@ -116,12 +116,12 @@ class PretrainingObjective(nn.Module):
             places.append(place)
         fine, deep = self.network.features(torch.stack(views).to(device))
         # Normalised maps have no mean of their own, so their octants are looked at.
-        seen = functional.adaptive_avg_pool3d(deep.float(), 2).flatten(1)
+        pooled = functional.adaptive_avg_pool3d(deep.float(), 2).flatten(1)
         error = (self.fill(fine).float() - torch.stack(wanted).to(device)).abs()
         missing = torch.stack(cuts)[:, None].to(device)
         filled = (error * missing).sum() / (missing.sum() * error.shape[1]).clamp(min=1)
-        turned = functional.cross_entropy(self.turn(seen), torch.tensor(turns, device=device))
-        alike = contrastive_loss(self.contrast(seen), recipe.temperature)
+        turned = functional.cross_entropy(self.turn(pooled), torch.tensor(turns, device=device))
+        alike = contrastive_loss(self.contrast(pooled), recipe.temperature)
         gap = (self.place(fine).float() - torch.stack(places).to(device)).square().sum(dim=1)
         placed = torch.sqrt(gap + 1e-4).mean()
         return (

@@ -48,8 +48,8 @@ class PictureAutoencoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures come back, and the loss of the bottleneck."""
-        seen, loss, _ = self.network(pictures[..., None])
-        return seen[..., 0], loss
+        returned, loss, _ = self.network(pictures[..., None])
+        return returned[..., 0], loss
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Codes on the scale of diffusion."""
@@ -72,10 +72,10 @@ class PictureAutoencoderObjective(nn.Module):
     def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         self.projection_loss.eval()
         real = _pictures(self.images, rows, self.coder.std.device)
-        seen, loss = self.coder(real)
+        returned, loss = self.coder(real)
         with torch.no_grad():
             wanted = self.projection_loss.of(2 * real - 1)
-        return self.projection_loss(2 * seen - 1, wanted).mean() + loss
+        return self.projection_loss(2 * returned - 1, wanted).mean() + loss
 
 
 class LaterDenoiser(Denoiser):
@@ -99,9 +99,9 @@ class LaterDenoiser(Denoiser):
         super().__init__(network, SCHEDULE)
         self.register_buffer("longest", torch.tensor(float(longest_years)))
 
-    def output(self, x: Tensor, level: Tensor, *told: Tensor) -> Tensor:
+    def output(self, x: Tensor, level: Tensor, *given: Tensor) -> Tensor:
         """F of a noisy code, told today's code and the years `(B,)` from then."""
-        today, years = told
+        today, years = given
         return super().output(x, level, (years / self.longest)[:, None], today)
 
 
@@ -144,8 +144,8 @@ def pairs_of(visits: Visits) -> tuple[np.ndarray, np.ndarray]:
         for i in range(len(own)) for j in range(i + 1, len(own))
         if visits.years[own[j]] > visits.years[own[i]]
     ]  # fmt: skip
-    found = np.array(rows).reshape(-1, 2)
-    return found, visits.years[found[:, 1]] - visits.years[found[:, 0]]
+    result = np.array(rows).reshape(-1, 2)
+    return result, visits.years[result[:, 1]] - visits.years[result[:, 0]]
 
 
 @torch.no_grad()
@@ -162,8 +162,8 @@ def decoded(coder: PictureAutoencoder, codes: Tensor, batch: int = 64) -> np.nda
     """Pictures `(N, C, S, S)` in [0, 1] of codes."""
     coder.eval()
     parts = [coder.decode(part.to(coder.std.device)).clamp(0, 1) for part in codes.split(batch)]
-    found: np.ndarray = torch.cat(parts).cpu().numpy()
-    return found
+    result: np.ndarray = torch.cat(parts).cpu().numpy()
+    return result
 
 
 @torch.no_grad()
@@ -189,7 +189,7 @@ def later_pictures(
     levels = even_log_snr_levels(SCHEDULE, steps - 1, FIRST_LEVEL, LAST_LEVEL)
     today = encoded(coder, images, batch)
     ahead = torch.as_tensor(np.asarray(years, dtype=np.float32))
-    found = []
+    result = []
     for rows in torch.arange(len(images)).split(batch):
         noise = torch.stack([
             torch.randn(today.shape[1:], generator=torch.Generator().manual_seed(own))
@@ -200,11 +200,11 @@ def later_pictures(
 
         def denoise(x: Tensor, level: Tensor, given: Tensor = given, when: Tensor = when) -> Tensor:
             flat = level.reshape(-1).expand(len(x)) if level.numel() == 1 else level.reshape(-1)
-            found: Tensor = denoiser(x, flat, given, when)
-            return found
+            result: Tensor = denoiser(x, flat, given, when)
+            return result
 
-        found.append(dpm_solver_2m(denoise, noise, levels, SCHEDULE).cpu())
-    return decoded(coder, torch.cat(found), batch)
+        result.append(dpm_solver_2m(denoise, noise, levels, SCHEDULE).cpu())
+    return decoded(coder, torch.cat(result), batch)
 
 
 def _pictures(images: np.ndarray, rows: Tensor, device: torch.device) -> Tensor:

@@ -43,18 +43,18 @@ class AttributeEvaluator(nn.Module):
         self.register_buffer("std", torch.ones(len(names)))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        found: Tensor = self.network(pictures) * self.std + self.mean
-        return found
+        result: Tensor = self.network(pictures) * self.std + self.mean
+        return result
 
     def inner(self, pictures: Tensor) -> list[Tensor]:
         """Maps after each of the first three stages."""
         parts = dict(self.network.named_children())
         maps = parts["act"](parts["bn1"](parts["conv1"](pictures)))
-        found = []
+        result = []
         for stage in ("layer1", "layer2", "layer3"):
             maps = parts[stage](maps)
-            found.append(maps)
-        return found
+            result.append(maps)
+        return result
 
 
 class EvaluatorObjective(nn.Module):
@@ -95,9 +95,9 @@ class EvaluatorObjective(nn.Module):
 
     def validation_loss(self) -> float:
         """The same of held-out pictures as they are."""
-        found = read_attributes(self.evaluator, self.held_out)
+        result = read_attributes(self.evaluator, self.held_out)
         std = self.evaluator.std.cpu().numpy()
-        return float(np.nanmean(((found - self.reported) / std) ** 2))
+        return float(np.nanmean(((result - self.reported) / std) ** 2))
 
     def _error(self, found: Tensor, targets: Tensor) -> Tensor:
         known = ~targets.isnan()
@@ -113,11 +113,11 @@ def read_attributes(
     evaluator.eval()
     device = evaluator.mean.device
     parts = np.array_split(images, max(1, -(-len(images) // batch)))
-    found: np.ndarray = np.concatenate([
+    result: np.ndarray = np.concatenate([
         evaluator(torch.from_numpy(part.astype(np.float32)).to(device)).cpu().numpy()
         for part in parts
     ])  # fmt: skip
-    return found
+    return result
 
 
 def _targets(visits: Visits, names: Sequence[str]) -> np.ndarray:

@@ -29,15 +29,15 @@ def annual_change_names(attributes: Sequence[str]) -> tuple[str, ...]:
 def followed_by(visits: Visits, attributes: Sequence[str]) -> Visits:
     """Visits that others followed, with the annual change of attributes from then on."""
     known = np.stack([visits.attributes[name] for name in attributes], axis=1)
-    rows, drifts = [], []
+    rows, annual_changes = [], []
     for own in visits.trajectories().values():
         for at, row in enumerate(own):
             later = own[at:]
             later = later[~np.isnan(known[later]).any(axis=1)]
             if len(later) > 1 and later[0] == row and visits.years[later[-1]] > visits.years[row]:
                 rows.append(int(row))
-                drifts.append(fitted_annual_change(known[later], visits.years[later]))
-    columns = np.reshape(drifts, (len(rows), len(attributes))).T
+                annual_changes.append(fitted_annual_change(known[later], visits.years[later]))
+    columns = np.reshape(annual_changes, (len(rows), len(attributes))).T
     names = annual_change_names(attributes)
     return replace(visits.taken(rows), attributes=dict(zip(names, columns, strict=True)))
 
@@ -76,13 +76,13 @@ def predicted_of(
     """
     each = np.stack([read_attributes(network, visits.images) for network in networks])
     own = np.array([folds[patient] for patient in visits.patients])
-    found: np.ndarray = each[own, np.arange(len(visits))]
-    return found
+    result: np.ndarray = each[own, np.arange(len(visits))]
+    return result
 
 
 def predict_changes(networks: Sequence[AttributeEvaluator], images: np.ndarray) -> np.ndarray:
     """The change a year that is predicted of others' pictures, the mean of all networks `(N,
     A)`.
     """
-    found: np.ndarray = np.mean([read_attributes(one, images) for one in networks], axis=0)
-    return found
+    result: np.ndarray = np.mean([read_attributes(one, images) for one in networks], axis=0)
+    return result

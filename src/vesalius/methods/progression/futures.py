@@ -127,7 +127,7 @@ class Forecaster:
     def __init__(self, run: Run[VisitsFingerprint]) -> None:
         recipe = run.recipe
         assert isinstance(recipe, ProgressionRecipe)
-        self.run, self.recipe, self.seen = run, recipe, run.fingerprint
+        self.run, self.recipe, self.fingerprint = run, recipe, run.fingerprint
         self.model = ProgressionModel(recipe, run.fingerprint)
         for name, network in self.model.parts.items():
             run.load(name, network)
@@ -161,7 +161,7 @@ class Forecaster:
 
     def require_years(self, years: Sequence[float]) -> None:
         """Refuse times that no trajectory of the run reaches."""
-        longest = self.seen.longest_years
+        longest = self.fingerprint.longest_years
         if not years or not all(0 < ahead <= longest for ahead in years):
             shown = ", ".join(f"{ahead:g}" for ahead in years)
             fault = f"{shown} lie outside what the run has followed"
@@ -173,8 +173,8 @@ class Forecaster:
         Raises:
             InputError: for pictures of another shape than the run has learnt from.
         """
-        if images.shape[1:] != (self.seen.channels, *self.seen.shape):
-            fault = f"are of shape {images.shape[1:]}, the run's {self.seen.shape}"
+        if images.shape[1:] != (self.fingerprint.channels, *self.fingerprint.shape):
+            fault = f"are of shape {images.shape[1:]}, the run's {self.fingerprint.shape}"
             raise InputError("pictures", fault, "bring them to the shape of the run")
         model = self.model
         return project(
@@ -246,8 +246,8 @@ class Forecaster:
         """Styles `(N, K, W)` that others become, generated and measured, see `outcomes_of`."""
         return outcomes_of(styles, then, self.model.generator, self.model.meter, grade)
 
-    def redrawn(self, visits: Visits, progress: Progress = no_progress) -> Visits:
-        """The same visits as the generator draws them."""
+    def reconstructed(self, visits: Visits, progress: Progress = no_progress) -> Visits:
+        """The same visits as the generator reconstructs them."""
         styles = self.projected(visits.images.astype(np.float32), progress).styles
         return replace(visits, images=draw_styles(self.model.generator, styles))
 

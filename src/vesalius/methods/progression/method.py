@@ -149,16 +149,16 @@ class Progression(Method[ProgressionData]):
         prognosis = ProgressionPipeline(run)
         ready = prepare_grader(
             both_sides(data.training, data.held_out), grades_known(data.training), data.grading,
-            lambda visits: prognosis.forecaster.redrawn(visits, progress),
+            lambda visits: prognosis.forecaster.reconstructed(visits, progress),
         )  # fmt: skip
         fit(ready, run.folder / GRADES, progress)
         calibrate_risk(ProgressionPipeline(run), data.held_out, progress)
 
     def card(self, data: ProgressionData, run: Run[Any]) -> list[str]:
         """Pictures, attributes, and how well the chosen neighbours predict held-out patients."""
-        seen, chosen = data.fingerprint, run.noted(CHOICE, _Chosen)
+        fingerprint, chosen = data.fingerprint, run.noted(CHOICE, _Chosen)
         return [
-            f"pictures: {' × '.join(map(str, seen.shape))}, {seen.channels} channels",
+            f"pictures: {' × '.join(map(str, fingerprint.shape))}, {fingerprint.channels} channels",
             f"attributes: {', '.join(data.recipe.attributes)}",
             f"futures along {chosen.neighbours} neighbours, metric {chosen.metric}: ranked "
             f"probability score {chosen.score:.3f} of the standard deviation on held-out patients, "

@@ -51,8 +51,8 @@ class StdMetric:
         self.axes = axes[kept].T / (values[kept] / np.sqrt(max(1, len(styles) - 1)))
 
     def placed(self, baseline: Baseline) -> np.ndarray:
-        found: np.ndarray = (baseline.styles - self.mean) @ self.axes
-        return found
+        result: np.ndarray = (baseline.styles - self.mean) @ self.axes
+        return result
 
 
 class PredictedMetric:
@@ -62,8 +62,8 @@ class PredictedMetric:
         self.std = trajectories.baseline.predicted.std(axis=0) + 1e-9
 
     def placed(self, baseline: Baseline) -> np.ndarray:
-        found: np.ndarray = baseline.predicted / self.std
-        return found
+        result: np.ndarray = baseline.predicted / self.std
+        return result
 
 
 def metric_of(name: MetricName, trajectories: Trajectories) -> Metric:
@@ -105,8 +105,8 @@ def extents(changes: np.ndarray) -> np.ndarray:
     [1.732, 1.732, 0.0]
     """
     flat = changes.reshape(-1, changes.shape[-1])
-    found: np.ndarray = np.linalg.norm(changes / (np.sqrt((flat**2).mean(axis=0)) + 1e-9), axis=-1)
-    return found
+    result: np.ndarray = np.linalg.norm(changes / (np.sqrt((flat**2).mean(axis=0)) + 1e-9), axis=-1)
+    return result
 
 
 def subsample(rows: np.ndarray, trajectories: Trajectories, generated: int) -> np.ndarray:

@@ -74,8 +74,8 @@ class StyleObjective(nn.Module):
 
     def judged(self, pictures: Tensor) -> list[Tensor]:
         """What the critic says, of the whole or of its several parts."""
-        found = self.critic(pictures)
-        return found if isinstance(found, list) else [found[:, None]]
+        result = self.critic(pictures)
+        return result if isinstance(result, list) else [result[:, None]]
 
     def _styles(self, count: int, rng: torch.Generator) -> Tensor:
         """Styles `(B, L, W)`; of most pictures those of two draws, one from some layer on."""

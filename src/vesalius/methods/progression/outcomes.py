@@ -39,8 +39,8 @@ class PredictedOutcomes:
 
     def of_typical(self, values: np.ndarray) -> np.ndarray:
         """Of values `(N, K, …)` those of each patient's most typical outcome."""
-        found: np.ndarray = values[np.arange(len(values)), typical(self.change)]
-        return found
+        result: np.ndarray = values[np.arange(len(values)), typical(self.change)]
+        return result
 
 
 def outcomes_of(
@@ -80,8 +80,8 @@ def typical(values: np.ndarray) -> np.ndarray:
     """
     scaled = values / (values.std(axis=(0, 1)) + 1e-9)
     apart = np.abs(scaled[:, :, None] - scaled[:, None]).sum(axis=(2, 3))
-    found: np.ndarray = apart.argmin(axis=1)
-    return found
+    result: np.ndarray = apart.argmin(axis=1)
+    return result
 
 
 def exceeding(values: np.ndarray, share: float) -> np.ndarray:
@@ -91,5 +91,5 @@ def exceeding(values: np.ndarray, share: float) -> np.ndarray:
     [1]
     """
     order = np.argsort(extents(values), axis=1, kind="stable")
-    found: np.ndarray = order[:, min(int(share * values.shape[1]), values.shape[1] - 1)]
-    return found
+    result: np.ndarray = order[:, min(int(share * values.shape[1]), values.shape[1] - 1)]
+    return result

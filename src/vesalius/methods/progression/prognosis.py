@@ -52,9 +52,9 @@ def both_sides(training: Visits, held_out: Visits) -> Visits:
 
 def prepare_grader(
     known: Visits, highest: int, recipe: ClassificationRecipe,
-    redrawn: Callable[[Visits], Visits] | None = None,
+    reconstructed: Callable[[Visits], Visits] | None = None,
 ) -> Prepared:  # fmt: skip
-    """The fit of a classifier of grades, on visits as they are and as the generator draws them.
+    """The fit of a classifier of grades, on visits as they are and as the generator shows them.
 
     A grade is then the same of a picture and of its projection, and a change of grades is one of
     the disease.
@@ -63,12 +63,12 @@ def prepare_grader(
         known: visits with grades.
         highest: grade that is learnt.
         recipe: of the classifier.
-        redrawn: gives visits as the generator draws them; left out where `None`.
+        reconstructed: gives visits as the generator reconstructs them; left out where `None`.
 
     Raises:
         InputError: where grades cannot be learnt.
     """
-    every = known if redrawn is None else joined(known, redrawn(known))
+    every = known if reconstructed is None else joined(known, reconstructed(known))
     return prepare(Classification(), graded(every, GRADE, highest), recipe)
 
 
@@ -152,8 +152,8 @@ class ProgressionPipeline:
         """Risks after the two numbers that were fitted on held-out patients, if there are any."""
         if self.pair is None:
             return risk
-        found: np.ndarray = expit(self.pair[0] * _odds(risk) + self.pair[1])
-        return found
+        result: np.ndarray = expit(self.pair[0] * _odds(risk) + self.pair[1])
+        return result
 
 
 def calibrate_risk(prognosis: ProgressionPipeline, held_out: Visits, progress: Progress) -> None:
@@ -166,9 +166,9 @@ def calibrate_risk(prognosis: ProgressionPipeline, held_out: Visits, progress: P
         return
     first = held_out.taken([a for a, _ in rows])
     ahead = np.array([held_out.years[b] - held_out.years[a] for a, b in rows])
-    found = prognosis.of(first.images, sorted(set(ahead.tolist())), progress=progress)
-    column = np.searchsorted(found.futures.years, ahead)
-    raw = found.risk[np.arange(len(rows)), column]
+    result = prognosis.of(first.images, sorted(set(ahead.tolist())), progress=progress)
+    column = np.searchsorted(result.futures.years, ahead)
+    raw = result.risk[np.arange(len(rows)), column]
     pair = platt(_odds(raw), rose.astype(np.float32))
     prognosis.forecaster.run.note(
         RISK, {"held_out_patients": len(rows), "rose": int(rose.sum()), "slope_and_offset": pair}
@@ -176,5 +176,5 @@ def calibrate_risk(prognosis: ProgressionPipeline, held_out: Visits, progress: P
 
 
 def _odds(risk: np.ndarray) -> np.ndarray:
-    found: np.ndarray = logit(np.clip(risk, 1e-4, 1 - 1e-4))
-    return found
+    result: np.ndarray = logit(np.clip(risk, 1e-4, 1 - 1e-4))
+    return result

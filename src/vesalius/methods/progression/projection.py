@@ -41,12 +41,12 @@ class StyleEncoder(nn.Module):
 
     def learn_scale(self, generator: StyleGenerator) -> None:
         """Take mean and SD from the styles of a fitted generator."""
-        for own, found in zip((self.mean, self.std), style_std(generator), strict=True):
-            own.copy_(found)
+        for own, result in zip((self.mean, self.std), style_std(generator), strict=True):
+            own.copy_(result)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        found: Tensor = self.network(pictures) * self.std + self.mean
-        return found
+        result: Tensor = self.network(pictures) * self.std + self.mean
+        return result
 
 
 class EncoderObjective(nn.Module):
@@ -80,11 +80,11 @@ class EncoderObjective(nn.Module):
         with torch.no_grad():
             known = self.generator.mapping(noise)
             generated = self.generator(known, rng)
-            seen = self.projection_loss.of(real)
-        found = self.encoder(torch.cat([generated, real]))
-        of_generated, of_real = found.chunk(2)
+            target_features = self.projection_loss.of(real)
+        result = self.encoder(torch.cat([generated, real]))
+        of_generated, of_real = result.chunk(2)
         gap = ((of_generated - known) / self.encoder.std).square().mean()
-        again = self.projection_loss(self.generator(of_real), seen).mean()
+        again = self.projection_loss(self.generator(of_real), target_features).mean()
         return self.recipe.styles_weight * gap + again
 
 
@@ -124,11 +124,11 @@ def project(
     generator.eval().requires_grad_(False)
     mean, std = (encoder.mean, encoder.std) if encoder is not None else style_std(generator)
     parts = np.array_split(images, max(1, -(-len(images) // recipe.batch)))
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    result: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for number, part in enumerate(parts, 1):
         real = torch.from_numpy(part.astype(np.float32)).to(mean.device) * 2 - 1
         with torch.no_grad():
-            seen = projection_loss.of(real)
+            target_features = projection_loss.of(real)
             start = encoder.eval()(real) if encoder is not None else mean.expand(len(real), -1)
         moved = ((start - mean) / std).clone().requires_grad_(True)
         optimizer = torch.optim.Adam([moved], lr=recipe.rate, betas=(0.9, 0.999))
@@ -137,7 +137,7 @@ def project(
             optimizer.zero_grad()
             generated = generator(mean + std * moved)
             loss = (
-                projection_loss(generated, seen).sum()
+                projection_loss(generated, target_features).sum()
                 + recipe.prior * moved.square().mean(dim=1).sum()
             )
             loss.backward()
@@ -145,11 +145,11 @@ def project(
         with torch.no_grad():
             styles = mean + std * moved
             generated = generator(styles)
-            difference = projection_loss(generated, seen)
+            difference = projection_loss(generated, target_features)
             pixels = ((generated - real) / 2).square().mean(dim=(1, 2, 3)).sqrt()
-        found.append((styles.cpu().numpy(), difference.cpu().numpy(), pixels.cpu().numpy()))
+        result.append((styles.cpu().numpy(), difference.cpu().numpy(), pixels.cpu().numpy()))
         progress("projecting pictures", number, len(parts))
-    return Projected(*(np.concatenate(one) for one in zip(*found, strict=True)))
+    return Projected(*(np.concatenate(one) for one in zip(*result, strict=True)))
 
 
 @torch.no_grad()

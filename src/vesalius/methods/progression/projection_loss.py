@@ -38,9 +38,9 @@ class ProjectionLoss(nn.Module):
 
     def of(self, pictures: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
         """What is compared: pixels, inner maps of unit length, readings in their spread."""
-        seen = (pictures + 1) / 2
-        maps = [functional.normalize(one, dim=1) for one in self.evaluator.inner(seen)]
-        reading = (self.evaluator(seen) - self.evaluator.mean) / self.evaluator.std
+        scaled = (pictures + 1) / 2
+        maps = [functional.normalize(one, dim=1) for one in self.evaluator.inner(scaled)]
+        reading = (self.evaluator(scaled) - self.evaluator.mean) / self.evaluator.std
         return pictures, maps, reading
 
     def forward(self, generated: Tensor, real: tuple[Tensor, list[Tensor], Tensor]) -> Tensor:

@@ -71,8 +71,8 @@ class Steering:
         flat = half.reshape(-1, half.shape[-1])
         left = requested - (self._read(flat).reshape(requested.shape) - now)
         slopes = self._slopes(flat).reshape(*half.shape[:2], -1, half.shape[-1])
-        found: np.ndarray = half + self._step(slopes, left)
-        return found
+        result: np.ndarray = half + self._step(slopes, left)
+        return result
 
     def _step(self, slopes: np.ndarray, requested: np.ndarray) -> np.ndarray:
         """The likeliest move for a change, of slopes `(N, K, A, W)` and changes `(N, K, A)`."""
@@ -89,10 +89,10 @@ class Steering:
         """How readings of generated pictures change with the style, `(N, A, W)`."""
         self.generator.eval()
         self.evaluator.eval()
-        device, found = self.evaluator.mean.device, []
+        device, result = self.evaluator.mean.device, []
         for part in np.array_split(styles, max(1, -(-len(styles) // BATCH))):
             own = torch.from_numpy(part.astype(np.float32)).to(device).requires_grad_(True)
             read = self.evaluator((self.generator(own) / 2 + 0.5).clamp(0, 1)).sum(dim=0)
             each = [torch.autograd.grad(one, own, retain_graph=True)[0] for one in read]
-            found.append(torch.stack(each, dim=1).cpu().numpy())
-        return np.concatenate(found)
+            result.append(torch.stack(each, dim=1).cpu().numpy())
+        return np.concatenate(result)

@@ -121,7 +121,7 @@ def along(
     [[[4.0], [12.0]]]
     """
     ahead = np.broadcast_to(np.asarray(years, dtype=float), len(styles))
-    found: np.ndarray = (
+    result: np.ndarray = (
         styles[:, None] + ahead[:, None, None] * trajectories.annual_change[neighbours]
     )
-    return found
+    return result

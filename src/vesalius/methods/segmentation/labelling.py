@@ -49,13 +49,13 @@ def segment_scans(
         for scan in track(scans, "segmenting", len(scans), progress):
             path = folder / f"{scan.name}.nii.gz"
             try:
-                found = read_nifti(path) if path.exists() else trained.segment(scan.read())
+                result = read_nifti(path) if path.exists() else trained.segment(scan.read())
             except InputError as refusal:
                 faults.append(refusal.fault)
                 continue
             if not path.exists():
-                write_nifti(found, path, found.voxels.dtype.type, "")
-            measured = [volume_ml(found, [trained.labels[name]]) for name in names]
+                write_nifti(result, path, result.voxels.dtype.type, "")
+            measured = [volume_ml(result, [trained.labels[name]]) for name in names]
             records.append([scan.name, *(f"{ml:.6g}" for ml in measured)])
         if not records:
             raise InputError(out, f"has no sound scan to label ({faults[0]})", "mend the scans")
@@ -94,12 +94,12 @@ def scans_at(place: Path) -> tuple[list[GivenScan], list[InputProblem]]:
     files = [place] if place.is_file() else sorted(place.glob("*.nii*"))
     if not files:
         raise InputError(place, "holds no scan", "give a NIfTI file, a folder of them, or a cohort")
-    found = [GivenScan(path.name.split(".nii")[0], partial(_single, path)) for path in files]
-    counts = Counter(scan.name for scan in found)
+    result = [GivenScan(path.name.split(".nii")[0], partial(_single, path)) for path in files]
+    counts = Counter(scan.name for scan in result)
     double = next((name for name, count in counts.items() if count > 1), None)
     if double is not None:
         raise InputError(place, f"holds two scans named {double}", "rename one of them")
-    return found, []
+    return result, []
 
 
 def _single(path: Path) -> Scan:

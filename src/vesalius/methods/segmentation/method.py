@@ -80,15 +80,15 @@ class Segmentation(Method[SegmentationData]):
             chosen = recipe.segmenter.changed(architecture=own.architecture, filters=own.filters)
             recipe = recipe.changed(pretrained=name, spacing_mm=own.spacing_mm, segmenter=chosen)
         cohort = cohort_of(source, True, reading)
-        made = tuple(c for c in cohort.cases if c.synthetic and c.split in ("", "train"))
-        sound = read_split(cohort, recipe, reading, fewest=FEWEST_CASES, more=made)
+        generated = tuple(c for c in cohort.cases if c.synthetic and c.split in ("", "train"))
+        sound = read_split(cohort, recipe, reading, fewest=FEWEST_CASES, more=generated)
         fitted = sound.fitted
         grid = fit_grid(sound.scans[:fitted])
-        seen = Fingerprint.of(cohort, sound.cases[:fitted], sound.scans[:fitted], grid, ())
+        fingerprint = Fingerprint.of(cohort, sound.cases[:fitted], sound.scans[:fitted], grid, ())
         spacing = recipe.spacing_mm or grid.spacing_mm
-        training = TrainingScans(sound.scans[:fitted], list(seen.labels.values()), spacing)
+        training = TrainingScans(sound.scans[:fitted], list(fingerprint.labels.values()), spacing)
         return SegmentationData(
-            recipe.changed(spacing_mm=spacing), seen, 4.0 * training.images.numel(),
+            recipe.changed(spacing_mm=spacing), fingerprint, 4.0 * training.images.numel(),
             training=training, held_out=sound.scans[fitted:], pretrained=network,
         )  # fmt: skip
 
@@ -99,7 +99,7 @@ class Segmentation(Method[SegmentationData]):
             scans.images.shape[1], len(scans.label_numbers), recipe.filters, recipe.architecture
         )
         if data.pretrained is not None:
-            network.begin_from(data.pretrained)
+            network.init_from(data.pretrained)
         return [
             Part(
                 PART, network, recipe.fit, len(scans),

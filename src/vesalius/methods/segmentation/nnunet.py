@@ -114,10 +114,10 @@ def train_and_predict(
     if code:
         raise InputError(log, f"nnU-Net ended with code {code}", "read the last lines of this log")
     for name, _ in test:
-        found = read_nifti(work / "found" / f"{name}{description.file_ending}")
-        voxels = numbers[found.voxels.round().astype(int)].astype(np.int16)
+        result = read_nifti(work / "found" / f"{name}{description.file_ending}")
+        voxels = numbers[result.voxels.round().astype(int)].astype(np.int16)
         target = make_folder(predictions) / f"{name}.nii.gz"
-        write_nifti(Volume(voxels, found.affine), target, np.int16)
+        write_nifti(Volume(voxels, result.affine), target, np.int16)
     progress("training nnU-Net", 1, 1)
 
 

@@ -150,7 +150,7 @@ def fit_segmenter(
         scans.images.shape[1], len(scans.label_numbers), recipe.filters, recipe.architecture
     )
     if pretrained is not None:
-        network.begin_from(pretrained)
+        network.init_from(pretrained)
     objective = SegmentationObjective(network, scans, recipe)
     fit_network(objective, len(scans), recipe.fit, seed, part, folder, progress)
     return network.eval()
@@ -172,11 +172,11 @@ def segment(
     fabric = fabric_for("bf16-mixed")
     voxels, box = prepared(scan.channels, spacing_mm)
     with fabric.autocast():
-        found = network.to(fabric.device)(torch.from_numpy(voxels)[None].to(fabric.device))[0]
+        result = network.to(fabric.device)(torch.from_numpy(voxels)[None].to(fabric.device))[0]
     upright = scan.channels[0].oriented("RAS")
-    scores = torch.full((len(found), *working_shape(upright, spacing_mm)), -1e4)
+    scores = torch.full((len(result), *working_shape(upright, spacing_mm)), -1e4)
     scores[0] = 0
-    scores[:, *box] = found.cpu()
+    scores[:, *box] = result.cpu()
     if scores.shape[1:] != upright.shape:
         scores = functional.interpolate(
             scores[None], size=upright.shape, mode="trilinear", align_corners=False

@@ -115,7 +115,7 @@ class Volumes(Method[VolumesData]):
         sound = read_split(cohort, recipe, reading, labelled=False)
         fitted, scans, cases = sound.fitted, sound.scans, sound.cases
         grid = whole_grid(scans, recipe.spacing_mm, max(recipe.downsampling))
-        seen = Fingerprint.of_images(
+        fingerprint = Fingerprint.of_images(
             cohort, cases[:fitted], scans[:fitted], grid, recipe.attributes
         )
         columns = {name: reported_values(cohort, cases, name) for name in recipe.attributes}
@@ -123,15 +123,15 @@ class Volumes(Method[VolumesData]):
             {name: float(values[row]) for name, values in columns.items()}
             for row in range(len(cases))
         )
-        model = VolumesModel(recipe, seen)
+        model = VolumesModel(recipe, fingerprint)
         numbers = np.prod(model.code_shape) * recipe.code_channels
-        voxels = len(seen.channels) * np.prod(seen.shape)
+        voxels = len(fingerprint.channels) * np.prod(fingerprint.shape)
         decision = (
             f"code: {' × '.join(map(str, model.code_shape))} voxels of {recipe.code_channels} "
             f"channels, {recipe.bottleneck}; {model.compression:.0f} voxels a number"
         )
         return VolumesData(
-            recipe, seen, 4.0 * fitted * float(numbers + voxels), (decision,),
+            recipe, fingerprint, 4.0 * fitted * float(numbers + voxels), (decision,),
             {"split": sound.split}, scans=scans, conditions=conditions, fitted=fitted,
         )  # fmt: skip
 
@@ -141,16 +141,17 @@ class Volumes(Method[VolumesData]):
 
     def card(self, data: VolumesData, run: Run) -> list[str]:
         """Channels, grid, intensities, how well volumes came back, and range of each attribute."""
-        seen: Fingerprint = data.fingerprint
+        fingerprint: Fingerprint = data.fingerprint
         back = reconstruction_of(run)
         which = "held-out" if back.held_out else "training"
         return [
-            *seen.lines,
-            f"intensities from {seen.intensity_low} to {seen.intensity_high} for each channel",
+            *fingerprint.lines,
+            f"intensities from {fingerprint.intensity_low} to {fingerprint.intensity_high} for "
+            "each channel",
             f"bottleneck: {data.recipe.bottleneck}, {back.codes_used:.0%} of its codes in use",
             f"{len(back.psnr)} {which} volumes came back at a mean PSNR of "
             f"{np.mean(back.psnr):.1f} dB, SSIM {np.mean(back.ssim):.2f}",
-            *seen.ranges,
+            *fingerprint.ranges,
         ]
 
     def open(self, run: Run, sampling: Sampling | None = None) -> VolumesPipeline:
@@ -162,7 +163,7 @@ class _Networks:
     """The two networks of a fit, and what each learns from."""
 
     def __init__(self, data: VolumesData) -> None:
-        self.data, self.recipe, self.seen = data, data.recipe, data.fingerprint
+        self.data, self.recipe, self.fingerprint = data, data.recipe, data.fingerprint
         self.model = VolumesModel(data.recipe, data.fingerprint)
         self._store: CaseStore | None = None
 
@@ -171,7 +172,7 @@ class _Networks:
         return [
             Part(
                 "autoencoder", model.autoencoder, recipe.fit_autoencoder, fitted,
-                self._autoencoder_objective, self.store, lambda: BlankStore(self.seen),
+                self._autoencoder_objective, self.store, lambda: BlankStore(self.fingerprint),
                 after=self._gate,
             ),
             Part(
@@ -185,7 +186,8 @@ class _Networks:
         """All cases in one grid, on disk."""
         if self._store is None:
             self._store = stored(
-                run.state / "cohort", self.seen, self.data.scans, self.seen.grid.place_whole,
+                run.state / "cohort", self.fingerprint, self.data.scans,
+                self.fingerprint.grid.place_whole,
                 progress, labelled=False,
             )  # fmt: skip
         return self._store
@@ -219,7 +221,7 @@ class _Networks:
                 (store.images(torch.tensor([row]))[0].numpy(), image[0].float().numpy())
                 for row, image in zip(rows, images, strict=True)
             ]
-            noise_texture = NoiseTexture.of(pairs, neighbour_axes(self.seen.spacing_mm))
+            noise_texture = NoiseTexture.of(pairs, neighbour_axes(self.fingerprint.spacing_mm))
             run.note(NOISE_TEXTURE_FILE, noise_texture.model_dump())
 
     def _codes(self, run: Run, progress: Progress) -> tuple[Tensor, Tensor]:

@@ -56,7 +56,7 @@ class NoiseTexture(BaseModel):
         """
         edges = np.linspace(0, 1, BINS + 1)
         edges[0], edges[-1] = -np.inf, np.inf
-        found = np.full((len(pairs), pairs[0][0].shape[0], BINS), np.nan)
+        result = np.full((len(pairs), pairs[0][0].shape[0], BINS), np.nan)
         for row, (scan, back) in enumerate(pairs):
             inner = np.zeros(scan.shape[1:], dtype=bool)
             inner[1:-1, 1:-1, 1:-1] = True
@@ -64,12 +64,12 @@ class NoiseTexture(BaseModel):
                 for place, (low, high) in enumerate(pairwise(edges)):
                     inside = inner & (smooth >= low) & (smooth < high)
                     g, h = (noise_texture(image, inside, axes) for image in (real, smooth))
-                    found[row, channel, place] = np.sqrt(np.maximum(0.0, g**2 - h**2))
+                    result[row, channel, place] = np.sqrt(np.maximum(0.0, g**2 - h**2))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # an intensity that no scan has
-            spreads = np.nan_to_num(np.nanmedian(found, axis=0))
+            deviations = np.nan_to_num(np.nanmedian(result, axis=0))
         levels = (np.arange(BINS) + 0.5) / BINS
-        return cls(levels=levels.tolist(), spreads=spreads.tolist())
+        return cls(levels=levels.tolist(), spreads=deviations.tolist())
 
     @classmethod
     def of_run(cls, run: Run) -> NoiseTexture | None:

@@ -58,18 +58,18 @@ class AutoencoderObjective(nn.Module):
         `judge` tells whether the critics take part.
         """
         recipe = self.recipe
-        seen, bottleneck_loss, _ = self.network(image)
+        decoded, bottleneck_loss, _ = self.network(image)
         with torch.autocast(image.device.type, enabled=False):
-            seen = seen.float()
-            total = bottleneck_loss + 2 * recipe.absolute_weight * (seen - image).abs().mean()
-            real_slice, seen_slice = (v.select(2 + axis, place) for v in (image, seen))
+            decoded = decoded.float()
+            total = bottleneck_loss + 2 * recipe.absolute_weight * (decoded - image).abs().mean()
+            real_slice, seen_slice = (v.select(2 + axis, place) for v in (image, decoded))
             if self.look is not None:
                 pictures = (s.flatten(0, 1)[:, None] for s in (real_slice, seen_slice))
                 total = total + recipe.perceptual_weight * self.look.distance(*pictures)
             if judge:
                 for critic, real, generated in (
                     (self.slice_critic, 2 * real_slice - 1, 2 * seen_slice - 1),
-                    (self.volume_critic, 2 * image - 1, 2 * seen - 1),
+                    (self.volume_critic, 2 * image - 1, 2 * decoded - 1),
                 ):
                     total = total + self._judged(critic, real, generated)
         return total

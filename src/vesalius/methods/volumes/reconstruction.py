@@ -56,7 +56,7 @@ def reconstruct(
     psnr, ssim = PSNRMetric(max_val=1.0), SSIMMetric(spatial_dims=3, data_range=1.0, win_size=7)
     fabric = fabric_for("bf16-mixed")
     network.to(fabric.device).eval()
-    found: list[list[float]] = []
+    result: list[list[float]] = []
     book = network.bottleneck
     chosen = torch.zeros(book.size if isinstance(book, Codebook) else 1)
     for row in track(rows, "sending volumes through the autoencoder", len(rows), progress):
@@ -64,10 +64,10 @@ def reconstruct(
         with torch.no_grad(), fabric.autocast():
             code = network.encode(image.to(fabric.device))
             back = network.decode(code).float().cpu().clamp(0, 1)
-        found.append([float(torch.as_tensor(metric(back, image))) for metric in (psnr, ssim)])
+        result.append([float(torch.as_tensor(metric(back, image))) for metric in (psnr, ssim)])
         if isinstance(book, Codebook):
             numbers = book.numbers_of(code.float().movedim(1, -1).flatten(0, -2))
             chosen += torch.bincount(numbers.cpu(), minlength=book.size)
-    values = np.array(found).T
+    values = np.array(result).T
     used = float((chosen > 0).float().mean()) if isinstance(book, Codebook) else 1.0
     return Reconstruction(tuple(values[0]), tuple(values[1]), used, perplexity_of(chosen), held_out)

@@ -59,9 +59,9 @@ class VolumesSampler(Sampler[CaseRequest]):
         if labeller is not None:
             self.settings |= {"segmenter": labeller.name, "tolerance": tolerance}
             self._measures = {
-                seen.name: seen.attribute
-                for seen in fingerprint.attributes
-                if seen.measure and set(seen.labels) <= set(labeller.labels)
+                attribute_range.name: attribute_range.attribute
+                for attribute_range in fingerprint.attributes
+                if attribute_range.measure and set(attribute_range.labels) <= set(labeller.labels)
             }
             measured = tuple(self._measures.values())
             self.description = replace(

@@ -30,22 +30,22 @@ def grown(root: Array, ends: Array, share: float = 0.45) -> list[Branch]:
     >>> sum(branch.ends == 1 for branch in tree), max(branch.order for branch in tree) >= 4
     (16, True)
     """
-    found: list[Branch] = []
+    result: list[Branch] = []
     waiting = [(np.asarray(root, float), np.asarray(ends, float), 0)]
     while waiting:
         start, own, order = waiting.pop()
         if len(own) == 1:
-            found.append(Branch(start, own[0], 1, order))
+            result.append(Branch(start, own[0], 1, order))
             continue
         middle = own.mean(axis=0)
         fork = start + share * (middle - start)
-        found.append(Branch(start, fork, len(own), order))
+        result.append(Branch(start, fork, len(own), order))
         _, _, directions = np.linalg.svd(own - middle, full_matrices=False)
         far = (own - middle) @ directions[0]
         ranks = np.argsort(far)
         half = len(own) // 2
         waiting += [(fork, own[ranks[:half]], order + 1), (fork, own[ranks[half:]], order + 1)]
-    return found
+    return result
 
 
 def radius_mm(ends: int, smallest: float) -> float:

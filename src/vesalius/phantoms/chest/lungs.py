@@ -54,7 +54,7 @@ def paint_lungs(
     region = painting.box()
     assert region is not None
     x, y, z = region.x, region.y, region.z
-    found = []
+    result = []
     empty = anatomy.emphysema * 110 * np.clip(broad - 0.4, 0, 2)
     tissue = HU["lung"] - 25 * y / 80 + 16 * fine - empty
     for name, side in SIDES.items():
@@ -63,8 +63,8 @@ def paint_lungs(
         inside = np.minimum(inside, APEX_MM * anatomy.stature - z)
         inside = np.minimum(inside, -heart.inside - COAT_MM)
         painting.paint(region, inside, tissue, numbers[name])
-        found.append(Lung(name, side, inside))
-    return found
+        result.append(Lung(name, side, inside))
+    return result
 
 
 def paint_abdomen(painting: Painting, anatomy: ChestAnatomy, broad: Array) -> None:

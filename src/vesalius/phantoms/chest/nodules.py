@@ -117,11 +117,11 @@ class _Surface:
         lobes = np.exp(3.0 * (directions @ self.lobes.T - 1)).sum(axis=-1)
         form = 1 + 0.55 * self.nodule.lobulation * (lobes - 0.5)
         spikes = np.exp(60.0 * (directions @ self.spicules.T - 1)) @ self.lengths
-        found: Array = self.scale * (form + 0.9 * self.nodule.spiculation * spikes)
-        return found
+        result: Array = self.scale * (form + 0.9 * self.nodule.spiculation * spikes)
+        return result
 
 
 def _directions(count: int, rng: np.random.Generator) -> Array:
     generated = rng.standard_normal((count, 3))
-    found: Array = generated / np.linalg.norm(generated, axis=1, keepdims=True)
-    return found
+    result: Array = generated / np.linalg.norm(generated, axis=1, keepdims=True)
+    return result

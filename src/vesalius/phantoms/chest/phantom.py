@@ -145,7 +145,7 @@ def acquired(painting: Painting, rng: np.random.Generator) -> np.ndarray:
     computed tomography"): here from side to side and from back to front at each place.
     """
     blur = float(rng.uniform(0.25, 0.45))
-    seen = ndimage.gaussian_filter(painting.values, blur)
+    observed = ndimage.gaussian_filter(painting.values, blur)
     water = np.clip(1 + painting.values / 1000, 0, None)
     sides = [
         ndimage.gaussian_filter1d(
@@ -157,6 +157,6 @@ def acquired(painting: Painting, rng: np.random.Generator) -> np.ndarray:
     noise = rng.standard_normal(painting.shape).astype(np.float32)
     noise = noise - 0.6 * ndimage.gaussian_filter(noise, (1.2, 1.2, 0))
     level = float(rng.uniform(6.0, 14.0)) * (5.0 / painting.softness) ** 0.5
-    seen = seen + level * noise * passed / passed.mean()
-    image: np.ndarray = np.clip(seen, -1024, 3071).round()
+    observed = observed + level * noise * passed / passed.mean()
+    image: np.ndarray = np.clip(observed, -1024, 3071).round()
     return image

@@ -114,5 +114,5 @@ def draw_radiograph(
 def _mask(change: np.ndarray, pixel_mm: float) -> np.ndarray:
     """Where a change in HU `(X, Y, Z)` weakens the beam otherwise, `(X, 1, Z)`."""
     effect = np.abs(ndimage.gaussian_filter(change.sum(axis=1), SMOOTH_MM / pixel_mm))
-    found: np.ndarray = (effect > SHARE * effect.max()).astype(np.uint8)[:, None]
-    return found
+    result: np.ndarray = (effect > SHARE * effect.max()).astype(np.uint8)[:, None]
+    return result

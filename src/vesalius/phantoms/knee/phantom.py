@@ -124,8 +124,8 @@ def _leg_mm(axis: Array, anatomy: KneeAnatomy) -> Array:
     chord = 2 * deep * np.sqrt(np.clip(1 - (axis / wide) ** 2, 0.05, 1))
     rng = np.random.default_rng([anatomy.noise_texture, 1])
     uneven = ndimage.gaussian_filter(rng.standard_normal((len(axis),) * 2), len(axis) / 9)
-    found: Array = chord[:, None] * (1 + 0.025 * uneven / uneven.std())
-    return found
+    result: Array = chord[:, None] * (1 + 0.025 * uneven / uneven.std())
+    return result
 
 
 def _bones(
@@ -140,7 +140,7 @@ def _bones(
     bow = np.tan(np.radians(anatomy.alignment_degrees / 2))
     spurs = tuple(mm / scale for mm in state.osteophyte_mm)
 
-    found = np.full(u.shape, SOFT, np.float32)
+    result = np.full(u.shape, SOFT, np.float32)
     femur = _femur(femur_u, y, femur_z, anatomy, bow, spurs)
     tibia = _tibia(u, y, z, anatomy, bow, spurs)
     noise_texture = _noise_texture(anatomy, ("femur", "tibia"))
@@ -156,13 +156,13 @@ def _bones(
             hard = state.sclerosis[compartment] * np.exp(-np.maximum(own_z, 0) / 5.0)
             core = core + SCLEROSIS_HU * hard * bump(own_u - at, 11.0) * (own_z > -2)
         wall = SUBCHONDRAL_MM + (anatomy.cortex_mm - SUBCHONDRAL_MM) * rise((own_z - 15) / 35)
-        _cover(found, inside, core, wall)
+        _cover(result, inside, core, wall)
     fibula = _fibula(u, y, z, anatomy, bow)
-    _cover(found, fibula, TRABECULAR * anatomy.density, 1.6)
+    _cover(result, fibula, TRABECULAR * anatomy.density, 1.6)
     at_u, at_z = anatomy.patella_mm
     patella = _ellipsoid(u - at_u, y - 43.0, z - at_z, (20.0, 8.5, 20.0))
-    _cover(found, patella, 0.9 * TRABECULAR * anatomy.density, 1.2)
-    return found
+    _cover(result, patella, 0.9 * TRABECULAR * anatomy.density, 1.2)
+    return result
 
 
 def _cover(found: Array, inside: Array, core: Array | float, wall: Array | float) -> None:
@@ -230,26 +230,26 @@ def _ellipsoid(u: Array, y: Array, z: Array, semi: tuple[float, float, float]) -
     a, b, c = semi
     near = np.sqrt((u / a) ** 2 + (y / b) ** 2 + (z / c) ** 2)
     slope = np.sqrt((u / a**2) ** 2 + (y / b**2) ** 2 + (z / c**2) ** 2)
-    found: Array = near * (1 - near) / np.maximum(slope, 1e-6)
-    return found
+    result: Array = near * (1 - near) / np.maximum(slope, 1e-6)
+    return result
 
 
 def _squarish(u: Array, y: Array) -> Array:
     """A norm between an ellipse's and a rectangle's."""
-    found: Array = (np.abs(u) ** 3 + np.abs(y) ** 3) ** (1 / 3)
-    return found
+    result: Array = (np.abs(u) ** 3 + np.abs(y) ** 3) ** (1 / 3)
+    return result
 
 
 def _joined(first: Array, second: Array, width: float) -> Array:
     """Distance inside either of two bodies that flow into one another over a width."""
     share = np.clip(0.5 + 0.5 * (first - second) / width, 0, 1)
-    found: Array = second + share * (first - second) + width * share * (1 - share)
-    return found
+    result: Array = second + share * (first - second) + width * share * (1 - share)
+    return result
 
 
 def _noise_texture(anatomy: KneeAnatomy, names: tuple[str, ...]) -> dict[str, Array]:
     """Struts that run mostly along the load, the same at every visit."""
-    found = {}
+    result = {}
     for number, name in enumerate(names):
         rng = np.random.default_rng([anatomy.noise_texture, 2, number])
         noise = rng.standard_normal((160, 160), dtype=np.float32)
@@ -258,13 +258,13 @@ def _noise_texture(anatomy: KneeAnatomy, names: tuple[str, ...]) -> dict[str, Ar
         )
         coarse = ndimage.gaussian_filter(noise.T, 9.0)
         mixed = fine / fine.std() + 0.8 * coarse / coarse.std()
-        found[name] = mixed / mixed.std()
-    return found
+        result[name] = mixed / mixed.std()
+    return result
 
 
 def _seen(noise_texture: Array, u: Array, z: Array) -> Array:
     """The grain at points of a bone."""
     rows = np.clip(np.rint(u / NOISE_TEXTURE_MM).astype(int) + 80, 0, 159)
     columns = np.clip(np.rint(z / NOISE_TEXTURE_MM).astype(int) + 40, 0, 159)
-    found: Array = noise_texture[rows, columns]
-    return found
+    result: Array = noise_texture[rows, columns]
+    return result

@@ -89,11 +89,11 @@ def _paint_nerves(
     crowd: Array = np.zeros(np.broadcast_shapes(u.shape, v.shape, s.shape), np.float32)
     exits = np.linspace(anatomy.middles[1] - 8, anatomy.middles[7], _ROOTS // 2)
     for index in range(_ROOTS):
-        leave = exits[index // 2]
+        ending = exits[index // 2]
         side = 1.0 if index % 2 else -1.0
         sway, phase, place, lag = rng.normal(0, 1, 4)
         start = tip + 10 - 3 * (index % 5)
-        gone = np.clip((start - s) / max(start - leave, 1.0), 0, 1.3)
+        gone = np.clip((start - s) / max(start - ending, 1.0), 0, 1.3)
         aside = side * (0.10 + 0.05 * abs(place) + 0.72 * gone**1.6) + 0.05 * sway
         depth = 0.56 + (0.24 + 0.07 * place) * rise((start - s) / 40)
         depth = depth + 0.03 * np.sin(s / (9 + 2 * abs(sway)) + 3 * phase)
@@ -127,8 +127,8 @@ def _paint_herniations(
             herniated = finding.pathology == "herniation"
             label = numbers["herniation" if herniated else f"disc_{level}"]
             edge = effects.anatomy.disc(level).bulge
-            seen = effects.drifted(finding, v + edge, s)
-            reach = effects.herniated(finding, u, seen)
+            observed = effects.drifted(finding, v + edge, s)
+            reach = effects.herniated(finding, u, observed)
             inside = np.minimum(v + edge + reach, 0.4 - edge - v + 0.8)
             inside = np.where(reach > 0.4, inside, -9.0)
             dark, light = sequence.signal("ligament"), sequence.nucleus(3.6)

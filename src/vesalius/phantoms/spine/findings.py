@@ -186,13 +186,13 @@ class Effects:
         return factor
 
     def _narrowings(self) -> list[tuple[Finding, float]]:
-        found = []
+        result = []
         for finding in self.findings:
             if finding.pathology == "stenosis":
                 healthy = sac_diameter(self.anatomy, self.anatomy.disc(finding.level).middle)
                 narrowing = max(LEAST_NARROWING_MM, float(healthy) - finding.size_mm)
-                found.append((finding, narrowing))
-        return found
+                result.append((finding, narrowing))
+        return result
 
 
 def sac_diameter(anatomy: SpineAnatomy, s: Array | float) -> Array:

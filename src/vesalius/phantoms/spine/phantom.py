@@ -143,15 +143,15 @@ def _generated_findings(
     anatomy: SpineAnatomy, prevalence: Mapping[str, float], rng: np.random.Generator
 ) -> list[Finding]:
     """At most one finding a level; likelier where the disc is worn."""
-    found: list[Finding] = []
+    result: list[Finding] = []
     for level in LEVELS:
         wear = np.exp(0.45 * (anatomy.disc(level).grade - 2.7))
         for pathology in sorted(prevalence):
             draw = draw_finding(pathology, level, rng)
             hit = rng.random() < prevalence[pathology] * wear
-            if hit and all(other.level != level for other in found):
-                found.append(draw)
-    return found
+            if hit and all(other.level != level for other in result):
+                result.append(draw)
+    return result
 
 
 def _landmark(
@@ -189,13 +189,13 @@ def _acquire(
     """Point spread, coil falling off from the back, bias and noise; whole numbers as float32."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     blur = float(rng.uniform(0.35, 0.6))
-    seen = ndimage.gaussian_filter(signal, (0, blur / spacing_mm[1], blur / spacing_mm[2]))
+    observed = ndimage.gaussian_filter(signal, (0, blur / spacing_mm[1], blur / spacing_mm[2]))
     depth = np.arange(signal.shape[1]) * spacing_mm[1]
     coil = np.exp(-depth / 1000 * float(rng.uniform(0.5, 4.0)))
-    seen = torch.from_numpy((seen * coil[None, :, None]).astype(np.float32))
+    observed = torch.from_numpy((observed * coil[None, :, None]).astype(np.float32))
     field = mri.bias_field((signal.shape[0] * 2, *signal.shape[1:]), 0.06, spacing_mm[1], generator)
     noise = 0.008 + 0.010 * float(rng.random())
     gain = 1500 * float(np.exp(0.15 * rng.standard_normal()))
-    magnitude = mri.rician(seen * field[: signal.shape[0]], noise, generator)
+    magnitude = mri.rician(observed * field[: signal.shape[0]], noise, generator)
     image: np.ndarray = (gain * magnitude).round().numpy()
     return image

@@ -111,8 +111,8 @@ def draw_slice(
         mask = (np.abs(change) > SHARE * np.abs(change).max()).astype(np.uint8)
         masks[kind] = Volume(mask[None], image.affine)
     if scanner == "other":
-        seen = from_external_site(image.voxels, np.random.default_rng([seed, 3]), (1, 2))
-        image = Volume(np.maximum(seen, 0), image.affine)
+        observed = from_external_site(image.voxels, np.random.default_rng([seed, 3]), (1, 2))
+        image = Volume(np.maximum(observed, 0), image.affine)
     return SpineSlice(image, level, masks)
 
 

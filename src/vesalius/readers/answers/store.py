@@ -71,7 +71,7 @@ class Store:
             self.engine = create_engine(address(url), pool_pre_ping=True)
             if self.engine.dialect.name == "sqlite":
                 event.listen(self.engine, "connect", _durable)
-                event.listen(self.engine, "begin", _begun)
+                event.listen(self.engine, "begin", _started)
             _migrated(self.engine)
             if own:
                 self._adopt()
@@ -169,13 +169,13 @@ def _aware(time: datetime) -> datetime:
 def _durable(connection: Any, _: Any) -> None:
     """SQLite writes to disk before a commit returns, and readers do not wait for writers."""
     cursor = connection.cursor()
-    connection.isolation_level = None  # transactions are started by `_begun`
+    connection.isolation_level = None  # transactions are started by `_started`
     for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={WAIT_SECONDS * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _begun(connection: Connection) -> None:
+def _started(connection: Connection) -> None:
     """Begin transactions of SQLite ourselves: Python's driver would end one at each change of a
     table, and a migration would not be whole.
     """
@@ -213,8 +213,8 @@ def address(url: str) -> URL:
     >>> str(address("postgresql://someone@host/studies"))
     'postgresql+psycopg://someone@host/studies'
     """
-    found = make_url(url)
-    return found.set(drivername=DRIVER) if found.drivername == "postgresql" else found
+    result = make_url(url)
+    return result.set(drivername=DRIVER) if result.drivername == "postgresql" else result
 
 
 def _without_password(url: str) -> str:

@@ -17,7 +17,7 @@ CONDITIONS = ("unaided", "aided")
 
 def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict[str, Figure]:
     """Both conditions and their difference, paired over readers and cases, and agreement."""
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     each = [matrix(readings, readers, _decided, aided)[0] for aided in (False, True)]
     sure = [matrix(readings, readers, score, aided)[0] for aided in (False, True)]
     _, cases = matrix(readings, readers, _decided, False)
@@ -41,18 +41,18 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
     }
     for name, (figure, count, least) in figures.items():
         for condition, one in zip(CONDITIONS, shares(figure, count, least), strict=True):
-            found[f"{condition}/{name}"] = one
+            result[f"{condition}/{name}"] = one
         for reader, own in zip(readers, alone(figure), strict=True):
             for condition, one in zip(CONDITIONS, shares(own, count, least), strict=True):
-                found[f"reader_{reader + 1}/{condition}/{name}"] = one
+                result[f"reader_{reader + 1}/{condition}/{name}"] = one
         for gap, p in pairs(figure, count).values():
-            found[f"aided_minus_unaided/{name}"] = gap
-            found[f"aided_minus_unaided/{name}_p"] = Figure(p, "", count)
+            result[f"aided_minus_unaided/{name}"] = gap
+            result[f"aided_minus_unaided/{name}_p"] = Figure(p, "", count)
     for condition, one_each, one_sure in zip(CONDITIONS, each, sure, strict=True):
         again = [one for one in readings if one.aided == (condition == "aided")]
-        found |= agreement(condition, one_each, repeated(again, _decided), "nominal", subjects)
-        found[f"agreement/{condition}/icc"] = icc(one_sure)
-    return found
+        result |= agreement(condition, one_each, repeated(again, _decided), "nominal", subjects)
+        result[f"agreement/{condition}/icc"] = icc(one_sure)
+    return result
 
 
 def score(one: Reading) -> float:

@@ -48,15 +48,15 @@ def agreement(
     subjects: Sequence[str],
 ) -> dict[str, Figure]:  # fmt: skip
     """Agreement of readers with each other, of `(R, N)` values, and with themselves."""
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     if len(ratings) > 1:
-        found[f"agreement/{name}/alpha"] = alpha_figure(ratings, level, subjects=subjects)
+        result[f"agreement/{name}/alpha"] = alpha_figure(ratings, level, subjects=subjects)
     if again:
         same = sum(first == second for first, second in again)
-        found[f"agreement/{name}/same_again"] = share(same, len(again))
+        result[f"agreement/{name}/same_again"] = share(same, len(again))
         both = np.array(again).T
-        found[f"agreement/{name}/alpha_again"] = Figure(alpha(both, level), "", len(again))
-    return found
+        result[f"agreement/{name}/alpha_again"] = Figure(alpha(both, level), "", len(again))
+    return result
 
 
 def _figure(one: Estimate, cases: int) -> Figure:

@@ -56,7 +56,7 @@ class Reading:
 
 def readings_of(study: Study, answers: Sequence[Answer]) -> list[Reading]:
     """The last answer to every step, practice too, by reader and step."""
-    key, last, found = study.key(), latest(answers), []
+    key, last, result = study.key(), latest(answers), []
     given: dict[tuple[int, int], int] = {}
     doubts: dict[tuple[int, int], str] = {}
     for answer in answers:
@@ -75,24 +75,24 @@ def readings_of(study: Study, answers: Sequence[Answer]) -> list[Reading]:
         at = orders[reader][step]
         item = key[at.item]
         methods = tuple(item.methods[place] for place in at.arrangement)
-        found.append(
+        result.append(
             Reading(
                 reader, at.item, item.case, item.truth, at.kind, at.session, at.aided, methods,
                 answer.content, answer.seconds, given[reader, step] - 1,
                 item.subject or item.case, answer.source, doubts.get((reader, step), ""),
             )
         )  # fmt: skip
-    return found
+    return result
 
 
 def complete_readers(study: Study, readings: Sequence[Reading]) -> list[int]:
     """Readers who have answered everything that counts."""
-    found = []
+    result = []
     for reader in range(study.readers):
         wanted = sum(step.kind == "main" for step in study.steps(reader))
         if sum(one.reader == reader and one.kind == "main" for one in readings) == wanted:
-            found.append(reader)
-    return found
+            result.append(reader)
+    return result
 
 
 def matrix(
@@ -116,8 +116,8 @@ def matrix(
             first.setdefault(one.item, one)
             table[one.reader, one.item] = float(value(one))
     items = sorted(first)
-    found = np.array([[table[reader, item] for item in items] for reader in readers])
-    return found, [first[item] for item in items]
+    result = np.array([[table[reader, item] for item in items] for reader in readers])
+    return result, [first[item] for item in items]
 
 
 def repeated(

@@ -22,7 +22,7 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
         readings: of the study.
         readers: who have answered everything.
     """
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     called, cases = matrix(readings, readers, _called_synthetic)
     synthetic = np.array([one.truth == "synthetic" for one in cases])
     subjects = [one.owner for one in cases]
@@ -35,11 +35,11 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
                 jackknifed_means(right[None][:, :, rows], owners[rows]),
                 int(rows.sum()),
             )
-            found[f"origin/{name}"] = shares(figure, count, count)[0]
+            result[f"origin/{name}"] = shares(figure, count, count)[0]
             for reader, own in zip(readers, alone(figure), strict=True):
-                found[f"reader_{reader + 1}/origin/{name}"] = shares(own, count, count)[0]
+                result[f"reader_{reader + 1}/origin/{name}"] = shares(own, count, count)[0]
     again = repeated(readings, _called_synthetic)
-    found |= agreement("origin", called, again, "nominal", subjects)
+    result |= agreement("origin", called, again, "nominal", subjects)
     requested = [name for name in RATINGS if name in readings[0].content]
     for name in requested:
 
@@ -50,13 +50,13 @@ def realism_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict
         for origin, rows in (("real", ~synthetic), ("synthetic", synthetic)):
             if rows.sum() > 1:
                 figure = jackknifed_means(values[None][:, :, rows], owners[rows])
-                found[f"{origin}/{name}"] = conditions(figure, int(rows.sum()))[0]
+                result[f"{origin}/{name}"] = conditions(figure, int(rows.sum()))[0]
         if min(synthetic.sum(), (~synthetic).sum()) > 1:
             gap = jackknifed_gap(values[None], synthetic, subjects)
-            found[f"synthetic_minus_real/{name}"] = conditions(gap, len(cases))[0]
-        found |= agreement(name, values, repeated(readings, rating), "ordinal", subjects)
-        found[f"agreement/{name}/icc"] = icc(values)
-    return found
+            result[f"synthetic_minus_real/{name}"] = conditions(gap, len(cases))[0]
+        result |= agreement(name, values, repeated(readings, rating), "ordinal", subjects)
+        result[f"agreement/{name}/icc"] = icc(values)
+    return result
 
 
 def _called_synthetic(one: Reading) -> float:

@@ -55,14 +55,14 @@ def seconds_figures(
     if len(sides) == 2:
         named |= dict(zip(("unaided/", "aided/"), each, strict=True))
     subjects = [one.owner for one in cases]
-    found = {
+    result = {
         f"{name}seconds_a_case": conditions(jackknifed_means(values[None], subjects), len(cases))[0]
         for name, values in named.items()
     }
     again = np.array([one.seconds for one in readings if one.kind == "repeat"])
     if len(again):
-        found["seconds_a_repeat"] = Figure(float(again.mean()), "", len(again))
-    return {name: replace(figure, unit="s") for name, figure in found.items()}
+        result["seconds_a_repeat"] = Figure(float(again.mean()), "", len(again))
+    return {name: replace(figure, unit="s") for name, figure in result.items()}
 
 
 def _seconds(one: Reading) -> float:
@@ -102,12 +102,12 @@ def report_results(study: Study, store: Store, out: str | Path) -> Results:
             raise InputError(study.folder, fault, "wait for one; answers.csv holds what there is")
         counted = [one for one in readings if one.reader in readers and one.kind != "practice"]
         kind = study.outline.design
-        found = FIGURES[kind](counted, readers)
-        found |= seconds_figures(counted, readers)
+        result = FIGURES[kind](counted, readers)
+        result |= seconds_figures(counted, readers)
         steps = [len(study.steps(reader)) for reader in range(study.readers)]
         given = [sum(one.reader == reader for one in readings) for reader in range(study.readers)]
         design = study.design()
-        results = Results(f"readers-{kind}", "", design.seed, design.phantoms, found, {
+        results = Results(f"readers-{kind}", "", design.seed, design.phantoms, result, {
             "readers": len(readers), "answered": given, "steps": steps,
             "changed": sum(one.changed > 0 for one in counted),
             "cases": Counter({one.item: one.truth for one in counted}.values()),

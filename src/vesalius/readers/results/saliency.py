@@ -16,7 +16,7 @@ from vesalius.readers.results.readings import Reading, matrix, repeated
 
 def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dict[str, Figure]:
     """Mean usefulness of each method, differences of pairs with Holm's p, and agreement."""
-    found: dict[str, Figure] = {}
+    result: dict[str, Figure] = {}
     methods = sorted(readings[0].methods)
     values = []
     for method in methods:
@@ -26,16 +26,16 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
 
         rated, cases = matrix(readings, readers, useful)
         values.append(rated)
-        found |= agreement(
+        result |= agreement(
             method, rated, repeated(readings, useful), "ordinal", [one.owner for one in cases]
         )
-        found[f"agreement/{method}/icc"] = icc(rated)
+        result[f"agreement/{method}/icc"] = icc(rated)
     figure = jackknifed_means(np.stack(values), [one.owner for one in cases])
     for method, one in zip(methods, conditions(figure, len(cases)), strict=True):
-        found[f"{method}/usefulness"] = one
+        result[f"{method}/usefulness"] = one
     for reader, own in zip(readers, alone(figure), strict=True):
         for method, one in zip(methods, conditions(own, len(cases)), strict=True):
-            found[f"reader_{reader + 1}/{method}/usefulness"] = one
+            result[f"reader_{reader + 1}/{method}/usefulness"] = one
     compared = pairs(figure, len(cases))
     if compared:
         plain = np.array([p for _, p in compared.values()])
@@ -45,6 +45,6 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
             adjusted[reported] = multipletests(plain[reported], method="holm")[1]
         for ((i, j), (gap, _)), p in zip(compared.items(), adjusted, strict=True):
             name = f"{methods[j]}_minus_{methods[i]}"
-            found[f"{name}/usefulness"] = gap
-            found[f"{name}/p_holm"] = Figure(float(p), "", len(cases))
-    return found
+            result[f"{name}/usefulness"] = gap
+            result[f"{name}/p_holm"] = Figure(float(p), "", len(cases))
+    return result

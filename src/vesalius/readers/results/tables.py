@@ -93,11 +93,11 @@ def _readers(figures: Mapping[str, Figure]) -> list[str]:
 
 def _middles(figures: Mapping[str, Figure], start: str, end: str) -> dict[str, str]:
     """What stands alone between a start and an end of names."""
-    found = [
+    result = [
         name.removeprefix(start).removesuffix(end) for name in figures
         if name.startswith(start) and name.endswith(end)
     ]  # fmt: skip
-    return {one: one for one in found if "/" not in one}
+    return {one: one for one in result if "/" not in one}
 
 
 def _words(name: str) -> str:

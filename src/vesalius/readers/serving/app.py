@@ -67,13 +67,13 @@ class _Sittings:
     def reader(self, authorization: Annotated[str, Header()] = "") -> int:
         """Whose link a request comes by."""
         token = authorization.removeprefix(SCHEME)
-        found = self.study.reader_of(token) if authorization.startswith(SCHEME) else None
-        wait = self.limit.wait(UNKNOWN if found is None else found)
+        result = self.study.reader_of(token) if authorization.startswith(SCHEME) else None
+        wait = self.limit.wait(UNKNOWN if result is None else result)
         if wait:
             raise HTTPException(429, "too many requests", {"Retry-After": str(wait)})
-        if found is None:
+        if result is None:
             raise HTTPException(401, "this link is not known")
-        return found
+        return result
 
     def progress(self, reader: int) -> ReaderProgress:
         """How far a reader is."""

@@ -67,7 +67,7 @@ def refused_if_damaged(path: str | Path, fault: str, remedy: str) -> Iterator[No
 def require_file(path: Path, largest: int, remedy: str = "check the path") -> int:
     """The size of a file in bytes; refuse what is none, is missing, or is larger than `largest`."""
     try:
-        found = path.stat()
+        result = path.stat()
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise unreadable(path, error) from error
@@ -76,10 +76,10 @@ def require_file(path: Path, largest: int, remedy: str = "check the path") -> in
         raise unreadable(path, IsADirectoryError(errno.EISDIR, "Is a directory"))
     if not path.is_file():
         raise InputError(path, "is no regular file", "point at a file")
-    if found.st_size > largest:
-        fault = f"has {found.st_size / 1e6:.0f} MB, at most {largest / 1e6:.0f} MB are read"
+    if result.st_size > largest:
+        fault = f"has {result.st_size / 1e6:.0f} MB, at most {largest / 1e6:.0f} MB are read"
         raise InputError(path, fault, "split it, or check that it is the right file")
-    return found.st_size
+    return result.st_size
 
 
 def read_bytes(path: Path, largest: int, remedy: str = "check the path") -> bytes:

@@ -38,7 +38,7 @@ def read_arrays(path: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
     vesalius.scans.input_error.InputError: ...set.npz: holds objects in notes; save arrays of nu...
     """
     require_file(path, LARGEST_BYTES)
-    found: dict[str, np.ndarray] = {}
+    result: dict[str, np.ndarray] = {}
     with refused_if_damaged(path, "is no readable archive", "download it again"):
         with zipfile.ZipFile(path) as archive:
             entries = {entry.filename: entry for entry in archive.infolist()}
@@ -47,8 +47,8 @@ def read_arrays(path: Path, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
                 if entry is not None:
                     _require_plausible(path, archive, entry, name, element_bytes)
                     with archive.open(entry) as stream:
-                        found[name] = npy.read_array(stream, allow_pickle=False)
-    return found
+                        result[name] = npy.read_array(stream, allow_pickle=False)
+    return result
 
 
 def _require_plausible(

@@ -38,9 +38,9 @@ def raster_of(content: bytes, path: str | Path) -> np.ndarray:
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 require_picture(path, image.size, getattr(image, "n_frames", 1))
                 plain = image.mode in ("L", "I", "F") or "16" in image.mode
-                found = np.asarray(image if plain else image.convert("L"), dtype=np.float32)
-    require_finite(path, found)
-    return found
+                result = np.asarray(image if plain else image.convert("L"), dtype=np.float32)
+    require_finite(path, result)
+    return result
 
 
 def require_picture(path: str | Path, size: tuple[int, int], frames: int) -> None:

@@ -1,0 +1,98 @@
+"""What the figures of the lumbar experiment allow to be said, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vesalius.evidence.figure import Figure
+from vesalius.report.sections import shown
+from vesalius.report.verdict import verdict
+
+PATHOLOGIES = ("herniation", "stenosis")
+METHODS = (
+    "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "repaint_long", "concat",
+    "sdedit", "unedited", "truth", "floor",
+)  # fmt: skip
+NEARER, FARTHER = "nearer to real findings than", "farther from real findings than"
+SAME = "not measurably different from"
+
+
+def shortcomings(figures: Mapping[str, Figure]) -> list[str]:
+    """What the figures say against the methods or against the experiment itself."""
+    said = []
+    for pathology in PATHOLOGIES:
+        unedited = figures.get(f"fidelity/{pathology}/unedited/fid")
+        generated = [
+            figures[key].value
+            for name in METHODS[:7]
+            if (key := f"fidelity/{pathology}/{name}/fid") in figures
+        ]
+        nearer = [value for value in generated if unedited and value < unedited.value]
+        if unedited and generated and len(nearer) < len(generated) / 2:
+            said.append(
+                f"{pathology.capitalize()}: by Fréchet distance the unedited scans lie nearer to "
+                f"real findings than {len(generated) - len(nearer)} of {len(generated)} methods "
+                "bring them. What is generated looks softer than real tissue, which may count for "
+                "more than the finding."
+            )
+    alone = figures.get("utility/real/auc")
+    if alone and alone.value > 0.995:
+        said.append(
+            "The classifier tells findings of these phantoms without help already, so this "
+            "experiment cannot show a gain."
+        )
+    return said
+
+
+def against_long_repaint(figures: Mapping[str, Figure]) -> list[str]:
+    """Voxelwise with few calls against RePaint with many."""
+    said = []
+    for pathology in PATHOLOGIES:
+        gap = figures.get(f"fidelity/{pathology}/voxelwise_trained_minus_repaint_long/fid")
+        against = verdict(gap, FARTHER, NEARER, SAME)
+        if not gap or not against:
+            continue
+        few, many = (
+            round(figures[f"cost/{name}/network_calls"].value)
+            for name in ("voxelwise_trained", "repaint_long")
+        )
+        said.append(
+            f"{pathology.capitalize()}: voxelwise trained with {few} network calls is {against} "
+            f"RePaint with {many} ({shown(gap)}, n = {gap.n})."
+        )
+    return said
+
+
+def conclusions(figures: Mapping[str, Figure]) -> list[str]:
+    """What the intervals allow to be said, in sentences."""
+    said = []
+    for pathology in PATHOLOGIES:
+        pairs = {
+            key.split("/")[2].partition("_minus_"): figure
+            for key, figure in figures.items()
+            if key.startswith(f"fidelity/{pathology}/voxelwise_trained_minus_")
+            and not key.endswith("_long/fid")
+        }
+        for against in (NEARER, FARTHER, SAME):
+            rivals = [
+                f"{rival.replace('_', ' ')} ({shown(figure)})"
+                for (_, _, rival), figure in pairs.items()
+                if verdict(figure, FARTHER, NEARER, SAME) == against
+            ]
+            if rivals:
+                said.append(
+                    f"{pathology.capitalize()}: voxelwise trained is {against} "
+                    f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
+                )
+    said += [*against_long_repaint(figures), *shortcomings(figures)]
+    kept = figures.get("context/voxelwise_trained/mae")
+    if kept:
+        said.append(f"Outside the map the scans changed by {kept.value:g} (n = {kept.n}).")
+    gained = figures.get("utility/augmented_minus_real/auc")
+    change = verdict(gained, "raise", "lower", "do not measurably change")
+    if gained and change:
+        said.append(
+            f"Inpainted cases {change} the AUC on unseen patients: {shown(gained)} against real "
+            f"cases alone (n = {gained.n} patients, paired)."
+        )
+    return said

@@ -83,7 +83,7 @@ def fit_network(
     )  # fmt: skip
     objective.to(fabric.device)
     first = keeper.resume(optimizer)
-    wrapped, optimizer = fabric.setup(objective, optimizer)
+    wrapped, optimizer = fabric.setup(_ByNumbers(objective), optimizer)
     log = Log(folder / "log.csv", part, first) if fabric.is_global_zero else None
     share = max(1, recipe.batch_size // fabric.world_size)
     saved = time.monotonic()
@@ -93,7 +93,7 @@ def fit_network(
         own_seed = step_seed(seed, part, step, 1 + fabric.global_rank)
         torch.manual_seed(own_seed)
         wrapped.train()
-        loss = wrapped(rows, torch.Generator().manual_seed(own_seed))
+        loss = wrapped(rows.tolist(), torch.Generator().manual_seed(own_seed))
         if not torch.isfinite(loss):
             if fabric.is_global_zero:
                 keeper.save(optimizer, step)
@@ -121,6 +121,21 @@ def fit_network(
         log.finish()
     keeper.finish()
     return objective.eval()
+
+
+class _ByNumbers(nn.Module):
+    """An objective that is handed case numbers as a list, which no wrapper moves to a GPU.
+
+    What cases are read from lies on the CPU, and is not indexed from elsewhere.
+    """
+
+    def __init__(self, objective: nn.Module) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, rows: list[int], rng: torch.Generator) -> Tensor:
+        loss: Tensor = self.objective(torch.tensor(rows), rng)
+        return loss
 
 
 def _rows(cases: int, count: int, seed: int) -> Tensor:

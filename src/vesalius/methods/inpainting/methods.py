@@ -93,7 +93,7 @@ def draw(
         return model.guess(network, x, full, reported.repeat(times, 1, 1, 1, 1), given, beside)
 
     denoise: Denoiser = guided(raw, condition, torch.zeros_like(condition), scale)
-    times = even_levels(calls)
+    times = even_levels(calls).to(device)
     bfloat = recipe.fit.precision == "bf16-mixed"
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat):
         if method == "voxelwise_trained":
@@ -110,9 +110,8 @@ def draw(
             def fresh(x: Tensor) -> Tensor:
                 return torch.randn(x.shape, generator=rng).to(device)
 
-            out = repaint(
-                denoise, source, mask, even_levels(steps), schedule, fresh, resample, jump
-            )
+            few = even_levels(steps).to(device)
+            out = repaint(denoise, source, mask, few, schedule, fresh, resample, jump)
         elif method == "concat":
             x = schedule.noisy(source, noise, times[0])
             out = SAMPLERS[recipe.sampler](denoise, x, times, schedule)

@@ -1,0 +1,139 @@
+"""Every method's whole life on a pretend GPU: plan, fit, load, and all that a run is used for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import vesalius as vs
+from tests.gpu.pretend import GPU, pretended
+from vesalius.methods.classification.saliency import METHODS as SALIENCY
+from vesalius.methods.inpainting.methods import METHODS as INPAINTING
+from vesalius.phantoms.cohorts.findings import write_findings
+from vesalius.phantoms.cohorts.organs import write_gridded, write_spines
+from vesalius.phantoms.cohorts.visits import write_knees
+from vesalius.scans.cohort import Cohort
+
+GRID = (32, 32, 32)
+
+
+def _quiet(what: str, done: int, of: int | None) -> None:
+    """Called after each step."""
+
+
+def _fit(method: str, cohort: Cohort, out: Path, **options: Any) -> Any:
+    return vs.fit(method, cohort, out, preset="smallest", progress=_quiet, **options)
+
+
+def _places(owner: Any) -> set[Any]:
+    """Where the weights of all networks lie that an object holds."""
+    held = [one for one in vars(owner).values() if isinstance(one, nn.Module)]
+    deeper = [one for one in vars(owner).values() if type(one).__module__.startswith("vesalius")
+              and not isinstance(one, nn.Module) and hasattr(one, "__dict__")]  # fmt: skip
+    found = {weight.device for module in held for weight in module.parameters()}
+    for one in deeper:
+        found |= _places(one)
+    return found
+
+
+@pytest.fixture(scope="module")
+def breasts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cohort, Cohort]:
+    folder = tmp_path_factory.mktemp("breasts")
+    return (write_gridded("breast", folder / "real", 16, 0, GRID),
+            write_gridded("breast", folder / "held", 12, 1, GRID))  # fmt: skip
+
+
+@pytest.fixture
+def gpu() -> Iterator[None]:
+    with pretended():
+        yield
+
+
+class _Kill(KeyboardInterrupt):
+    """Somebody has had enough."""
+
+
+def _killing(what: str, done: int, of: int | None) -> None:
+    if what == "fitting image denoiser" and done == 3:
+        raise _Kill
+
+
+@pytest.mark.parametrize("maps", ["shape_space", "vae"])
+def test_guided_synthesis(brains: Cohort, tmp_path: Path, gpu: None, maps: str) -> None:
+    options = {"preset": "smallest", "label_autoencoder": maps}
+    with pytest.raises(_Kill):
+        vs.fit("guided", brains, tmp_path / "run", progress=_killing, **options)
+    run = vs.fit("guided", brains, tmp_path / "run", progress=_quiet, **options)
+    model = vs.load(run)
+    assert _places(model) == {GPU}
+    label_map = model.label_map([25.0], 1)
+    assert model.image(label_map, 1).channels[0].shape == label_map.shape
+    if maps == "shape_space":
+        ranges = {"ventricle_volume_ml": (20.0, 40.0)}
+        made = vs.balance(model, brains, ranges, out=tmp_path / "out", count=1, tolerance=0.9,
+                          progress=_quiet)  # fmt: skip
+        assert made.gated and len(made.cohort.cases) == 1
+
+
+def test_pathology_inpainting_by_every_method(spines: Cohort, tmp_path: Path, gpu: None) -> None:
+    networks = ("voxelwise", "ordinary", "concat")
+    run = _fit("inpainting", spines, tmp_path / "run", networks=networks)
+    assert _places(vs.load(run)) == {GPU}
+    healthy = write_spines(tmp_path / "healthy", 1, 77, (8.0, 2.5, 2.5), {"herniation": 0.0})
+    for method in INPAINTING:
+        made = vs.inpaint(
+            run, healthy.cases[0].images[0], "herniation", "L4-L5", out=tmp_path / method, count=1,
+            tolerance_mm=50, method=method, progress=_quiet,
+        )  # fmt: skip
+        assert len(made.cohort.cases) == 1
+    made = vs.balance(run, spines, out=tmp_path / "more", count=1, tolerance=50, progress=_quiet)
+    assert len(made.cohort.cases) == 1
+
+
+def test_whole_volumes_by_every_sampler(
+    breasts: tuple[Cohort, Cohort], tmp_path: Path, gpu: None
+) -> None:
+    run = _fit("volumes", breasts[0], tmp_path / "run")
+    assert _places(vs.load(run)) == {GPU}
+    for sampler in ("ddpm", "ddim", "dpm_solver_2m", "heun"):
+        made = vs.generate(run, out=tmp_path / sampler, count=1, sampler=sampler, steps=3,
+                           progress=_quiet)  # fmt: skip
+        assert len(made.cohort.cases) == 1
+
+
+def test_pretraining_segmentation_and_an_audit_by_embedding(
+    breasts: tuple[Cohort, Cohort], tmp_path: Path, gpu: None
+) -> None:
+    real, held = breasts
+    pretrained = _fit("pretraining", real, tmp_path / "pretrained")
+    run = _fit("segmentation", real, tmp_path / "run", pretrained=pretrained.folder)
+    assert _places(vs.load(run)) == {GPU}
+    assert vs.segment(run, held, out=tmp_path / "labels", progress=_quiet).count == 12
+    found = vs.audit(real, held, held, pretrained=pretrained.folder, progress=_quiet)
+    assert found.figures["memorisation/embedding/copies"].n == 12
+
+
+def test_classifiers_their_attacks_and_maps(tmp_path: Path, gpu: None) -> None:
+    images = write_findings("radiograph", tmp_path / "images", 40, side=32)
+    for training in ("standard", "adversarial", "dual"):
+        run = _fit("classification", images, tmp_path / training, training=training)
+        assert _places(vs.load(run)) == {GPU}
+        assert (
+            len(vs.classify(run, images, out=tmp_path / f"{training}.csv", progress=_quiet)) == 40
+        )
+    for method in SALIENCY:
+        one = images.cases[0].images[0]
+        maps = vs.explain(run, one, out=tmp_path / method, method=method, progress=_quiet)
+        assert len(maps.files) == 5
+
+
+def test_progression_and_a_forecast(tmp_path: Path, gpu: None) -> None:
+    knees = write_knees(tmp_path / "knees", 20, side=32)
+    run = _fit("progression", knees, tmp_path / "run")
+    assert _places(vs.load(run)) == {GPU}
+    made = vs.forecast(run, knees, out=tmp_path / "futures", years=(1, 2), progress=_quiet)
+    assert len(made.risks) == 20

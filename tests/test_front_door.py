@@ -11,6 +11,7 @@ import pytest
 
 import vesalius as vs
 from tests.conftest import blobs
+from vesalius.api.phantoms import finding_counts
 from vesalius.cli import main
 from vesalius.phantoms.cohorts.organs import write_brains
 
@@ -133,6 +134,30 @@ def test_the_import_is_quick_and_loads_no_torch() -> None:
         assert out[1] == "False" and int(out[2]) > 12
         took.append(float(out[0]))
     assert min(took) < OVERHEAD_S
+
+
+def test_the_command_line_and_a_look_at_a_cohort_load_no_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; from vesalius.cli import main; import vesalius as vs\n"
+        "for words in (['--help'], ['cohort', '--help'], ['phantom', '--help']):\n"
+        "    try: main(words)\n"
+        "    except SystemExit: pass\n"
+        "try: vs.check('no-such-folder')\n"
+        "except vs.InputError: print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                         check=True).stdout  # fmt: skip
+    assert out.split()[-1] == "False"
+
+
+def test_what_a_phantom_or_a_measurement_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(vs.InputError, match="side: is no setting of phantoms of kind brain"):
+        vs.phantom("brain", tmp_path / "out", side=3)
+    cohort = vs.phantom("spine", tmp_path / "spines", 2, spacing_mm=(8.0, 2.5, 2.5), workers=1,
+                        prevalence={"herniation": 0.0, "stenosis": 0.0})  # fmt: skip
+    assert finding_counts(cohort) == {"herniation": 0, "stenosis": 0}
+    with pytest.raises(vs.InputError, match="--attribute: is missing"):
+        vs.measure(cohort, [])
 
 
 def test_every_name_of_the_front_door_is_there_and_documented() -> None:

@@ -224,3 +224,15 @@ def test_the_seed_of_a_fit_fixes_the_initial_weights(brains: Cohort, tmp_path: P
         run = fit(prepared, tmp_path / f"run-{number}")
         found.append((run.folder / "image_denoiser.safetensors").read_bytes())
     assert found[0] == found[1] != found[2]
+
+
+def test_guidance_may_be_changed_and_set_back(small_run: Run) -> None:
+    own = small_run.recipe.guidance
+    first = GuidedPipeline(small_run)
+    curves = first.calibration.curves
+    other = GuidedPipeline(small_run, own + 1)
+    assert curves and not other.calibration.curves
+    back = other.sampler(["ventricle_volume_ml"], guidance=own).pipeline
+    assert back.calibration.curves == curves
+    away = first.sampler(["ventricle_volume_ml"], guidance=own + 1).pipeline
+    assert not away.calibration.curves and first.calibration.curves == curves

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from conftest import Making  # type: ignore[import-not-found]
 
+from vesalius.evidence.figure import Figure
 from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.exporting import collect, export_study
 from vesalius.readers.results.readings import Reading
 from vesalius.readers.results.reporting import report_results, seconds_figures, too_few
+from vesalius.readers.results.tables import tables_of
 from vesalius.readers.study import Study, hashed
 from vesalius.scans.input_error import InputError
 
@@ -168,3 +170,10 @@ def test_small_studies_are_told_to_be_small_and_repeats_do_not_shorten_times() -
     assert low < 10.5 and high > 12.0  # two readers who differ tell little of others
     many = [one(r, i, "main", 10.0) for r in range(3) for i in range(40)]
     assert too_few(many, [0, 1, 2]) == ""
+
+
+def test_methods_may_be_called_whatever_a_design_calls_them() -> None:
+    names = ("a{b}", "x{", "{0}", "grad_cam", "grad cam")
+    figures = {f"{name}/usefulness": Figure(float(n), "", 9) for n, name in enumerate(names)}
+    first = tables_of("saliency", figures)[0].parts[0]
+    assert first.texts[0][1:] == ["0", "1", "2", "3", "4"]

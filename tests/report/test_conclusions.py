@@ -116,3 +116,11 @@ def test_rivals_that_point_as_well_are_named_the_strongest_first() -> None:
 def test_copies_are_never_passed_over() -> None:
     text = " ".join(_proof({"memorisation/copies": Figure(2, "cases", 160)}))
     assert "calls 2 of 160 synthetic cases copies of a training case: do not release these" in text
+
+
+def test_edited_training_cases_are_never_passed_over() -> None:
+    figures = {"memorisation/copies": Figure(0, "cases", 30),
+               "memorisation/edited": Figure(30, "cases", 30)}  # fmt: skip
+    text = " ".join(_proof(figures))
+    assert "calls 0 of 30 synthetic cases copies of a training case." in text
+    assert "30 were edited from a training case" in text and "do not release these" in text

@@ -153,3 +153,22 @@ def test_first_draws_are_measured_and_not_finished(sampler: Scripted) -> None:
 def test_nothing_requested_is_refused(sampler: Scripted, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are none"):
         sample_cohort(sampler, [], tmp_path / "out")
+
+
+def test_a_gate_that_is_refused_leaves_the_folder_free(sampler: Scripted, tmp_path: Path) -> None:
+    requests = case_requests(sampler.run, [{"place": 0.0}], 0)
+
+    def refused() -> CopySearch:
+        raise InputError("cohort", "has 1 training cases", "check its splits")
+
+    with pytest.raises(InputError, match="1 training cases") as kept:
+        sample_cohort(sampler, requests, tmp_path / "out", gate=refused)
+    assert kept.traceback  # as a notebook keeps it, with all that it refers to
+    sample_cohort(sampler, requests, tmp_path / "out", gate=CopySearchOfNothing)
+
+
+class CopySearchOfNothing:
+    """Finds nothing."""
+
+    def match(self, scan: LabelledScan, provenance: object) -> None:
+        """No case."""

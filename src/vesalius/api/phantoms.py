@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vesalius.anatomy.spine import PATHOLOGIES, levels_of
 from vesalius.api.console import bars
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.cohorts.organs import write_brains, write_gridded, write_spines
@@ -15,7 +16,7 @@ from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import FILE_NAME as LANDMARKS
-from vesalius.scans.landmarks import read_landmarks
+from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress
 
 KINDS: dict[str, Callable[..., Cohort]] = {
@@ -23,6 +24,8 @@ KINDS: dict[str, Callable[..., Cohort]] = {
     **{organ: partial(write_gridded, organ) for organ in ("chest", "breast")},
     **{kind: partial(write_findings, kind) for kind in ("radiograph", "spine_slice", "nodule")},
 }  # fmt: skip
+
+SHARED = ("organ", "kind", "folder", "count", "patients", "seed", "workers", "progress")
 
 
 def phantom(
@@ -47,14 +50,15 @@ def phantom(
     progress
         called after each case; bars if `None`.
     settings
-        of the kind: `spacing_mm`, `volume_ml` of brains, `spacing_mm`, `prevalence` of
-        spines, `shape` of chests and breasts, `side`, `years` of knees, `side`, `scanner` of
-        those to be classified.
+        of the kind: of brains `spacing_mm` (a number) and `volume_ml` (a range), of spines
+        `spacing_mm` (across and within slices, three numbers) and `prevalence` by pathology, of
+        chests and breasts `shape`, of knees `side` and `years`, of those to be classified
+        `side` and `scanner`.
 
     Raises
     ------
     InputError
-        for an unknown kind, or a folder of other content.
+        for an unknown kind or setting, or a folder of other content.
 
     >>> phantom("unicorn", "out")
     Traceback (most recent call last):
@@ -62,16 +66,23 @@ def phantom(
     """
     if kind not in KINDS:
         raise InputError(kind, "is no phantom", f"choose one of {', '.join(KINDS)}")
+    known = inspect.signature(KINDS[kind]).parameters
+    unknown = next((name for name in settings if name not in known), None)
+    if unknown is not None:
+        remedy = f"choose of {', '.join(name for name in known if name not in SHARED)}"
+        raise InputError(unknown, f"is no setting of phantoms of kind {kind}", remedy)
     with bars(progress) as report:
         return KINDS[kind](out, count, seed, workers=workers, progress=report, **settings)
 
 
 def finding_counts(cohort: Cohort) -> dict[str, int]:
     """How many cases have each finding: by columns of 0 and 1, or by landmarks."""
-    marked = cohort.folder / LANDMARKS
-    if marked.exists():
-        result, _ = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
-        return dict(Counter(mark.pathology for marks in result.values() for mark in marks))
+    if levels_of(cohort.description.labels):
+        marks: dict[str, list[Landmark]] = {}
+        if (cohort.folder / LANDMARKS).exists():
+            marks, _ = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+        marked = [mark.pathology for own in marks.values() for mark in own]
+        return {name: marked.count(name) for name in PATHOLOGIES}
     columns = {
         name: [case.attributes[name] for case in cohort.cases]
         for name in cohort.cases[0].attributes

@@ -76,6 +76,8 @@ def measure(
     InputError
         for an attribute that the labels do not carry, or where no case can be measured.
     """
+    if not attributes:
+        raise InputError("--attribute", "is missing", "name one, such as tumour_volume_ml")
     given = opened(cohort, True)
     description = given.description
     wanted = [attribute_of(description, name) for name in attributes]
@@ -125,7 +127,8 @@ def split(
     given = opened(cohort, True)
     if given.faults:
         fault = f"has {len(given.faults)} faulty cases ({given.faults[0]})"
-        raise InputError(given.folder, fault, "mend them, so that the table stays whole")
+        remedy = "mend them, so that the table stays whole; vesalius cohort check lists them"
+        raise InputError(given.folder, fault, remedy)
     shares = {name: x for name, x in (("train", train), ("val", val), ("test", test)) if x > 0}
     placed = split_by_subject(given.cases, shares, seed)
     with sole_writer(given.folder):

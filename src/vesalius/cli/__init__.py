@@ -79,7 +79,7 @@ def _load_fits() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: exit code 0 if all went well, 2 for bad input, 3 for copies found.
+    """Run the command line: exit code 0 if all went well, 2 for bad input, 3 for cases to withhold.
 
     1 stands for anything else.
     """

@@ -8,9 +8,6 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from vesalius.api.console import console
-from vesalius.api.preparing import check as run_check
-from vesalius.api.preparing import measure as run_measure
-from vesalius.api.preparing import split as run_split
 from vesalius.cli.options import Seed, Share
 from vesalius.cli.terminal import print_faults, print_histogram
 
@@ -34,6 +31,8 @@ def check(
     attribute: list[str]
         Attribute to measure besides those in cases.csv, such as tumour_volume_ml.
     """
+    from vesalius.api.preparing import check as run_check
+
     result = run_check(folder, attribute or ())
     cohort = result.cohort
     subjects = len({case.subject for case in result.sound})
@@ -88,6 +87,8 @@ def measure(
         A known attribute (ventricle_volume_ml), `<label>_volume_ml`, `<label>_height_mm`, or a
         declaration of your own, such as organ_volume_ml=liver+tumour.
     """
+    from vesalius.api.preparing import measure as run_measure
+
     result = run_measure(folder, attribute)
     for name, measured in result.values.items():
         ordered = sorted(measured.values())
@@ -113,5 +114,7 @@ def split(
     seed: int
         Decides which subject goes where.
     """
+    from vesalius.api.preparing import split as run_split
+
     for name, cases in run_split(folder, train, val, test, seed=seed).items():
         console.print(f"{name}: {len(cases)} cases of {len({c.subject for c in cases})} subjects")

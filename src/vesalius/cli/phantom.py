@@ -159,8 +159,9 @@ def _make(kind: str, out: Path, cases: Cases, shown: list[str], **settings: Any)
     from vesalius.api.phantoms import finding_counts, phantom
 
     cohort = phantom(kind, out, cases.count, seed=cases.seed, workers=cases.workers, **settings)
-    reported = [f"{name} {count}" for name, count in finding_counts(cohort).items()]
-    if shown:
+    if not shown:
+        reported = [f"{name} {count}" for name, count in finding_counts(cohort).items()]
+    else:
         columns = {name: [case.attributes[name] for case in cohort.cases] for name in shown}
         reported = [f"{name} {min(own):.3g} to {max(own):.3g}" for name, own in columns.items()]
     console.print(f"{out}: {len(cohort.cases)} phantoms; {', '.join(reported)}")

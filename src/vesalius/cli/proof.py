@@ -22,7 +22,12 @@ experiment = App(
 Preset = Literal["smallest", "demo", "workstation", "paper"]
 Studies = Literal["smallest", "demo", "study", "workstation"]
 Sized = Parameter(help="demo takes some minutes on two cores, study hours with several seeds.")
-Out = Annotated[Path, Parameter(help="Folder of everything that is made.")]
+Out = Annotated[
+    Path,
+    Parameter(
+        help="Folder of everything that is made. Killed, the same command goes on where it was."
+    ),
+]
 ExperimentSeed = Annotated[Seed, Parameter(help="Of the whole experiment.")]
 
 
@@ -86,7 +91,10 @@ def prove(
 
 @experiment.command
 def ventricles(
-    *, out: Out, preset: Annotated[Preset, Sized] = "demo", seed: ExperimentSeed = 0
+    *,
+    out: Out,
+    preset: Annotated[Preset, Parameter(help="demo takes some minutes on two cores.")] = "demo",
+    seed: ExperimentSeed = 0,
 ) -> None:
     """Balance a skewed cohort of phantom brains, and test on unseen large ventricles."""
     _run("ventricles", out, preset, seed)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vesalius.evidence.alignment import AlignedSearch, detail
+from vesalius.evidence.figure import Figure
 from vesalius.evidence.memorisation import CopyAudit, audit_similarity, centred_cosines
 from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches, reduced
-from vesalius.scans.case import Case, LabelledScan, Scan
+from vesalius.scans.case import Case, LabelledScan, Scan, images_digest
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.grid import fit_grid, whole_grid
 from vesalius.scans.input_error import InputError
@@ -42,6 +43,18 @@ SAMPLED = 40
 def training_cases(real: Cohort) -> list[Case]:
     """The real cases of split `train` or of none."""
     return [c for c in real.cases if not c.synthetic and c.split not in ("val", "test")]
+
+
+def require_training_cases(real: Cohort, training: Sequence[Case] | None = None) -> None:
+    """Refuse a cohort with fewer than two training cases, as there is no next nearest then.
+
+    Raises:
+        InputError: naming the cohort.
+    """
+    count = len(training_cases(real) if training is None else training)
+    if count < 2:
+        remedy = "check its splits, and that it is the right cohort"
+        raise InputError(real.folder, f"has {count} training cases", remedy)
 
 
 @dataclass(frozen=True)
@@ -85,9 +98,7 @@ class CopySearch:
         self, real: Cohort, training: Sequence[Case], held_out: Sequence[Pair], labelled: bool,
         embed: Embed | None = None, progress: Progress = no_progress,
     ) -> None:  # fmt: skip
-        if len(training) < 2:
-            remedy = "check its splits, and that it is the right cohort"
-            raise InputError(real.folder, f"has {len(training)} training cases", remedy)
+        require_training_cases(real, training)
         self.training, self.labelled, self._embed = tuple(training), labelled, embed
         sample = training[:SAMPLED]
         if labelled:
@@ -179,7 +190,7 @@ class CopySearch:
         """The training case that a case was made from, by its name and its images."""
         name, images = provenance.get("parent"), provenance.get("parent_images")
         named = (case for case in self.training if case.name == name)
-        return next((case for case in named if images in (None, case.images_digest())), None)
+        return next((case for case in named if images in (None, _digest_of(case.images))), None)
 
     def excluded(self, provenance: Mapping[str, Any]) -> list[int]:
         """Training cases of the subject that a case was made from."""
@@ -216,6 +227,11 @@ class _Searches:
         return result
 
 
+@lru_cache(maxsize=4096)
+def _digest_of(images: tuple[Path, ...]) -> str:
+    return images_digest(images)
+
+
 @cache
 def published_rates() -> dict[str, float]:
     """Shares of planted copies that the search finds, by kind, and of other patients called copies.
@@ -227,6 +243,19 @@ def published_rates() -> dict[str, float]:
     """
     content = json.loads((Path(__file__).parent / "copies.json").read_text(encoding="utf-8"))
     return {name: float(value) for name, value in content.items()}
+
+
+def audit_verdict(figures: Mapping[str, Figure]) -> str:
+    """What was found of copies and of edited training cases, and at which rates, in words."""
+    copies, edited = (figures.get(f"memorisation/{kind}") for kind in ("copies", "edited"))
+    if copies is None:
+        return ""
+    said = f"The audit calls {copies.value:.0f} of {copies.n} synthetic cases copies of a training "
+    said += f"case{': do not release these.' if copies.value else '.'}"
+    if edited and edited.value:
+        said += f" {edited.value:.0f} were edited from a training case, as they say: they show that"
+        said += " patient, so do not release these either."
+    return f"{said} {audit_rates()}"
 
 
 def audit_rates() -> str:

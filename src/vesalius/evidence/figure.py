@@ -43,8 +43,23 @@ class Figure:
         >>> print(Figure(6.234, "mL", 40, (5.1, 7.4)))
         6.23 mL [5.1, 7.4]
         """
-        interval = "" if self.ci95 is None else f" [{self.ci95[0]:.3g}, {self.ci95[1]:.3g}]"
-        return f"{self.value:.3g}{' ' + self.unit if self.unit else ''}{interval}"
+        return f"{digits(self.value)}{' ' + self.unit if self.unit else ''}{self.bounds}"
+
+    @property
+    def bounds(self) -> str:
+        """The interval in brackets, if there is one."""
+        if self.ci95 is None:
+            return ""
+        return f" [{digits(self.ci95[0])}, {digits(self.ci95[1])}]"
+
+
+def digits(value: float, count: int = 3) -> str:
+    """A number by its leading digits; whole numbers of four and more digits in full.
+
+    >>> digits(6.234), digits(0.00012), digits(1234.5), digits(150.0, 2)
+    ('6.23', '0.00012', '1234', '150')
+    """
+    return f"{value:.0f}" if abs(value) >= 10**count else f"{value:.{count}g}"
 
 
 def bootstrapped(

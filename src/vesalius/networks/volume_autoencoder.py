@@ -92,9 +92,9 @@ class VolumeAutoencoder(nn.Module):
         """The image of a code, whole."""
         return self.decode_quantized(self.bottleneck.quantize(code))
 
-    def decode_quantized(self, decoded: Tensor) -> Tensor:
+    def decode_quantized(self, code: Tensor) -> Tensor:
         """The image of what the bottleneck passes on."""
-        h = self.from_code(decoded)
+        h = self.from_code(code)
         for step, up, decoder in reversed(
             list(zip(self.steps, self.up, self.decoders, strict=True))
         ):

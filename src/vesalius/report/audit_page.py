@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.evidence.audit import Withheld
-from vesalius.evidence.copies import audit_rates
+from vesalius.evidence.copies import audit_verdict
 from vesalius.evidence.figure import Results
 from vesalius.report.pictures import similarity_and_lead
 from vesalius.report.rendering import write_page
@@ -21,10 +21,6 @@ NEAREST = (
 
 def write_audit_report(results: Results, withheld: Sequence[Withheld], path: Path) -> Path:
     """Write one self-contained page about an audit."""
-    copies, edited = (results.figures[f"memorisation/{kind}"] for kind in ("copies", "edited"))
-    verdict = f"{copies.value:.0f} of {copies.n} synthetic cases are called copies. "
-    if edited.value:
-        verdict += f"{edited.value:.0f} were edited from a training case, as they say. "
     listed = tuple(
         (one.case, (one.copy_of.case, one.copy_of.found_by, one.similarity)) for one in withheld
     )
@@ -34,7 +30,7 @@ def write_audit_report(results: Results, withheld: Sequence[Withheld], path: Pat
             section("Similarity to training cases", similarity_picture(results.notes, NEAREST)),
             section("To withhold", Table(columns, listed, "case")),
             section("Figures", figures_table(results.figures)),
-        ], [verdict + audit_rates()], phantoms=results.rests_on_phantoms,
+        ], [audit_verdict(results.figures)], phantoms=results.rests_on_phantoms,
     )  # fmt: skip
     return write_page(page, path)
 

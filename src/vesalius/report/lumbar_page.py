@@ -84,11 +84,12 @@ def _fidelity(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Sectio
         "patients."
     )
     pairs = [name for name in names(figures, "fidelity/herniation/{}/fid") if "_minus_" in name]
+    counted = figures.get("fidelity/herniation/floor/frd")
     radiomics = grid(
         figures, METHODS, {p: f"fidelity/{p}/{{row}}/frd" for p in PATHOLOGIES},
         "Fréchet radiomics distance",
-        "There are more features than cases, so only the comparison with the floor means "
-        "something.",
+        f"n = {counted.n if counted else 0} for each; there are more features than cases, so only "
+        "the comparison with the floor means something.",
     )  # fmt: skip
     return section(
         title, replace(methods, note=note),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vesalius.anatomy.attributes import attribute_of, case_values
-from vesalius.evidence.copies import audit_rates
+from vesalius.evidence.copies import audit_rates, audit_verdict
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
 from vesalius.report.audit_page import NEAREST, similarity_picture
@@ -22,6 +22,7 @@ from vesalius.report.sections import (
     Pictures,
     Section,
     Table,
+    Text,
     grid,
     names,
     section,
@@ -174,7 +175,9 @@ def _copies(figures: Mapping[str, Figure], notes: dict[str, Any]) -> Section:
         f"{NEAREST} A smooth, average case lies right, but low. Called copies {ways} of "
         f"{copies.n}. {audit_rates()}"
     )
-    return section("Is anything copied?", similarity_picture(notes, caption))
+    withheld = notes.get("withhold")
+    listed = Text(f"To withhold: {', '.join(withheld)}.") if withheld else None
+    return section("Is anything copied?", similarity_picture(notes, caption), listed)
 
 
 def _limits(notes: Mapping[str, Any], seed: int, phantoms: bool) -> list[str]:
@@ -227,13 +230,9 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
                 f"{rival.replace('_', ' ').capitalize()} beats augmented here: augmented minus "
                 f"{rival} is {shown(compared)} {compared.unit}."
             )
-    copies = figures.get("memorisation/copies")
+    copies = audit_verdict(figures)
     if copies:
-        count = int(copies.value)
-        said.append(
-            f"The audit calls {count} of {copies.n} synthetic cases copies of a training case"
-            f"{'.' if count == 0 else ': do not release these.'} {audit_rates()}"
-        )
+        said.append(copies)
     real, generated = figures.get("diversity/real"), figures.get("diversity/synthetic")
     if real and generated:
         less = generated.value > real.value

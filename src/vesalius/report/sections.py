@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, digits
 
 Cell = Figure | str | None
 
@@ -160,7 +160,7 @@ def grid(
     """
     named = rows if isinstance(rows, Mapping) else {one.replace("_", " "): one for one in rows}
     result = (
-        (name, tuple(figures.get(column.format(row=row)) for column in columns.values()))
+        (name, tuple(figures.get(column.replace("{row}", row)) for column in columns.values()))
         for name, row in named.items()
     )
     kept = tuple((name, cells) for name, cells in result if any(cells))
@@ -192,7 +192,7 @@ def figures_table(figures: Mapping[str, Figure]) -> Table:
 
 
 def shown(figure: Figure | None) -> str:
-    """A figure in words, without its unit; a number of cases among how many.
+    """A figure in words, without its unit; a number of cases among how many; no SD of zero.
 
     >>> shown(Figure(6.234, "mL", 40, (5.1, 7.4), 4.3)), shown(Figure(1200, "", 1)), shown(None)
     ('6.23 ± 4.3 [5.1, 7.4]', '1200', '–')
@@ -203,11 +203,8 @@ def shown(figure: Figure | None) -> str:
         return "–"
     if figure.unit == "cases":
         return f"{figure.value:.0f} of {figure.n}"
-    std = "" if not figure.sd else f" ± {figure.sd:.2g}"
-    interval = figure.ci95
-    bounds = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
-    digits = ".0f" if abs(figure.value) >= 1000 else ".3g"
-    return f"{figure.value:{digits}}{std}{bounds}"
+    std = "" if not figure.sd else f" ± {digits(figure.sd, 2)}"
+    return f"{digits(figure.value)}{std}{figure.bounds}"
 
 
 def figures_of(figures: Mapping[str, Figure], subject: str) -> dict[str, Figure]:

@@ -65,7 +65,7 @@ LIMITS = (
     "One fit of the method; intervals do not cover another fit.",
 )
 DISTANCES = {
-    "generated": "fidelity/fid", "real to real": "fidelity/fid_floor",
+    "generated": "fidelity/fid", "real to real (floor)": "fidelity/fid_floor",
     "real ones through the autoencoder": "fidelity/fid_reconstructed",
     "generated on codes of the KL autoencoder": "fidelity/fid_gaussian",
 }  # fmt: skip
@@ -97,11 +97,16 @@ def _organ(
         "are there, of the first generated volumes; none was picked.",
     )  # fmt: skip
     autoencoders = {"codebook": "reconstruction", "Gaussian (KL)": "reconstruction_gaussian"}
+    counted = figures.get("reconstruction/psnr")
     reconstruction = grid(
         figures, autoencoders, AUTOENCODER, "autoencoder, held-out volumes",
-        "Diffusion starts only above a threshold of the recipe.",
+        f"n = {counted.n if counted else 0}. Diffusion starts only above a threshold of the "
+        "recipe.",
     )  # fmt: skip
-    kinds = {"generated, against the request": "drawn", "unseen, against the truth": "unseen"}
+    kinds = {
+        "generated, against the request": "drawn",
+        "unseen phantoms, against the truth": "unseen",
+    }
     attribute = notes.get("attribute", "attribute").replace("_", " ")
     control = grid(figures, kinds, CONTROL, f"{attribute}, measured by a segmenter")
     return section(

@@ -145,14 +145,30 @@ def sample_cohort(
         writer = CohortWriter(
             out, sampler.description, sampler.attributes, settings, [sampler.run.folder, *inputs]
         )
-    for request in requests:
-        writer.require_same_case(request.name, **request.identity)
-    mine = requests[fabric.global_rank :: fabric.world_size]
-    work_left = any(request.name not in writer.done for request in mine)
-    search = gate() if gate and work_left else None
+    with writer:
+        for request in requests:
+            writer.require_same_case(request.name, **request.identity)
+        mine = requests[fabric.global_rank :: fabric.world_size]
+        work_left = any(request.name not in writer.done for request in mine)
+        search = gate() if gate and work_left else None
+        draws, faults = _written(sampler, mine, writer, tries, search, progress)
+        fabric.barrier()
+        if not writer.written():
+            first = f" ({faults[0]})" if faults else ""
+            remedy = "fit longer, or ask within the range that the run was fitted on"
+            raise InputError(out, f"no request was met{first}", remedy)
+        sort_landmarks(writer.folder)
+        return GeneratedCohort(writer.finish(), tuple(draws), tuple(faults))
+
+
+def _written(
+    sampler: Sampler[Any], requests: Sequence[CaseRequest], writer: CohortWriter, tries: int,
+    search: CopySearch | None, progress: Progress,
+) -> tuple[list[Draw], list[InputProblem]]:  # fmt: skip
+    """Generate and write what is not there yet: every draw, and the requests that were not met."""
     draws: list[Draw] = []
     faults: list[InputProblem] = []
-    for request in track(mine, "generating cases", len(mine), progress):
+    for request in track(requests, "generating cases", len(requests), progress):
         if request.name in writer.done:
             draws += _remembered(writer.folder, request.name)
             continue
@@ -172,13 +188,7 @@ def sample_cohort(
             case.name, case.scan, request.subject, case.attributes, request.visit, request.split,
             case.provenance, case.dtype,
         )  # fmt: skip
-    fabric.barrier()
-    if not writer.written():
-        first = f" ({faults[0]})" if faults else ""
-        remedy = "fit longer, or ask within the range that the run was fitted on"
-        raise InputError(out, f"no request was met{first}", remedy)
-    sort_landmarks(writer.folder)
-    return GeneratedCohort(writer.finish(), tuple(draws), tuple(faults))
+    return draws, faults
 
 
 class _Kept(BaseModel):

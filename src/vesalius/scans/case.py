@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,16 @@ class Case:
 
     def images_digest(self) -> str:
         """A few digits of the image files, by which two cases of one name are told apart."""
-        result = hashlib.sha256()
-        for path in self.images:
-            if path.exists():
-                result.update(path.read_bytes())
-        return result.hexdigest()[:16]
+        return images_digest(self.images)
+
+
+def images_digest(images: Sequence[Path]) -> str:
+    """A few digits of what image files hold; those that are not there count for nothing."""
+    digest = hashlib.sha256()
+    for path in images:
+        if path.exists():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)

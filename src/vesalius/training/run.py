@@ -98,12 +98,12 @@ class Run(Generic[Seen]):
     @overload
     @classmethod
     def open(
-        cls, folder: str | Path, recipe: type[Settings], validated: type[Other]
+        cls, folder: str | Path, recipe: type[Settings], fingerprint: type[Other]
     ) -> Run[Other]: ...
 
     @classmethod
     def open(
-        cls, folder: str | Path, recipe: type[Settings], validated: type[Any] = Fingerprint
+        cls, folder: str | Path, recipe: type[Settings], fingerprint: type[Any] = Fingerprint
     ) -> Run[Any]:
         """Open a run, or refuse with what is missing or damaged."""
         folder = Path(folder)
@@ -116,7 +116,7 @@ class Run(Generic[Seen]):
         return cls(
             folder,
             read_json(folder / "recipe.json", recipe, remedy, FORMAT),
-            read_json(folder / "fingerprint.json", validated, remedy, FORMAT),
+            read_json(folder / "fingerprint.json", fingerprint, remedy, FORMAT),
         )
 
     @property

@@ -63,7 +63,8 @@ class GuidedPipeline:
         self.fabric = fabric_for("bf16-mixed")
         self.model.to(self.fabric.device)
         self.guidance = recipe.guidance
-        self.calibration = _calibration(run) if calibrated else None
+        self._calibrated = _calibration(run) if calibrated else None
+        self.calibration = self._calibrated
         if guidance is not None:
             self._guide_by(guidance)
 
@@ -116,9 +117,9 @@ class GuidedPipeline:
         return GuidedSampler(other, tolerance)
 
     def _guide_by(self, scale: float) -> None:
-        self.guidance = scale
-        if self.calibration and scale != self.recipe.guidance:
-            self.calibration = self.calibration.changed(curves={})
+        self.guidance, self.calibration = scale, self._calibrated
+        if self._calibrated and scale != self.recipe.guidance:
+            self.calibration = self._calibrated.changed(curves={})
 
     @property
     def example(self) -> str:

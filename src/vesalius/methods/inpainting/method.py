@@ -268,11 +268,11 @@ def _levels(cohort: Cohort) -> tuple[str, ...]:
     return tuple(levels)
 
 
-def _bytes(scans: Sequence[LabelledScan], training_range: Fingerprint, crops: int) -> float:
+def _bytes(scans: Sequence[LabelledScan], fingerprint: Fingerprint, crops: int) -> float:
     """Of the scans in memory, and of the crops."""
     held_bytes = sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map))
-    return held_bytes + (2.0 * len(training_range.channels) + 1.0) * crops * float(
-        np.prod(training_range.shape)
+    return held_bytes + (2.0 * len(fingerprint.channels) + 1.0) * crops * float(
+        np.prod(fingerprint.shape)
     )
 
 

@@ -196,7 +196,7 @@ class InpaintingPipeline:
         canal = self.measured(scan, "stenosis", request.level)
         if canal <= 0:
             raise InputError(case, f"shows no canal at {request.level}", "choose another level")
-        if "stenosis" in self.seen_names and canal <= self.training_range.pathology(
+        if "stenosis" in self.known_names and canal <= self.training_range.pathology(
             "stenosis"
         ).size_at(0.1):
             fault = f"has a canal of only {canal:.1f} mm at {request.level} already"
@@ -209,9 +209,9 @@ class InpaintingPipeline:
         return [attribute.name for attribute in spine_attributes(self.labels)]
 
     @property
-    def seen_names(self) -> set[str]:
+    def known_names(self) -> set[str]:
         """Pathologies that the run knows."""
-        return {training_range.name for training_range in self.training_range.pathologies}
+        return {known.name for known in self.training_range.pathologies}
 
     def landmark(self, scan: LabelledScan, request: FindingRequest) -> np.ndarray:
         """The voxel of the RAS-oriented scan where the finding goes."""

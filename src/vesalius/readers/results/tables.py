@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vesalius.evidence.figure import Figure
 from vesalius.readers.design import Kind
-from vesalius.report.sections import Section, Table, grid, section
+from vesalius.report.sections import Section, Table, section
 
 MEASURES = ("sensitivity", "specificity", "auc")
 AGREEMENT = ("alpha", "icc", "same_again", "alpha_again")
@@ -81,10 +81,14 @@ def _table(
     title: str, figures: Mapping[str, Figure], rows: Mapping[str, str], columns: Sequence[str],
     name: str,
 ) -> Titled:  # fmt: skip
-    """Rows by what they are called and stand for, under a heading."""
-    heads = {_words(one): name.replace("{column}", one) for one in columns}
-    named = {_words(reported): row for reported, row in rows.items()}
-    return title, grid(figures, named, heads, units=True)
+    """Rows by what they are called and stand for, under a heading; two may be called alike."""
+    cells = (
+        (_words(reported), tuple(figures.get(name.replace("{column}", column).replace("{row}", row))
+                                 for column in columns))
+        for reported, row in rows.items()
+    )  # fmt: skip
+    kept = tuple((reported, own) for reported, own in cells if any(own))
+    return title, Table(tuple(_words(one) for one in columns), kept, units=True)
 
 
 def _readers(figures: Mapping[str, Figure]) -> list[str]:

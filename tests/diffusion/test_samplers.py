@@ -41,7 +41,7 @@ def levels_for(schedule: Schedule, steps: int) -> Tensor:
     return even_log_snr_levels(schedule, steps, 0.999, 0.002)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=str)
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=lambda schedule: schedule.name)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_deterministic_samplers_reach_the_closed_form(schedule: Schedule, sampler: str) -> None:
     noise = torch.randn(2000, 1, generator=torch.Generator().manual_seed(0))

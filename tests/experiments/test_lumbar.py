@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from vesalius.experiments.lumbar.experiment import run_lumbar
+from vesalius.experiments.lumbar.experiment import _requested_sizes, run_lumbar
 from vesalius.experiments.lumbar.recipe import PRESETS
 from vesalius.methods.inpainting.methods import METHODS
+from vesalius.methods.inpainting.pipeline import InpaintingPipeline
+from vesalius.phantoms.cohorts.organs import write_spines
 from vesalius.report.lumbar_page import write_lumbar_report
 from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import no_progress
+from vesalius.training.run import Run
 
 
 def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
@@ -44,3 +48,20 @@ def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
     assert {k: f for k, f in second.figures.items() if k in written} == results.figures
     with pytest.raises(InputError, match="other settings"):
         run_lumbar(tmp_path / "out", recipe.changed(seed=9))
+
+
+def test_what_a_patient_cannot_take_is_listed_and_the_other_requests_go_on(
+    inpainting_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = {"herniation": 0.0, "stenosis": 0.0}
+    healthy = write_spines(tmp_path / "healthy", 2, 77, (8.0, 2.5, 2.5), none)
+
+    def possible(self: InpaintingPipeline, scan: object, request: object, case: str) -> None:
+        if case == healthy.cases[1].name:
+            raise InputError(case, "has a canal of only 9 mm already", "choose a healthy level")
+
+    monkeypatch.setattr(InpaintingPipeline, "require_possible", possible)
+    recipe = PRESETS["smallest"].changed(control_cases=4, tries=1)
+    draws, refused = _requested_sizes(inpainting_run, healthy, recipe, no_progress)
+    assert [draw.case for draw in draws] == ["control_000", "control_002"]
+    assert [fault.file for fault in refused] == [healthy.cases[1].name] * 2

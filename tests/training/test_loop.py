@@ -163,6 +163,18 @@ def test_a_plan_that_does_not_fit_is_refused_before_any_work() -> None:
         Plan((huge,), 0.0).require_room()
 
 
+def test_what_lies_on_the_host_is_not_asked_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vesalius.training.plan.gpu_free_bytes", lambda: 8e9)
+    monkeypatch.setattr("vesalius.training.plan.free_memory_bytes", lambda: 64e9)
+    step = PlannedFit("denoiser", 10, StepCost(1, 4e9, 1.0), 1.0)
+    Plan((step,), 40e9).require_room()
+    with pytest.raises(InputError, match=r"GB on the host, 64\.0 GB are free"):
+        Plan((step,), 70e9).require_room()
+    large = PlannedFit("denoiser", 10, StepCost(1, 9e9, 1.0), 1.0)
+    with pytest.raises(InputError, match=r"GB on the GPU, 8\.0 GB are free"):
+        Plan((large,), 0.0).require_room()
+
+
 def test_a_state_of_weights_that_no_loss_has_reached_is_gone_on_with(tmp_path: Path) -> None:
     class Half(torch.nn.Module):
         def __init__(self) -> None:

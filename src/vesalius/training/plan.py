@@ -29,6 +29,9 @@ from vesalius.training.method import Part
 BASE_BYTES = 900e6
 """What the interpreter and its libraries take before any tensor."""
 
+GPU_BASE_BYTES = 600e6
+"""Set aside for the context of CUDA and its libraries; not measured here."""
+
 
 @dataclass(frozen=True)
 class StepCost:
@@ -58,9 +61,14 @@ class Plan:
     decisions: tuple[str, ...] = ()
 
     @property
+    def step_bytes(self) -> float:
+        """Largest memory of a step, on the device that it runs on."""
+        return max((f.cost.peak_bytes for f in self.fits), default=0.0)
+
+    @property
     def peak_bytes(self) -> float:
-        """Largest memory at any time, the process itself included."""
-        return BASE_BYTES + self.held_bytes + max((f.cost.peak_bytes for f in self.fits), default=0)
+        """Largest memory at any time where all is computed on the host, the process included."""
+        return BASE_BYTES + self.held_bytes + self.step_bytes
 
     @property
     def seconds(self) -> float:
@@ -78,20 +86,31 @@ class Plan:
         return [*self.decisions, *rows, f"in all: {total}"]
 
     def require_room(self) -> None:
-        """Refuse a plan that needs more memory than there is."""
-        room = available_bytes()
-        if self.peak_bytes > room:
-            largest = max(self.fits, key=lambda f: f.cost.peak_bytes)
-            fault = f"needs {self.peak_bytes / 1e9:.1f} GB, {room / 1e9:.1f} GB are free"
-            remedy = f"choose a smaller preset, batch or crop (largest: {largest.part})"
-            raise InputError("plan", fault, remedy)
+        """Refuse a plan that needs more memory than there is: of the host, and of a GPU.
+
+        Raises:
+            InputError: naming the largest part where a step is too large.
+        """
+        gpu = gpu_free_bytes()
+        largest = max(self.fits, key=lambda f: f.cost.peak_bytes, default=None)
+        smaller = f"choose a smaller preset, batch or crop (largest: {largest and largest.part})"
+        if gpu is None:
+            _require("", self.peak_bytes, free_memory_bytes(), smaller)
+            return
+        _require(" on the GPU", GPU_BASE_BYTES + self.step_bytes, gpu, smaller)
+        held = BASE_BYTES + self.held_bytes
+        _require(" on the host", held, free_memory_bytes(), "fit on fewer or coarser cases")
 
 
-def available_bytes() -> float:
-    """Free memory of the GPU if there is one, otherwise of the machine or its container."""
-    if torch.cuda.is_available():
-        return float(torch.cuda.mem_get_info()[0])
-    return free_memory_bytes()
+def _require(where: str, needed: float, free: float, remedy: str) -> None:
+    if needed > free:
+        fault = f"needs {needed / 1e9:.1f} GB{where}, {free / 1e9:.1f} GB are free"
+        raise InputError("plan", fault, remedy)
+
+
+def gpu_free_bytes() -> float | None:
+    """Free memory of the GPU, if there is one."""
+    return float(torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else None
 
 
 def step_cost(objective: nn.Module, batch: int, precision: str, cases: int = 0) -> StepCost:

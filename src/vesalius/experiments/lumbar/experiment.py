@@ -32,6 +32,7 @@ from vesalius.phantoms.spine.findings import PATHOLOGIES, Finding, draw_finding
 from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import Draw, sample_case
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.writing import write_text
@@ -130,9 +131,10 @@ class _Lumbar(Experiment[LumbarRecipe]):
         run = self._run(self.recipe.seeds[0])
         self.notes["run"] = run.name
         path = self.folder / "control.csv"
-        _write_draws(
-            _requested_sizes(run, self._counterfactuals[HEALTHY], self.recipe, self.progress), path
-        )
+        healthy = self._counterfactuals[HEALTHY]
+        draws, refused = _requested_sizes(run, healthy, self.recipe, self.progress)
+        self.notes["requests_refused"] = [str(fault) for fault in refused]
+        _write_draws(draws, path)
         return _control_figures(path)
 
     def _site(self) -> None:
@@ -198,11 +200,15 @@ def _reference_findings(recipe: LumbarRecipe) -> list[list[Finding]]:
 
 def _requested_sizes(
     run: Run, healthy: Cohort, recipe: LumbarRecipe, progress: Progress
-) -> list[Draw]:  # fmt: skip
-    """Every attempt at findings of evenly rising severity in unseen healthy patients."""
+) -> tuple[list[Draw], list[InputProblem]]:  # fmt: skip
+    """Every attempt at findings of evenly rising severity in unseen healthy patients.
+
+    And what is refused: a level that is as good as ill before anything is set into it.
+    """
     pipeline = InpaintingPipeline(run)
     seeds = case_seeds(recipe.seed + 7, recipe.control_cases)
     draws: list[Draw] = []
+    refused: list[InputProblem] = []
     for index in range(recipe.control_cases):
         pathology = PATHOLOGIES[index % len(PATHOLOGIES)]
         case = healthy.cases[index % len(healthy.cases)]
@@ -215,9 +221,12 @@ def _requested_sizes(
         finding = FindingRequest(pathology, level, size)
         request = edit_request(f"control_{index:03d}", case, finding, seeds[index])
         sampler = InpaintingSampler(pipeline, {case.name: scan}, [], recipe.tolerance_mm)
-        draws += sample_case(sampler, request, recipe.tries).draws
+        try:
+            draws += sample_case(sampler, request, recipe.tries).draws
+        except InputError as refusal:
+            refused.append(refusal.fault)
         progress("requesting sizes", index + 1, recipe.control_cases)
-    return draws
+    return draws, refused
 
 
 def _write_draws(draws: Sequence[Draw], path: Path) -> None:

@@ -216,8 +216,8 @@ def _quiet() -> Iterator[None]:
 def _peak(reset: bool = False) -> float:
     """Largest memory of this process, since the last reset; bytes."""
     if reset:
-        Path("/proc/self/clear_refs").write_text("5")
-    lines = Path("/proc/self/status").read_text().splitlines()
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     name = "VmRSS" if reset else "VmHWM"
     return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith(name))
 

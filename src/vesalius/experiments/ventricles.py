@@ -254,7 +254,7 @@ def write_draws(draws: Sequence[Draw], path: Path) -> None:
 
 def read_draws(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Requested, measured and whether accepted, each `(N,)`, of every draw."""
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     return (
         np.array([float(row["requested"]) for row in rows]),

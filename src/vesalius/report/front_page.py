@@ -153,7 +153,7 @@ def page_of(results: Results, pages: Sequence[Path]) -> Path:
     """
     begin, _ = markers(results)
     for page in pages:
-        if begin in page.read_text():
+        if begin in page.read_text(encoding="utf-8"):
             return page
     raise ValueError(f"no page has the line {begin}")
 
@@ -194,9 +194,11 @@ def main(out: Path, readme: Path, docs: Path) -> None:
     for folder in ("results", "pictures"):
         (docs / folder).mkdir(parents=True, exist_ok=True)
     name = f"{results.protocol}-{results.preset}"
-    write_text(docs / "results" / f"{name}.json", (out / "results.json").read_text())
+    write_text(
+        docs / "results" / f"{name}.json", (out / "results.json").read_text(encoding="utf-8")
+    )
     to_png(PICTURES[results.protocol](out), docs / "pictures" / f"{name}.png")
-    write_text(page, filled(page.read_text(), results))
+    write_text(page, filled(page.read_text(encoding="utf-8"), results))
 
 
 if __name__ == "__main__":

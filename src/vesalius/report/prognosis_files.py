@@ -93,7 +93,7 @@ def write_prognosis(
         written.append(_saved(out / f"{stem}_fast.png", patient, faster))
     written.append(_animated(out / f"{patient.name}.gif", patient, [now, *then]))
     path = out / f"{patient.name}.csv"
-    with refused_if_unwritable(path), path.open("w", newline="") as stream:
+    with refused_if_unwritable(path), path.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         ends = [f"{name}{end}" for name in attributes for end in ("", "_low", "_high")]
         rows.writerow(["years", *ends, "expected_grade", "risk"])

@@ -275,7 +275,7 @@ def _requests(path: Path) -> str:
 def _errors(path: Path, unit: str) -> str:
     if not path.is_file():
         return ""
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         scored = list(csv.reader(stream))[1:]
     arms: dict[str, list[list[float]]] = {}
     for arm, _, _, true, predicted in scored:

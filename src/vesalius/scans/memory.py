@@ -19,9 +19,9 @@ def free_memory_bytes() -> float:
     """
     free = float(psutil.virtual_memory().available)
     try:
-        limit = (CONTROL_GROUP / "memory.max").read_text().strip()
+        limit = (CONTROL_GROUP / "memory.max").read_text(encoding="utf-8").strip()
         if limit.isdigit():
-            taken = int((CONTROL_GROUP / "memory.current").read_text())
+            taken = int((CONTROL_GROUP / "memory.current").read_text(encoding="utf-8"))
             free = min(free, float(int(limit) - taken))
     except (OSError, ValueError):
         pass

@@ -91,7 +91,8 @@ def sole_writer(folder: Path, shared: bool = False) -> Iterator[None]:
             raise InputError(
                 folder, fault, "wait for it to end, or choose another folder"
             ) from busy
-        place.write_text(json.dumps({"process": os.getpid(), "machine": socket.gethostname()}))
+        holder = json.dumps({"process": os.getpid(), "machine": socket.gethostname()})
+        place.write_text(holder, encoding="utf-8")
     try:
         yield
     finally:

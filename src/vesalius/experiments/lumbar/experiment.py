@@ -242,7 +242,7 @@ def _write_draws(draws: Sequence[Draw], path: Path) -> None:
 
 def _control_figures(path: Path) -> dict[str, Figure]:
     """Size asked for against size measured: of first draws, and of those that were kept."""
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     result: dict[str, Figure] = {}
     for pathology in PATHOLOGIES:

@@ -205,7 +205,7 @@ def _picture(
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
+    with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 

@@ -39,7 +39,7 @@ def measure_control(
 
 def read_control(table: Path) -> dict[str, Figure]:
     """Slope, R² and error of both sets."""
-    with table.open(newline="") as stream:
+    with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     result: dict[str, Figure] = {}
     for name in ("drawn", "unseen"):

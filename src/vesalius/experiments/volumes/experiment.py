@@ -206,7 +206,9 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
     def _fitted(self) -> Cohort:
         """The cases that the autoencoder and the denoiser saw."""
         real = self.cohort("real")
-        names = set(json.loads((self._run.folder / "split.json").read_text())["fitted"])
+        names = set(
+            json.loads((self._run.folder / "split.json").read_text(encoding="utf-8"))["fitted"]
+        )
         kept = tuple(case for case in real.cases if case.name in names)
         return Cohort(real.folder, real.description, kept, ())
 

@@ -138,7 +138,11 @@ class Transfer:
 
     def _keep(self, fraction: float, arm: Arm, seed: int, scores: Sequence[float]) -> None:
         """Add the scores of one training to the table, all of them or none."""
-        known = self.table.read_text() if self.table.is_file() else ",".join(COLUMNS) + "\n"
+        known = (
+            self.table.read_text(encoding="utf-8")
+            if self.table.is_file()
+            else ",".join(COLUMNS) + "\n"
+        )
         rows = [
             f"{fraction:g},{arm},{seed},{case.name},{score:.5f}"
             for case, score in zip(self.test.cases, scores, strict=False)
@@ -181,7 +185,7 @@ def read_dice(table: Path) -> list[dict[str, str]]:
     """Rows of `dice.csv`, none if there is no such file."""
     if not table.is_file():
         return []
-    with table.open(newline="") as stream:
+    with table.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 

@@ -102,7 +102,7 @@ def train_and_predict(
         "test_images": str(images.resolve()), "predictions": str((work / "found").resolve()),
         "seed": seed, **recipe.model_dump(mode="json"),
     }  # fmt: skip
-    (work / "job.json").write_text(json.dumps(job, indent=2))
+    (work / "job.json").write_text(json.dumps(job, indent=2), encoding="utf-8")
     progress("training nnU-Net", 0, 1)
     log = work / "log.txt"
     with log.open("w") as stream:

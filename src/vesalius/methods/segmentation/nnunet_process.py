@@ -19,10 +19,12 @@ FOLD = 0
 
 def main(work: Path) -> None:
     """Plan, preprocess, train and predict."""
-    job: dict[str, Any] = json.loads((work / "job.json").read_text())
+    job: dict[str, Any] = json.loads((work / "job.json").read_text(encoding="utf-8"))
     for folder in ("raw", "preprocessed", "results"):
         (work / folder / job["dataset"]).mkdir(parents=True, exist_ok=True)
-    dataset = json.loads((work / "raw" / job["dataset"] / "dataset.json").read_text())
+    dataset = json.loads(
+        (work / "raw" / job["dataset"] / "dataset.json").read_text(encoding="utf-8")
+    )
     plans = _plan(work, job)
     model = _train(job, plans)
     _predict(job, model, dataset)
@@ -40,7 +42,7 @@ def _plan(work: Path, job: dict[str, Any]) -> str:
     )
     splits = [{"train": job["train_cases"], "val": job["val_cases"]}]
     target = work / "preprocessed" / job["dataset"] / "splits_final.json"
-    target.write_text(json.dumps(splits, indent=2))
+    target.write_text(json.dumps(splits, indent=2), encoding="utf-8")
     return plans
 
 

@@ -25,7 +25,7 @@ from vesalius.training.fit import fit, prepare
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
 
-torch.set_num_threads(int(os.environ.get("VESALIUS_TEST_THREADS", "2")))
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(autouse=True)

@@ -55,6 +55,9 @@ def test_the_notebook_example_runs_from_cohort_to_proof(made_by, tmp_path: Path)
     made = vs.balance(model, cohort, ranges, out=folder / "more", count=3, tolerance=0.5, tries=40)
     assert made.gated and 1 <= len(made.cohort.cases) <= 3
     assert made.figures["acceptance"].n == len(made.draws) and "draws" in made._repr_html_()
+    page = made.report(folder / "made.html").read_text(encoding="utf-8")
+    assert "middle slices of generated cases" in page and "kept/mae_ml" in page
+    assert ("fitted on phantoms" in page) == (made_by is phantoms)
 
     verdict = vs.audit(cohort, made, holdout=folder / "unseen")
     assert "memorisation/copies" in verdict.figures and "withhold" in verdict._repr_html_()

@@ -10,8 +10,9 @@ from typing import Any
 from vesalius.api.cohorts import Given, copy_gate, opened, place_of
 from vesalius.api.console import bars
 from vesalius.api.fitting import loaded, run_folder
+from vesalius.api.generated import Generated
 from vesalius.methods import method_of
-from vesalius.sampling.cohort import GeneratedCohort, sample_cohort
+from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import case_requests
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.input_error import InputError, InputProblem
@@ -36,7 +37,7 @@ def generate(
     segmenter: Any = None,
     progress: Progress | None = None,
     **how: Any,
-) -> GeneratedCohort:
+) -> Generated:
     """Generate a cohort: labelled scans of guided synthesis, or whole volumes.
 
     Parameters
@@ -97,10 +98,11 @@ def generate(
     inputs = [Path(one) for one in (segmenter_folder, place_of(cohort)) if one is not None]
     with bars(progress) as report:
         gate = copy_gate(pipeline, cohort, sampler.description.labels, allow_copies, report)
-        return sample_cohort(
+        generated = sample_cohort(
             sampler, case_requests(pipeline.run, wanted, seed), out, tries, gate,
             {"command": "generate", "seed": seed}, report, inputs,
         )  # fmt: skip
+    return Generated.of(generated, pipeline.run)
 
 
 def balance(
@@ -117,7 +119,7 @@ def balance(
     allow_copies: bool = False,
     faults: list[InputProblem] | None = None,
     progress: Progress | None = None,
-) -> GeneratedCohort:
+) -> Generated:
     """Generate the labelled scans that a cohort lacks.
 
     Guided synthesis brings the histogram of an attribute up to uniform. Pathology inpainting sets
@@ -172,10 +174,11 @@ def balance(
         )
         labels = result.sampler.description.labels
         gate = copy_gate(pipeline, real, labels, allow_copies, report)
-        return sample_cohort(
+        generated = sample_cohort(
             result.sampler, result.requests, out, tries, gate, {"command": "balance", "seed": seed},
             report, [real.folder],
         )  # fmt: skip
+    return Generated.of(generated, pipeline.run)
 
 
 def _given(pipeline: Any, how: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from vesalius.api.cohorts import Given, copy_gate, place_of
 from vesalius.api.console import bars
 from vesalius.api.fitting import loaded, run_folder
+from vesalius.api.generated import Generated
 from vesalius.methods import method_of
 from vesalius.methods.inpainting.donors import Donor, donor_at
 from vesalius.methods.inpainting.sampling import (
@@ -43,7 +44,7 @@ def inpaint(
     allow_copies: bool = False,
     progress: Progress | None = None,
     **how: Any,
-) -> GeneratedCohort:
+) -> Generated:
     """Set a finding into a healthy scan: image and label map edited, the rest untouched.
 
     Parameters
@@ -125,7 +126,7 @@ def inpaint(
             sampler, requests, out, tries, gate, {"command": "inpaint"}, report, inputs
         )
     _picture(pipeline, donor.scan, finding, generated, Path(out) / "before_after.png")
-    return generated
+    return Generated.of(generated, pipeline.run)
 
 
 def _picture(

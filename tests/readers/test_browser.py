@@ -160,7 +160,7 @@ def test_a_reader_rates_volumes_by_keys_alone(serve: Any, context: BrowserContex
     expect(page.get_by_role("button", name="Store and finish")).to_be_focused()
     page.keyboard.press("Escape")  # not yet: until it is stored it can be changed
     expect(page.locator("#sheet")).to_be_hidden()
-    page.wait_for_timeout(200)
+    expect(page.locator("#viewer")).to_be_focused()  # keys are heard again
     _keyed(page, "")
     _closed(page)
     _reached(page, "done")

@@ -163,7 +163,8 @@
     return new Promise((done) => {
       const end = (answer) => { done(answer); at("sheet").close(); };
       const place = sheet(words.closing, words.closingMore, button(words.back, () => end(false)), button(words.closeIt, () => end(true), true));
-      place.addEventListener("close", () => done(false), { once: true });
+      // Escape is heard at once: "close" comes later, and a key pressed meanwhile would be lost.
+      for (const way of ["cancel", "close"]) place.addEventListener(way, () => done(false), { once: true });
     });
   }
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from vesalius.anatomy.attributes import default_attributes
@@ -58,7 +59,7 @@ class Audit:
         return write_audit_report(self.results, self.withheld, Path(path))
 
     def _repr_html_(self) -> str:
-        listed = ", ".join(one.case for one in self.withheld) or "none"
+        listed = escape(", ".join(one.case for one in self.withheld)) or "none"
         return (
             f"<p>To withhold: {listed}. {self.rates}</p>{table_html(figures_table(self.figures))}"
         )

@@ -63,8 +63,8 @@ def segment(
     given, faults = scans_at(Path(scans))
     with bars(progress) as report:
         inputs = (pipeline.run.folder, Path(scans))
-        generated = segment_scans(pipeline, given, out, report, inputs)
-    return Segmented(generated.table, generated.count, (*faults, *generated.faults))
+        segmented = segment_scans(pipeline, given, out, report, inputs)
+    return Segmented(segmented.table, segmented.count, (*faults, *segmented.faults))
 
 
 def classify(

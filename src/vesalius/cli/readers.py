@@ -46,17 +46,16 @@ def create(design: Path, *, out: Path) -> None:
         from vesalius.readers.design import read_design
 
     with bars() as progress:
-        generated = create_study(read_design(design), out, progress)
-    for one in generated.cues:
+        created = create_study(read_design(design), out, progress)
+    for one in created.cues:
         if one.reveals:
             console.print(
                 f"not alike: {one.name} tells the origin by itself, AUC {one.auc}; readers may see "
                 "it too"
             )
     console.print(
-        f"{out}: {len(generated.study.outline.items)} cases, {generated.study.readers} readers; "
-        "next: "
-        f"vesalius readers serve {out}"
+        f"{out}: {len(created.study.outline.items)} cases, {created.study.readers} readers; "
+        f"next: vesalius readers serve {out}"
     )
 
 

@@ -24,9 +24,9 @@ def segment(run: Path, scans: Path, *, out: Path) -> None:
     """
     from vesalius.api.using import segment as run_segment
 
-    generated = run_segment(run, scans, out=out)
-    print_faults(generated.faults)
-    console.print(f"{out}: {generated.count} label maps; volumes in {generated.table}")
+    segmented = run_segment(run, scans, out=out)
+    print_faults(segmented.faults)
+    console.print(f"{out}: {segmented.count} label maps; volumes in {segmented.table}")
 
 
 def classify(run: Path, images: Path, *, out: Path) -> None:

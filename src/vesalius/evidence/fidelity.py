@@ -44,9 +44,9 @@ def radiomics_features(cases: Sequence[tuple[Volume, Volume]]) -> np.ndarray:
         voxels = np.where(inside, image.voxels, 0)
         pair = []
         for array in (voxels.astype(np.float32), inside.astype(np.uint8)):
-            generated = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
-            generated.SetSpacing([float(size) for size in image.spacing_mm])
-            pair.append(generated)
+            converted = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
+            converted.SetSpacing([float(size) for size in image.spacing_mm])
+            pair.append(converted)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = extractor.execute(*pair)

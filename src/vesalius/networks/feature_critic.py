@@ -73,6 +73,6 @@ class FeatureCritic(nn.Module):
             )
             mixed[number] = (mixed[number] + coarse) / 2**0.5
         coarsest = functional.adaptive_avg_pool2d(mixed[-1], COARSEST)
-        visible = torch.cat([coarsest, batch_std(coarsest)], dim=1)
+        whole = torch.cat([coarsest, batch_std(coarsest)], dim=1)
         parts = [judge(one) for judge, one in zip(self.patches, mixed, strict=True)]
-        return [*parts, self.whole(visible)]
+        return [*parts, self.whole(whole)]

@@ -35,8 +35,8 @@ def in_tiles(
         ends = [min(start + tile, side) for start, side in zip(corner, sides, strict=True)]
         low = [max(0, start - far) for start, far in zip(corner, reach, strict=True)]
         high = [min(n, end + far) for end, n, far in zip(ends, sides, reach, strict=True)]
-        visible = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        done = work(x[:, :, *visible])
+        window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        done = work(x[:, :, *window])
         if whole is None:
             size = [side * factor for side, factor in zip(sides, growth, strict=True)]
             whole = done.new_empty(*done.shape[:2], *size)

@@ -104,8 +104,8 @@ def _realism(design: RealismDesign, progress: Progress) -> Selection:
     spare: list[tuple[Case, Source]] = []
     phantoms = False
     for number, source in enumerate(design.sources):
-        cases, generated = _cases(source.cohort, source.split)
-        phantoms |= generated
+        cases, of_phantoms = _cases(source.cohort, source.split)
+        phantoms |= of_phantoms
         requested = source.cases
         share = design.practice // len(design.sources)
         wanted = share + (number < design.practice % len(design.sources))

@@ -18,7 +18,11 @@ import numpy as np
 from vesalius.anatomy.attributes import case_values
 from vesalius.evidence.figure import Results
 from vesalius.report.audit_page import copies_table
-from vesalius.report.lumbar_conclusions import against_long_repaint, shortcomings
+from vesalius.report.lumbar_conclusions import (
+    against_long_repaint,
+    refused_requests,
+    shortcomings,
+)
 from vesalius.report.lumbar_page import front_picture
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
@@ -114,6 +118,8 @@ def lumbar_table(results: Results) -> str:
         for p in ("herniation", "stenosis")
         if f"request/{p}/spearman" in figures
     )
+    refused = refused_requests(results.notes)
+    beside = f" {refused}" if refused else ""
     aucs = ", ".join(
         f"{arm} {shown(figures[f'utility/{arm}/auc'])}" for arm in ("real", "augmented", "ceiling")
     )
@@ -124,7 +130,7 @@ def lumbar_table(results: Results) -> str:
         [
             *lines,
             "",
-            f"Size requested and measured, rank correlation: {sizes}. AUC of the "
+            f"Size requested and measured, rank correlation: {sizes}.{beside} AUC of the "
             f"same classifier at a site of {notes['site_patients']} other patients with "
             f"{notes['site_findings']} findings of each pathology, tested on "
             f"{figures['utility/real/auc'].n}: {aucs}; augmented minus real {gained}. In "

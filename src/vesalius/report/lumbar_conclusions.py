@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from vesalius.evidence.figure import Figure
 from vesalius.report.sections import shown
@@ -42,6 +43,21 @@ def shortcomings(figures: Mapping[str, Figure]) -> list[str]:
             "experiment cannot show a gain."
         )
     return said
+
+
+def refused_requests(notes: Mapping[str, Any]) -> str:
+    """How many requests of the experiment were left out as their patients could not take them.
+
+    >>> refused_requests({"requests_refused": ["a: has a canal of only 9 mm"]})
+    '1 request beside these was refused, as the level was narrow or ill already.'
+    >>> refused_requests({})
+    ''
+    """
+    count = len(notes.get("requests_refused", ()))
+    if not count:
+        return ""
+    what = "request beside these was" if count == 1 else "requests beside these were"
+    return f"{count} {what} refused, as the level was narrow or ill already."
 
 
 def against_long_repaint(figures: Mapping[str, Figure]) -> list[str]:

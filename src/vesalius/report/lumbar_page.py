@@ -11,7 +11,12 @@ import numpy as np
 
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
-from vesalius.report.lumbar_conclusions import METHODS, PATHOLOGIES, conclusions
+from vesalius.report.lumbar_conclusions import (
+    METHODS,
+    PATHOLOGIES,
+    conclusions,
+    refused_requests,
+)
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import Page, Picture, Section, grid, names, section, shown
 from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
@@ -33,14 +38,13 @@ def write_lumbar_report(folder: Path) -> Path:
     cohort = Picture(
         pictures.sagittal_row(shown_cases) if shown_cases else "",
         "sagittal T2 slices of phantom spines",
-        "Sagittal T2 slices; discs and canal outlined in the second row of each pair elsewhere on "
-        "this page.",
+        "Sagittal T2 slices; discs and canal outlined in the second row of each pair below.",
     )
     page = Page(
         results.protocol or "in progress", results, [
             section("The cohort", cohort),
             section("Before and after", *before_and_after_pairs(folder)),
-            _fidelity(figures, notes), _edits(figures, notes), _requests(folder, figures),
+            _fidelity(figures, notes), _edits(figures, notes), _requests(folder, figures, notes),
             _utility(figures, notes),
         ], conclusions(figures), LIMITS, phantom_note=(
             "“Real” below means a phantom lumbar spine, built by construction; what holds for "
@@ -115,7 +119,7 @@ def _edits(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section:
     return section("Context, seam, anatomy", grid(figures, methods, columns, "method", note))
 
 
-def _requests(folder: Path, figures: Mapping[str, Figure]) -> Section:
+def _requests(folder: Path, figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section:
     columns = {
         "Spearman, first draw": "request/{row}/first_draw/spearman",
         "mean error, first draw (mm)": "request/{row}/first_draw/mae_mm",
@@ -134,7 +138,7 @@ def _requests(folder: Path, figures: Mapping[str, Figure]) -> Section:
     picture = pictures.requested_panels(panels, "mm") if rows else ""
     return section(
         "Size requested and size measured", Picture(picture, "requested against measured"),
-        grid(figures, PATHOLOGIES, columns),
+        grid(figures, PATHOLOGIES, columns, note=refused_requests(notes)),
     )  # fmt: skip
 
 

@@ -58,8 +58,7 @@ def write_proof_report(sources: Sources, path: Path | None = None) -> Path:
             _utility(sources, results.figures, results.notes),
             _copies(results.figures, results.notes),
         ], conclusions(results.figures), _limits(results.notes, results.seed, phantoms), phantoms,
-        "“Real” below means a phantom brain built from the MNI152 template; what holds for "
-        "phantoms need not hold for patients.", bool(results.figures),
+        finished=bool(results.figures),
     )  # fmt: skip
     return write_page(page, path or sources.folder / "report.html")
 

@@ -117,7 +117,10 @@ class Page:
     conclusions: Sequence[str] = ()
     limits: Sequence[str] = ()
     phantoms: bool = True
-    phantom_note: str = ""
+    phantom_note: str = (
+        "“Real” below means a phantom, built by construction; what holds for phantoms need not "
+        "hold for patients."
+    )
     finished: bool = True
 
     @property

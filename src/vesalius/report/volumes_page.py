@@ -50,10 +50,7 @@ def write_volumes_report(folder: Path) -> Path:
         "whole volumes", results,
         [_organ(folder, organ, own, notes[organ]) for organ, own in organs.items()],
         [line for organ, own in organs.items() for line in conclusions(organ, own, notes[organ])],
-        LIMITS, phantom_note=(
-            "“Real” below means a phantom, built by construction; what holds for phantoms need not "
-            "hold for patients."
-        ), finished=finished,
+        LIMITS, finished=finished,
     )  # fmt: skip
     return write_page(page, folder / "report.html")
 

@@ -124,8 +124,8 @@ class CohortWriter:
                 fault = f"holds a cohort of other {name.replace('_', ' ')}"
                 raise InputError(self.folder, fault, "choose a new folder to write into")
         ours = read_json(self.folder / FILE_NAME, OBJECT).get("vesalius", {})
-        generated = ours.get("made", {}) if isinstance(ours, dict) else {}
-        require_same(self.folder, generated if isinstance(generated, dict) else {}, self.made)
+        before = ours.get("made", {}) if isinstance(ours, dict) else {}
+        require_same(self.folder, before if isinstance(before, dict) else {}, self.made)
 
     def written(self) -> set[str]:
         """Cases whose row is whole, of all processes; a last line without its end is taken away."""

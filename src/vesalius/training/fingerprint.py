@@ -105,7 +105,7 @@ class Fingerprint(Settings):
         ]
         pairs = zip(cases, scans, strict=True)
         parts = ((f"{c.name} {c.subject}", scan.label_map.voxels) for c, scan in pairs)
-        content = content_digest(chain([beside], *parts))
+        content = content_digest(chain([beside], chain.from_iterable(parts)))
         return cls._measured(cohort, cases, scans, grid, labels, ranges, content)
 
     @classmethod

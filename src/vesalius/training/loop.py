@@ -126,7 +126,7 @@ def fit_network(
 class _ByNumbers(nn.Module):
     """An objective that is handed case numbers as a list, which no wrapper moves to a GPU.
 
-    What cases are read from lies on the CPU, and is not indexed from elsewhere.
+    What cases are read from lies on the CPU, and no tensor of a GPU may index it.
     """
 
     def __init__(self, objective: nn.Module) -> None:

@@ -92,8 +92,9 @@ class Plan:
             InputError: naming the largest part where a step is too large.
         """
         gpu = gpu_free_bytes()
-        largest = max(self.fits, key=lambda f: f.cost.peak_bytes, default=None)
-        smaller = f"choose a smaller preset, batch or crop (largest: {largest and largest.part})"
+        parts = sorted(self.fits, key=lambda fit: fit.cost.peak_bytes)
+        largest = f" (largest: {parts[-1].part})" if parts else ""
+        smaller = f"choose a smaller preset, batch or crop{largest}"
         if gpu is None:
             _require("", self.peak_bytes, free_memory_bytes(), smaller)
             return

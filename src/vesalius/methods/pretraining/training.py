@@ -105,8 +105,8 @@ class PretrainingObjective(nn.Module):
         for volume in (*whole, *whole):
             turn = int(torch.randint(len(TURNS), (1,), generator=rng))
             turn = turn if recipe.turn_weight else 0
-            pooled = cropped(torch.cat([volume, where]), recipe.crop, rng)
-            part, place = pooled.flip([1 + axis for axis in TURNS[turn]]).split([count, 3])
+            crop = cropped(torch.cat([volume, where]), recipe.crop, rng)
+            part, place = crop.flip([1 + axis for axis in TURNS[turn]]).split([count, 3])
             cut = cut_out(part.shape[1:], recipe.block, recipe.cut, rng)
             noise_texture = torch.randn(part.shape, generator=rng)
             views.append(torch.where(cut, noise_texture, retoned(part, rng)))

@@ -60,8 +60,8 @@ class AdaptiveAugmentation(nn.Module):
              torch.stack([sin, cos, 2 * SHIFT * shift_y], 1)], dim=1,
         )  # fmt: skip
         grid = functional.affine_grid(moved, list(pictures.shape), align_corners=False)
-        scaled = functional.grid_sample(
+        warped = functional.grid_sample(
             pictures.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )
         factor = torch.exp(CONTRAST * contrast)[:, None, None, None]
-        return scaled * factor + (BRIGHTNESS * bright)[:, None, None, None]
+        return warped * factor + (BRIGHTNESS * bright)[:, None, None, None]

@@ -122,6 +122,6 @@ class _Surface:
 
 
 def _directions(count: int, rng: np.random.Generator) -> Array:
-    generated = rng.standard_normal((count, 3))
-    result: Array = generated / np.linalg.norm(generated, axis=1, keepdims=True)
+    vectors = rng.standard_normal((count, 3))
+    result: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return result

@@ -127,8 +127,8 @@ def _paint_herniations(
             herniated = finding.pathology == "herniation"
             label = numbers["herniation" if herniated else f"disc_{level}"]
             edge = effects.anatomy.disc(level).bulge
-            observed = effects.drifted(finding, v + edge, s)
-            reach = effects.herniated(finding, u, observed)
+            shifted = effects.drifted(finding, v + edge, s)
+            reach = effects.herniated(finding, u, shifted)
             inside = np.minimum(v + edge + reach, 0.4 - edge - v + 0.8)
             inside = np.where(reach > 0.4, inside, -9.0)
             dark, light = sequence.signal("ligament"), sequence.nucleus(3.6)

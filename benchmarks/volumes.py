@@ -62,7 +62,7 @@ def one_step(preset: Preset, name: str) -> tuple[float, float]:
     optimizer = torch.optim.AdamW(objective.parameters(), fit.learning_rate, betas=fit.betas)
     start = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16, enabled=fit.precision != "32-true"):
-        total = objective(torch.arange(fit.batch_size), torch.Generator().manual_seed(0))
+        total = objective.loss_of(torch.arange(fit.batch_size), torch.Generator().manual_seed(0))
     total.backward()
     optimizer.step()
     if not torch.isfinite(total):

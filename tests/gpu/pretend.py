@@ -7,6 +7,7 @@ ones. Numbers are computed on the CPU as ever, so a fit that passes here gives t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -166,5 +167,7 @@ def pretended() -> Iterator[None]:
         stack.enter_context(patch.object(_FabricModule, "forward", _handed_over))
         there = property(lambda strategy: GPU)
         stack.enter_context(patch.object(SingleDeviceStrategy, "root_device", there))
+        stack.enter_context(patch.object(Tensor, "pin_memory", lambda tensor: tensor))
+        stack.enter_context(patch.dict(os.environ, {"VESALIUS_WORKERS": "0"}))  # modes see no thread
         stack.enter_context(PretendGpu())
         yield

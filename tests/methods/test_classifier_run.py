@@ -95,7 +95,7 @@ def test_the_dual_loss_is_the_mean_of_both_paths_and_attacks_leave_no_trace() ->
 
     def loss(training: Training) -> float:
         objective = TrainingObjective(network, images, images, recipe, training).train()
-        return float(objective(rows, torch.Generator().manual_seed(0)))
+        return float(objective.loss_of(rows, torch.Generator().manual_seed(0)))
 
     clean, adversarial, both = loss("standard"), loss("adversarial"), loss("dual")
     assert both == pytest.approx((clean + adversarial) / 2, abs=1e-5)

@@ -69,7 +69,7 @@ def test_the_pretext_is_learnt_and_a_crop_knows_where_it_lay() -> None:
     optimizer = torch.optim.Adam(objective.parameters(), 5e-3)
     losses = []
     for _ in range(90):
-        loss = objective(torch.arange(4), rng)
+        loss = objective.loss_of(torch.arange(4), rng)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -79,7 +79,8 @@ def test_a_critic_of_features_learns_and_what_it_looks_through_does_not() -> Non
     assert not any("stages" in name for name in objective.state_dict())
     optimizer = torch.optim.Adam(objective.parameters(), 1e-2)
     for step in range(2):
-        objective(torch.arange(4), torch.Generator().manual_seed(step)).backward()
+        rng = torch.Generator().manual_seed(step)
+        objective.loss_of(torch.arange(4), rng).backward()
         optimizer.step()
     moved = {name for name, one in objective.named_parameters() if not one.equal(before[name])}
     assert {name.split(".")[0] for name in moved} == {"generator", "critic"}

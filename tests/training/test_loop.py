@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vesalius.scans.input_error import InputError
 from vesalius.training.loop import _State, fit_network
+from vesalius.training.objective import Objective
 from vesalius.training.plan import Plan, PlannedFit, StepCost, step_cost
 from vesalius.training.recipe import FitRecipe
 
@@ -25,23 +26,26 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 from vesalius.training import loop
+from vesalius.training.objective import Objective
 from vesalius.training.recipe import FitRecipe
 
 loop.SECONDS_BETWEEN_STATES = 0.05
 torch.set_num_threads(1)
 
-class Task(nn.Module):
+class Task(Objective):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
         self.net = nn.Sequential(nn.Linear(6, 16), nn.Dropout(0.3), nn.Tanh(), nn.Linear(16, 1))
         self.x = torch.randn(50, 6, generator=torch.Generator().manual_seed(1))
         self.register_buffer("followed", torch.zeros(6))
-    def forward(self, rows, chance):
+    def batch(self, rows, rng):
+        return self.x[rows] + 0.1 * torch.randn(len(rows), 6, generator=rng)
+    def forward(self, batch, rng):
         time.sleep(float(sys.argv[2]))
-        x = self.x[rows] - self.followed
-        self.followed.lerp_(self.x[rows].mean(0), 0.1)
-        noise = 0.1 * torch.randn(len(rows), 1, generator=chance)
+        x = batch - self.followed
+        self.followed.lerp_(batch.mean(0), 0.1)
+        noise = 0.1 * torch.randn(len(batch), 1, generator=rng)
         return ((self.net(x) - x.sum(1, keepdim=True) + noise) ** 2).mean()
     def validation_loss(self):
         return float((self.net(self.x) - self.x.sum(1, keepdim=True)).square().mean())
@@ -85,14 +89,17 @@ def test_killed_twice_and_resumed_it_ends_with_the_same_weights_bit_for_bit(tmp_
     assert logs[0] == logs[1]
 
 
-class Diverging(nn.Module):
+class Diverging(Objective):
     """Its loss stops being a number at the sixth step."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight, self.calls = nn.Parameter(torch.ones(1)), 0
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        return rows
+
+    def forward(self, batch: Tensor, rng: torch.Generator) -> Tensor:
         self.calls += 1
         return self.weight.sum() * (float("nan") if self.calls > 5 else 1.0)
 
@@ -136,13 +143,16 @@ print((peak() - before) * 1024)
 
 
 def test_the_planned_memory_is_what_a_step_takes() -> None:
-    class Squared(nn.Module):
+    class Squared(Objective):
         def __init__(self) -> None:
             super().__init__()
             self.network = Convolutions()
 
-        def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-            found: Tensor = self.network(torch.rand(len(rows), 16, 64, 64, 64)).square().mean()
+        def batch(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+            return torch.rand(len(rows), 16, 64, 64, 64)
+
+        def forward(self, batch: Tensor, rng: torch.Generator) -> Tensor:
+            found: Tensor = self.network(batch).square().mean()
             return found
 
     cost = step_cost(Squared(), 2, "32-true")

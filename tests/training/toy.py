@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from vesalius.scans.grid import whole_grid
 from vesalius.training.device import placed
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.objective import Objective
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
@@ -29,14 +31,16 @@ class ToyData(Data):
     images: Tensor = field(kw_only=True)
 
 
-class Mean(nn.Module):
-    def __init__(self, shape: tuple[int, ...], images: Tensor | None = None) -> None:
+class Mean(Objective):
+    def __init__(self, shape: tuple[int, ...], images: Any = None) -> None:
         super().__init__()
         self.image, self.images = nn.Parameter(torch.zeros(1, *shape)), images
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        assert self.images is not None
-        return (self.images[rows] - self.image).square().mean()
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        return self.images[rows]
+
+    def forward(self, batch: Tensor, rng: torch.Generator) -> Tensor:
+        return (batch - self.image).square().mean()
 
 
 class Toy(Method[ToyData]):
@@ -53,13 +57,13 @@ class Toy(Method[ToyData]):
         grid, scans = whole_grid(sound.scans), sound.scans[: sound.fitted]
         seen = Fingerprint.of_images(cohort, sound.cases[: sound.fitted], scans, grid, ())
         placed_scans = [grid.place_whole(scan).channels[0].voxels for scan in scans]
-        images = [torch.from_numpy(seen.scaled(voxels[None])).float() for voxels in placed_scans]
-        return ToyData(recipe, seen, images=torch.stack(images))
+        images = np.stack([seen.scaled(voxels[None]) for voxels in placed_scans])
+        return ToyData(recipe, seen, images=torch.from_numpy(images).float())
 
     def parts(self, data: ToyData) -> list[Part]:
         mean = Mean(data.fingerprint.shape, data.images)
-        return [Part("mean", mean, data.recipe.fit, len(data.images), lambda _: mean,
-                     lambda run, progress: None, lambda: None)]  # fmt: skip
+        plain = lambda *given: mean  # noqa: E731
+        return [Part("mean", mean, data.recipe.fit, len(data.images), plain, plain, plain)]
 
     def card(self, data: ToyData, run: Run[Any]) -> list[str]:
         return data.fingerprint.lines

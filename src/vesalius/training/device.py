@@ -35,6 +35,15 @@ def fabric_for(precision: str = "32-true") -> Fabric:
     return fabric
 
 
+def workers() -> int:
+    """Threads that read the cases of coming steps: `VESALIUS_WORKERS`, or one.
+
+    >>> workers() >= 0
+    True
+    """
+    return int(os.environ.get("VESALIUS_WORKERS", "1"))
+
+
 def placed(network: Network) -> Network:
     """A network on the device that is there, set to evaluation.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
@@ -23,7 +24,9 @@ from vesalius.scans.formats.content import refused_if_damaged
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.writing import make_folder, remove_if_there
-from vesalius.training.device import fabric_for
+from vesalius.training.device import fabric_for, workers
+from vesalius.training.loader import Loader
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.recipe import FitRecipe
 from vesalius.training.run import Log
 
@@ -48,18 +51,18 @@ def learning_rate(recipe: FitRecipe, step: int) -> float:
 
 
 def fit_network(
-    objective: nn.Module,
+    objective: Objective,
     cases: int,
     recipe: FitRecipe,
     seed: int,
     part: str,
     folder: Path,
     progress: Progress = no_progress,
-) -> nn.Module:
+) -> Objective:
     """Fit the parameters of `objective`, or go on where a killed fit left off.
 
     Args:
-        objective: see `training.method.Objective`; its loss is averaged over processes.
+        objective: its loss is averaged over processes.
         cases: rows are generated from `range(cases)`.
         recipe: steps, batch and the rest.
         seed: of the fit.
@@ -71,38 +74,43 @@ def fit_network(
         `objective` with the moving average of its weights, or with those of the best validation.
 
     Raises:
-        InputError: if the loss stops being a finite number. The last good state is kept.
+        InputError: if the loss of any process stops being a finite number. The last good state is
+            kept.
     """
     if recipe.steps == 0:
         return objective
     fabric = fabric_for(recipe.precision)
     keeper = _State(objective, recipe, folder / "state" / f"{part}.safetensors")
-    optimizer = torch.optim.AdamW(
-        objective.parameters(), recipe.learning_rate, betas=recipe.betas,
-        weight_decay=recipe.weight_decay,
-    )  # fmt: skip
     objective.to(fabric.device)
+    optimizer = _optimizer(objective, recipe)
     first = keeper.resume(optimizer)
-    wrapped, optimizer = fabric.setup(_ByNumbers(objective), optimizer)
+    wrapped, optimizer = fabric.setup(_Shielded(objective), optimizer)
     log = Log(folder / "log.csv", part, first) if fabric.is_global_zero else None
     share = max(1, recipe.batch_size // fabric.world_size)
-    saved = time.monotonic()
-    for step in range(first, recipe.steps):
+
+    def read(step: int) -> tuple[Batch, torch.Generator]:
         rows = _rows(cases, share * fabric.world_size, step_seed(seed, part, step))
-        rows = rows[fabric.global_rank * share :][:share]
-        own_seed = step_seed(seed, part, step, 1 + fabric.global_rank)
-        torch.manual_seed(own_seed)
+        own = rows[fabric.global_rank * share :][:share]
+        rng = torch.Generator().manual_seed(step_seed(seed, part, step, 1 + fabric.global_rank))
+        return objective.batch(own, rng), rng
+
+    saved = time.monotonic()
+    for step, batch, rng in Loader(read, range(first, recipe.steps), fabric.device, workers()):
+        torch.manual_seed(step_seed(seed, part, step, 1 + fabric.global_rank))
         wrapped.train()
-        loss = wrapped(rows.tolist(), torch.Generator().manual_seed(own_seed))
-        if not torch.isfinite(loss):
+        loss = wrapped(_Shield(batch), rng)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        norms = [
+            nn.utils.clip_grad_norm_(weights, recipe.gradient_clip)
+            for weights in objective.clipped_apart()
+        ]
+        if not _finite_everywhere(fabric, [loss, *norms]):
             if fabric.is_global_zero:
                 keeper.save(optimizer, step)
             fault = f"has a loss of {float(loss.detach())} at step {step} of {part}"
             remedy = f"the state of step {step} is kept: lower the learning rate and go on"
             raise InputError(folder, fault, remedy)
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        fabric.clip_gradients(wrapped, optimizer, max_norm=recipe.gradient_clip)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step)
         optimizer.step()
@@ -123,19 +131,42 @@ def fit_network(
     return objective.eval()
 
 
-class _ByNumbers(nn.Module):
-    """An objective that is handed case numbers as a list, which no wrapper moves to a GPU.
+class _Shield:
+    """A batch that no wrapper converts: Fabric would bring images to bfloat16 before any layer."""
 
-    What cases are read from lies on the CPU, and no tensor of a GPU may index it.
-    """
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
 
-    def __init__(self, objective: nn.Module) -> None:
+
+class _Shielded(nn.Module):
+    """An objective that is handed its batch in a shield."""
+
+    def __init__(self, objective: Objective) -> None:
         super().__init__()
         self.objective = objective
 
-    def forward(self, rows: list[int], rng: torch.Generator) -> Tensor:
-        loss: Tensor = self.objective(torch.tensor(rows), rng)
+    def forward(self, shield: _Shield, rng: torch.Generator) -> Tensor:
+        loss: Tensor = self.objective(shield.batch, rng)
         return loss
+
+
+def _optimizer(objective: nn.Module, recipe: FitRecipe) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        objective.parameters(), recipe.learning_rate, betas=recipe.betas,
+        weight_decay=recipe.weight_decay,
+    )  # fmt: skip
+
+
+def _finite_everywhere(fabric: Fabric, values: list[Tensor]) -> bool:
+    """Whether loss and gradients of every process are finite, so that all end when one does."""
+    finite = (
+        torch.stack([torch.isfinite(one.detach()).to(values[0].device) for one in values])
+        .all()
+        .float()
+    )
+    if fabric.world_size > 1:
+        finite = fabric.all_reduce(finite, reduce_op="min")  # type: ignore[assignment]
+    return bool(finite)
 
 
 def _rows(cases: int, count: int, seed: int) -> Tensor:
@@ -172,7 +203,7 @@ def _moments(
 class _State:
     """Weights and buffers, the weights' moving average, the best ones, moments: all on disk."""
 
-    def __init__(self, objective: nn.Module, recipe: FitRecipe, path: Path) -> None:
+    def __init__(self, objective: Objective, recipe: FitRecipe, path: Path) -> None:
         self.objective, self.recipe, self.path = objective, recipe, path
         self.weights: dict[str, nn.Parameter] = dict(objective.named_parameters())
         self.mean = {name: w.detach().clone() for name, w in self.weights.items()}
@@ -183,10 +214,11 @@ class _State:
     def average(self, step: int) -> None:
         """Update the moving average, which starts short so that early weights are forgotten."""
         decay = min(self.recipe.moving_average, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, weight in self.weights.items():
-                self.mean[name] = self.mean[name].to(weight.device)
-                self.mean[name].lerp_(weight, 1 - decay)
+        names = list(self.weights)
+        here = [self.weights[name].detach() for name in names]
+        for name, weight in zip(names, here, strict=True):
+            self.mean[name] = self.mean[name].to(weight.device)
+        torch._foreach_lerp_([self.mean[name] for name in names], here, 1 - decay)
 
     def validate(self, step: int) -> float:
         """The validation loss of the averaged weights; the best ones are remembered."""
@@ -194,7 +226,7 @@ class _State:
         self._put(self.mean)
         self.objective.eval()
         with torch.no_grad():
-            loss = self.objective.validation_loss()  # type: ignore[operator]
+            loss = self.objective.validation_loss()
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, step
             self.best = {name: w.clone() for name, w in self.mean.items()}

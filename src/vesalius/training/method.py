@@ -17,27 +17,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vesalius.scans.input_error import InputProblem
 from vesalius.scans.progress import Progress, no_progress
+from vesalius.training.objective import Objective
 from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
-
-
-class Objective(Protocol):
-    """A module whose forward pass gives the loss of some cases.
-
-    `forward(rows, chance)` takes case numbers `(B,)` and the step's only source of chance.
-    """
-
-    def __call__(self, rows: Tensor, rng: torch.Generator) -> Tensor: ...
-
-    def validation_loss(self) -> float:
-        """The loss on held-out cases, the same at every call for the same weights."""
 
 
 def _nothing(run: Run[Any], progress: Progress) -> None:
@@ -66,7 +54,7 @@ class Part:
     network: nn.Module
     recipe: FitRecipe | None = None
     cases: int = 0
-    objective: Callable[[Any], nn.Module] | None = None
+    objective: Callable[[Any], Objective] | None = None
     inputs: Callable[[Run[Any], Progress], Any] | None = None
     blank: Callable[[], Any] | None = None
     solve: Callable[[Run[Any], Progress], None] | None = None

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import flop_registry
 from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import free_memory_bytes
 from vesalius.training.method import Part
+from vesalius.training.objective import Objective
 
 BASE_BYTES = 900e6
 """What the interpreter and its libraries take before any tensor."""
@@ -114,24 +115,26 @@ def gpu_free_bytes() -> float | None:
     return float(torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else None
 
 
-def step_cost(objective: nn.Module, batch: int, precision: str, cases: int = 0) -> StepCost:
+def step_cost(objective: Objective, batch: int, precision: str, cases: int = 0) -> StepCost:
     """Count one step of an objective, forward and backward, on tensors without data.
 
     The objective itself runs, with fake tensors for its weights, so that plan and fit cannot drift
     apart. Where it reads a number off a tensor, the number is 0.
 
     Args:
-        objective: see `training.method.Objective`; it is not changed.
+        objective: see `training.objective.Objective`; it is not changed.
         batch: cases a step.
         precision: as in `FitRecipe`.
         cases: that there are; as many as a step takes if 0.
 
-    >>> class Sum(nn.Module):
+    >>> class Sum(Objective):
     ...     def __init__(self):
     ...         super().__init__()
     ...         self.layer = nn.Linear(1000, 10)
-    ...     def forward(self, rows, rng):
-    ...         return self.layer(torch.rand(len(rows), 1000, generator=rng)).sum()
+    ...     def batch(self, rows, rng):
+    ...         return torch.rand(len(rows), 1000, generator=rng)
+    ...     def forward(self, batch, rng):
+    ...         return self.layer(batch).sum()
     >>> cost = step_cost(Sum(), 8, "32-true")
     >>> cost.parameters, round(cost.flops)
     (10010, 320000)
@@ -145,14 +148,14 @@ def step_cost(objective: nn.Module, batch: int, precision: str, cases: int = 0) 
             parameters = sum(p.numel() for p in copied.parameters())
             held = sum(t.nbytes for t in (*copied.parameters(), *copied.buffers()))
             with torch.autocast(device, torch.bfloat16, enabled=precision != "32-true"):
-                loss = copied(rows, rng)
+                loss = copied.loss_of(rows, rng)
             loss.backward()
     moments_and_average = 3 * 4 * parameters
     peak = counted.peak + held + moments_and_average
     return StepCost(parameters, peak, counted.flops)
 
 
-def _without_data(objective: nn.Module, fake: FakeTensorMode, device: str) -> nn.Module:
+def _without_data(objective: Objective, fake: FakeTensorMode, device: str) -> Objective:
     """A copy whose weights are fake; what its modules hold beside weights is shared."""
     shared = {
         id(value): value

@@ -20,6 +20,7 @@ from torch.nn import functional
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.loop import fit_network
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.recipe import FitRecipe, Settings
 
 
@@ -93,7 +94,7 @@ class CropClassifier(nn.Module):
         return out.float()
 
 
-class _Objective(nn.Module):
+class _Objective(Objective):
     def __init__(
         self, network: CropClassifier, crops: LabelledCrops, rows: Tensor, shift: int
     ) -> None:  # fmt: skip
@@ -102,7 +103,7 @@ class _Objective(nn.Module):
         self.images = torch.from_numpy(crops.images)
         self.targets = torch.from_numpy(crops.targets.astype(np.float32))
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         taken = self.rows[rows]
         images = self.images[taken][:, None].float()
         if float(torch.rand(1, generator=rng)) < 0.5:
@@ -110,9 +111,11 @@ class _Objective(nn.Module):
         steps = torch.randint(-self.shift, self.shift + 1, (2,), generator=rng).tolist()
         images = torch.roll(images, steps, dims=(3, 4))
         images = images * (1 + 0.1 * torch.randn(len(taken), 1, 1, 1, 1, generator=rng))
-        device = next(self.network.parameters()).device
-        logits = self.network(images.to(device))
-        return functional.binary_cross_entropy_with_logits(logits, self.targets[taken].to(device))
+        return images, self.targets[taken]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        images, targets = batch
+        return functional.binary_cross_entropy_with_logits(self.network(images), targets)
 
 
 def fit_classifier(

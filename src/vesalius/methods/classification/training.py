@@ -24,6 +24,7 @@ from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.attacks import Attack, frozen, pgd
 from vesalius.training.loop import fit_network
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.recipe import FitRecipe, Settings
 
 Training = Literal["standard", "adversarial", "dual"]
@@ -101,7 +102,7 @@ def losses(logits: Tensor, targets: Tensor) -> Tensor:
     return (each * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
 
 
-class TrainingObjective(nn.Module):
+class TrainingObjective(Objective):
     """The loss of some images, see `ClassifierTraining`.
 
     Args:
@@ -120,13 +121,13 @@ class TrainingObjective(nn.Module):
         self.network, self.recipe, self.training_way = network, recipe, training
         self.data, self.held_out = images, held_out
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        device = next(self.network.parameters()).device
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         chosen = rows.tolist()
-        images = augmented(
-            torch.from_numpy(self.data.images[chosen].astype(np.float32)), self.recipe, rng
-        ).to(device)
-        targets = torch.from_numpy(self.data.targets[chosen]).to(device)
+        images = torch.from_numpy(self.data.images[chosen].astype(np.float32))
+        return augmented(images, self.recipe, rng), torch.from_numpy(self.data.targets[chosen])
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        images, targets = batch
         if self.training_way == "standard":
             return losses(self.network(images), targets).mean()
 

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.methods.guided.model import ImageDenoiser, LabelDenoiser
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_vae import LabelVae
 from vesalius.networks.spade import one_hot
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.store import Store, random_box
 
 
-class LabelVaeObjective(nn.Module):
+class LabelVaeObjective(Objective):
     """Label maps that come back from the label VAE as they went in."""
 
     def __init__(self, network: LabelVae, store: Store, kl_weight: float) -> None:
         super().__init__()
         self.network, self.store, self.kl_weight = network, store, kl_weight
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        device = next(self.network.parameters()).device
-        labels = self.store.labels(rows).to(device)
-        noise = torch.randn(len(rows), *self.network.code_shape, generator=rng).to(device)
-        return self.network.loss(labels, noise, self.kl_weight)
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        return self.store.labels(rows)
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        noise = torch.randn(len(batch), *self.network.code_shape, generator=rng).to(batch.device)
+        return self.network.loss(batch, noise, self.kl_weight)
 
 
-class LabelDenoiserObjective(nn.Module):
+class LabelDenoiserObjective(Objective):
     """Codes of label maps from noise, given attributes.
 
     Between two training codes every mixture is trained on as well, with its condition mixed alike:
@@ -50,7 +52,7 @@ class LabelDenoiserObjective(nn.Module):
         self.codes, self.spreads = codes
         self.conditions, self.held_out = conditions, held_out
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         clean = self.codes[rows] + self.spreads[rows] * torch.randn(
             self.codes[rows].shape, generator=rng
         )
@@ -61,8 +63,11 @@ class LabelDenoiserObjective(nn.Module):
             clean = torch.sqrt(1 - share**2) * clean + share * clean[partner]
             condition = torch.sqrt(1 - share**2) * condition + share * condition[partner]
             condition[:, -1] = 1
-        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
-        return self._loss(clean, condition, rng)
+        return clean, drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        clean, condition = batch
+        return self.network.loss(clean, rng, condition)
 
     def validation_loss(self) -> float:
         """The loss on held-out cases with fixed noise."""
@@ -77,7 +82,7 @@ class LabelDenoiserObjective(nn.Module):
         return self.network.loss(clean.to(device), rng, condition.to(device))
 
 
-class ImageAutoencoderObjective(nn.Module):
+class ImageAutoencoderObjective(Objective):
     """Parts of images that come back from the autoencoder as they went in.
 
     Args:
@@ -93,19 +98,21 @@ class ImageAutoencoderObjective(nn.Module):
         super().__init__()
         self.network, self.store, self.crop, self.kl_weight = network, store, crop, kl_weight
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        device = next(self.network.parameters()).device
-        step = self.network.coarseness
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         sides = [min(self.crop or side, side) for side in self.store.shape]
-        box = random_box(self.store.shape, sides, step, rng)
-        image = self.store.images(rows, box).to(device)
-        labels = one_hot(self.store.labels(rows, box).to(device), self.store.label_count)
-        code = [self.network.code_channels, *(side // step for side in sides)]
-        noise = torch.randn(len(rows), *code, generator=rng).to(device)
-        return self.network.loss(image, labels, noise, self.kl_weight)
+        box = random_box(self.store.shape, sides, self.network.coarseness, rng)
+        return self.store.images(rows, box), self.store.labels(rows, box)
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        image, labels = batch
+        sides = [side // self.network.coarseness for side in image.shape[2:]]
+        code = (len(image), self.network.code_channels, *sides)
+        noise = torch.randn(code, generator=rng).to(image.device)
+        painted = one_hot(labels, self.store.label_count)
+        return self.network.loss(image, painted, noise, self.kl_weight)
 
 
-class ImageDenoiserObjective(nn.Module):
+class ImageDenoiserObjective(Objective):
     """Codes of images from noise, given their label maps.
 
     Args:
@@ -119,13 +126,12 @@ class ImageDenoiserObjective(nn.Module):
         self.network, self.store = network, store
         self.codes, self.spreads = codes
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        network = self.network
-        device = next(network.network.parameters()).device
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         mean, std = self.codes[rows], self.spreads[rows]
-        clean = (mean + std * torch.randn(mean.shape, generator=rng)).to(device)
-        clean = (clean - network.code_mean) / network.code_scale
-        maps = network.network.read_labels(
-            one_hot(self.store.labels(rows).to(device), self.store.label_count)
-        )
+        return mean + std * torch.randn(mean.shape, generator=rng), self.store.labels(rows)
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        network, (code, labels) = self.network, batch
+        clean = (code - network.code_mean) / network.code_scale
+        maps = network.network.read_labels(one_hot(labels, self.store.label_count))
         return network.loss(clean, rng, maps)

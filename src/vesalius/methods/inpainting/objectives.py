@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map, on_latent_grid
@@ -14,12 +14,13 @@ from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, to_la
 from vesalius.methods.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.store import Store
 
 SMALLEST_LEVEL = 0.01
 
 
-class InpaintingObjective(nn.Module):
+class InpaintingObjective(Objective):
     """Squared error of what a network should give where there is noise.
 
     Args:
@@ -47,13 +48,13 @@ class InpaintingObjective(nn.Module):
         self.offsets = offsets_mm(store.shape, spacing_mm)
         self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         taken = self.rows[rows]
         images, labels = self.store.images(taken), self.store.labels(taken)
         if float(torch.rand(1, generator=rng)) < 0.5:
             images, labels = images.flip(2), labels.flip(1)
         images = images * (1 + 0.05 * torch.randn(len(taken), 1, 1, 1, 1, generator=rng))
-        clean = to_latent(images, self.kinds.of_position[labels], len(self.kinds))
+        clean = to_latent(images, self.kinds.of_position[labels.long()], len(self.kinds))
         condition = self.conditions[taken].clone()
         for flag, value in self.training_range.size_columns:
             hidden = torch.rand(len(taken), generator=rng) < self.recipe.drop_size
@@ -69,20 +70,18 @@ class InpaintingObjective(nn.Module):
         noise = torch.randn(clean.shape, generator=rng)
         place = places(clean.shape[2:]).expand(len(taken), -1, -1, -1, -1)
         sheets = self._sheets(clean.shape[2], rng)
-        device = next(self.network.parameters()).device
-        clean, noise, level, weight, mask, place = (
-            t[:, :, sheets].to(device) for t in (clean, noise, level, weight, mask, place)
-        )
-        condition = condition.to(device)
+        shown = (clean, noise, level, weight, mask, place, self.offsets)
+        return condition, [one[:, :, sheets] for one in shown]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        condition, (clean, noise, level, weight, mask, place, offsets) = batch
         x = self.schedule.noisy(clean, noise, level)
         context = None
         if self.kind == "concat":
             context = clean * (1 - mask)
         reported = {"voxelwise": weight, "ordinary": torch.ones_like(weight), "concat": mask}
         scaled = normalised_input(x, level, self.schedule)
-        conditioning = conditioning_maps(
-            condition, self.offsets[:, :, sheets].to(device), self.training_range
-        )
+        conditioning = conditioning_maps(condition, offsets, self.training_range)
         out = self.network(
             scaled, level, reported[self.kind], condition, conditioning, context, place
         )
@@ -92,8 +91,8 @@ class InpaintingObjective(nn.Module):
         prior = known + (unknown - known) * share
         fair = expected_error(level, x, self.schedule, prior, self.recipe.noise_texture)
         counted = torch.ones_like(mask) if self.kind == "ordinary" else mask
-        importance = torch.ones(1, clean.shape[1], 1, 1, 1, device=device)
-        importance[:, : 4 * images.shape[1]] = self.recipe.image_importance
+        importance = torch.ones(1, clean.shape[1], 1, 1, 1, device=clean.device)
+        importance[:, : 4 * self.store.channels] = self.recipe.image_importance
         importance = importance / importance.mean()
         error = (guess - clean) ** 2 / fair * counted * importance
         return error.sum() / (counted.sum() * clean.shape[1])

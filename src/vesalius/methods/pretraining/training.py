@@ -21,6 +21,7 @@ from torch.nn import functional
 from vesalius.networks.segmenter import Architecture, Segmenter
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.loop import fit_network
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.recipe import FitRecipe, Settings
 
 TURNS = ((), (1, 2), (0, 2), (0, 1))
@@ -78,7 +79,7 @@ PRESETS = {
 }  # fmt: skip
 
 
-class PretrainingObjective(nn.Module):
+class PretrainingObjective(Objective):
     """The four tasks on two differently cut and turned views of each volume.
 
     Args:
@@ -95,9 +96,8 @@ class PretrainingObjective(nn.Module):
         self.turn = nn.Linear(8 * network.deep, len(TURNS))
         self.contrast = nn.Linear(8 * network.deep, 64)
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         recipe = self.recipe
-        device = next(self.network.parameters()).device
         whole = self.images[rows].float()
         views, wanted, cuts, turns, places = [], [], [], [], []
         where = coordinates(whole.shape[2:])
@@ -114,15 +114,20 @@ class PretrainingObjective(nn.Module):
             cuts.append(cut)
             turns.append(turn)
             places.append(place)
-        fine, deep = self.network.features(torch.stack(views).to(device))
+        shown = [torch.stack(one) for one in (views, wanted, cuts, places)]
+        return *shown, torch.tensor(turns)
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        recipe, (views, wanted, cuts, places, turns) = self.recipe, batch
+        fine, deep = self.network.features(views)
         # Normalised maps have no mean of their own, so their octants are looked at.
         pooled = functional.adaptive_avg_pool3d(deep.float(), 2).flatten(1)
-        error = (self.fill(fine).float() - torch.stack(wanted).to(device)).abs()
-        missing = torch.stack(cuts)[:, None].to(device)
+        error = (self.fill(fine).float() - wanted).abs()
+        missing = cuts[:, None]
         filled = (error * missing).sum() / (missing.sum() * error.shape[1]).clamp(min=1)
-        turned = functional.cross_entropy(self.turn(pooled), torch.tensor(turns, device=device))
+        turned = functional.cross_entropy(self.turn(pooled), turns)
         alike = contrastive_loss(self.contrast(pooled), recipe.temperature)
-        gap = (self.place(fine).float() - torch.stack(places).to(device)).square().sum(dim=1)
+        gap = (self.place(fine).float() - places).square().sum(dim=1)
         placed = torch.sqrt(gap + 1e-4).mean()
         return (
             recipe.fill_weight * filled

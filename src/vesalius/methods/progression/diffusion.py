@@ -23,6 +23,7 @@ from vesalius.networks.bottleneck import Gaussian
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import VolumeDenoiser
 from vesalius.scans.visits import Visits
+from vesalius.training.objective import Batch, Objective
 
 SCHEDULE = SCHEDULES["cosine"]
 FIRST_LEVEL, LAST_LEVEL = 0.99, 0.02
@@ -60,7 +61,7 @@ class PictureAutoencoder(nn.Module):
         return self.network.decode(codes * self.std)[..., 0]
 
 
-class PictureAutoencoderObjective(nn.Module):
+class PictureAutoencoderObjective(Objective):
     """Similarity of pictures that come back, and the bottleneck's divergence."""
 
     def __init__(
@@ -69,12 +70,14 @@ class PictureAutoencoderObjective(nn.Module):
         super().__init__()
         self.coder, self.images, self.projection_loss = coder, images, projection_loss
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        return _pictures(self.images, rows)
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         self.projection_loss.eval()
-        real = _pictures(self.images, rows, self.coder.std.device)
-        returned, loss = self.coder(real)
+        returned, loss = self.coder(batch)
         with torch.no_grad():
-            wanted = self.projection_loss.of(2 * real - 1)
+            wanted = self.projection_loss.of(2 * batch - 1)
         return self.projection_loss(2 * returned - 1, wanted).mean() + loss
 
 
@@ -105,7 +108,7 @@ class LaterDenoiser(Denoiser):
         return super().output(x, level, (years / self.longest)[:, None], today)
 
 
-class LaterObjective(nn.Module):
+class LaterObjective(Objective):
     """Codes of later pictures from noise, over all pairs of visits of a patient.
 
     Args:
@@ -123,11 +126,13 @@ class LaterObjective(nn.Module):
         self.pairs = torch.from_numpy(pairs)
         self.years = torch.from_numpy(years.astype(np.float32))
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        device = self.denoiser.longest.device
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         before, after = self.pairs[rows].T
-        today, clean = self.codes[before].to(device), self.codes[after].to(device)
-        return self.denoiser.loss(clean, rng, today, self.years[rows].to(device))
+        return self.codes[before], self.codes[after], self.years[rows]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        today, clean, years = batch
+        return self.denoiser.loss(clean, rng, today, years)
 
 
 def pairs_of(visits: Visits) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +159,7 @@ def encoded(coder: PictureAutoencoder, images: np.ndarray, batch: int = 64) -> T
     coder.eval()
     rows = torch.arange(len(images)).split(batch)
     device = coder.std.device
-    return torch.cat([coder.encode(_pictures(images, part, device)).cpu() for part in rows])
+    return torch.cat([coder.encode(_pictures(images, part).to(device)).cpu() for part in rows])
 
 
 @torch.no_grad()
@@ -207,5 +212,5 @@ def later_pictures(
     return decoded(coder, torch.cat(result), batch)
 
 
-def _pictures(images: np.ndarray, rows: Tensor, device: torch.device) -> Tensor:
-    return torch.from_numpy(images[rows.tolist()].astype(np.float32)).to(device)
+def _pictures(images: np.ndarray, rows: Tensor) -> Tensor:
+    return torch.from_numpy(images[rows.tolist()].astype(np.float32))

@@ -16,6 +16,7 @@ from torch.nn import functional
 from vesalius.methods.progression.recipe import EvaluatorRecipe
 from vesalius.networks.classifier import residual_classifier
 from vesalius.scans.visits import Visits
+from vesalius.training.objective import Batch, Objective
 
 
 class AttributeEvaluator(nn.Module):
@@ -57,7 +58,7 @@ class AttributeEvaluator(nn.Module):
         return result
 
 
-class EvaluatorObjective(nn.Module):
+class EvaluatorObjective(Objective):
     """Squared error of attributes that are known, each in its own spread.
 
     Args:
@@ -82,16 +83,18 @@ class EvaluatorObjective(nn.Module):
         self.evaluator.mean.copy_(torch.from_numpy(np.nanmean(self.targets, axis=0)))
         self.evaluator.std.copy_(torch.from_numpy(np.nanstd(self.targets, axis=0)).clamp(min=1e-3))
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        device, chosen = self.evaluator.mean.device, rows.tolist()
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        chosen = rows.tolist()
         pictures = torch.from_numpy(self.images[chosen].astype(np.float32))
         shift = self.recipe.shift
         by = torch.randint(-shift, shift + 1, (2,), generator=rng).tolist()
         gain = 1 + 0.1 * torch.randn(len(chosen), 1, 1, 1, generator=rng)
-        pictures = (pictures.roll(by, (2, 3)) * gain).clamp(0, 1).to(device)
-        return self._error(
-            self.evaluator(pictures), torch.from_numpy(self.targets[chosen]).to(device)
-        )
+        pictures = (pictures.roll(by, (2, 3)) * gain).clamp(0, 1)
+        return pictures, torch.from_numpy(self.targets[chosen])
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        pictures, targets = batch
+        return self._error(self.evaluator(pictures), targets)
 
     def validation_loss(self) -> float:
         """The same of held-out pictures as they are."""

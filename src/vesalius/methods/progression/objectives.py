@@ -16,9 +16,10 @@ from vesalius.networks.feature_critic import FeatureCritic
 from vesalius.networks.picture_features import lite0_stages
 from vesalius.networks.style_critic import StyleCritic
 from vesalius.networks.style_generator import StyleGenerator
+from vesalius.training.objective import Batch, Objective
 
 
-class StyleObjective(nn.Module):
+class StyleObjective(Objective):
     """The game of generator and critic, with path length, and R1 for pixels, now and then.
 
     Both learn from one pass: where the generator is judged, the weights of the critic are held;
@@ -49,10 +50,11 @@ class StyleObjective(nn.Module):
         self.register_buffer("done", torch.zeros((), dtype=torch.long))
         self.register_buffer("path_mean", torch.zeros(()))
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        recipe, step = self.recipe, int(self.done)
-        device = self.path_mean.device
-        real = torch.from_numpy(self.images[rows.tolist()].astype(np.float32)).to(device) * 2 - 1
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        return torch.from_numpy(self.images[rows.tolist()].astype(np.float32)) * 2 - 1
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        recipe, step, real = self.recipe, int(self.done), batch
         generated = self.generator(self._styles(len(real), rng), rng)
         with frozen(self.critic):
             verdicts = self.judged(self.augment(generated, rng))
@@ -71,6 +73,10 @@ class StyleObjective(nn.Module):
             loss = loss + recipe.path_every * self._path(len(real) // 2, rng)
         self.done += 1
         return loss
+
+    def clipped_apart(self) -> list[list[nn.Parameter]]:
+        """Generator and critic, since the gradient of either would shorten that of the other."""
+        return [list(self.generator.parameters()), list(self.critic.parameters())]
 
     def judged(self, pictures: Tensor) -> list[Tensor]:
         """What the critic says, of the whole or of its several parts."""

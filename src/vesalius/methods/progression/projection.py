@@ -18,6 +18,7 @@ from vesalius.methods.progression.recipe import EncoderRecipe, ProjectionRecipe
 from vesalius.networks.classifier import residual_classifier
 from vesalius.networks.style_generator import StyleGenerator
 from vesalius.scans.progress import Progress, no_progress
+from vesalius.training.objective import Batch, Objective
 
 
 class StyleEncoder(nn.Module):
@@ -49,7 +50,7 @@ class StyleEncoder(nn.Module):
         return result
 
 
-class EncoderObjective(nn.Module):
+class EncoderObjective(Objective):
     """Styles of generated pictures, which are known, and similarity of real ones when generated
     again.
 
@@ -71,12 +72,14 @@ class EncoderObjective(nn.Module):
         self.projection_loss = projection_loss
         self.encoder = encoder
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        return torch.from_numpy(self.images[rows.tolist()].astype(np.float32)) * 2 - 1
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         self.generator.eval()
         self.projection_loss.eval()
-        device = self.encoder.mean.device
-        real = torch.from_numpy(self.images[rows.tolist()].astype(np.float32)).to(device) * 2 - 1
-        noise = torch.randn(len(real), self.generator.mapping.noise, generator=rng).to(device)
+        real = batch
+        noise = torch.randn(len(real), self.generator.mapping.noise, generator=rng).to(real.device)
         with torch.no_grad():
             known = self.generator.mapping(noise)
             generated = self.generator(known, rng)

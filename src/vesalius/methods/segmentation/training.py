@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from vesalius.networks.segmenter import Architecture, Segmenter
@@ -22,6 +22,7 @@ from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.volume import Volume
 from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit_network
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.preparation import normalised, prepared, resampled, stacked, working_shape
 from vesalius.training.recipe import FitRecipe, Settings
 
@@ -92,7 +93,7 @@ class TrainingScans:
         return chosen
 
 
-class SegmentationObjective(nn.Module):
+class SegmentationObjective(Objective):
     """Dice and cross-entropy against the label maps, on flipped and re-toned images."""
 
     def __init__(self, network: Segmenter, scans: TrainingScans, recipe: SegmenterRecipe) -> None:
@@ -101,11 +102,12 @@ class SegmentationObjective(nn.Module):
         self.contrast, self.mirror = recipe.contrast, recipe.mirror
         self.agreement = DiceCELoss(softmax=True)
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        device = next(self.network.parameters()).device
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         generated = [self._draw(row, rng) for row in rows.tolist()]
-        image = torch.stack([pair[0] for pair in generated]).to(device)
-        labels = torch.stack([pair[1] for pair in generated]).to(device)
+        return tuple(torch.stack(side) for side in zip(*generated, strict=True))
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        image, labels = batch
         scores = self.network(image)
         loss: Tensor = self.agreement(scores, one_hot(labels, scores.shape[1]))
         return loss

@@ -11,10 +11,11 @@ from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.critics import feature_distance, frozen, hinge_loss, patch_critic
 from vesalius.networks.picture_features import PictureFeatures
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.store import Store, random_box
 
 
-class AutoencoderObjective(nn.Module):
+class AutoencoderObjective(Objective):
     """Volumes that come back from the autoencoder as they went in, and that critics believe.
 
     Absolute error, perceptual difference of one random slice, hinge losses of a critic of slices
@@ -42,15 +43,24 @@ class AutoencoderObjective(nn.Module):
         self.register_buffer("done", torch.zeros((), dtype=torch.long))
         self.done: Tensor
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         sides = [c or side for c, side in zip(self.recipe.crop, self.store.shape, strict=True)]
         box = random_box(self.store.shape, sides, max(self.recipe.downsampling), rng)
-        image = self.store.images(rows, box).to(next(self.network.parameters()).device)
+        image = self.store.images(rows, box)
         axis, place = (int(torch.randint(n, (1,), generator=rng)) for n in (3, 1 << 30))
+        return image, axis, place % image.shape[2 + axis]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        image, axis, place = batch
         judge = int(self.done) >= self.recipe.critics_from and self.recipe.adversarial_weight > 0
-        loss = self.loss(image, axis, place % image.shape[2 + axis], judge)
+        loss = self.loss(image, axis, place, judge)
         self.done += 1
         return loss
+
+    def clipped_apart(self) -> list[list[nn.Parameter]]:
+        """Autoencoder and critics, since the gradient of either would shorten that of the other."""
+        critics = (*self.slice_critic.parameters(), *self.volume_critic.parameters())
+        return [list(self.network.parameters()), list(critics)]
 
     def loss(self, image: Tensor, axis: int, place: int, judge: bool) -> Tensor:
         """Of images `(B, C, D, H, W)`, looking closer at one slice across an axis.
@@ -87,7 +97,7 @@ class AutoencoderObjective(nn.Module):
         )
 
 
-class CodeObjective(nn.Module):
+class CodeObjective(Objective):
     """Codes of volumes from noise, told attributes where the cohort has them.
 
     Args:
@@ -104,8 +114,11 @@ class CodeObjective(nn.Module):
         self.network, self.drop = network, drop
         self.codes, self.conditions = codes, conditions
 
-    def forward(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        device = next(self.network.parameters()).device
-        clean, condition = self.codes[rows].float().to(device), self.conditions[rows].to(device)
-        condition = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
-        return self.network.loss(clean, rng, condition)
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        condition = self.conditions[rows]
+        dropped = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
+        return self.codes[rows], dropped
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        code, condition = batch
+        return self.network.loss(code.float(), rng, condition)

@@ -168,6 +168,7 @@ def pretended() -> Iterator[None]:
         there = property(lambda strategy: GPU)
         stack.enter_context(patch.object(SingleDeviceStrategy, "root_device", there))
         stack.enter_context(patch.object(Tensor, "pin_memory", lambda tensor: tensor))
-        stack.enter_context(patch.dict(os.environ, {"VESALIUS_WORKERS": "0"}))  # modes see no thread
+        # A mode sees no other thread, so cases are read in this one.
+        stack.enter_context(patch.dict(os.environ, {"VESALIUS_WORKERS": "0"}))
         stack.enter_context(PretendGpu())
         yield

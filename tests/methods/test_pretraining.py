@@ -31,6 +31,7 @@ from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.input_error import InputError
 from vesalius.training.fit import fit, prepare
 from vesalius.training.recipe import FitRecipe
+from vesalius.training.store import HeldStore
 
 
 def test_a_rescaled_network_gives_the_same_maps() -> None:
@@ -65,7 +66,7 @@ def test_the_pretext_is_learnt_and_a_crop_knows_where_it_lay() -> None:
         fit=FitRecipe(steps=1, batch_size=2),
     )  # fmt: skip
     torch.manual_seed(0)
-    objective = PretrainingObjective(Segmenter(1, 2, recipe.filters), images, recipe)
+    objective = PretrainingObjective(Segmenter(1, 2, recipe.filters), HeldStore(images), recipe)
     optimizer = torch.optim.Adam(objective.parameters(), 5e-3)
     losses = []
     for _ in range(90):

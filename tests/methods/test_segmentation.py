@@ -17,16 +17,27 @@ from vesalius.methods.segmentation.training import (
     fit_segmenter,
     segment,
 )
+from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.progress import no_progress
+from vesalius.training.preparation import body_sides_mm
 from vesalius.training.recipe import FitRecipe
+
+
+def stored_scans(
+    folder: Path, scans: list[LabelledScan], labels: list[int],
+    spacing_mm: tuple[float, float, float],
+) -> TrainingScans:  # fmt: skip
+    sides = [body_sides_mm(scan.channels) for scan in scans]
+    return TrainingScans.write(folder, "", scans, labels, spacing_mm, sides)
 
 
 def test_a_segmenter_learns_a_simple_organ_in_any_axis_order(tmp_path: Path) -> None:
     cohort = blobs(tmp_path / "c", 6, "LPS")
     scans = [cohort.read(case) for case in cohort.cases]
-    training = TrainingScans(scans[:5], [0, 3, 7], scans[0].label_map.oriented("RAS").spacing_mm)
+    spacing = scans[0].label_map.oriented("RAS").spacing_mm
+    training = stored_scans(tmp_path / "kept", scans[:5], [0, 3, 7], spacing)
     recipe = SegmenterRecipe(filters=(8, 16, 16), fit=FitRecipe(steps=60, batch_size=2))
     network = fit_segmenter(training, recipe, 0, "organ", tmp_path)
     found = segment(network, scans[5], training.label_numbers.tolist(), training.spacing_mm)
@@ -41,7 +52,8 @@ def test_random_contrasts_keep_the_labels_and_lose_the_image(
     brains: Cohort, tmp_path: Path
 ) -> None:
     scans = [brains.read(case) for case in brains.cases[:3]]
-    training = TrainingScans(scans, list(brains.description.labels.values()), (8.0, 8.0, 8.0))
+    labels = list(brains.description.labels.values())
+    training = stored_scans(tmp_path / "kept", scans, labels, (8.0, 8.0, 8.0))
     recipe = PRESETS["smallest"].changed(contrast="random")
     network = fit_segmenter(training, recipe, 0, "random", tmp_path)
     predicted = segment(network, scans[0], training.label_numbers.tolist(), training.spacing_mm)
@@ -58,16 +70,17 @@ def test_copies_of_a_case_stay_on_one_side_and_synthetic_cases_out_of_validation
 @pytest.mark.skipif(importlib.util.find_spec("nnunetv2") is None, reason="needs vesalius[nnunet]")
 def test_nnunet_goes_through_planning_training_and_prediction(tmp_path: Path) -> None:
     cohort = blobs(tmp_path / "c", 5)
-    scans = [(f"{i}-{case.name}", cohort.read(case)) for i, case in enumerate(cohort.cases)]
+    names = [f"{i}-{case.name}" for i, case in enumerate(cohort.cases)]
+    scans = [cohort.read(case) for case in cohort.cases]
     recipe = NnunetRecipe(
         epochs=1, iterations=1, validation_iterations=1, mirroring=False, threads=1
     )
     out = tmp_path / "predictions"
     train_and_predict(
-        scans[:4], [("unseen", scans[4][1])], cohort.description, recipe, False,
+        (names[:4], scans[:4]), (["unseen"], scans[4:]), cohort.description, recipe, False,
         tmp_path / "work", out, 0, no_progress,
     )  # fmt: skip
     found = read_nifti(out / "unseen.nii.gz")
-    assert found.same_geometry(scans[4][1].label_map, tolerance_mm=0.01)
+    assert found.same_geometry(scans[4].label_map, tolerance_mm=0.01)
     split = tmp_path / "work/preprocessed/Dataset001_Vesalius/splits_final.json"
     assert "abdomen" in split.read_text()

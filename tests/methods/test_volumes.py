@@ -31,6 +31,7 @@ from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
+from vesalius.training.coding import Codes
 from vesalius.training.fit import fit, prepare
 from vesalius.training.plan import Plan, planned
 from vesalius.training.run import Run
@@ -124,7 +125,7 @@ def test_scaled_codes_lie_within_the_range_of_the_codebook() -> None:
     book.codes.copy_(torch.linspace(-3, 5, 16).reshape(8, 2))
     network = CodeDenoiser(VolumeDenoiser(2, (4, 4, 4), 0, (8,)), SCHEDULES["cosine"])
     codes = torch.randn(20, 2, 4, 4, 4).clamp(-2.9, 4.9)
-    network.learn_scale(codes, book)
+    network.learn_scale(Codes(codes[:, None].numpy()), range(20), book)
     assert (float(network.low), float(network.high)) == (-3.0, 5.0)
     scaled = network.scaled(codes)
     assert float(scaled.std()) == pytest.approx(1, abs=0.01)

@@ -27,9 +27,10 @@ from vesalius.sampling.rejection import (
 )
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.grid import whole_grid
 from vesalius.scans.input_error import InputError
-from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring
+from vesalius.training.method import Reading
+from vesalius.training.reading import read_sound
 from vesalius.training.run import Run
 
 GRID = (32, 32, 32)
@@ -49,8 +50,10 @@ class Scripted(Sampler[CaseRequest]):
     title = "scripted"
 
     def __init__(self, cohort: Cohort, scans: list[LabelledScan], folder: Path) -> None:
-        sample = [cohort.read(case) for case in cohort.cases[:2]]
-        seen = Fingerprint.of_images(cohort, cohort.cases[:2], sample, whole_grid(sample), ())
+        names = {case.name for case in cohort.cases[:2]}
+        measuring = Measuring(cohort, labelled=False)
+        sound = read_sound(measuring, cohort.cases[:2], names, Reading())
+        seen = sound.fingerprint(sound.grid())
         self.run = Run(folder, ToyRecipe(), seen)
         self.description, self.attributes = cohort.description, ["place"]
         self.settings, self.scans, self.finished = {"tolerance": 0.1}, scans, 0

@@ -216,5 +216,5 @@ def test_a_sound_file_with_a_long_header_extension_is_read(tmp_path: Path) -> No
 def test_many_cases_are_read_without_the_faulty_ones(damaged: Path) -> None:
     image_of(damaged, 3).write_bytes(b"nothing")
     cohort = Cohort.open(damaged)
-    sound, faults = cohort.read_sound(cohort.cases)
+    sound, faults = cohort.sound(cohort.cases)
     assert len(sound) == 17 and len(faults) == 1

@@ -1,21 +1,22 @@
 """A method from outside the package: noise about the mean image of a cohort."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vesalius.scans.case import Scan
-from vesalius.scans.grid import whole_grid
 from vesalius.training.device import placed
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.objective import Objective
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
+from vesalius.training.store import BlankStore, Layout, Store, in_grid, stored
 
 
 class ToyRecipe(Settings):
@@ -28,19 +29,25 @@ class ToyRecipe(Settings):
 
 @dataclass(frozen=True)
 class ToyData(Data):
-    images: Tensor = field(kw_only=True)
+    scans: Sequence[Scan] = field(kw_only=True)
 
 
-class Mean(Objective):
-    def __init__(self, shape: tuple[int, ...], images: Any = None) -> None:
+class Mean(nn.Module):
+    def __init__(self, seen: Fingerprint) -> None:
         super().__init__()
-        self.image, self.images = nn.Parameter(torch.zeros(1, *shape)), images
+        self.image = nn.Parameter(torch.zeros(1, *seen.shape))
+
+
+class MeanObjective(Objective):
+    def __init__(self, mean: Mean, store: Store) -> None:
+        super().__init__()
+        self.mean, self.store = mean, store
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        return self.images[rows]
+        return self.store.images(rows)
 
     def forward(self, batch: Tensor, rng: torch.Generator) -> Tensor:
-        return (batch - self.image).square().mean()
+        return (batch - self.mean.image).square().mean()
 
 
 class Toy(Method[ToyData]):
@@ -53,29 +60,32 @@ class Toy(Method[ToyData]):
 
     def read(self, source: Any, recipe: ToyRecipe, reading: Reading) -> ToyData:
         cohort = cohort_of(source, False, reading)
-        sound = read_split(cohort, recipe, reading, labelled=False)
-        grid, scans = whole_grid(sound.scans), sound.scans[: sound.fitted]
-        seen = Fingerprint.of_images(cohort, sound.cases[: sound.fitted], scans, grid, ())
-        placed_scans = [grid.place_whole(scan).channels[0].voxels for scan in scans]
-        images = np.stack([seen.scaled(voxels[None]) for voxels in placed_scans])
-        return ToyData(recipe, seen, images=torch.from_numpy(images).float())
+        sound = read_split(Measuring(cohort, labelled=False), recipe, reading)
+        seen = sound.fingerprint(sound.grid())
+        return ToyData(recipe, seen, scans=sound.scans[: sound.fitted])
 
     def parts(self, data: ToyData) -> list[Part]:
-        mean = Mean(data.fingerprint.shape, data.images)
-        plain = lambda *given: mean  # noqa: E731
-        return [Part("mean", mean, data.recipe.fit, len(data.images), plain, plain, plain)]
+        seen, mean = data.fingerprint, Mean(data.fingerprint)
+        layout = Layout.of(seen, labelled=False)
+        return [Part(
+            "mean", mean, data.recipe.fit, len(data.scans),
+            lambda store: MeanObjective(mean, store),
+            lambda run, progress: stored(
+                run.state / "cohort", seen.digest, layout, data.scans,
+                lambda scan: in_grid(seen, seen.grid.place_whole(scan)), progress,
+            ), lambda: BlankStore(layout),
+        )]  # fmt: skip
 
     def card(self, data: ToyData, run: Run[Any]) -> list[str]:
         return data.fingerprint.lines
 
     def open(self, run: Run[Any]) -> Any:
-        mean, seen = Mean(run.fingerprint.shape), run.fingerprint
+        mean, seen = Mean(run.fingerprint), run.fingerprint
         run.load("mean", mean)
 
         def pipeline(seed: int = 0) -> Scan:
-            noise = 0.05 * torch.randn(
-                1, *seen.shape, generator=torch.Generator().manual_seed(seed)
-            )
+            rng = torch.Generator().manual_seed(seed)
+            noise = 0.05 * torch.randn(1, *seen.shape, generator=rng)
             voxels = seen.unscaled((placed(mean).image.detach().cpu() + noise).numpy())
             return Scan((seen.grid.volume(voxels[0]),))
 

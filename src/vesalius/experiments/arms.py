@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,16 @@ from vesalius.methods.segmentation.training import (
     segment,
 )
 from vesalius.scans.attributes import Attribute
-from vesalius.scans.case import Case, LabelledScan
+from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.input_error import InputError
-from vesalius.scans.progress import Progress, track
+from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.reading import Scans
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder, write_text
+from vesalius.training.content import content_digest
+from vesalius.training.preparation import body_sides_mm
 
 ARMS = ("real", "resampled", "synthseg_style", "synthetic", "augmented")
 
@@ -38,13 +42,24 @@ class Arm:
     cases: tuple[tuple[Cohort, Case], ...]
     contrast: Literal["acquired", "random"] = "acquired"
 
-    def read(self) -> list[LabelledScan]:
-        """Every case's voxels, those of repeated cases once."""
-        kept: dict[Path, LabelledScan] = {}
-        for cohort, case in self.cases:
-            if case.images[0] not in kept:
-                kept[case.images[0]] = cohort.read(case)
-        return [kept[case.images[0]] for _, case in self.cases]
+    @property
+    def scans(self) -> Scans:
+        """Of every case, read when they are asked for."""
+        return Scans(self.cases)
+
+    def stored(
+        self, folder: Path, labels: Sequence[int], progress: Progress = no_progress
+    ) -> TrainingScans:
+        """All scans as the segmenter sees them, on disk; those of repeated cases once."""
+        files = [case.images[0] for _, case in self.cases]
+        once = list(dict.fromkeys(files))
+        pairs = [self.cases[files.index(file)] for file in once]
+        scans = Scans(pairs)
+        spacing = scans[0].label_map.oriented("RAS").spacing_mm
+        content = content_digest([case.images_digest() for _, case in pairs])
+        sides = [body_sides_mm(scan.channels) for scan in scans]
+        kept = TrainingScans.write(folder, content, scans, labels, spacing, sides, progress)
+        return kept.subset([once.index(file) for file in files])
 
 
 def training_arms(
@@ -100,23 +115,21 @@ def run_arm(
         return
     labels = test.description.labels
     if isinstance(recipe, NnunetRecipe):
-        scans = [test.read(case) for case in missing]
         train_and_predict(
-            [(f"{i:04d}-{case.name}", scan) for i, ((_, case), scan)
-             in enumerate(zip(arm.cases, arm.read(), strict=True))],
-            [(case.name, scan) for case, scan in zip(missing, scans, strict=True)],
+            ([f"{i:04d}-{case.name}" for i, (_, case) in enumerate(arm.cases)], arm.scans),
+            ([case.name for case in missing], Scans([(test, case) for case in missing])),
             test.description, recipe, arm.contrast == "random", out / "nnunet" / arm.name, folder,
             seed, progress,
         )  # fmt: skip
         return
-    read = arm.read()
-    spacing = read[0].label_map.oriented("RAS").spacing_mm
-    scans_in = TrainingScans(read, list(labels.values()), spacing)
+    kept = out / "stores" / arm.name
+    training = arm.stored(kept, list(labels.values()), progress)
     chosen = recipe.changed(contrast=arm.contrast)
-    network = fit_segmenter(scans_in, chosen, seed, f"segmenter_{arm.name}", out, progress)
+    network = fit_segmenter(training, chosen, seed, f"segmenter_{arm.name}", out, progress)
     for case in track(missing, f"predicting with {arm.name}", len(missing), progress):
-        result = segment(network, test.read(case), list(labels.values()), spacing)
+        result = segment(network, test.read(case), list(labels.values()), training.spacing_mm)
         write_nifti(result, _prediction(out, arm.name, case), np.uint8)
+    shutil.rmtree(kept, ignore_errors=True)
 
 
 def score_arms(

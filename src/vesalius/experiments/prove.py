@@ -244,9 +244,9 @@ def _sides(
     faults: list[InputProblem] = []
     sides = []
     for cohort, cases in ((real, training), (synthetic, generated)):
-        sound, result = cohort.read_sound(cases, progress)
+        sound, result = cohort.sound(cases, progress)
         faults += result
-        sides.append([case for case, _ in sound])
+        sides.append(sound)
         if not sound:
             raise InputError(cohort.folder, f"has no sound case ({result[0]})", "mend the cases")
     return sides[0], sides[1], faults

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from vesalius.scans.case import Case, LabelledScan, Scan, read_case, read_images
 from vesalius.scans.description import Description
@@ -15,7 +14,6 @@ from vesalius.scans.formats.table import Row, Table, TableForm, read_table, writ
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress, no_progress, track
 
-S = TypeVar("S", bound=Scan)
 TABLE_NAME = "cases.csv"
 FIXED_COLUMNS = ("case", "subject", "visit", "split")
 
@@ -110,17 +108,28 @@ class Cohort:
         """Read the images of one case alone, or refuse with what is wrong with them."""
         return read_images(case)
 
-    def read_sound(
-        self, cases: Sequence[Case], progress: Progress = no_progress
-    ) -> tuple[list[tuple[Case, LabelledScan]], list[InputProblem]]:
-        """Read many cases: the sound ones with their voxels, and the faults of the others."""
-        return _sound(cases, self.read, progress)
+    def sound(
+        self, cases: Sequence[Case], progress: Progress = no_progress,
+        look: Callable[[Case, LabelledScan], None] | None = None,
+    ) -> tuple[list[Case], list[InputProblem]]:  # fmt: skip
+        """Which cases can be read, and what is wrong with the others; no voxels are kept.
 
-    def read_sound_images(
-        self, cases: Sequence[Case], progress: Progress = no_progress
-    ) -> tuple[list[tuple[Case, Scan]], list[InputProblem]]:
-        """The same without label maps."""
-        return _sound(cases, self.read_images, progress)
+        Args:
+            cases: read one after the other.
+            progress: called after each.
+            look: called with each that could be read.
+        """
+        sound, faults = [], []
+        for case in track(cases, "reading cases", len(cases), progress):
+            try:
+                scan = self.read(case)
+            except InputError as refusal:
+                faults.append(refusal.fault)
+                continue
+            if look is not None:
+                look(case, scan)
+            sound.append(case)
+        return sound, faults
 
     def of_split(self, *splits: str) -> tuple[Case, ...]:
         """The cases whose `split` is one of `splits`."""
@@ -165,18 +174,6 @@ def update_table(cohort: Cohort, columns: Mapping[str, Mapping[str, str]]) -> No
             if name in cells:
                 record[head.index(column)] = cells[name]
     write_table(path.resolve(), head, records, form)
-
-
-def _sound(
-    cases: Sequence[Case], read: Callable[[Case], S], progress: Progress
-) -> tuple[list[tuple[Case, S]], list[InputProblem]]:
-    sound, faults = [], []
-    for case in track(cases, "reading cases", len(cases), progress):
-        try:
-            sound.append((case, read(case)))
-        except InputError as refusal:
-            faults.append(refusal.fault)
-    return sound, faults
 
 
 def _listed(folder: Path, ending: str) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,8 @@ class Grid:
         Where the spacing is the same but for rounding, the grid is shifted by half a voxel at most
         so that no voxel has to be interpolated.
         """
-        return _start(volume, centre, np.array(self.spacing_mm), np.array(self.shape))
+        own = np.array(volume.spacing_mm)
+        return _start(own, centre, np.array(self.spacing_mm), np.array(self.shape))
 
     def sample(self, volume: Volume, centre: np.ndarray, order: int) -> Volume:
         """A RAS-oriented volume on this grid, its middle at the voxel `centre`."""
@@ -72,7 +73,8 @@ class Grid:
             at = offset[axis] + zoom[axis] * np.arange(self.shape[axis])
             np.moveaxis(sampled, axis, 0)[(at < -0.5) | (at > side - 0.5)] = fill
         return Volume(
-            sampled.astype(volume.voxels.dtype, copy=False), _affine_at(volume, offset, zoom)
+            sampled.astype(volume.voxels.dtype, copy=False),
+            _affine_at(volume.affine, offset, zoom),
         )
 
     def covers(self, scan: LabelledScan) -> float:
@@ -86,13 +88,64 @@ class Grid:
         return Volume(voxels, np.array(self.affine)).oriented(self.orientation)
 
 
+@dataclass(frozen=True)
+class Extent:
+    """Where the part of a scan lies that a grid must hold; all that a grid needs to know of it.
+
+    Attributes:
+        affine: of the scan turned to RAS.
+        shape: voxels of the scan turned to RAS.
+        centre: of the part, in voxels, halves allowed.
+        half_mm: how far it reaches from there along each axis.
+        orientation: axis codes in which the scan is stored.
+    """
+
+    affine: tuple[tuple[float, ...], ...]
+    shape: tuple[int, ...]
+    centre: tuple[float, ...]
+    half_mm: tuple[float, ...]
+    orientation: str
+
+    @classmethod
+    def of_labels(cls, scan: LabelledScan) -> Extent:
+        """Of the box around all labels."""
+        upright = scan.label_map.oriented("RAS")
+        centre = _label_centre(upright)
+        result = np.argwhere(upright.voxels > 0)
+        half = np.maximum(centre - result.min(axis=0), result.max(axis=0) - centre) + 0.5
+        return cls._of(upright, centre, half, scan.label_map.orientation)
+
+    @classmethod
+    def of_field(cls, scan: Scan) -> Extent:
+        """Of the whole field of view."""
+        upright = scan.channels[0].oriented("RAS")
+        sides = np.array(upright.shape)
+        return cls._of(upright, (sides - 1) / 2, sides / 2, scan.channels[0].orientation)
+
+    @classmethod
+    def _of(
+        cls, upright: Volume, centre: np.ndarray, half: np.ndarray, orientation: str
+    ) -> Extent:  # fmt: skip
+        reach = half * np.array(upright.spacing_mm)
+        rows = tuple(tuple(float(x) for x in row) for row in upright.affine)
+        return cls(
+            rows, upright.shape, tuple(map(float, centre)), tuple(map(float, reach)), orientation
+        )
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """Edge lengths of a voxel."""
+        sizes: np.ndarray = np.round(np.linalg.norm(np.array(self.affine)[:3, :3], axis=0), 6)
+        return sizes
+
+
 def fit_grid(
-    scans: Sequence[LabelledScan], spacing_mm: float | None = None, multiple: int = 4
+    scans: Iterable[LabelledScan], spacing_mm: float | None = None, multiple: int = 4
 ) -> Grid:
     """The smallest grid that holds the labels of all `scans` with a margin of one voxel.
 
     Args:
-        scans: a representative part of the cohort, or all of it.
+        scans: a representative part of the cohort, or all of it, looked at one after the other.
         spacing_mm: edge length to work at; the median of the cohort if not given.
         multiple: of which each side of the grid must be one, as the networks halve it.
 
@@ -104,27 +157,21 @@ def fit_grid(
     >>> bool(grid.place(scan).label_map.voxels.sum() == block.sum())
     True
     """
-    oriented = [scan.label_map.oriented("RAS") for scan in scans]
-    sizes = np.median([volume.spacing_mm for volume in oriented], axis=0)
-    spacing = np.full(3, float(spacing_mm)) if spacing_mm else sizes
-    reach = np.zeros(3)
-    for volume in oriented:
-        centre = _label_centre(volume)
-        result = np.argwhere(volume.voxels > 0)
-        half = np.maximum(centre - result.min(axis=0), result.max(axis=0) - centre) + 0.5
-        reach = np.maximum(reach, half * volume.spacing_mm)
+    return grid_around([Extent.of_labels(scan) for scan in scans], spacing_mm, multiple)
+
+
+def grid_around(
+    extents: Sequence[Extent], spacing_mm: float | None = None, multiple: int = 4
+) -> Grid:
+    """The grid of `fit_grid` for scans whose extents are known."""
+    spacing = _spacing(extents, spacing_mm)
+    reach = np.max([extent.half_mm for extent in extents], axis=0)
     whole = (2 * reach / spacing + 2) / multiple - 1e-6  # a rounding error is no further voxel
     sides = (np.ceil(whole) * multiple).astype(int)
-    _require_bounded(sides, spacing)
-    return Grid(
-        (int(sides[0]), int(sides[1]), int(sides[2])),
-        (float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        _affine_about(oriented[0], _label_centre(oriented[0]), spacing, sides),
-        scans[0].label_map.orientation,
-    )
+    return _grid(extents[0], spacing, sides)
 
 
-def whole_grid(scans: Sequence[Scan], spacing_mm: float | None = None, multiple: int = 4) -> Grid:
+def whole_grid(scans: Iterable[Scan], spacing_mm: float | None = None, multiple: int = 4) -> Grid:
     """The grid of the median field of view of all `scans`, each side rounded to a multiple.
 
     Args:
@@ -136,20 +183,36 @@ def whole_grid(scans: Sequence[Scan], spacing_mm: float | None = None, multiple:
     >>> whole_grid([scan]).shape, whole_grid([scan]).spacing_mm
     ((20, 32, 16), (2.0, 2.0, 5.0))
     """
-    upright = [scan.channels[0].oriented("RAS") for scan in scans]
-    sizes = np.median([volume.spacing_mm for volume in upright], axis=0)
-    fields = [np.array(volume.shape) * volume.spacing_mm for volume in upright]
-    spacing = np.full(3, float(spacing_mm)) if spacing_mm else sizes
+    return grid_of_fields([Extent.of_field(scan) for scan in scans], spacing_mm, multiple)
+
+
+def grid_of_fields(
+    extents: Sequence[Extent], spacing_mm: float | None = None, multiple: int = 4
+) -> Grid:
+    """The grid of `whole_grid` for scans whose extents are known."""
+    spacing = _spacing(extents, spacing_mm)
+    fields = [2 * np.array(extent.half_mm) for extent in extents]
     rounded = np.round(np.median(fields, axis=0) / spacing / multiple)
     sides = (np.maximum(1, rounded) * multiple).astype(int)
+    return _grid(extents[0], spacing, sides)
+
+
+def _spacing(extents: Sequence[Extent], spacing_mm: float | None) -> np.ndarray:
+    """What is asked for, or the median of the scans."""
+    if spacing_mm:
+        return np.full(3, float(spacing_mm))
+    median: np.ndarray = np.median([extent.spacing_mm for extent in extents], axis=0)
+    return median
+
+
+def _grid(reference: Extent, spacing: np.ndarray, sides: np.ndarray) -> Grid:
+    """A grid about the middle of the first scan."""
     _require_bounded(sides, spacing)
-    middle = (np.array(upright[0].shape) - 1) / 2
     return Grid(
         (int(sides[0]), int(sides[1]), int(sides[2])),
         (float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        _affine_about(upright[0], middle, spacing, sides),
-        scans[0].channels[0].orientation,
-    )
+        _affine_about(reference, spacing, sides), reference.orientation,
+    )  # fmt: skip
 
 
 def _require_bounded(sides: np.ndarray, spacing: np.ndarray) -> None:
@@ -161,27 +224,28 @@ def _require_bounded(sides: np.ndarray, spacing: np.ndarray) -> None:
 
 
 def _start(
-    volume: Volume, centre: np.ndarray, spacing: np.ndarray, sides: np.ndarray
+    own: np.ndarray, centre: np.ndarray, spacing: np.ndarray, sides: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Voxel of a RAS-oriented volume at the corner of a grid about `centre`, and voxels a step."""
-    zoom = spacing / np.array(volume.spacing_mm)
+    """Voxel of a scan of spacing `own` at a grid's corner, and voxels a step."""
+    zoom = spacing / own
     if np.allclose(zoom, 1):
         return np.round(centre - (sides - 1) / 2), np.ones(3)
     return centre - zoom * (sides - 1) / 2, zoom
 
 
-def _affine_at(volume: Volume, offset: np.ndarray, zoom: np.ndarray) -> np.ndarray:
+def _affine_at(own: np.ndarray, offset: np.ndarray, zoom: np.ndarray) -> np.ndarray:
     """The affine of a grid that starts at the voxel `offset` and steps `zoom` voxels."""
-    affine = volume.affine @ np.diag([*zoom, 1.0])
-    affine[:3, 3] = (volume.affine @ [*offset, 1.0])[:3]
+    affine: np.ndarray = own @ np.diag([*zoom, 1.0])
+    affine[:3, 3] = (own @ [*offset, 1.0])[:3]
     return affine
 
 
 def _affine_about(
-    reference: Volume, centre: np.ndarray, spacing: np.ndarray, sides: np.ndarray
+    reference: Extent, spacing: np.ndarray, sides: np.ndarray
 ) -> tuple[tuple[float, ...], ...]:
-    """The affine of a grid into which a RAS-oriented volume goes with `centre` in its middle."""
-    affine = _affine_at(reference, *_start(reference, centre, spacing, sides))
+    """The affine of a grid into which a scan goes with the middle of its extent in the middle."""
+    start = _start(reference.spacing_mm, np.array(reference.centre), spacing, sides)
+    affine = _affine_at(np.array(reference.affine), *start)
     return tuple(tuple(float(x) for x in row) for row in affine)
 
 

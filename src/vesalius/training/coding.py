@@ -1,27 +1,79 @@
-"""What a fitted network makes of training cases, one after the other."""
+"""What a fitted network makes of cases: codes, on disk, a case at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vesalius.scans.progress import Progress, track
+from vesalius.scans.writing import refused_if_unwritable
 from vesalius.training.device import fabric_for, placed
+from vesalius.training.store import allocated
+
+Code = Callable[[Any], Any]
+"""What a network makes of one case `(1, ...)`: a tensor, or several of one shape."""
+
+
+class Codes:
+    """Codes of N cases, each of P parts such as mean and SD, of which rows are read as needed.
+
+    Args:
+        array: `(N, P, ...)`, in memory or mapped from disk.
+
+    >>> codes = Codes(np.stack([np.zeros((2, 3)), np.ones((2, 3))]))
+    >>> [part.shape for part in codes.taken(torch.tensor([1, 1, 0]))]
+    [torch.Size([3, 3]), torch.Size([3, 3])]
+    >>> [float(one) for one in codes.moments(range(2), (0, 1))]
+    [0.5, 0.75]
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def taken(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """The parts of some rows, each `(B, ...)`."""
+        own = torch.from_numpy(np.stack([self.array[row] for row in rows.tolist()]))
+        return own.float().unbind(dim=1)
+
+    def moments(self, rows: range, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the first part over rows and axes of `(N, ...)`, in one pass.
+
+        Each keeps the axes that are not averaged over. Further parts are SDs about the first, and
+        add to the variance.
+        """
+        inner = tuple(axis - 1 for axis in axes if axis)
+        total: Any = 0.0
+        squares: Any = 0.0
+        for row in rows:
+            first, *further = np.asarray(self.array[row], dtype=np.float64)
+            total = total + first.mean(axis=inner)
+            squares = squares + (first**2).mean(axis=inner)
+            for one in further:
+                squares = squares + (one**2).mean(axis=inner)
+        mean = total / len(rows)
+        variance = (squares / len(rows) - mean**2).clip(min=0)
+        return torch.as_tensor(mean).float(), torch.as_tensor(variance).float()
 
 
 @torch.no_grad()
 def coded(
-    network: nn.Module, code: Callable[[Any], Any], inputs: Callable[[Tensor], Tensor],
-    rows: Sequence[int], precision: str, what: str, progress: Progress,
-) -> list[Tensor]:  # fmt: skip
-    """What `code` gives of each case, on the CPU; several tensors are stacked `(P, 1, ...)`.
+    network: nn.Module, code: Code, inputs: Callable[[Tensor], Tensor], rows: Sequence[int],
+    precision: str, what: str, progress: Progress,
+) -> Iterator[Tensor]:  # fmt: skip
+    """What `code` gives of each case, one after the other, on the CPU, `(P, ...)`.
 
     Args:
         network: moved to the device and set to evaluation.
-        code: of the network, given one case `(1, ...)`.
+        code: of the network.
         inputs: one case by its row `(1,)`.
         rows: of the cases.
         precision: of the arithmetic.
@@ -30,9 +82,45 @@ def coded(
     """
     placed(network)
     fabric = fabric_for(precision)
-    result = []
     for row in track(rows, what, len(rows), progress):
-        with fabric.autocast():
+        with torch.no_grad(), fabric.autocast():
             out = code(inputs(torch.tensor([row])).to(fabric.device))
-        result.append(out.cpu() if isinstance(out, Tensor) else torch.stack([*out]).float().cpu())
-    return result
+        parts = [out] if isinstance(out, Tensor) else [*out]
+        yield torch.stack([part[0] for part in parts]).float().cpu()
+
+
+def kept_codes(
+    path: Path, network: nn.Module, code: Code, inputs: Callable[[Tensor], Tensor],
+    rows: Sequence[int], precision: str, what: str, progress: Progress,
+) -> Codes:  # fmt: skip
+    """Codes of all rows in a file, each process working on its share of them.
+
+    What is there already of a killed fit is kept: the file takes its name once it is whole.
+
+    Args:
+        path: of the file.
+        network, code, inputs, rows, precision, what, progress: see `coded`.
+    """
+    fabric = fabric_for()
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    if not path.exists():
+        own = range(len(rows))[fabric.global_rank :: fabric.world_size]
+        taken = [rows[place] for place in own]
+        codes = coded(network, code, inputs, taken, precision, what, progress)
+        first = next(codes) if taken else None
+        with refused_if_unwritable(path.parent):
+            if fabric.is_global_zero:
+                assert first is not None
+                path.parent.mkdir(parents=True, exist_ok=True)
+                allocated(unfinished, np.float32, (len(rows), *first.shape))
+            fabric.barrier()
+            if first is not None:
+                file = np.load(unfinished, mmap_mode="r+")
+                for place, one in zip(own, itertools.chain([first], codes), strict=True):
+                    file[place] = one.numpy()
+                file.flush()
+            fabric.barrier()
+            if fabric.is_global_zero:
+                unfinished.replace(path)
+        fabric.barrier()
+    return Codes(np.load(path, mmap_mode="r"))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 
 import numpy as np
 
-from vesalius.anatomy.attributes import attribute_of, attribute_value, case_value
+from vesalius.anatomy.attributes import attribute_of
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case, LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
@@ -16,6 +15,7 @@ from vesalius.scans.grid import Grid
 from vesalius.scans.input_error import InputError
 from vesalius.scans.intensity import intensity_range
 from vesalius.training.content import content_digest
+from vesalius.training.measures import ScanMeasures
 from vesalius.training.recipe import Settings
 
 
@@ -90,74 +90,44 @@ class Fingerprint(Settings):
 
     @classmethod
     def of(
-        cls, cohort: Cohort, cases: Sequence[Case], scans: Sequence[LabelledScan], grid: Grid,
-        attributes: Sequence[str], beside: str = "",
+        cls, cohort: Cohort, cases: Sequence[Case], measures: Sequence[ScanMeasures], grid: Grid,
+        attributes: Sequence[str] = (), labelled: bool = True, beside: str = "",
     ) -> Fingerprint:  # fmt: skip
-        """Measure the cases of a cohort that were read as `scans`.
+        """Gather what was measured on the cases of a cohort.
 
-        `beside` stands for what else of the cohort is learnt from, such as its landmarks.
-        """
-        known = [attribute_of(cohort.description, name) for name in attributes]
-        labels = cohort.description.labels
-        ranges = [
-            _varied(one, np.array([attribute_value(one, s.label_map, labels) for s in scans]))
-            for one in known
-        ]
-        pairs = zip(cases, scans, strict=True)
-        parts = ((f"{c.name} {c.subject}", scan.label_map.voxels) for c, scan in pairs)
-        content = content_digest(chain([beside], chain.from_iterable(parts)))
-        return cls._measured(cohort, cases, scans, grid, labels, ranges, content)
-
-    @classmethod
-    def of_images(
-        cls, cohort: Cohort, cases: Sequence[Case], scans: Sequence[Scan], grid: Grid,
-        attributes: Sequence[str],
-    ) -> Fingerprint:  # fmt: skip
-        """Measure the cases of a cohort whose images alone are learnt from.
-
-        Attributes are taken from `cases.csv`, or measured where there are label maps.
+        Args:
+            cohort: of the cases.
+            cases: that are learnt from.
+            measures: of each.
+            grid: that they are brought into.
+            attributes: names of those that are learnt.
+            labelled: whether label maps are learnt from, or the images alone.
+            beside: stands for what else of the cohort is learnt from, such as its landmarks.
 
         Raises:
-            InputError: for an attribute that some case lacks, that is negative, or does not vary.
+            InputError: for an attribute that is negative, or does not vary.
         """
+        description = cohort.description
         ranges = []
         for name in attributes:
-            values = reported_values(cohort, cases, name)
             try:
-                known = attribute_of(cohort.description, name)
+                known = attribute_of(description, name)
             except InputError:
                 known = Attribute(name, "", ())
-            ranges.append(_varied(known, values))
-        content = content_digest(_images(cases, scans))
-        return cls._measured(cohort, cases, scans, grid, {"background": 0}, ranges, content)
-
-    @classmethod
-    def _measured(
-        cls, cohort: Cohort, cases: Sequence[Case], scans: Sequence[Scan], grid: Grid,
-        labels: dict[str, int], ranges: Sequence[AttributeRange], content: str,
-    ) -> Fingerprint:  # fmt: skip
-        """Intensities of all scans beside what is known already."""
-        bounds = np.array(
-            [[intensity_range(image.voxels) for image in scan.channels] for scan in scans]
-        )
-        low, high = np.median(bounds, axis=0).T
-        extremes = np.array(
-            [[(i.voxels.min(), i.voxels.max()) for i in scan.channels] for scan in scans]
-        )
-        outer = tuple(
-            (float(bottom), float(top))
-            for bottom, top in zip(
-                extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0), strict=True
-            )
-        )
+            ranges.append(_varied(known, np.array([one.attributes[name] for one in measures])))
+        low, high = np.median([one.intensities for one in measures], axis=0).T
+        extremes = np.array([one.extremes for one in measures])
+        bottom, top = extremes[..., 0].min(axis=0), extremes[..., 1].max(axis=0)
         return cls(
-            cases=len(scans), subjects=len({case.subject for case in cases}),
-            channels=cohort.description.channels, labels=labels,
-            origin=cohort.description.origin, shape=grid.shape, spacing_mm=grid.spacing_mm,
+            cases=len(measures), subjects=len({case.subject for case in cases}),
+            channels=description.channels,
+            labels=description.labels if labelled else {"background": 0},
+            origin=description.origin, shape=grid.shape, spacing_mm=grid.spacing_mm,
             affine=grid.affine, orientation=grid.orientation,
             intensity_low=tuple(map(float, low)), intensity_high=tuple(map(float, high)),
-            intensity_bounds=outer,
-            attributes=tuple(ranges), content=content,
+            intensity_bounds=tuple(zip(bottom.tolist(), top.tolist(), strict=True)),
+            attributes=tuple(ranges),
+            content=content_digest([beside, *(one.content for one in measures)]),
         )  # fmt: skip
 
     @property
@@ -265,33 +235,6 @@ class Fingerprint(Settings):
             if not 0.5 <= (top - bottom) / max(high - low, 1e-6) <= 2:
                 fault = f"{name} reaches from {bottom:g} to {top:g}, in the run {low:g} to {high:g}"
                 raise InputError(case, fault, "rescale it, or fit a run on such scans")
-
-
-def _images(cases: Sequence[Case], scans: Sequence[Scan]) -> Iterator[str | np.ndarray]:
-    """Who the cases are, and their channels."""
-    for case, scan in zip(cases, scans, strict=True):
-        yield f"{case.name} {case.subject}"
-        yield from (image.voxels for image in scan.channels)
-
-
-def reported_values(cohort: Cohort, cases: Sequence[Case], name: str) -> np.ndarray:
-    """One attribute of each case `(N,)`, from `cases.csv` or from its label map.
-
-    Raises:
-        InputError: naming the first case that has neither.
-    """
-    values = []
-    for case in cases:
-        if name in case.attributes:
-            values.append(case.attributes[name])
-        elif case.label_map is not None:
-            values.append(case_value(cohort, name, case))
-        else:
-            fault = f"tells no {name} of {case.name}"
-            raise InputError(
-                cohort.folder / "cases.csv", fault, "add it, or choose another attribute"
-            )
-    return np.array(values)
 
 
 def _varied(attribute: Attribute, values: np.ndarray) -> AttributeRange:

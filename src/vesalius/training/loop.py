@@ -225,7 +225,7 @@ class _State:
         current = {name: w.detach().clone() for name, w in self.weights.items()}
         self._put(self.mean)
         self.objective.eval()
-        with torch.no_grad():
+        with torch.no_grad(), fabric_for(self.recipe.precision).autocast():
             loss = self.objective.validation_loss()
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, step

@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from scipy import ndimage
-from torch import Tensor
 
 from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
@@ -93,18 +91,42 @@ def normalised(image: np.ndarray) -> np.ndarray:
     return np.clip(out, -6, 6)
 
 
-def stacked(parts: Sequence[np.ndarray]) -> Tensor:
-    """Volumes `(…, D, H, W)` of different sides, each centred in the largest of them.
+def body_sides_mm(channels: Sequence[Volume]) -> tuple[float, ...]:
+    """Sides in mm of the box around the body, as `prepared` will crop to it.
 
-    >>> stacked([np.ones((2, 2, 2)), np.ones((4, 2, 2))]).shape
-    torch.Size([2, 4, 2, 2])
+    >>> voxels = np.zeros((10, 10, 10)); voxels[3:7, 3:7, 3:7] = 1
+    >>> body_sides_mm([Volume(voxels, np.diag([2.0, 2.0, 2.0, 1.0]))])
+    (16.0, 16.0, 16.0)
     """
-    shape = np.max([part.shape[-3:] for part in parts], axis=0)
-    return torch.stack([torch.from_numpy(_padded(part, shape)) for part in parts])
+    upright = [one.oriented("RAS") for one in channels]
+    box = body_box(np.stack([one.voxels for one in upright]))
+    sides = zip(box, upright[0].spacing_mm, strict=True)
+    return tuple((side.stop - side.start) * size for side, size in sides)
 
 
-def _padded(voxels: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """The last three axes centred in a larger shape, filled with the least value."""
-    missing = shape - np.array(voxels.shape[-3:])
+def common_shape(
+    sides_mm: Sequence[Sequence[float]], spacing_mm: Sequence[float]
+) -> tuple[int, int, int]:
+    """The shape that all bodies fit into at a spacing.
+
+    >>> common_shape([(16.0, 8.0, 8.0), (12.0, 9.0, 8.0)], (2.0, 2.0, 2.0))
+    (8, 5, 4)
+    """
+    x, y, z = np.ceil(np.max(sides_mm, axis=0) / np.array(spacing_mm) - 1e-6).astype(int)
+    return int(x), int(y), int(z)
+
+
+def in_shape(voxels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The last three axes centred in a shape, filled up with the least value.
+
+    Resampling may leave a voxel of margin more than the shape has; it is cut off.
+
+    >>> in_shape(np.ones((2, 2, 3)), (4, 2, 2))[:, 0, 0].tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    over = np.maximum(0, np.array(voxels.shape[-3:]) - np.array(shape)) // 2
+    x, y, z = (slice(int(n), int(n) + side) for n, side in zip(over, shape, strict=True))
+    voxels = voxels[..., x, y, z]
+    missing = np.array(shape) - np.array(voxels.shape[-3:])
     sides = [(0, 0)] * (voxels.ndim - 3) + [(int(m // 2), int(m - m // 2)) for m in missing]
-    return np.pad(voxels, sides, constant_values=voxels.min())
+    return np.pad(voxels, sides, constant_values=min(0, voxels.min()))

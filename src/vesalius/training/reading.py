@@ -1,15 +1,23 @@
-"""Which cases of a cohort a fit learns from, and which it holds out, read and sound."""
+"""Which cases of a cohort a fit learns from, and which it holds out; each is read and measured."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.grid import Grid, grid_around, grid_of_fields
 from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import track
+from vesalius.scans.reading import Scans
 from vesalius.scans.split import fitting_split
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring, ScanMeasures
 from vesalius.training.method import Reading
 
 FEWEST_CASES = 8
@@ -27,9 +35,16 @@ def cohort_of(source: str | Path | Cohort, labelled: bool, reading: Reading) -> 
 class SoundCases:
     """Cases that could be read, the first `fitted` of them to learn from, the others held out."""
 
+    cohort: Cohort
     cases: tuple[Case, ...]
-    scans: tuple[Any, ...]
+    measures: tuple[ScanMeasures, ...]
     fitted: int
+    labelled: bool
+
+    @property
+    def scans(self) -> Scans:
+        """Of all cases, read again when they are asked for."""
+        return Scans([(self.cohort, case) for case in self.cases], self.labelled)
 
     @property
     def split(self) -> dict[str, Any]:
@@ -37,36 +52,77 @@ class SoundCases:
         names = [case.name for case in self.cases]
         return {"fitted": names[: self.fitted], "held_out": names[self.fitted :]}
 
+    def grid(self, spacing_mm: float | None = None, multiple: int = 4) -> Grid:
+        """Around the labels of all cases, or of their fields of view where none are read."""
+        labels = [one.labels for one in self.measures if one.labels]
+        if self.labelled:
+            return grid_around(labels, spacing_mm, multiple)
+        return grid_of_fields([one.field for one in self.measures], spacing_mm, multiple)
+
+    def fingerprint(self, grid: Grid, attributes: Sequence[str] = (), beside: str = "") -> Any:
+        """Of the cases that are learnt from; see `Fingerprint.of`."""
+        some = slice(0, self.fitted)
+        own = self.cases[some], self.measures[some]
+        return Fingerprint.of(self.cohort, *own, grid, attributes, self.labelled, beside)
+
+    def values(self, names: Sequence[str]) -> np.ndarray:
+        """Attributes of all cases `(N, A)`."""
+        rows = [[one.attributes[name] for name in names] for one in self.measures]
+        return np.array(rows).reshape(len(self.measures), len(names))
+
+
+def read_sound(
+    measuring: Measuring, cases: Sequence[Case], fitted: Collection[str], reading: Reading
+) -> SoundCases:
+    """Read cases one after the other and measure them; those with a fault are left out.
+
+    Args:
+        measuring: of their cohort.
+        cases: those that are learnt from first.
+        fitted: names of those that are learnt from.
+        reading: who is called, and where the faults of cases that are left out go.
+    """
+    sound, measures = [], []
+    scans = Scans([(measuring.cohort, case) for case in cases], measuring.labelled)
+    for row, case in enumerate(track(cases, "reading cases", len(cases), reading.progress)):
+        try:
+            scan = scans[row]
+        except InputError as refusal:
+            reading.faults.append(refusal.fault)
+            continue
+        measures.append(measuring.of(case, scan))
+        sound.append(case)
+    count = sum(case.name in fitted for case in sound)
+    cohort, labelled = measuring.cohort, measuring.labelled
+    return SoundCases(cohort, tuple(sound), tuple(measures), count, labelled)
+
 
 def read_split(
-    cohort: Cohort, recipe: Any, reading: Reading, labelled: bool = True,
-    fewest: int = FEWEST_CASES, more: tuple[Case, ...] = (),
+    measuring: Measuring, recipe: Any, reading: Reading, fewest: int = FEWEST_CASES,
+    more: tuple[Case, ...] = (),
 ) -> SoundCases:  # fmt: skip
-    """Read the cases that a fit learns from and those that it holds out.
+    """Read and measure the cases that a fit learns from and those that it holds out.
 
     Cases marked `val` in `cases.csv` are held out; without any, a share of the subjects is. Cases
     marked `test`, and synthetic ones, are not touched.
 
     Args:
-        cohort: to read.
+        measuring: of the cohort.
         recipe: tells `held_out` and `seed`.
         reading: who is called, and where the faults of cases that are left out go.
-        labelled: read label maps as well.
         fewest: cases to learn from below which the cohort is refused.
         more: cases to learn from besides.
 
     Raises:
         InputError: for too few sound cases.
     """
+    cohort = measuring.cohort
     training, held_out = fitting_split(cohort.cases, recipe.held_out, 8, recipe.seed)
     training = [*training, *more]
-    read = cohort.read_sound if labelled else cohort.read_sound_images
-    sound, faults = read([*training, *held_out], reading.progress)
-    reading.faults += faults
     names = {case.name for case in training}
-    fitted = sum(case.name in names for case, _ in sound)
-    if fitted < fewest:
-        fault = f"has {fitted} sound training cases"
-        kind = "labelled scans" if labelled else "scans"
+    sound = read_sound(measuring, [*training, *held_out], names, reading)
+    if sound.fitted < fewest:
+        fault = f"has {sound.fitted} sound training cases"
+        kind = "labelled scans" if measuring.labelled else "scans"
         raise InputError(cohort.folder, fault, f"add {kind}: {fewest} is the least")
-    return SoundCases(tuple(c for c, _ in sound), tuple(s for _, s in sound), fitted)
+    return sound

@@ -19,15 +19,20 @@ from vesalius.experiments.volumes.recipe import (
     OrganRecipe,
     VolumesExperimentRecipe,
 )
-from vesalius.methods.pretraining.method import seen_images
+from vesalius.methods.pretraining.method import prepared_images
 from vesalius.methods.pretraining.training import pretrain
 from vesalius.methods.segmentation.training import TrainingScans, fit_segmenter
 from vesalius.networks.segmenter import Segmenter
 from vesalius.phantoms.deformation import smooth_noise
+from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress
+from vesalius.scans.reading import Scans
 from vesalius.scans.writing import make_folder, write_text
+from vesalius.training.content import content_digest
 from vesalius.training.device import fabric_for
+from vesalius.training.preparation import body_sides_mm, common_shape
+from vesalius.training.store import CaseStore, HeldStore
 
 COLUMNS = ("fraction", "arm", "seed", "case", "dice")
 
@@ -90,7 +95,7 @@ class Transfer:
         """Fine-tuning steps in which as many voxels pass the network as in the pre-training."""
         recipe, tuned = self.recipe.pretraining, self.recipe.segmenter.fit
         one = self.test.read_images(self.test.cases[0])
-        sides = seen_images([one], self.organ.working_mm).shape[2:]
+        sides = common_shape([body_sides_mm(one.channels)], self.organ.working_mm)
         crop = [min(recipe.crop or side, side) for side in sides]
         views = 2 * recipe.fit.batch_size * recipe.fit.steps
         return round(views * math.prod(crop) / (tuned.batch_size * math.prod(sides)))
@@ -102,24 +107,36 @@ class Transfer:
         if arm not in self._initialised:
             recipe = self.recipe.pretraining.changed(seed=self.recipe.seed)
             part = f"pretraining_{arm}"
+            store = self._volumes(arm)
             self._initialised[arm] = pretrain(
-                self._volumes(arm), recipe, part, self.folder, self.progress
+                store, len(store), recipe, part, self.folder, self.progress
             )
         return self._initialised[arm]
 
-    def _volumes(self, arm: Arm) -> Tensor:
+    def _volumes(self, arm: Arm) -> CaseStore | HeldStore:
         """What an arm is pre-trained on, as many volumes for each."""
         count = self.recipe.synthetic_cases
         cohort = self.real if arm == "real" else self.synthetic
-        scans = [cohort.read_images(case) for case in cohort.cases[:count]]
-        images = seen_images(scans, self.organ.working_mm, self.progress)
-        if arm == "scrambled":
-            return scrambled(images, self.recipe.seed)
-        return noise_like(images, self.recipe.seed) if arm == "noise" else images
+        cases = cohort.cases[:count]
+        scans = Scans([(cohort, case) for case in cases], labelled=False)
+        store = prepared_images(
+            self.folder / "stores" / cohort.folder.name, _names(cases), scans,
+            self.organ.working_mm, [body_sides_mm(scan.channels) for scan in scans], self.progress,
+        )  # fmt: skip
+        if arm not in ("scrambled", "noise"):
+            return store
+        images = store.images(torch.arange(len(store)))
+        changed = scrambled if arm == "scrambled" else noise_like
+        return HeldStore(changed(images, self.recipe.seed))
 
     def _scans(self, cohort: Cohort, count: int) -> TrainingScans:
-        scans = [cohort.read(case) for case in cohort.cases[:count]]
-        return TrainingScans(scans, list(self.labels.values()), self.organ.working_mm)
+        cases = cohort.cases[:count]
+        scans = Scans([(cohort, case) for case in cases])
+        return TrainingScans.write(
+            self.folder / "stores" / f"labelled_{cohort.folder.name}", _names(cases), scans,
+            list(self.labels.values()), self.organ.working_mm,
+            [body_sides_mm(scan.channels) for scan in scans], self.progress,
+        )  # fmt: skip
 
     @torch.no_grad()
     def _scores(self, network: Segmenter, test: TrainingScans) -> list[float]:
@@ -129,10 +146,13 @@ class Transfer:
         numbers = test.label_numbers.tolist()
         places = [numbers.index(self.labels[name]) for name in self.organ.targets]
         scores = []
-        for image, truth in zip(test.images, test.labels, strict=True):
+        for row in range(len(test)):
+            image, truth = (
+                read(torch.tensor([row])) for read in (test.store.images, test.store.labels)
+            )
             with fabric.autocast():
-                result = network(image[None].to(fabric.device))[0].argmax(dim=0).cpu()
-            own = [dice(result.numpy(), truth.numpy(), [place]) for place in places]
+                result = network(image.to(fabric.device))[0].argmax(dim=0).cpu()
+            own = [dice(result.numpy(), truth[0].numpy(), [place]) for place in places]
             scores.append(float(np.mean(own)))
         return scores
 
@@ -187,6 +207,11 @@ def read_dice(table: Path) -> list[dict[str, str]]:
         return []
     with table.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def _names(cases: Sequence[Case]) -> str:
+    """A digest of which cases these are."""
+    return content_digest([case.images_digest() for case in cases])
 
 
 def scrambled(images: Tensor, seed: int) -> Tensor:

@@ -42,14 +42,15 @@ def missing_targets(
     cases = [case for case in cohort.cases if case.split in ("", "train")]
     if not cases:
         raise InputError(cohort.folder, "has no training case", "mark some as train in cases.csv")
-    sound, wrong = cohort.read_sound(cases, progress)
+    ((name, (low, high)),) = ranges.items()
+    known = pipeline.fingerprint
+    sound, wrong = cohort.sound(
+        cases, progress, lambda case, scan: known.require_match(cohort, scan, case.name)
+    )
     faults += [*cohort.faults, *wrong]
     if not sound:
         raise InputError(cohort.folder, "has no sound training case", "mend the cases")
-    for case, scan in sound:
-        pipeline.fingerprint.require_match(cohort, scan, case.name)
-    ((name, (low, high)),) = ranges.items()
-    present = case_values(cohort, name, [case for case, _ in sound])
+    present = case_values(cohort, name, sound)
     targets = subsample(missing_values(present, name, low, high, seed), count, seed)
     if not targets:
         raise InputError(

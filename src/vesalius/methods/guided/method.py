@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.anatomy.attributes import attribute_values, default_attributes
+from vesalius.anatomy.attributes import default_attributes
 from vesalius.methods.guided.calibrating import calibrate
 from vesalius.methods.guided.model import GuidedModel, condition_of
 from vesalius.methods.guided.objectives import (
@@ -24,15 +25,15 @@ from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.networks.shape_space import ShapeSpace
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.grid import fit_grid
 from vesalius.scans.progress import Progress, track
-from vesalius.training.coding import coded
+from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.recipe import Settings
 from vesalius.training.run import Run
-from vesalius.training.store import BlankStore, CaseStore, stored
+from vesalius.training.store import BlankStore, CaseStore, Layout, Store, in_grid, stored
 
 TRAINING_CODES = "label_codes.npy"
 CALIBRATION_CASES = 12
@@ -40,21 +41,20 @@ CALIBRATION_CASES = 12
 
 @dataclass(frozen=True)
 class GuidedData(Data):
-    """Labelled scans; the first `fitted` are learnt from, the others are held out."""
+    """Labelled scans on disk; the first `fitted` are learnt from, the others are held out.
 
-    scans: tuple[LabelledScan, ...] = field(default=(), kw_only=True)
+    Attributes:
+        conditions: what the attributes of each case measure, `(N, A + 1)`.
+    """
+
+    scans: Sequence[LabelledScan] = field(default=(), kw_only=True)
     fitted: int = field(default=0, kw_only=True)
+    conditions: Tensor = field(default_factory=lambda: torch.zeros(0, 1), kw_only=True)
 
     @property
-    def conditions(self) -> Tensor:
-        """What the attributes of each case measure, `(N, A + 1)`."""
-        fingerprint: Fingerprint = self.fingerprint
-        attributes = [one.attribute for one in fingerprint.attributes]
-        values = [
-            list(attribute_values(attributes, scan.label_map, fingerprint.labels).values())
-            for scan in self.scans
-        ]
-        return condition_of(values, fingerprint.attributes)
+    def held_out(self) -> range:
+        """Rows of the cases that are not learnt from."""
+        return range(self.fitted, len(self.scans))
 
 
 class Guided(Method[GuidedData]):
@@ -108,12 +108,11 @@ class Guided(Method[GuidedData]):
         cohort = cohort_of(source, True, reading)
         if not recipe.attributes:
             recipe = recipe.changed(attributes=default_attributes(cohort.description))
-        sound = read_split(cohort, recipe, reading)
-        fitted, scans = sound.fitted, sound.scans
-        grid = fit_grid(scans, recipe.spacing_mm, recipe.grid_multiple(fitted))
-        fingerprint = Fingerprint.of(
-            cohort, sound.cases[:fitted], scans[:fitted], grid, recipe.attributes
-        )
+        sound = read_split(Measuring(cohort, recipe.attributes), recipe, reading)
+        fitted = sound.fitted
+        grid = sound.grid(recipe.spacing_mm, recipe.grid_multiple(fitted))
+        fingerprint = sound.fingerprint(grid, recipe.attributes)
+        conditions = condition_of(sound.values(recipe.attributes).tolist(), fingerprint.attributes)
         held_bytes, decision = 0.0, "convolutional VAE"
         if recipe.chosen_label_autoencoder(fitted) == "shape_space":
             count = min(recipe.components, fitted - 1)
@@ -124,7 +123,7 @@ class Guided(Method[GuidedData]):
         return GuidedData(
             recipe, fingerprint, held_bytes, (f"label autoencoder: {decision}",),
             {"split": sound.split},
-            scans=scans, fitted=fitted,
+            scans=sound.scans, fitted=fitted, conditions=conditions,
         )  # fmt: skip
 
     def parts(self, data: GuidedData) -> list[Part]:
@@ -167,7 +166,7 @@ class _Networks:
         self.data, self.recipe, self.fingerprint = data, data.recipe, data.fingerprint
         self.model, self.blank = (
             GuidedModel(data.recipe, data.fingerprint),
-            BlankStore(self.fingerprint),
+            BlankStore(Layout.of(self.fingerprint)),
         )
         self._store: CaseStore | None = None
         self._on_codes: LabelDenoiserObjective | None = None
@@ -205,7 +204,9 @@ class _Networks:
             ),
             Part(
                 "image_denoiser", model.image_denoiser, recipe.fit_image_denoiser, fitted,
-                lambda given: ImageDenoiserObjective(model.image_denoiser, *given),
+                lambda given: ImageDenoiserObjective(
+                    model.image_denoiser, given[0], given[1], self.data.held_out
+                ),
                 self._image_codes, self._blank_image_codes,
             ),
         ]  # fmt: skip
@@ -213,13 +214,11 @@ class _Networks:
     def store(self, run: Run, progress: Progress) -> CaseStore:
         """All cases in one grid, on disk."""
         if self._store is None:
+            known = self.fingerprint
             self._store = stored(
-                run.state / "cohort",
-                self.fingerprint,
-                self.data.scans,
-                self.fingerprint.grid.place,
-                progress,
-            )
+                run.state / "cohort", known.digest, Layout.of(known), self.data.scans,
+                lambda scan: in_grid(known, known.grid.place(scan)), progress,
+            )  # fmt: skip
         return self._store
 
     def _shape_space(self, run: Run, progress: Progress) -> None:
@@ -231,51 +230,48 @@ class _Networks:
         codes = space.fit(track(rows, "finding the shape space", fitted, progress))
         np.save(run.state / TRAINING_CODES, codes.numpy())
 
-    def _label_codes(self, run: Run, progress: Progress) -> tuple[Any, ...]:
-        """Codes of all cases at unit SD, their conditions, and those of held-out cases.
+    def _label_codes(self, run: Run, progress: Progress) -> Codes:
+        """Codes of all cases on the label denoiser's scale.
 
         The normal distribution of the codes is fitted first; the network adds what departs from it.
         """
-        network, fitted = self.model.label_denoiser, self.data.fitted
-        store = self.store(run, progress)
-        pairs, kept = [], run.state / TRAINING_CODES
-        if kept.is_file():
-            known = torch.from_numpy(np.load(kept))
-            pairs.append(torch.stack([known, torch.zeros_like(known)]))
-        encoder = self.model.label_autoencoder
-        pairs += coded(
-            self.model.part("label_autoencoder"), encoder.encode, store.labels,
-            range(fitted if pairs else 0, len(store)), "32-true", "coding labels", progress,
-        )  # fmt: skip
-        means, deviations = torch.cat(pairs, dim=1)
-        conditions, training = self.data.conditions, means[:fitted]
-        if network.prior is not None:
-            network.prior.fit(training, conditions[:fitted])
+        network, fitted = self.model.label_denoiser, range(self.data.fitted)
+        store, encoder = self.store(run, progress), self.model.label_autoencoder
+        known = run.state / TRAINING_CODES
+        part = self.model.part("label_autoencoder")
+        rest = self.data.held_out if known.is_file() else range(len(store))
+        what = "32-true", "coding labels", progress
+        if known.is_file():  # those of a shape space are short
+            own = np.load(known)
+            first = np.stack([own, np.zeros_like(own)], axis=1)
+            more = [one.numpy() for one in coded(part, encoder.encode, store.labels, rest, *what)]
+            codes = Codes(np.concatenate([first, np.stack(more)]) if more else first)
         else:
-            network.code_mean.copy_(training.mean())
-            network.code_scale.copy_(training.std())
-            means = (means - network.code_mean) / network.code_scale
-            deviations = deviations / network.code_scale
-        held_out = (means[fitted:], conditions[fitted:])
-        given = ((means[:fitted], deviations[:fitted]), conditions[:fitted], held_out)
-        if len(held_out[0]) and not run.has_note("label_denoiser"):
+            path = run.state / "label_vae_codes.npy"
+            codes = kept_codes(path, part, encoder.encode, store.labels, rest, *what)
+        if network.prior is not None:
+            training = torch.from_numpy(codes.array[: len(fitted), 0])
+            network.prior.fit(training, self.data.conditions[: len(fitted)])
+        else:
+            mean, variance = codes.moments(fitted, tuple(range(codes.array.ndim - 1)))
+            network.code_mean.copy_(mean)
+            network.code_scale.copy_(variance.sqrt())
+        if len(self.data.held_out) and not run.has_note("label_denoiser"):
             alone = Losses(
-                validation_loss_of_prior_alone=self._label_objective(given).validation_loss()
+                validation_loss_of_prior_alone=self._label_objective(codes).validation_loss()
             )
             run.note("label_denoiser", alone.model_dump())
-        return given
+        return codes
 
-    def _blank_label_codes(self) -> tuple[Any, ...]:
+    def _blank_label_codes(self) -> Codes:
         size, batch = self.model.label_autoencoder.code_shape, self.recipe.fit_label_denoiser
-        codes = torch.zeros(batch.batch_size, *size)
-        conditions = torch.zeros(batch.batch_size, len(self.fingerprint.attributes) + 1)
-        return (codes, codes), conditions, (codes[:0], conditions[:0])
+        return Codes(np.zeros((batch.batch_size, 2, *size), np.float32))
 
-    def _label_objective(self, given: tuple[Any, ...]) -> LabelDenoiserObjective:
-        codes, conditions, held_out = given
+    def _label_objective(self, codes: Codes) -> LabelDenoiserObjective:
         self._on_codes = LabelDenoiserObjective(
-            self.model.label_denoiser, codes, conditions, held_out, self.recipe.drop_condition
-        )
+            self.model.label_denoiser, codes, self.data.conditions, self.data.held_out,
+            self.recipe.drop_condition,
+        )  # fmt: skip
         return self._on_codes
 
     def _compare_with_prior(self, run: Run, progress: Progress) -> None:
@@ -291,23 +287,20 @@ class _Networks:
             loss = objective.eval().validation_loss()
             run.note("label_denoiser", noted.changed(validation_loss=loss).model_dump())
 
-    def _image_codes(self, run: Run, progress: Progress) -> tuple[Any, ...]:
-        """Mean and standard deviation of the image codes of the training cases, and the store."""
+    def _image_codes(self, run: Run, progress: Progress) -> tuple[Codes, Store]:
+        """Mean and standard deviation of the image codes of all cases, and the store."""
         store, network = self.store(run, progress), self.model.image_denoiser
         encoder = self.model.image_autoencoder
-        pairs = coded(
-            encoder, encoder.encode, store.images, range(self.data.fitted),
-            self.recipe.fit_image_denoiser.precision, "coding images", progress,
+        codes = kept_codes(
+            run.state / "image_codes.npy", encoder, encoder.encode, store.images,
+            range(len(store)), self.recipe.fit_image_denoiser.precision, "coding images", progress,
         )  # fmt: skip
-        means, deviations = torch.cat(pairs, dim=1)
-        axes = (0, 2, 3, 4)
-        network.code_mean.copy_(means.mean(dim=axes, keepdim=True))
-        variance = means.var(dim=axes, keepdim=True) + (deviations**2).mean(dim=axes, keepdim=True)
-        network.code_scale.copy_(variance.sqrt())
-        return (means, deviations), store
+        mean, variance = codes.moments(range(self.data.fitted), (0, 2, 3, 4))
+        network.code_mean.copy_(mean.reshape(network.code_mean.shape))
+        network.code_scale.copy_(variance.sqrt().reshape(network.code_scale.shape))
+        return codes, store
 
-    def _blank_image_codes(self) -> tuple[Any, ...]:
+    def _blank_image_codes(self) -> tuple[Codes, Store]:
         sides = [side // self.model.image_autoencoder.coarseness for side in self.fingerprint.shape]
-        count = self.recipe.fit_image_denoiser.batch_size
-        codes = torch.zeros(count, self.recipe.image_code_channels, *sides)
-        return (codes, codes), self.blank
+        count, channels = self.recipe.fit_image_denoiser.batch_size, self.recipe.image_code_channels
+        return Codes(np.zeros((count, 2, channels, *sides), np.float32)), self.blank

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,8 +12,12 @@ from vesalius.methods.guided.model import ImageDenoiser, LabelDenoiser
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_vae import LabelVae
 from vesalius.networks.spade import one_hot
-from vesalius.training.objective import Batch, Objective
+from vesalius.training.coding import Codes
+from vesalius.training.objective import Batch, Objective, mean_loss, moved
 from vesalius.training.store import Store, random_box
+
+VALIDATED_AT_ONCE = 64
+"""Codes of label maps."""
 
 
 class LabelVaeObjective(Objective):
@@ -37,25 +43,23 @@ class LabelDenoiserObjective(Objective):
 
     Args:
         network: to fit.
-        codes: mean and standard deviation of the codes, each `(N, ...)`, already at unit SD.
+        codes: mean and standard deviation of the code of each case.
         conditions: `(N, A + 1)`.
-        held_out: codes and conditions of validation cases, may be empty.
+        held_out: rows of validation cases.
         drop: share of conditions dropped.
     """
 
     def __init__(
-        self, network: LabelDenoiser, codes: tuple[Tensor, Tensor], conditions: Tensor,
-        held_out: tuple[Tensor, Tensor], drop: float,
+        self, network: LabelDenoiser, codes: Codes, conditions: Tensor, held_out: Sequence[int],
+        drop: float,
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.drop = network, drop
-        self.codes, self.spreads = codes
-        self.conditions, self.held_out = conditions, held_out
+        self.codes, self.conditions, self.held_out = codes, conditions, held_out
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
-        clean = self.codes[rows] + self.spreads[rows] * torch.randn(
-            self.codes[rows].shape, generator=rng
-        )
+        mean, std = self.codes.taken(rows)
+        clean = mean + std * torch.randn(mean.shape, generator=rng)
         condition = self.conditions[rows]
         if self.network.prior is not None:
             share = torch.rand(len(rows), 1, generator=rng) / 2
@@ -66,20 +70,18 @@ class LabelDenoiserObjective(Objective):
         return clean, drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        clean, condition = batch
+        code, condition = batch
+        clean = (code - self.network.code_mean) / self.network.code_scale
         return self.network.loss(clean, rng, condition)
 
     def validation_loss(self) -> float:
-        """The loss on held-out cases with fixed noise."""
-        codes, conditions = self.held_out
-        rng = torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            losses = [float(self._loss(codes, conditions, rng)) for _ in range(8)]
-        return sum(losses) / len(losses)
+        """The loss on held-out cases at eight levels of noise each."""
+        return mean_loss(self._held_out_loss, 8 * list(self.held_out), VALIDATED_AT_ONCE)
 
-    def _loss(self, clean: Tensor, condition: Tensor, rng: torch.Generator) -> Tensor:
+    def _held_out_loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
-        return self.network.loss(clean.to(device), rng, condition.to(device))
+        batch = self.codes.taken(rows)[0], self.conditions[rows]
+        return self(moved(batch, device), rng)
 
 
 class ImageAutoencoderObjective(Objective):
@@ -99,8 +101,8 @@ class ImageAutoencoderObjective(Objective):
         self.network, self.store, self.crop, self.kl_weight = network, store, crop, kl_weight
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
-        sides = [min(self.crop or side, side) for side in self.store.shape]
-        box = random_box(self.store.shape, sides, self.network.coarseness, rng)
+        sides = [min(self.crop or side, side) for side in self.store.layout.shape]
+        box = random_box(self.store.layout.shape, sides, self.network.coarseness, rng)
         return self.store.images(rows, box), self.store.labels(rows, box)
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
@@ -108,7 +110,7 @@ class ImageAutoencoderObjective(Objective):
         sides = [side // self.network.coarseness for side in image.shape[2:]]
         code = (len(image), self.network.code_channels, *sides)
         noise = torch.randn(code, generator=rng).to(image.device)
-        painted = one_hot(labels, self.store.label_count)
+        painted = one_hot(labels, self.store.layout.label_count)
         return self.network.loss(image, painted, noise, self.kl_weight)
 
 
@@ -119,19 +121,25 @@ class ImageDenoiserObjective(Objective):
         network: to fit.
         codes: mean and standard deviation of the image codes; each use draws anew from them.
         store: for the labels.
+        held_out: rows of validation cases.
     """
 
-    def __init__(self, network: ImageDenoiser, codes: tuple[Tensor, Tensor], store: Store) -> None:
+    def __init__(
+        self, network: ImageDenoiser, codes: Codes, store: Store, held_out: Sequence[int] = ()
+    ) -> None:
         super().__init__()
-        self.network, self.store = network, store
-        self.codes, self.spreads = codes
+        self.network, self.codes, self.store, self.held_out = network, codes, store, held_out
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
-        mean, std = self.codes[rows], self.spreads[rows]
+        mean, std = self.codes.taken(rows)
         return mean + std * torch.randn(mean.shape, generator=rng), self.store.labels(rows)
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         network, (code, labels) = self.network, batch
         clean = (code - network.code_mean) / network.code_scale
-        maps = network.network.read_labels(one_hot(labels, self.store.label_count))
+        maps = network.network.read_labels(one_hot(labels, self.store.layout.label_count))
         return network.loss(clean, rng, maps)
+
+    def validation_loss(self) -> float:
+        """The loss on held-out cases, one after the other."""
+        return mean_loss(self.loss_of, self.held_out, 1)

@@ -37,10 +37,11 @@ from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, track
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
-from vesalius.training.reading import cohort_of
+from vesalius.training.reading import SoundCases, cohort_of, read_sound
 from vesalius.training.run import Run
-from vesalius.training.store import BlankStore, CaseStore, Store, stored
+from vesalius.training.store import BlankStore, CaseStore, Layout, Store, in_grid, stored
 
 TRUNK = "trunk"
 """What all networks of a run are in the first part of their steps."""
@@ -53,18 +54,22 @@ GRID_MULTIPLE = 4
 
 @dataclass(frozen=True)
 class InpaintingData(Data):
-    """Labelled scans, the pathologies marked in them, and where crops are cut."""
+    """Labelled scans on disk, the pathologies marked in them, and where crops are cut.
+
+    Crops of the first `fitted` cases are learnt from, those of the others are held out.
+    """
 
     cases: tuple[Case, ...] = field(default=(), kw_only=True)
-    scans: tuple[LabelledScan, ...] = field(default=(), kw_only=True)
+    scans: Sequence[LabelledScan] = field(default=(), kw_only=True)
+    fitted: int = field(default=0, kw_only=True)
     crops: tuple[MarkedCrop, ...] = field(default=(), kw_only=True)
     training_range: TrainingPathologies = field(kw_only=True)
 
     def sample(self, count: int = CALIBRATION_CASES) -> list[tuple[Case, LabelledScan]]:
         """Some training cases without a finding, on which a fresh run is calibrated."""
         positive = {crop.row for crop in self.crops if crop.finding}
-        rows = [row for row in range(len(self.cases)) if row not in positive][:count]
-        rows = rows or list(range(min(count, len(self.cases))))
+        rows = [row for row in range(self.fitted) if row not in positive][:count]
+        rows = rows or list(range(min(count, self.fitted)))
         return [(self.cases[row], self.scans[row]) for row in rows]
 
 
@@ -104,7 +109,7 @@ class Inpainting(Method[InpaintingData]):
     ) -> InpaintingData:
         """Read a labelled cohort and its `landmarks.csv`.
 
-        Cases marked `val` or `test`, and synthetic ones, are not touched.
+        Cases marked `val` are held out; those marked `test`, and synthetic ones, are not touched.
 
         Raises:
             InputError: for labels without discs and canal, too few cases or findings, or a crop
@@ -113,44 +118,55 @@ class Inpainting(Method[InpaintingData]):
         _require_context(recipe)
         cohort = cohort_of(source, True, reading)
         levels = _levels(cohort)
-        training = [c for c in cohort.cases if c.split not in ("val", "test") and not c.synthetic]
+        real = [case for case in cohort.cases if not case.synthetic]
+        training = [case for case in real if case.split not in ("val", "test")]
+        unseen = [case for case in real if case.split == "val"]
         marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
-        sound, result = cohort.read_sound(training, reading.progress)
-        reading.faults += [*wrong, *result]
-        if len(sound) < FEWEST_CASES:
-            fault = f"has {len(sound)} sound training cases"
+        reading.faults += wrong
+        labels = cohort.description.labels
+
+        def findings(case: Case, scan: LabelledScan) -> list[Landmark]:
+            own, wrong = measured_marks(scan, marks.get(case.name, ()), case.name, labels)
+            reading.faults.extend(wrong)
+            return own
+
+        names = {case.name for case in training}
+        measuring = Measuring(cohort, further=findings)
+        sound = read_sound(measuring, [*training, *unseen], names, reading)
+        if sound.fitted < FEWEST_CASES:
+            fault = f"has {sound.fitted} sound training cases"
             raise InputError(
                 cohort.folder, fault, f"add labelled scans: {FEWEST_CASES} is the least"
             )
-        cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
-        labels = cohort.description.labels
-        own: dict[str, list[Landmark]] = {}
-        for case, scan in track(sound, "measuring findings", len(sound), reading.progress):
-            given = marks.get(case.name, ())
-            own[case.name], wrong = measured_marks(scan, given, case.name, labels)
-            reading.faults += wrong
-        every = [mark for case in cases for mark in own[case.name]]
+        cases, scans = sound.cases, sound.scans
+        own: dict[str, list[Landmark]] = {
+            case.name: one.further for case, one in zip(cases, sound.measures, strict=True)
+        }
+        every = [mark for case in cases[: sound.fitted] for mark in own[case.name]]
         training_range = TrainingPathologies.of(every, levels, recipe.fewest)
-        digest = hashlib.sha256(repr(sorted(own.items())).encode()).hexdigest()
-        fingerprint = Fingerprint.of(cohort, cases, scans, _grid(scans, recipe), (), digest)
+        learnt = sorted((case.name, own[case.name]) for case in cases[: sound.fitted])
+        digest = hashlib.sha256(repr(learnt).encode()).hexdigest()
+        fingerprint = sound.fingerprint(_grid(sound, recipe), beside=digest)
         numbered = track(
-            list(enumerate(sound)), "finding places of findings", len(sound), reading.progress
+            range(len(cases)), "finding places of findings", len(cases), reading.progress
         )
         crops = tuple(
             crop
-            for row, (case, scan) in numbered
+            for row in numbered
             for crop in marked_crops(
-                row, scan, own[case.name], marks.get(case.name, ()), training_range, labels
+                row, scans[row], own[cases[row].name], marks.get(cases[row].name, ()),
+                training_range, labels,
             )
-        )
+        )  # fmt: skip
+        fitted_crops = sum(crop.row < sound.fitted for crop in crops)
         counts = ", ".join(
             f"{sum(p.counts.values())} of {p.name}" for p in training_range.pathologies
         )
         return InpaintingData(
-            recipe, fingerprint, _bytes(scans, fingerprint, len(crops)),
-            (f"findings: {counts}; {len(crops)} crops in all",),
-            {NOTE: training_range.model_dump(), "split": {"fitted": [case.name for case in cases]}},
-            cases=tuple(cases), scans=tuple(scans), crops=crops, training_range=training_range,
+            recipe, fingerprint, 0.0, (f"findings: {counts}; {fitted_crops} crops in all",),
+            {NOTE: training_range.model_dump(), "split": sound.split},
+            cases=cases, scans=scans, fitted=sound.fitted, crops=crops,
+            training_range=training_range,
         )  # fmt: skip
 
     def parts(self, data: InpaintingData) -> list[Part]:
@@ -191,7 +207,9 @@ class _Networks:
         self.model = InpaintingModel(data.recipe, data.fingerprint, data.training_range)
         self.trunk = self.model.build("ordinary")
         self.found = [crop.finding.pathology if crop.finding else None for crop in data.crops]
-        self.rows = balanced_rows(self.found, self.recipe.positive_share)
+        learnt = sum(crop.row < data.fitted for crop in data.crops)
+        self.rows = balanced_rows(self.found[:learnt], self.recipe.positive_share)
+        self.held_out = range(learnt, len(data.crops))
         self._store: CaseStore | None = None
 
     def parts(self) -> list[Part]:
@@ -213,10 +231,12 @@ class _Networks:
                 network.begin_as(self.trunk)
             return self.store(run, progress)
 
+        fit = self.recipe.fit.changed(steps=steps)
+        if network is self.trunk or not self.held_out:
+            fit = fit.changed(validate_every=0)
         return Part(
-            part, network, self.recipe.fit.changed(steps=steps), len(self.rows),
-            partial(self._objective, name, network), inputs,
-            lambda: BlankStore(self.data.fingerprint), kept=kept,
+            part, network, fit, len(self.rows), partial(self._objective, name, network), inputs,
+            lambda: BlankStore(Layout.of(self.data.fingerprint)), kept=kept,
         )  # fmt: skip
 
     def _objective(
@@ -225,17 +245,17 @@ class _Networks:
         return InpaintingObjective(
             network, name, store, self._conditions(), self.training_range, self.rows,
             self.model.kinds,
-            self.recipe, self.model.schedule, self.data.fingerprint.spacing_mm,
+            self.recipe, self.model.schedule, self.data.fingerprint.spacing_mm, self.held_out,
         )  # fmt: skip
 
     def store(self, run: Run, progress: Progress) -> CaseStore:
         """All crops on disk."""
         if self._store is None:
-            scans, grid = self.data.scans, self.data.fingerprint.grid
+            scans, known = self.data.scans, self.data.fingerprint
             self._store = stored(
-                run.state / "crops", self.data.fingerprint, self.data.crops,
-                lambda crop: cut(scans[crop.row], crop.voxel, grid).scan, progress,
-                what="cutting crops",
+                run.state / "crops", known.digest, Layout.of(known), self.data.crops,
+                lambda crop: in_grid(known, cut(scans[crop.row], crop.voxel, known.grid).scan),
+                progress, "cutting crops",
             )  # fmt: skip
         return self._store
 
@@ -268,24 +288,16 @@ def _levels(cohort: Cohort) -> tuple[str, ...]:
     return tuple(levels)
 
 
-def _bytes(scans: Sequence[LabelledScan], fingerprint: Fingerprint, crops: int) -> float:
-    """Of the scans in memory, and of the crops."""
-    held_bytes = sum(v.voxels.nbytes for scan in scans for v in (*scan.channels, scan.label_map))
-    return held_bytes + (2.0 * len(fingerprint.channels) + 1.0) * crops * float(
-        np.prod(fingerprint.shape)
-    )
-
-
-def _grid(scans: Sequence[LabelledScan], recipe: InpaintingRecipe) -> Grid:
+def _grid(sound: SoundCases, recipe: InpaintingRecipe) -> Grid:
     """The crop at the cohort's spacing; sides in the slice can be halved twice."""
-    oriented = [scan.label_map.oriented("RAS") for scan in scans]
+    fields = [one.field for one in sound.measures[: sound.fitted]]
     spacing = recipe.spacing_mm or tuple(
-        float(x) for x in np.median([v.spacing_mm for v in oriented], axis=0)
+        float(x) for x in np.median([one.spacing_mm for one in fields], axis=0)
     )
     x, y, z = (side / size for side, size in zip(recipe.crop_mm, spacing, strict=True))
     shape = (max(1, round(x)), *(GRID_MULTIPLE * max(1, round(n / GRID_MULTIPLE)) for n in (y, z)))
     affine = np.diag([*spacing, 1.0])
     return Grid(
         (shape[0], shape[1], shape[2]), (spacing[0], spacing[1], spacing[2]),
-        tuple(tuple(float(x) for x in row) for row in affine), scans[0].label_map.orientation,
+        tuple(tuple(float(x) for x in row) for row in affine), fields[0].orientation,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, to_la
 from vesalius.methods.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
-from vesalius.training.objective import Batch, Objective
+from vesalius.training.objective import Batch, Objective, mean_loss, moved
 from vesalius.training.store import Store
 
 SMALLEST_LEVEL = 0.01
@@ -34,22 +36,38 @@ class InpaintingObjective(Objective):
         recipe: settings.
         schedule: of noise.
         spacing_mm: of the crops.
+        held_out: numbers of validation crops.
     """
 
     def __init__(
         self, network: VoxelwiseDenoiser, kind: Network, store: Store, conditions: Tensor,
         training_range: TrainingPathologies, rows: Tensor, kinds: LabelKinds,
         recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
+        held_out: Sequence[int] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.kind, self.store = network, kind, store
         self.conditions, self.rows, self.kinds = conditions, rows, kinds
         self.training_range = training_range
-        self.offsets = offsets_mm(store.shape, spacing_mm)
+        self.offsets = offsets_mm(store.layout.shape, spacing_mm)
+        self.held_out = held_out
         self.recipe, self.schedule, self.spacing_mm = recipe, schedule, spacing_mm
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
-        taken = self.rows[rows]
+        return self._crops(self.rows[rows], rng)
+
+    def validation_loss(self) -> float:
+        """The loss on held-out crops, with maps, levels and noise that each keeps."""
+        device = next(self.network.parameters()).device
+
+        def loss(rows: Tensor, rng: torch.Generator) -> Tensor:
+            result: Tensor = self(moved(self._crops(rows, rng), device), rng)
+            return result
+
+        return mean_loss(loss, self.held_out, self.recipe.fit.batch_size)
+
+    def _crops(self, taken: Tensor, rng: torch.Generator) -> Batch:
+        """Crops by their numbers, and what is done to them."""
         images, labels = self.store.images(taken), self.store.labels(taken)
         if float(torch.rand(1, generator=rng)) < 0.5:
             images, labels = images.flip(2), labels.flip(1)
@@ -92,7 +110,7 @@ class InpaintingObjective(Objective):
         fair = expected_error(level, x, self.schedule, prior, self.recipe.noise_texture)
         counted = torch.ones_like(mask) if self.kind == "ordinary" else mask
         importance = torch.ones(1, clean.shape[1], 1, 1, 1, device=clean.device)
-        importance[:, : 4 * self.store.channels] = self.recipe.image_importance
+        importance[:, : 4 * self.store.layout.channels] = self.recipe.image_importance
         importance = importance / importance.mean()
         error = (guess - clean) ** 2 / fair * counted * importance
         return error.sum() / (counted.sum() * clean.shape[1])
@@ -105,7 +123,7 @@ class InpaintingObjective(Objective):
 
     def _map(self, rng: torch.Generator) -> Tensor:
         """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle."""
-        shape = self.store.shape
+        shape = self.store.layout.shape
         draw = torch.rand(8, generator=rng).tolist()
         if draw[0] < self.recipe.maps[0] or self.kind == "ordinary":
             whole = torch.ones(1, 1, *shape)

@@ -7,30 +7,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from torch import Tensor
-
 from vesalius.methods.pretraining.pipeline import PART, pretrained_segmenter
 from vesalius.methods.pretraining.training import PRESETS, PretrainingObjective, PretrainingRecipe
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.grid import whole_grid
 from vesalius.scans.input_error import InputError
-from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.progress import Progress, no_progress
+from vesalius.training.content import content_digest
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
-from vesalius.training.preparation import prepared, stacked
-from vesalius.training.reading import cohort_of
+from vesalius.training.preparation import body_sides_mm, common_shape, in_shape, prepared
+from vesalius.training.reading import cohort_of, read_sound
 from vesalius.training.run import Run
+from vesalius.training.store import Arrays, BlankStore, CaseStore, Layout, stored
 
 FEWEST_CASES = 4
 
 
 @dataclass(frozen=True)
 class PretrainingData(Data):
-    """Images `(N, C, D, H, W)` as segmenters see them."""
+    """Scans on disk, and the sides of the body in each."""
 
-    images: Tensor = field(kw_only=True)
+    scans: Sequence[Scan] = field(kw_only=True)
+    sides_mm: tuple[tuple[float, ...], ...] = field(kw_only=True)
 
 
 class Pretraining(Method[PretrainingData]):
@@ -64,28 +65,37 @@ class Pretraining(Method[PretrainingData]):
         """Read the images of a cohort. Cases marked `val` or `test` are not touched."""
         cohort = cohort_of(source, False, reading)
         cases = [case for case in cohort.cases if case.split not in ("val", "test")]
-        sound, faults = cohort.read_sound_images(cases, reading.progress)
-        reading.faults += faults
-        if len(sound) < FEWEST_CASES:
-            fault = f"has {len(sound)} sound cases to train on"
-            raise InputError(cohort.folder, fault, f"add scans: {FEWEST_CASES} is the least")
-        cases, scans = [case for case, _ in sound], [scan for _, scan in sound]
-        fingerprint = Fingerprint.of_images(cohort, cases, scans, whole_grid(scans), ())
-        spacing = recipe.spacing_mm or fingerprint.spacing_mm
-        images = seen_images(scans, spacing, reading.progress)
-        return PretrainingData(
-            recipe.changed(spacing_mm=spacing), fingerprint, float(images.nbytes), images=images
+        measuring = Measuring(
+            cohort, labelled=False, further=lambda case, scan: body_sides_mm(scan.channels)
         )
+        sound = read_sound(measuring, cases, {case.name for case in cases}, reading)
+        if sound.fitted < FEWEST_CASES:
+            fault = f"has {sound.fitted} sound cases to train on"
+            raise InputError(cohort.folder, fault, f"add scans: {FEWEST_CASES} is the least")
+        fingerprint = sound.fingerprint(sound.grid())
+        spacing = recipe.spacing_mm or fingerprint.spacing_mm
+        return PretrainingData(
+            recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans,
+            sides_mm=tuple(one.further for one in sound.measures),
+        )  # fmt: skip
 
     def parts(self, data: PretrainingData) -> list[Part]:
         """One network; the heads of the tasks are left behind."""
-        recipe, images = data.recipe, data.images
-        network = Segmenter(images.shape[1], 2, recipe.filters, recipe.architecture)
+        recipe, spacing = data.recipe, data.recipe.spacing_mm
+        layout = Layout(len(data.fingerprint.channels), common_shape(data.sides_mm, spacing))
+        network = Segmenter(layout.channels, 2, recipe.filters, recipe.architecture)
+
+        def images(run: Run, progress: Progress) -> CaseStore:
+            return prepared_images(
+                run.state / "volumes", data.fingerprint.digest, data.scans, spacing, data.sides_mm,
+                progress,
+            )  # fmt: skip
+
         return [
             Part(
-                PART, network, recipe.fit, len(images),
+                PART, network, recipe.fit, len(data.scans),
                 lambda given: PretrainingObjective(network, given, recipe),
-                lambda run, progress: images, lambda: images,
+                images, lambda: BlankStore(layout),
             )
         ]  # fmt: skip
 
@@ -104,9 +114,24 @@ class Pretraining(Method[PretrainingData]):
         return pretrained_segmenter(run.folder)[0]
 
 
-def seen_images(
-    scans: Sequence[Scan], spacing_mm: tuple[float, float, float], progress: Progress = no_progress
-) -> Tensor:
-    """Images `(N, C, D, H, W)` as segmenters see them."""
-    listed = track(scans, "preparing volumes", len(scans), progress)
-    return stacked([prepared(scan.channels, spacing_mm)[0] for scan in listed])
+def prepared_images(
+    folder: Path, content: str, scans: Sequence[Scan], spacing_mm: tuple[float, float, float],
+    sides_mm: Sequence[Sequence[float]], progress: Progress = no_progress,
+) -> CaseStore:  # fmt: skip
+    """Images as segmenters see them, in a folder.
+
+    Args:
+        folder: of the store.
+        content: digest of the scans.
+        scans: read one after the other.
+        spacing_mm: that the segmenter works at.
+        sides_mm: of the body in each scan, see `body_sides_mm`.
+        progress: called after each scan.
+    """
+    layout = Layout(len(scans[0].channels), common_shape(sides_mm, spacing_mm))
+
+    def arrays(scan: Scan) -> Arrays:
+        return in_shape(prepared(scan.channels, spacing_mm)[0], layout.shape), None
+
+    content = content_digest([content, repr((spacing_mm, layout))])
+    return stored(folder, content, layout, scans, arrays, progress, "preparing volumes")

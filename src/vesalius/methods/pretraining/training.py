@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,6 +22,7 @@ from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.loop import fit_network
 from vesalius.training.objective import Batch, Objective
 from vesalius.training.recipe import FitRecipe, Settings
+from vesalius.training.store import Store
 
 TURNS = ((), (1, 2), (0, 2), (0, 1))
 """Axes that are flipped by no turn and by half turns about the three axes."""
@@ -84,21 +84,21 @@ class PretrainingObjective(Objective):
 
     Args:
         network: to pre-train.
-        images: `(N, C, D, H, W)` at unit SD.
+        store: images at unit SD.
         recipe: weights and sizes.
     """
 
-    def __init__(self, network: Segmenter, images: Tensor, recipe: PretrainingRecipe) -> None:
+    def __init__(self, network: Segmenter, store: Store, recipe: PretrainingRecipe) -> None:
         super().__init__()
-        self.network, self.images, self.recipe = network, images, recipe
-        self.fill = nn.Conv3d(network.fine, images.shape[1], 1)
+        self.network, self.store, self.recipe = network, store, recipe
+        self.fill = nn.Conv3d(network.fine, store.layout.channels, 1)
         self.place = nn.Conv3d(network.fine, 3, 1)
         self.turn = nn.Linear(8 * network.deep, len(TURNS))
         self.contrast = nn.Linear(8 * network.deep, 64)
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         recipe = self.recipe
-        whole = self.images[rows].float()
+        whole = self.store.images(rows)
         views, wanted, cuts, turns, places = [], [], [], [], []
         where = coordinates(whole.shape[2:])
         count = whole.shape[1]
@@ -200,21 +200,21 @@ def contrastive_loss(codes: Tensor, temperature: float) -> Tensor:
 
 
 def pretrain(
-    images: np.ndarray | Tensor, recipe: PretrainingRecipe, part: str, folder: Path,
+    store: Store, cases: int, recipe: PretrainingRecipe, part: str, folder: Path,
     progress: Progress = no_progress,
 ) -> Segmenter:  # fmt: skip
     """Pre-train a segmenter, or go on with a killed pre-training.
 
     Args:
-        images: `(N, C, D, H, W)` at unit SD, see `training.preparation.prepared`.
+        store: images at unit SD, see `training.preparation.prepared`.
+        cases: that there are.
         recipe: settings.
         part: its name in log and state.
         folder: where the state of an unfinished fit is kept.
         progress: called after each step.
     """
     torch.manual_seed(recipe.seed)
-    stack = torch.as_tensor(images)
-    network = Segmenter(stack.shape[1], 2, recipe.filters, recipe.architecture)
-    objective = PretrainingObjective(network, stack, recipe)
-    fit_network(objective, len(stack), recipe.fit, recipe.seed, part, folder, progress)
+    network = Segmenter(store.layout.channels, 2, recipe.filters, recipe.architecture)
+    objective = PretrainingObjective(network, store, recipe)
+    fit_network(objective, cases, recipe.fit, recipe.seed, part, folder, progress)
     return network.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,13 +18,16 @@ from vesalius.methods.segmentation.training import PRESETS, SegmentationObjectiv
 from vesalius.networks.segmenter import Segmenter
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.grid import fit_grid
+from vesalius.scans.grid import grid_around
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.preparation import body_sides_mm, common_shape
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.run import Run
+from vesalius.training.store import Layout
 
 FEWEST_CASES = 2
 SCORES = "held_out_dice"
@@ -31,10 +35,15 @@ SCORES = "held_out_dice"
 
 @dataclass(frozen=True)
 class SegmentationData(Data):
-    """Scans to learn from, as segmenters see them; those held out; a network to begin as."""
+    """Scans on disk, of which the first `fitted` are learnt from; a network to begin as.
 
-    training: TrainingScans = field(kw_only=True)
-    held_out: tuple[LabelledScan, ...] = field(kw_only=True)
+    Attributes:
+        sides_mm: of the body in each scan that is learnt from.
+    """
+
+    scans: Sequence[LabelledScan] = field(kw_only=True)
+    fitted: int = field(kw_only=True)
+    sides_mm: tuple[tuple[float, ...], ...] = field(kw_only=True)
     pretrained: Segmenter | None = field(kw_only=True)
 
 
@@ -81,30 +90,38 @@ class Segmentation(Method[SegmentationData]):
             recipe = recipe.changed(pretrained=name, spacing_mm=own.spacing_mm, segmenter=chosen)
         cohort = cohort_of(source, True, reading)
         generated = tuple(c for c in cohort.cases if c.synthetic and c.split in ("", "train"))
-        sound = read_split(cohort, recipe, reading, fewest=FEWEST_CASES, more=generated)
-        fitted = sound.fitted
-        grid = fit_grid(sound.scans[:fitted])
-        fingerprint = Fingerprint.of(cohort, sound.cases[:fitted], sound.scans[:fitted], grid, ())
-        spacing = recipe.spacing_mm or grid.spacing_mm
-        training = TrainingScans(sound.scans[:fitted], list(fingerprint.labels.values()), spacing)
+        measuring = Measuring(cohort, further=lambda case, scan: body_sides_mm(scan.channels))
+        sound = read_split(measuring, recipe, reading, fewest=FEWEST_CASES, more=generated)
+        learnt = sound.measures[: sound.fitted]
+        grid = grid_around([one.labels for one in learnt if one.labels])
+        fingerprint = sound.fingerprint(grid)
         return SegmentationData(
-            recipe.changed(spacing_mm=spacing), fingerprint, 4.0 * training.images.numel(),
-            training=training, held_out=sound.scans[fitted:], pretrained=network,
+            recipe.changed(spacing_mm=recipe.spacing_mm or grid.spacing_mm), fingerprint,
+            scans=sound.scans, fitted=sound.fitted,
+            sides_mm=tuple(one.further for one in learnt), pretrained=network,
         )  # fmt: skip
 
     def parts(self, data: SegmentationData) -> list[Part]:
         """One network."""
-        recipe, scans = data.recipe.segmenter, data.training
-        network = Segmenter(
-            scans.images.shape[1], len(scans.label_numbers), recipe.filters, recipe.architecture
-        )
+        recipe, spacing = data.recipe.segmenter, data.recipe.spacing_mm
+        numbers = list(data.fingerprint.labels.values())
+        channels = len(data.fingerprint.channels)
+        layout = Layout(channels, common_shape(data.sides_mm, spacing), len(numbers))
+        network = Segmenter(channels, len(numbers), recipe.filters, recipe.architecture)
         if data.pretrained is not None:
             network.init_from(data.pretrained)
+
+        def scans(run: Run, progress: Progress) -> TrainingScans:
+            return TrainingScans.write(
+                run.state / "scans", data.fingerprint.digest, data.scans[: data.fitted], numbers,
+                spacing, data.sides_mm, progress,
+            )  # fmt: skip
+
         return [
             Part(
-                PART, network, recipe.fit, len(scans),
+                PART, network, recipe.fit, data.fitted,
                 lambda given: SegmentationObjective(network, given, recipe),
-                lambda run, progress: scans, lambda: scans,
+                scans, lambda: TrainingScans.blank(layout, numbers, spacing),
             )
         ]  # fmt: skip
 
@@ -115,7 +132,7 @@ class Segmentation(Method[SegmentationData]):
         trained = self.open(run)
         scores = [
             label_dice(trained.segment(scan), scan.label_map, data.fingerprint.labels)
-            for scan in data.held_out
+            for scan in data.scans[data.fitted :]
         ]
         names = scores[0] if scores else ()
         dice = {name: float(np.mean([one[name] for one in scores])) for name in names}

@@ -56,9 +56,13 @@ class NnunetRecipe(Settings):
     held_out: float = 0.2
 
 
+NamedScans = tuple[Sequence[str], Sequence[LabelledScan]]
+"""Names, and the scan of each, read when it is asked for."""
+
+
 def train_and_predict(
-    training: Sequence[tuple[str, LabelledScan]],
-    test: Sequence[tuple[str, LabelledScan]],
+    training: NamedScans,
+    test: NamedScans,
     description: Description,
     recipe: NnunetRecipe,
     random_contrasts: bool,
@@ -86,17 +90,17 @@ def train_and_predict(
     consecutive = {name: int(np.searchsorted(numbers, v)) for name, v in description.labels.items()}
     counted = replace(description, labels=consecutive)
     with CohortWriter(work / "raw" / DATASET, counted) as writer:
-        for index, (name, scan) in enumerate(training):
+        for index, (name, scan) in enumerate(zip(*training, strict=True)):
             shown = _recoloured(scan, seed + index) if random_contrasts else scan
             voxels = np.searchsorted(numbers, scan.label_map.voxels).astype(np.uint8)
             labelled = LabelledScan(shown.channels, Volume(voxels, scan.label_map.affine))
             writer.add(name, labelled, subject=name, attributes={})
-        counted.write(writer.folder, len(training))
+        counted.write(writer.folder, len(training[0]))
     images = make_folder(work / "test")
-    for name, scan in test:
+    for name, scan in zip(*test, strict=True):
         for channel, image in enumerate(scan.channels):
             write_nifti(image, images / f"{name}_{channel:04d}{description.file_ending}")
-    fitted, watched = _split([name for name, _ in training], recipe.held_out, seed)
+    fitted, watched = _split(training[0], recipe.held_out, seed)
     job = {
         "train_cases": fitted, "val_cases": watched, "dataset": DATASET,
         "test_images": str(images.resolve()), "predictions": str((work / "found").resolve()),
@@ -105,7 +109,7 @@ def train_and_predict(
     (work / "job.json").write_text(json.dumps(job, indent=2), encoding="utf-8")
     progress("training nnU-Net", 0, 1)
     log = work / "log.txt"
-    with log.open("w") as stream:
+    with log.open("w", encoding="utf-8") as stream:
         code = subprocess.run(
             [sys.executable, "-m", f"{__package__}.nnunet_process", str(work.resolve())],
             env=os.environ | _environment(work.resolve(), recipe.threads), stdout=stream,
@@ -113,7 +117,7 @@ def train_and_predict(
         ).returncode  # fmt: skip
     if code:
         raise InputError(log, f"nnU-Net ended with code {code}", "read the last lines of this log")
-    for name, _ in test:
+    for name in test[0]:
         result = read_nifti(work / "found" / f"{name}{description.file_ending}")
         voxels = numbers[result.voxels.round().astype(int)].astype(np.int16)
         target = make_folder(predictions) / f"{name}.nii.gz"

@@ -20,11 +20,20 @@ from vesalius.phantoms.mri import random_contrast
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.volume import Volume
+from vesalius.training.content import content_digest
 from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit_network
 from vesalius.training.objective import Batch, Objective
-from vesalius.training.preparation import normalised, prepared, resampled, stacked, working_shape
+from vesalius.training.preparation import (
+    common_shape,
+    in_shape,
+    normalised,
+    prepared,
+    resampled,
+    working_shape,
+)
 from vesalius.training.recipe import FitRecipe, Settings
+from vesalius.training.store import Arrays, BlankStore, CaseStore, Layout, Store, stored
 
 
 class SegmenterRecipe(Settings):
@@ -61,35 +70,68 @@ PRESETS = {
 
 
 class TrainingScans:
-    """Scans in memory: oriented to RAS, of one spacing, cropped to the body, padded to one shape.
+    """Scans as segmenters see them: RAS, of one spacing, cropped to the body, of one shape.
 
     Args:
-        scans: images and label maps.
+        store: images at unit SD, and labels.
         label_numbers: of the cohort, in rising order.
         spacing_mm: that the segmenter works at.
     """
 
     def __init__(
-        self, scans: Sequence[LabelledScan], label_numbers: Sequence[int],
-        spacing_mm: tuple[float, float, float],
-    ) -> None:  # fmt: skip
+        self, store: Store, label_numbers: Sequence[int], spacing_mm: tuple[float, float, float]
+    ) -> None:
+        self.store, self.spacing_mm = store, spacing_mm
         self.label_numbers = np.array(sorted(label_numbers))
-        self.spacing_mm = spacing_mm
-        images, labels = [], []
-        for scan in scans:
+
+    @classmethod
+    def write(
+        cls, folder: Path, content: str, scans: Sequence[LabelledScan],
+        label_numbers: Sequence[int],
+        spacing_mm: tuple[float, float, float], sides_mm: Sequence[Sequence[float]],
+        progress: Progress = no_progress,
+    ) -> TrainingScans:  # fmt: skip
+        """Keep scans in a folder, read one after the other.
+
+        Args:
+            folder: of the store.
+            content: digest of the scans.
+            scans: images and label maps.
+            label_numbers: of the cohort.
+            spacing_mm: that the segmenter works at.
+            sides_mm: of the body in each scan, see `body_sides_mm`.
+            progress: called after each scan.
+        """
+        numbers = np.array(sorted(label_numbers))
+        channels = len(scans[0].channels)
+        layout = Layout(channels, common_shape(sides_mm, spacing_mm), len(numbers))
+
+        def arrays(scan: LabelledScan) -> Arrays:
             image, box = prepared(scan.channels, spacing_mm)
-            images.append(image)
-            numbers = resampled(scan.label_map.oriented("RAS"), spacing_mm, order=0)[box]
-            labels.append(np.searchsorted(self.label_numbers, numbers).astype(np.uint8))
-        self.images, self.labels = stacked(images), stacked(labels)
+            own = resampled(scan.label_map.oriented("RAS"), spacing_mm, order=0)[box]
+            labels = np.searchsorted(numbers, own).astype(np.uint8)
+            return in_shape(image, layout.shape), in_shape(labels, layout.shape)
+
+        content = content_digest([content, repr((spacing_mm, layout))])
+        store = stored(folder, content, layout, scans, arrays, progress, "preparing scans")
+        return cls(store, label_numbers, spacing_mm)
+
+    @classmethod
+    def blank(
+        cls, layout: Layout, label_numbers: Sequence[int], spacing_mm: tuple[float, float, float]
+    ) -> TrainingScans:
+        """What stands for them in a plan."""
+        return cls(BlankStore(layout), label_numbers, spacing_mm)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        assert isinstance(self.store, CaseStore)
+        return len(self.store)
 
     def subset(self, rows: Sequence[int]) -> TrainingScans:
         """Some of the scans, in this order."""
+        assert isinstance(self.store, CaseStore)
         chosen = copy(self)
-        chosen.images, chosen.labels = self.images[list(rows)], self.labels[list(rows)]
+        chosen.store = self.store.subset(rows)
         return chosen
 
 
@@ -114,15 +156,16 @@ class SegmentationObjective(Objective):
 
     def _draw(self, row: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """One image `(C, D, H, W)` and its labels, mirrored half of the time."""
-        labels = self.scans.labels[row].long()
+        rows = torch.tensor([row])
+        labels = self.scans.store.labels(rows)[0].long()
         if self.contrast == "random":
             labels = _deformed(labels, self.scans.spacing_mm[0], rng)
             count = len(self.scans.label_numbers)
             image = random_contrast(labels, count, self.scans.spacing_mm[0], rng)[None]
             image = torch.from_numpy(normalised(image.numpy()))
-            image = image.expand(self.scans.images.shape[1], -1, -1, -1)
+            image = image.expand(self.scans.store.layout.channels, -1, -1, -1)
         else:
-            image = self.scans.images[row].float()
+            image = self.scans.store.images(rows)[0]
             tone, shift, noise = torch.randn(3, generator=rng)
             image = image * torch.exp(0.1 * tone) + 0.1 * shift
             noise_texture = torch.randn(image.shape, generator=rng)
@@ -149,7 +192,10 @@ def fit_segmenter(
     """
     torch.manual_seed(seed)
     network = Segmenter(
-        scans.images.shape[1], len(scans.label_numbers), recipe.filters, recipe.architecture
+        scans.store.layout.channels,
+        len(scans.label_numbers),
+        recipe.filters,
+        recipe.architecture,
     )
     if pretrained is not None:
         network.init_from(pretrained)

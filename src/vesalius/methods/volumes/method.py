@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -26,15 +27,15 @@ from vesalius.networks.picture_features import (
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.json_file import read_json
-from vesalius.scans.grid import whole_grid
 from vesalius.scans.progress import Progress
-from vesalius.training.coding import coded
+from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.device import fabric_for
-from vesalius.training.fingerprint import Fingerprint, reported_values
+from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.run import AGAIN, FORMAT, Run
-from vesalius.training.store import BlankStore, CaseStore, Store, stored
+from vesalius.training.store import BlankStore, CaseStore, Layout, Store, in_grid, stored
 
 NOISE_TEXTURE_CASES = 24
 
@@ -43,7 +44,7 @@ NOISE_TEXTURE_CASES = 24
 class VolumesData(Data):
     """Scans and what `cases.csv` says of each; the first `fitted` are learnt from."""
 
-    scans: tuple[Scan, ...] = field(default=(), kw_only=True)
+    scans: Sequence[Scan] = field(default=(), kw_only=True)
     conditions: tuple[dict[str, float], ...] = field(default=(), kw_only=True)
     fitted: int = field(default=0, kw_only=True)
 
@@ -112,27 +113,18 @@ class Volumes(Method[VolumesData]):
         """
         perceptual(recipe)
         cohort = cohort_of(source, False, reading)
-        sound = read_split(cohort, recipe, reading, labelled=False)
-        fitted, scans, cases = sound.fitted, sound.scans, sound.cases
-        grid = whole_grid(scans, recipe.spacing_mm, max(recipe.downsampling))
-        fingerprint = Fingerprint.of_images(
-            cohort, cases[:fitted], scans[:fitted], grid, recipe.attributes
-        )
-        columns = {name: reported_values(cohort, cases, name) for name in recipe.attributes}
-        conditions = tuple(
-            {name: float(values[row]) for name, values in columns.items()}
-            for row in range(len(cases))
-        )
+        measuring = Measuring(cohort, recipe.attributes, labelled=False)
+        sound = read_split(measuring, recipe, reading)
+        grid = sound.grid(recipe.spacing_mm, max(recipe.downsampling))
+        fingerprint = sound.fingerprint(grid, recipe.attributes)
         model = VolumesModel(recipe, fingerprint)
-        numbers = np.prod(model.code_shape) * recipe.code_channels
-        voxels = len(fingerprint.channels) * np.prod(fingerprint.shape)
         decision = (
             f"code: {' × '.join(map(str, model.code_shape))} voxels of {recipe.code_channels} "
             f"channels, {recipe.bottleneck}; {model.compression:.0f} voxels a number"
         )
         return VolumesData(
-            recipe, fingerprint, 4.0 * fitted * float(numbers + voxels), (decision,),
-            {"split": sound.split}, scans=scans, conditions=conditions, fitted=fitted,
+            recipe, fingerprint, 0.0, (decision,), {"split": sound.split}, scans=sound.scans,
+            conditions=tuple(dict(one.attributes) for one in sound.measures), fitted=sound.fitted,
         )  # fmt: skip
 
     def parts(self, data: VolumesData) -> list[Part]:
@@ -172,7 +164,8 @@ class _Networks:
         return [
             Part(
                 "autoencoder", model.autoencoder, recipe.fit_autoencoder, fitted,
-                self._autoencoder_objective, self.store, lambda: BlankStore(self.fingerprint),
+                self._autoencoder_objective, self.store,
+                lambda: BlankStore(Layout.of(self.fingerprint, labelled=False)),
                 after=self._gate,
             ),
             Part(
@@ -185,10 +178,11 @@ class _Networks:
     def store(self, run: Run, progress: Progress) -> CaseStore:
         """All cases in one grid, on disk."""
         if self._store is None:
+            known = self.fingerprint
             self._store = stored(
-                run.state / "cohort", self.fingerprint, self.data.scans,
-                self.fingerprint.grid.place_whole,
-                progress, labelled=False,
+                run.state / "cohort", known.digest, Layout.of(known, labelled=False),
+                self.data.scans, lambda scan: in_grid(known, known.grid.place_whole(scan)),
+                progress,
             )  # fmt: skip
         return self._store
 
@@ -198,10 +192,11 @@ class _Networks:
             look.to(fabric_for().device)
         if isinstance(store, BlankStore):
             recipe = recipe.changed(critics_from=0)  # the plan is of a step with critics
-        return AutoencoderObjective(self.model.autoencoder, store, recipe, look, store.channels)
+        return AutoencoderObjective(self.model.autoencoder, store, recipe, look)
 
-    def _code_objective(self, given: tuple[Tensor, Tensor]) -> CodeObjective:
-        return CodeObjective(self.model.denoiser, *given, self.recipe.drop_condition)
+    def _code_objective(self, given: tuple[Codes, Tensor]) -> CodeObjective:
+        held_out = range(self.data.fitted, len(self.data.scans))
+        return CodeObjective(self.model.denoiser, *given, self.recipe.drop_condition, held_out)
 
     def _gate(self, run: Run, progress: Progress) -> None:
         """Refuse to go on where volumes do not come back well; measure the noise that is lost."""
@@ -218,29 +213,26 @@ class _Networks:
                 store.images, rows, "bf16-mixed", "measuring noise texture", progress,
             )  # fmt: skip
             pairs = [
-                (store.images(torch.tensor([row]))[0].numpy(), image[0].float().numpy())
+                (store.images(torch.tensor([row]))[0].numpy(), image[0].numpy())
                 for row, image in zip(rows, images, strict=True)
             ]
             noise_texture = NoiseTexture.of(pairs, neighbour_axes(self.fingerprint.spacing_mm))
             run.note(NOISE_TEXTURE_FILE, noise_texture.model_dump())
 
-    def _codes(self, run: Run, progress: Progress) -> tuple[Tensor, Tensor]:
-        """Codes of the training cases on the scale of diffusion, and their conditions."""
-        encoder, denoiser = self.model.autoencoder, self.model.denoiser
-        fitted = self.data.fitted
-        codes = torch.cat(
-            coded(
-                encoder, encoder.encode, self.store(run, progress).images, range(fitted),
-                "bf16-mixed", "coding volumes", progress,
-            )
+    def _codes(self, run: Run, progress: Progress) -> tuple[Codes, Tensor]:
+        """Codes of all cases and their conditions; the denoiser learns the scale of the codes."""
+        encoder, store = self.model.autoencoder, self.store(run, progress)
+        codes = kept_codes(
+            run.state / "codes.npy", encoder, encoder.encode, store.images, range(len(store)),
+            "bf16-mixed", "coding volumes", progress,
         )  # fmt: skip
-        denoiser.learn_scale(codes, encoder.bottleneck)
-        return denoiser.scaled(codes), self.model.condition(self.data.conditions[:fitted])
+        self.model.denoiser.learn_scale(codes, range(self.data.fitted), encoder.bottleneck)
+        return codes, self.model.condition(self.data.conditions)
 
-    def _blank_codes(self) -> tuple[Tensor, Tensor]:
+    def _blank_codes(self) -> tuple[Codes, Tensor]:
         count = self.recipe.fit_denoiser.batch_size
-        codes = torch.zeros(count, self.recipe.code_channels, *self.model.code_shape)
-        return codes, torch.zeros(count, self.model.conditions)
+        shape = (count, 1, self.recipe.code_channels, *self.model.code_shape)
+        return Codes(np.zeros(shape, np.float32)), torch.zeros(count, self.model.conditions)
 
 
 def perceptual(recipe: VolumesRecipe) -> PictureFeatures | None:

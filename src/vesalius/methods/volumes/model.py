@@ -15,6 +15,7 @@ from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.bottleneck import Codebook, Gaussian
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import VolumeDenoiser
+from vesalius.training.coding import Codes
 from vesalius.training.fingerprint import Fingerprint
 
 PARTS = ("autoencoder", "denoiser")
@@ -41,14 +42,18 @@ class CodeDenoiser(Denoiser):
         self.mean: Tensor
         self.std: Tensor
 
-    def learn_scale(self, codes: Tensor, bottleneck: Codebook | Gaussian) -> None:
-        """Take range and spread from codes `(N, K, D, H, W)` of training cases."""
-        known = bottleneck.codes if isinstance(bottleneck, Codebook) else codes
-        self.low.copy_(known.min())
-        self.high.copy_(known.max())
-        scaled = self._in_range(codes)
-        self.mean.copy_(scaled.mean())
-        self.std.copy_(scaled.std().clamp(min=1e-6))
+    def learn_scale(self, codes: Codes, rows: range, bottleneck: Codebook | Gaussian) -> None:
+        """Take range and spread from the codes of some rows."""
+        if isinstance(bottleneck, Codebook):
+            low, high = float(bottleneck.codes.min()), float(bottleneck.codes.max())
+        else:
+            low = min(float(codes.array[row].min()) for row in rows)
+            high = max(float(codes.array[row].max()) for row in rows)
+        self.low.fill_(low)
+        self.high.fill_(high)
+        mean, variance = codes.moments(rows, (0, 1, 2, 3, 4))
+        self.mean.copy_(self._in_range(mean.to(self.low.device)))
+        self.std.fill_(max(2 * float(variance.sqrt()) / (high - low), 1e-6))
 
     def scaled(self, code: Tensor) -> Tensor:
         """Codes as diffusion sees them."""

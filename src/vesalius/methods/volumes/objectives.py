@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,8 @@ from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.critics import feature_distance, frozen, hinge_loss, patch_critic
 from vesalius.networks.picture_features import PictureFeatures
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
-from vesalius.training.objective import Batch, Objective
+from vesalius.training.coding import Codes
+from vesalius.training.objective import Batch, Objective, mean_loss
 from vesalius.training.store import Store, random_box
 
 
@@ -29,23 +32,23 @@ class AutoencoderObjective(Objective):
         store: of volumes.
         recipe: weights and sizes.
         look: of the perceptual term, or `None` to leave it out.
-        channels: of a volume.
     """
 
     def __init__(
         self, network: VolumeAutoencoder, store: Store, recipe: VolumesRecipe,
-        look: PictureFeatures | None, channels: int,
+        look: PictureFeatures | None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.store, self.recipe, self.look = network, store, recipe, look
-        sizes = (channels, recipe.critic_width, recipe.critic_levels)
+        sizes = (store.layout.channels, recipe.critic_width, recipe.critic_levels)
         self.slice_critic, self.volume_critic = patch_critic(2, *sizes), patch_critic(3, *sizes)
         self.register_buffer("done", torch.zeros((), dtype=torch.long))
         self.done: Tensor
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
-        sides = [c or side for c, side in zip(self.recipe.crop, self.store.shape, strict=True)]
-        box = random_box(self.store.shape, sides, max(self.recipe.downsampling), rng)
+        shape = self.store.layout.shape
+        sides = [c or side for c, side in zip(self.recipe.crop, shape, strict=True)]
+        box = random_box(shape, sides, max(self.recipe.downsampling), rng)
         image = self.store.images(rows, box)
         axis, place = (int(torch.randint(n, (1,), generator=rng)) for n in (3, 1 << 30))
         return image, axis, place % image.shape[2 + axis]
@@ -102,23 +105,29 @@ class CodeObjective(Objective):
 
     Args:
         network: to fit.
-        codes: `(N, K, D, H, W)` on the scale of diffusion.
+        codes: of each case.
         conditions: `(N, A + 1)`, or `(N, 0)`.
         drop: share of conditions dropped.
+        held_out: rows of validation cases.
     """
 
     def __init__(
-        self, network: CodeDenoiser, codes: Tensor, conditions: Tensor, drop: float
-    ) -> None:
+        self, network: CodeDenoiser, codes: Codes, conditions: Tensor, drop: float,
+        held_out: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.network, self.drop = network, drop
+        self.network, self.drop, self.held_out = network, drop, held_out
         self.codes, self.conditions = codes, conditions
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         condition = self.conditions[rows]
         dropped = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
-        return self.codes[rows], dropped
+        return self.codes.taken(rows)[0], dropped
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         code, condition = batch
-        return self.network.loss(code.float(), rng, condition)
+        return self.network.loss(self.network.scaled(code), rng, condition)
+
+    def validation_loss(self) -> float:
+        """The loss on held-out cases, one after the other."""
+        return mean_loss(self.loss_of, self.held_out, 1)

@@ -8,7 +8,7 @@ small shifts and mirrored, coarsely first, and the best cosine is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -16,6 +16,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
+
+from vesalius.scans.arrays import ScratchRows
 
 SIDE = 32
 """Voxels along each axis to which volumes are averaged down, if they are larger."""
@@ -29,6 +31,15 @@ FLAT = 0.08
 
 SHARED = 0.15
 """Directions that are shared, as a share of the number of training volumes."""
+
+MOST_SHARED = 300
+"""Directions that are shared at most, however many training volumes there are."""
+
+EXACT_BYTES, SPARE, POWERS = 2.5e8, 16, 4
+"""Up to which directions are exact; beyond: further directions of a sketch, and its rounds."""
+
+AT_ONCE = 256
+"""Rows in memory."""
 
 CANDIDATES = 12
 """Training volumes that are nearest at half the resolution, compared at the full one."""
@@ -58,10 +69,78 @@ def detail(image: np.ndarray, side: int = SIDE) -> np.ndarray:
     return result.astype(np.float32)
 
 
-def shared_directions(rows: Tensor) -> Tensor:
-    """Orthonormal directions `(K, F)` in which centred rows `(N, F)` differ most."""
-    _, _, directions = torch.linalg.svd(rows, full_matrices=False)
-    return directions[: round(SHARED * len(rows))]
+def shared_directions(rows: Blocks, mean: Tensor) -> Tensor:
+    """Orthonormal directions `(K, F)` in which rows less their mean differ most.
+
+    Exact where the rows fit into `EXACT_BYTES`. More are sketched block by block, so that no more
+    than one is in memory (Halko, Martinsson and Tropp 2011, "Finding structure with randomness",
+    algorithm 4.4).
+
+    Args:
+        rows: `(N, F)`, a block at a time.
+        mean: of the rows `(F,)`.
+
+    >>> points = torch.randn(60, 30, generator=torch.Generator().manual_seed(0))
+    >>> points = points * torch.logspace(1, -2, 30)
+    >>> blocks = Blocks(points.numpy())
+    >>> exact = shared_directions(blocks, points.mean(dim=0))
+    >>> sketched = _sketched(blocks, points.mean(dim=0), len(exact))
+    >>> float((exact @ sketched.mT).square().sum()) > 0.999 * len(exact)
+    True
+    """
+    count, features = len(rows), len(mean)
+    wanted = min(round(SHARED * count), MOST_SHARED)
+    if 4.0 * count * features > EXACT_BYTES:
+        return _sketched(rows, mean, wanted)
+    whole = torch.cat([block - mean for block in rows])
+    _, _, directions = torch.linalg.svd(whole, full_matrices=False)
+    return directions[:wanted]
+
+
+def _sketched(rows: Blocks, mean: Tensor, wanted: int) -> Tensor:
+    width = min(wanted + SPARE, len(mean))
+    rng = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(len(mean), width, generator=rng))[0]
+    for _ in range(POWERS):
+        turned = torch.zeros_like(basis)
+        for block in rows:
+            centred = block - mean
+            turned += centred.mT @ (centred @ basis)
+        basis = torch.linalg.qr(turned)[0]
+    inside = torch.zeros(width, width)
+    for block in rows:
+        along = (block - mean) @ basis
+        inside += along.mT @ along
+    _, vectors = torch.linalg.eigh(inside)
+    return (basis @ vectors.flip(1)[:, :wanted]).mT.contiguous()
+
+
+class Blocks:
+    """Rows of an array, flattened, some at a time.
+
+    Args:
+        array: `(N, ...)`, in memory or mapped from disk.
+        inside: box of each that counts; all of it if empty.
+
+    >>> [tuple(block.shape) for block in Blocks(np.zeros((300, 4, 2)), (slice(1, 3),))]
+    [(256, 4), (44, 4)]
+    """
+
+    def __init__(self, array: np.ndarray, inside: tuple[slice, ...] = ()) -> None:
+        self.array, self.inside = array, inside
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for start in range(0, len(self.array), AT_ONCE):
+            block = np.array(self.array[start : start + AT_ONCE][(slice(None), *self.inside)])
+            yield torch.from_numpy(block).flatten(1).float()
+
+    def mean(self) -> Tensor:
+        """Of all rows `(F,)`."""
+        total: Tensor = sum(block.double().sum(dim=0) for block in self)  # type: ignore[assignment]
+        return (total / len(self)).float()
 
 
 class AlignedSearch:
@@ -74,7 +153,7 @@ class AlignedSearch:
     training volumes at the full one; others are not told apart and get −1.
 
     Args:
-        training: volumes `(D, H, W)` of one shape, as `detail` gives them.
+        training: volumes `(N, D, H, W)`, each as `detail` gives it; may lie on disk.
         shift: largest, in voxels.
 
     >>> rng = np.random.default_rng(0)
@@ -85,14 +164,17 @@ class AlignedSearch:
     (2, 1.0)
     """
 
-    def __init__(self, training: Sequence[np.ndarray], shift: int = SHIFT) -> None:
-        stack = torch.from_numpy(np.stack(training))
+    def __init__(self, training: Sequence[np.ndarray] | np.ndarray, shift: int = SHIFT) -> None:
+        stack = training if isinstance(training, np.ndarray) else np.stack(training)
         self.count = len(stack)
         self.fine = _Templates(stack, shift)
-        self.coarse = _Templates(_halved(stack), (shift + 1) // 2)
+        small = ScratchRows()
+        for one in stack:
+            small.add(_halved(torch.from_numpy(np.array(one))[None])[0].numpy())
+        self.coarse = _Templates(small.array(), (shift + 1) // 2)
 
     def similarity(
-        self, volumes: Sequence[np.ndarray], excluded: Sequence[Sequence[int]] = ()
+        self, volumes: Sequence[np.ndarray] | np.ndarray, excluded: Sequence[Sequence[int]] = ()
     ) -> np.ndarray:
         """The best cosine of each volume with each training volume, `(M, N)`.
 
@@ -102,7 +184,7 @@ class AlignedSearch:
         """
         left_out = excluded or [()] * len(volumes)
         pairs = zip(volumes, left_out, strict=True)
-        return np.stack([self._of(torch.from_numpy(one), out) for one, out in pairs])
+        return np.stack([self._of(torch.from_numpy(np.array(one)), out) for one, out in pairs])
 
     def _of(self, volume: Tensor, excluded: Sequence[int]) -> np.ndarray:
         coarse, fine = self.coarse, self.fine
@@ -125,14 +207,19 @@ class AlignedSearch:
 class _Templates:
     """Training volumes less what all share, of which the inside counts, at one resolution."""
 
-    def __init__(self, stack: Tensor, shift: int) -> None:
+    def __init__(self, stack: np.ndarray, shift: int) -> None:
         self.shift = shift
         self.margins = [shift if side > 4 * shift else 0 for side in stack.shape[1:]]
-        rows = self._inside(stack).flatten(1)
-        self.mean = rows.mean(dim=0)
-        rows = rows - self.mean
-        self.shared = shared_directions(rows)
-        self.own = functional.normalize(rows - (rows @ self.shared.T) @ self.shared, dim=1)
+        inside = [slice(m, n - m) for m, n in zip(self.margins, stack.shape[1:], strict=True)]
+        blocks = Blocks(stack, tuple(inside))
+        self.mean = blocks.mean()
+        self.shared = shared_directions(blocks, self.mean)
+        own = ScratchRows()
+        for block in blocks:
+            rows = block - self.mean
+            for one in functional.normalize(rows - (rows @ self.shared.mT) @ self.shared, dim=1):
+                own.add(one.numpy())
+        self.own = torch.from_numpy(own.array())
         steps = range(-shift, shift + 1)
         self.shifts = [list(step) for step in product(steps, repeat=3)]
 
@@ -159,11 +246,6 @@ class _Templates:
         length = rows.square().sum(dim=1) - (rows @ self.shared.mT).square().sum(dim=1)
         unit = rows / length.clamp(min=1e-6).sqrt()[:, None]
         return unit @ (self.own.mT if one is None else self.own[one])
-
-    def _inside(self, stack: Tensor) -> Tensor:
-        return stack[
-            :, *(slice(m, n - m) for m, n in zip(self.margins, stack.shape[1:], strict=True))
-        ]
 
 
 def _halved(volumes: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from vesalius.evidence.copies import (
 )
 from vesalius.evidence.figure import Figure, Results, bootstrapped
 from vesalius.evidence.membership import membership_auc
+from vesalius.scans.arrays import ScratchRows
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder
@@ -133,10 +134,10 @@ def compare(
         progress: called after each case.
     """
     rows: dict[str, list[np.ndarray]] = {}
-    details, parents = [], []
+    details, parents = ScratchRows(), []
     for cohort, case in track(made, "comparing synthetic cases", len(made), progress):
         own, origin = search.read(cohort, case), case.provenance()
-        details.append(own["image"])
+        details.add(own["image"])
         parents.append(search.parent(origin))
         for way, row in search.similarities(own, search.excluded(origin)).items():
             rows.setdefault(way, []).append(row)
@@ -153,7 +154,7 @@ def compare(
         for way, judgement in judged.items() for name, figure in judgement.figures().items()
     }  # fmt: skip
     if "held_out" in search.details:
-        attack = AlignedSearch(details)
+        attack = AlignedSearch(details.array())
         figures["memorisation/membership_auc"] = membership_auc(
             *(attack.similarity(search.details[side]) for side in ("training", "held_out"))
         )

@@ -19,11 +19,13 @@ from vesalius.evidence.alignment import AlignedSearch, detail
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.memorisation import CopyAudit, audit_similarity, centred_cosines
 from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches, reduced
+from vesalius.scans.arrays import ScratchRows, taken
 from vesalius.scans.case import Case, LabelledScan, Scan, images_digest
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.grid import fit_grid, whole_grid
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.reading import Scans
 
 Pair = tuple[Cohort, Case]
 Embed = Callable[[Scan], np.ndarray]
@@ -35,6 +37,7 @@ JUDGES: dict[str, Judge] = {
     "embedding": audit_similarity,
 }  # fmt: skip
 
+ALIGNED = ("image", "labels")
 FEWEST_HELD_OUT = 12
 SAMPLED = 40
 """Training cases that the common grid is laid around, and at most stand in for held-out ones."""
@@ -102,29 +105,28 @@ class CopySearch:
         self.training, self.labelled, self._embed = tuple(training), labelled, embed
         sample = training[:SAMPLED]
         if labelled:
-            scans = [real.read(case) for case in sample]
+            scans = Scans([(real, case) for case in sample])
             self.grid = fit_grid(scans, multiple=4)
             placed = (self.grid.place(scan) for scan in scans)
             self._levels = _label_levels(placed, max(real.description.labels.values()))
         else:
-            self.grid = whole_grid([real.read_images(case) for case in sample])
+            self.grid = whole_grid(Scans([(real, case) for case in sample], labelled=False))
         listed = track(training, "reading training cases", len(training), progress)
-        own = [self.read(real, case) for case in listed]
+        own = Features.of(self.read(real, case) for case in listed)
         self._searches = _Searches(own)
-        self.details = {"training": [one["image"] for one in own]}
+        self.details = {"training": own.ways["image"]}
         if len(held_out) >= FEWEST_HELD_OUT:
             pairs = track(held_out, "reading held-out cases", len(held_out), progress)
-            unseen = [self.read(*pair) for pair in pairs]
-            self.details["held_out"] = [one["image"] for one in unseen]
-            rest = self._searches
+            unseen, rest = Features.of(self.read(*pair) for pair in pairs), self._searches
+            self.details["held_out"] = unseen.ways["image"]
         else:
             subjects = list(dict.fromkeys(case.subject for case in training))
             aside = set(subjects[:: max(2, len(subjects) // SAMPLED)][:SAMPLED])
-            apart = [case.subject in aside for case in training]
-            unseen = [one for one, out in zip(own, apart, strict=True) if out]
-            rest = _Searches([one for one, out in zip(own, apart, strict=True) if not out])
-        compared = track(unseen, "comparing real cases", len(unseen), progress)
-        rows = [rest.similarities(one) for one in compared]
+            apart = np.array([case.subject in aside for case in training])
+            unseen = own.subset(np.flatnonzero(apart).tolist())
+            rest = _Searches(own.subset(np.flatnonzero(~apart).tolist()))
+        compared = track(range(len(unseen)), "comparing real cases", len(unseen), progress)
+        rows = [rest.similarities(unseen.of_row(row)) for row in compared]
         self.baseline = {way: np.stack([row[way] for row in rows]) for way in rows[0]}
 
     @classmethod
@@ -199,19 +201,48 @@ class CopySearch:
         return [row for row, same in enumerate(of_own or []) if same]
 
 
+class Features:
+    """What is compared of some cases, on disk, by the way of comparing.
+
+    Args:
+        ways: arrays `(N, ...)`.
+    """
+
+    def __init__(self, ways: Mapping[str, np.ndarray]) -> None:
+        self.ways = dict(ways)
+
+    @classmethod
+    def of(cls, cases: Iterable[Mapping[str, np.ndarray]]) -> Features:
+        """Keep what is compared of each case."""
+        kept: dict[str, ScratchRows] = {}
+        for case in cases:
+            for way, own in case.items():
+                kept.setdefault(way, ScratchRows()).add(own)
+        return cls({way: rows.array() for way, rows in kept.items()})
+
+    def __len__(self) -> int:
+        return len(next(iter(self.ways.values()), ()))
+
+    def of_row(self, row: int) -> dict[str, np.ndarray]:
+        """Of one case."""
+        return {way: np.array(array[row]) for way, array in self.ways.items()}
+
+    def subset(self, rows: Sequence[int]) -> Features:
+        """Of some of the cases."""
+        return Features({way: taken(array, rows) for way, array in self.ways.items()})
+
+
 class _Searches:
     """The ways of comparing with some cases."""
 
-    def __init__(self, cases: Sequence[Mapping[str, np.ndarray]]) -> None:
+    def __init__(self, cases: Features) -> None:
         if len(cases) < 2:
             raise InputError("audit", "has too few training cases", "add some, or held-out ones")
         self._aligned = {
-            way: AlignedSearch([one[way] for one in cases])
-            for way in ("image", "labels") if way in cases[0]
+            way: AlignedSearch(own) for way, own in cases.ways.items() if way in ALIGNED
         }  # fmt: skip
-        self._patches = PatchSearch([one["patches"] for one in cases])
-        embedded = "embedding" in cases[0]
-        self._embedded = np.stack([one["embedding"] for one in cases]) if embedded else None
+        self._patches = PatchSearch(cases.ways["patches"])
+        self._embedded = cases.ways.get("embedding")
 
     def similarities(
         self, features: Mapping[str, np.ndarray], excluded: Sequence[int] = ()

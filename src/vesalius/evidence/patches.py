@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.scans.arrays import ScratchRows
 
 Place = tuple[int, int, int]
 
@@ -33,6 +34,8 @@ OWN = 0.05
 """Least mean square by which a patch differs from the mean one at its place, to tell anything."""
 NOISE = 0.01
 """Distance below which patches count as the same."""
+AT_ONCE = 128
+"""Training volumes that are compared with at once."""
 CANDIDATES, LIKELY_PLACES = 6, 96
 """Training volumes and places that are looked at closely, after a first comparison of all."""
 UNMOVED: Place = (SHIFT // 2,) * 3
@@ -51,7 +54,7 @@ class PatchSearch:
     and the likeliest with their nearest training volumes at all shifts.
 
     Args:
-        training: volumes `(D, H, W)` of one shape, two or more, as `reduced` gives them.
+        training: volumes `(N, D, H, W)`, two or more, each as `reduced` gives it; may lie on disk.
 
     >>> rng = np.random.default_rng(0)
     >>> training = [rng.random((24, 24, 24)) for _ in range(5)]
@@ -62,20 +65,23 @@ class PatchSearch:
     (2, True)
     """
 
-    def __init__(self, training: Sequence[np.ndarray]) -> None:
+    def __init__(self, training: Sequence[np.ndarray] | np.ndarray) -> None:
         if len(training) < 2:
             raise ValueError("the nearest volume needs a second nearest to be told from")
         self.count = len(training)
-        padded = [_padded(one) for one in training]
-        whole = torch.cat([_moved(one, [UNMOVED]) for one in padded])
-        mean = whole.mean(dim=0)
-        informative = (whole - mean).square().mean(dim=(0, 2)) >= OWN
-        starts = [range(0, (n - 2 * SHIFT) // 2 - PATCH + 1, STEP) for n in padded[0].shape]
+        mean, informative = _informative(training)
+        starts = [range(0, n // 2 - PATCH + 1, STEP) for n in training[0].shape]
         self.places = 2 * torch.tensor(list(product(*starts)))[informative]
         self.informative, self.mean = informative, mean[informative]
-        own = functional.normalize(whole[:, informative] - self.mean, dim=2)
-        self.training = own.permute(1, 2, 0).to(torch.bfloat16).contiguous()
-        self.padded = torch.stack(padded).to(torch.float16)
+        padded, own = ScratchRows(), ScratchRows()
+        for one in training:
+            whole = _padded(one)
+            patches = _moved(whole, [UNMOVED])[0, informative] - self.mean
+            unit = functional.normalize(patches, dim=1).to(torch.bfloat16)
+            own.add(unit.view(torch.int16).numpy())
+            padded.add(whole.to(torch.float16).numpy())
+        self.training = torch.from_numpy(own.array())
+        self.padded = torch.from_numpy(padded.array())
 
     def similarity(
         self, volumes: Sequence[np.ndarray], excluded: Sequence[Sequence[int]] = ()
@@ -95,7 +101,11 @@ class PatchSearch:
         patches = _moved(_padded(volume), EVEN_SHIFTS)[:, self.informative] - self.mean
         own = patches[len(patches) // 2]
         unit = functional.normalize(patches, dim=2).to(torch.bfloat16).transpose(0, 1)
-        cosine = torch.bmm(unit, self.training).amax(dim=1).float()
+        parts = []
+        for block in self.training.split(AT_ONCE):
+            theirs = block.view(torch.bfloat16).permute(1, 2, 0).contiguous()
+            parts.append(torch.bmm(unit, theirs).amax(dim=1).float())
+        cosine = torch.cat(parts, dim=1)
         cosine[:, list(excluded)] = -1.0
         near = (1 - cosine).clamp(min=NOISE).topk(min(CANDIDATES, self.count), largest=False)
         lead = torch.log(near.values[:, 1] / near.values[:, 0])
@@ -128,6 +138,19 @@ class PatchSearch:
         lead = torch.log(near.values[:, 1] / near.values[:, 0])
         lead[own.square().mean(dim=1) < OWN] = 0.0
         return lead, candidates.gather(1, near.indices[:, :1])[:, 0]
+
+
+def _informative(training: Sequence[np.ndarray] | np.ndarray) -> tuple[Tensor, Tensor]:
+    """The mean patch at each place `(P, F)`, and at which places volumes differ enough `(P,)`."""
+    total: Any = 0.0
+    for one in training:
+        total = total + _moved(_padded(one), [UNMOVED])[0].double()
+    mean = (total / len(training)).float()
+    gaps: Any = 0.0
+    for one in training:
+        gap = _moved(_padded(one), [UNMOVED])[0] - mean
+        gaps = gaps + gap.square().mean(dim=1).double()
+    return mean, (gaps / len(training)).float() >= OWN
 
 
 @dataclass(frozen=True)
@@ -205,7 +228,7 @@ def _moved(padded: Tensor, shifts: Sequence[Place]) -> Tensor:
 
 
 def _padded(volume: np.ndarray) -> Tensor:
-    whole = torch.from_numpy(volume)[None, None]
+    whole = torch.from_numpy(np.array(volume))[None, None]
     return functional.pad(whole, (SHIFT,) * 6, mode="replicate")[0, 0]
 
 

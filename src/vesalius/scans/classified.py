@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.scans.arrays import ScratchRows, taken
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.pictures import read_picture, standard
 from vesalius.scans.progress import Progress, no_progress, track
@@ -36,7 +37,8 @@ class Classified:
     """Images and what each shows.
 
     Attributes:
-        images: `(N, C, H, W)` or `(N, C, D, H, W)`, in [0, 1].
+        images: `(N, C, H, W)` or `(N, C, D, H, W)`, in [0, 1]; mapped from disk where they were
+            read from files.
         targets: `(N, K)`, 1, 0, or NaN where it is not known.
         labels: names of the K labels.
         names, subjects, splits: of each image; a split is `train`, `val`, `test` or empty.
@@ -73,10 +75,10 @@ class Classified:
         """
         chosen = list(rows)
         return Classified(
-            self.images[chosen], self.targets[chosen], self.labels,
+            taken(self.images, chosen), self.targets[chosen], self.labels,
             tuple(self.names[row] for row in chosen), tuple(self.subjects[row] for row in chosen),
             tuple(self.splits[row] for row in chosen),
-            None if self.masks is None else self.masks[chosen],
+            None if self.masks is None else taken(self.masks, chosen),
             None if self.affines is None else self.affines[chosen], self.origin, self.faults,
         )  # fmt: skip
 
@@ -102,17 +104,17 @@ def read_listed(
     Raises:
         InputError: if none can be read.
     """
-    sound, images, faults = [], [], []
+    sound, images, faults = [], ScratchRows(), []
     for one in track(listed, "reading pictures", len(listed), progress):
         try:
-            images.append(standard(read_picture(one.file), side).astype(np.float16))
+            images.add(standard(read_picture(one.file), side).astype(np.float16)[None])
             sound.append(one)
         except InputError as refusal:
             faults.append(refusal.fault)
     if not sound:
         raise InputError("pictures", f"cannot be read (first: {faults[0]})", "correct the table")
     return Classified(
-        np.stack(images)[:, None], np.array([one.targets for one in sound], dtype=np.float32),
+        images.array(), np.array([one.targets for one in sound], dtype=np.float32),
         tuple(labels), tuple(one.name for one in sound), tuple(one.subject for one in sound),
         tuple(one.split for one in sound), faults=tuple(faults),
     )  # fmt: skip

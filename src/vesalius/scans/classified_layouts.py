@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from vesalius.scans.arrays import ScratchRows
 from vesalius.scans.classified import TEST, TRAIN, VALIDATION, Classified, Listed, read_listed
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.content import read_text
@@ -86,8 +87,8 @@ def read_cohort(
     ]  # fmt: skip
     table = cohort.folder / "cases.csv"
     wanted = [binary[column] for column in _columns(table, labels, binary, labelled)]
-    images: list[np.ndarray] = []
-    masks, affines, sound = [], [], []
+    images, masks = ScratchRows(), ScratchRows()
+    affines, sound = [], []
     faults = list(cohort.faults)
     masked = bool(wanted) and (cohort.folder / "masks").is_dir()
     for case in track(cohort.cases, "reading images", len(cohort.cases), progress):
@@ -102,16 +103,16 @@ def read_cohort(
             shown = [standard(picture_of(channel), side) for channel in channels]
         else:
             shown = [to_unit_range(channel.voxels) for channel in channels]
-        if images and images[0].shape != np.shape(shown):
-            fault = f"has shape {np.shape(shown)[1:]}, others {images[0].shape[1:]}"
+        if images.count and images.shape != np.shape(shown):
+            fault = f"has shape {np.shape(shown)[1:]}, others {images.shape[1:]}"
             faults.append(
                 InputProblem(str(case.images[0]), fault, "resample all volumes to one shape")
             )
             continue
-        images.append(np.stack(shown).astype(np.float16))
+        images.add(np.stack(shown).astype(np.float16))
         if masked:
-            empty = np.zeros(images[-1].shape[1:], dtype=bool)
-            masks.append(np.stack([
+            empty = np.zeros(images.shape[1:], dtype=bool)
+            masks.add(np.stack([
                 empty if m is None
                 else standard(picture_of(m).astype(float), side) > 0.5 if flat else m.voxels > 0
                 for m in own
@@ -123,9 +124,9 @@ def read_cohort(
     nan = float("nan")
     targets = [[case.attributes.get(name, nan) for name in wanted] for case in sound]
     return Classified(
-        np.stack(images), np.array(targets, dtype=np.float32), tuple(wanted),
+        images.array(), np.array(targets, dtype=np.float32), tuple(wanted),
         tuple(case.name for case in sound), tuple(case.subject for case in sound),
-        tuple(case.split for case in sound), np.stack(masks) if masked else None,
+        tuple(case.split for case in sound), masks.array() if masked else None,
         None if flat else np.stack(affines), cohort.description.origin, tuple(faults),
     )  # fmt: skip
 

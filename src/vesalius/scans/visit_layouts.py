@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vesalius.scans.arrays import ScratchRows
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import TABLE_NAME, Cohort
 from vesalius.scans.formats.table import read_table
@@ -73,18 +74,18 @@ def pictures_at(
 
 def _of_cohort(cohort: Cohort, side: int, progress: Progress) -> Visits:
     faults = list(cohort.faults)
-    pictures: list[np.ndarray] = []
+    pictures = ScratchRows()
     cases: list[Case] = []
     for case in track(cohort.cases, "reading visits", len(cohort.cases), progress):
         try:
             own = _pictures_of(cohort, case, side)
-            if pictures and pictures[0].shape != own.shape:
-                fault = f"has {len(own)} channels, others {len(pictures[0])}"
+            if pictures.count and pictures.shape != own.shape:
+                fault = f"has {len(own)} channels, others {pictures.shape[0]}"
                 raise InputError(case.images[0], fault, "give all pictures the same channels")
         except InputError as refusal:
             faults.append(refusal.fault)
             continue
-        pictures.append(own)
+        pictures.add(own)
         cases.append(case)
     if not cases:
         raise InputError(cohort.folder, f"has no sound picture ({faults[0]})", "mend the cases")
@@ -98,7 +99,7 @@ def _of_cohort(cohort: Cohort, side: int, progress: Progress) -> Visits:
         for p, own in zip(patients, left, strict=True)
     )
     return _turned(
-        np.stack(pictures), tuple(case.name for case in cases), subjects,
+        pictures.array(), tuple(case.name for case in cases), subjects,
         np.array([case.attributes[YEARS] for case in cases]), left,
         {n: np.array([case.attributes.get(n, nan) for case in cases]) for n in names},
         tuple(case.split for case in cases), patients, cohort.description.origin, faults,
@@ -114,7 +115,8 @@ def _pictures_of(cohort: Cohort, case: Case, side: int) -> np.ndarray:
     if 1 not in channels[0].shape:
         fault = f"has shape {channels[0].shape}, no picture"
         raise InputError(case.images[0], fault, "give slices one voxel thick")
-    return np.stack([standard(picture_of(channel), side) for channel in channels])
+    pictures = np.stack([standard(picture_of(channel), side) for channel in channels])
+    return pictures.astype(np.float16)
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,12 @@ def _of_crops(folder: Path, side: int, progress: Progress) -> Visits:
         remedy = "add crops named as OAI's, 9927360_02160601_20070629_l.png"
         raise InputError(folder, "is neither a cohort nor holds PNG pictures", remedy)
     grades = _grades(folder)
-    crops, pictures = [], []
+    crops, pictures = [], ScratchRows()
     faults: list[InputProblem] = []
     for file in track(files, "reading visits", len(files), progress):
         try:
             crop = _crop(file)
-            pictures.append(standard(read_picture(file), side)[None])
+            pictures.add(standard(read_picture(file), side)[None].astype(np.float16))
         except InputError as refusal:
             faults.append(refusal.fault)
             continue
@@ -155,7 +157,7 @@ def _of_crops(folder: Path, side: int, progress: Progress) -> Visits:
     nan = float("nan")
     known = {GRADE: np.array([grades.get(c.file.name, nan) for c in crops])} if grades else {}
     return _turned(
-        np.stack(pictures), tuple(crop.file.stem for crop in crops), subjects, np.array(years),
+        pictures.array(), tuple(crop.file.stem for crop in crops), subjects, np.array(years),
         np.array([crop.left for crop in crops]), known, ("",) * len(crops),
         tuple(crop.patient for crop in crops), "", faults,
     )  # fmt: skip
@@ -200,6 +202,9 @@ def _turned(
     left: np.ndarray, attributes: dict[str, np.ndarray], splits: tuple[str, ...],
     patients: tuple[str, ...], origin: str, faults: Sequence[InputProblem] = (),
 ) -> Visits:  # fmt: skip
-    images[left] = images[left][..., ::-1]
-    return Visits(images.astype(np.float16), names, subjects, years, left, attributes, splits,
-                  patients, origin, tuple(faults))  # fmt: skip
+    for row in np.flatnonzero(left):
+        images[row] = images[row][..., ::-1].copy()
+    return Visits(
+        images.astype(np.float16, copy=False), names, subjects, years, left, attributes, splits,
+        patients, origin, tuple(faults),
+    )  # fmt: skip

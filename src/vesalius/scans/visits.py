@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
+from vesalius.scans.arrays import filled, taken
 from vesalius.scans.input_error import InputProblem
 from vesalius.scans.split import fitting_rows
 
@@ -16,7 +18,7 @@ class Visits:
     """Pictures, each of one visit, all turned to show a right side.
 
     Attributes:
-        images: `(N, C, S, S)` in [0, 1].
+        images: `(N, C, S, S)` in [0, 1]; mapped from disk where they were read from files.
         names: of each picture.
         subjects: whose they are; the two sides of a patient are two subjects to the method, and
             `patients` tells which belong together.
@@ -46,7 +48,7 @@ class Visits:
         """Some of them."""
         chosen = [int(row) for row in rows]
         return replace(
-            self, images=self.images[chosen], names=tuple(self.names[r] for r in chosen),
+            self, images=taken(self.images, chosen), names=tuple(self.names[r] for r in chosen),
             subjects=tuple(self.subjects[r] for r in chosen), years=self.years[chosen],
             mirrored=self.mirrored[chosen],
             attributes={name: values[chosen] for name, values in self.attributes.items()},
@@ -90,7 +92,7 @@ class Visits:
 def joined(first: Visits, second: Visits) -> Visits:
     """The rows of both, which know the same attributes."""
     return Visits(
-        np.concatenate([first.images, second.images]), first.names + second.names,
+        _both(first.images, second.images), first.names + second.names,
         first.subjects + second.subjects, np.concatenate([first.years, second.years]),
         np.concatenate([first.mirrored, second.mirrored]),
         {
@@ -99,3 +101,11 @@ def joined(first: Visits, second: Visits) -> Visits:
         },
         first.splits + second.splits, first.patients + second.patients, first.origin,
     )  # fmt: skip
+
+
+def _both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The rows of two arrays, on disk if the first lies there."""
+    if not isinstance(first, np.memmap):
+        return np.concatenate([first, second])
+    shape = (len(first) + len(second), *first.shape[1:])
+    return filled(first.dtype, shape, chain(first, second))

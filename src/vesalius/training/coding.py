@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vesalius.scans.arrays import allocated
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.writing import refused_if_unwritable
 from vesalius.training.device import fabric_for, placed
-from vesalius.training.store import allocated
 
 Code = Callable[[Any], Any]
 """What a network makes of one case `(1, ...)`: a tensor, or several of one shape."""

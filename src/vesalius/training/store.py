@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.scans.arrays import allocated
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.formats.content import read_text
 from vesalius.scans.progress import Progress, track
-from vesalius.scans.writing import refused_if_unwritable, remove_if_there, write_text
+from vesalius.scans.writing import refused_if_unwritable, write_text
 from vesalius.training.device import fabric_for
 from vesalius.training.fingerprint import Fingerprint
 
@@ -41,29 +39,6 @@ def random_box(
         start = multiple * int(torch.randint((full - side) // multiple + 1, (1,), generator=rng))
         box.append(slice(start, start + side))
     return tuple(box)
-
-
-def allocated(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    """A new array on disk whose room is taken at once.
-
-    A sparse file would be written to through memory, where a full disk ends the process without a
-    word.
-
-    Raises:
-        OSError: if the disk has no room for it.
-
-    >>> import tempfile
-    >>> allocated(Path(tempfile.mkdtemp()) / "images.npy", np.uint8, (2, 3)).shape
-    (2, 3)
-    """
-    remove_if_there(path)
-    if shutil.disk_usage(path.parent).free < math.prod(shape) * np.dtype(dtype).itemsize:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    result: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
-    return result
 
 
 @dataclass(frozen=True)

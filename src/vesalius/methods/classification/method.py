@@ -112,9 +112,8 @@ class Classification(Method[ClassificationData]):
             fault = f"are {len(training)} to learn from"
             raise InputError("images", fault, f"add some: {FEWEST} is the least")
         require_both(training)
-        held_bytes = float(training.images.nbytes + held_out.images.nbytes)
         return ClassificationData(
-            recipe, ImagesFingerprint.of(training), held_bytes, training=training, held_out=held_out
+            recipe, ImagesFingerprint.of(training), training=training, held_out=held_out
         )
 
     def parts(self, data: ClassificationData) -> list[Part]:

@@ -40,6 +40,7 @@ from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.methods.progression.steering import Steering
 from vesalius.methods.progression.trajectories import TRAJECTORIES, Baseline, Trajectories
 from vesalius.networks.weights import read_tensors
+from vesalius.scans.arrays import filled
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.visits import Visits
@@ -51,6 +52,9 @@ FEWEST_FOR_INTERVAL = 3
 INTERVAL = (2.5, 97.5)
 FAST = 0.9
 """Share of neighbours who change less than the one who is shown as fast."""
+
+RECONSTRUCTED_AT_ONCE = 512
+"""Pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,8 +252,10 @@ class Forecaster:
 
     def reconstructed(self, visits: Visits, progress: Progress = no_progress) -> Visits:
         """The same visits as the generator reconstructs them."""
-        styles = self.projected(visits.images.astype(np.float32), progress).styles
-        return replace(visits, images=draw_styles(self.model.generator, styles))
+        styles = self.projected(visits.images, progress).styles
+        parts = np.array_split(styles, -(-len(styles) // RECONSTRUCTED_AT_ONCE))
+        rows = (one for part in parts for one in draw_styles(self.model.generator, part))
+        return replace(visits, images=filled(np.float32, visits.images.shape, rows))
 
     def diffused(
         self, images: np.ndarray, years: Sequence[float] | np.ndarray, seed: int = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -128,7 +127,7 @@ class Progression(Method[ProgressionData]):
             )
             prepare_grader(both_sides(training, held_out), highest, grading)
         return ProgressionData(
-            recipe, VisitsFingerprint.of(training), 4.0 * math.prod(training.images.shape),
+            recipe, VisitsFingerprint.of(training),
             training=training, held_out=held_out, grading=grading,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import blobs
 from vesalius.api.generating import generate
@@ -14,6 +15,8 @@ from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.methods.guided.sampling import GuidedSampler
+from vesalius.networks.image_autoencoder import ImageAutoencoder
+from vesalius.networks.spade import one_hot
 from vesalius.sampling.rejection import case_requests, first_draws
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
@@ -236,3 +239,14 @@ def test_guidance_may_be_changed_and_set_back(small_run: Run) -> None:
     assert back.calibration.curves == curves
     away = first.sampler(["ventricle_volume_ml"], guidance=own + 1).pipeline
     assert not away.calibration.curves and first.calibration.curves == curves
+
+
+def test_an_image_is_the_same_whole_and_in_tiles() -> None:
+    torch.manual_seed(0)
+    network = ImageAutoencoder(1, 3, 4, (8, 8), 1).eval()
+    code, labels = torch.randn(1, 4, 9, 3, 4), torch.randint(3, (1, 36, 12, 16))
+    with torch.no_grad():
+        whole = network.decode(code, one_hot(labels, 3))
+        tiled = network.decode_in_tiles(code, labels, tile=(2, 3, 2))
+    for one, other in zip(whole, tiled, strict=True):
+        assert float((one - other).abs().max()) < 1e-5

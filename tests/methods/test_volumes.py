@@ -24,6 +24,7 @@ from vesalius.methods.volumes.pipeline import (
 from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.networks.bottleneck import Codebook, Gaussian
 from vesalius.networks.critics import frozen, patch_critic
+from vesalius.networks.tiling import _tile, repeated
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import SliceAndDepthAttention, VolumeDenoiser
 from vesalius.phantoms.cohorts.organs import write_gridded
@@ -97,13 +98,23 @@ def test_tiles_decode_to_the_same_volume(downsampling: tuple[int, int, int], kin
     sizes: list[int] = []
     network.from_code.register_forward_pre_hook(lambda _, x: sizes.append(x[0][0, 0].numel()))
     with torch.no_grad():
-        whole, tiled = network.decode(code), network.decode_in_tiles(code, tile=2)
+        whole, tiled = network.decode(code), network.decode_in_tiles(code, tile=(2, 2, 2))
     assert tiled.shape[2:] == tuple(
         n * f for n, f in zip(code.shape[2:], downsampling, strict=True)
     )
     assert float((whole - tiled).abs().max()) < 1e-4
+        image = torch.rand(1, 2, *tiled.shape[2:])
+        coded = network.encode(image), network.encode_in_tiles(image, tile=(2, 2, 2))
+    assert float((coded[0] - coded[1]).abs().max()) < 1e-4
     assert sizes[0] == code[0, 0].numel()
     assert max(sizes[1:]) <= np.prod([2 + 2 * far for far in network.reach])
+
+
+def test_tiles_repeat_at_most_half_of_the_work_where_a_quarter_of_the_whole_fits() -> None:
+    sides, reach = (128, 128, 128), (9, 9, 9)
+    tile = _tile(sides, reach, 1.0, 128**3 / 4)
+    assert repeated(sides, tile, reach) <= 1.5
+    assert _tile(sides, reach, 1.0, 1.0) == (8, 8, 8), "where nothing fits, the smallest"
 
 
 def test_attention_in_slices_and_along_depth_is_that_of_a_plain_transformer() -> None:

@@ -13,9 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.networks.bottleneck import FREE_NATS
-from vesalius.networks.folding import depth_to_space, space_to_depth
+from vesalius.networks.folding import Factors, depth_to_space, space_to_depth
 from vesalius.networks.residual import Residual
-from vesalius.networks.spade import LabelEncoder, SpadeBlock
+from vesalius.networks.spade import LabelEncoder, SpadeBlock, one_hot
+from vesalius.networks.tiling import in_tiles, tile_within
+
+MAPS_AT_ONCE = 6
+"""Maps of one resolution that are held while a block is computed, its folds included."""
 
 
 class ImageAutoencoder(nn.Module):
@@ -83,6 +87,29 @@ class ImageAutoencoder(nn.Module):
         tissue = self.tissue(space_to_depth(label_one_hot, 2)).float()
         mean = mean + depth_to_space(tissue, 2)
         return 0.5 + 0.5 * mean, torch.exp(log_std.clamp(-5, 1) - 2.5)
+
+    def decode_in_tiles(
+        self, code: Tensor, label_map: Tensor, tile: Factors | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The same as `decode`, from one tile after the other; labels are told by their numbers.
+
+        Args:
+            code: `(B, K, D/4, H/4, W/4)`.
+            label_map: whole numbers from 0 `(B, D, H, W)`.
+            tile: its sides in voxels of the code; as large as the free memory allows if `None`.
+        """
+        labels = self.read_labels.labels
+
+        def work(code: Tensor, label_map: Tensor) -> Tensor:
+            return torch.cat(self.decode(code, one_hot(label_map[:, 0], labels)), dim=1)
+
+        a = 3 * len(self.decode_fine) + 3  # three of the label encoder and the last layer
+        numbers = max(8 * self.conv_out.in_channels, 64 * labels)
+        needed = MAPS_AT_ONCE * 4.0 * len(code) * numbers
+        sides, reach, grown = code.shape[2:], (a, a, a), (self.coarseness,) * 3
+        own = tile or tile_within(sides, reach, needed, code.device)
+        mean, std = in_tiles(work, [code, label_map[:, None]], sides, own, reach, grown).chunk(2, 1)
+        return mean, std
 
     def loss(self, image: Tensor, label_one_hot: Tensor, noise: Tensor, kl_weight: float) -> Tensor:
         """Absolute error of the mean, -log N(error; 0, spread), and weight·KL, for each voxel.

@@ -7,12 +7,14 @@ far from a border from counting. A few minutes and a few dozen cases suffice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor, nn
+
+from vesalius.scans.arrays import ScratchRows
 
 
 def signed_distances(label_map: np.ndarray, labels: int, clip_voxels: float) -> np.ndarray:
@@ -83,25 +85,30 @@ class ShapeSpace(nn.Module):
     def fit(self, label_maps: Iterable[np.ndarray]) -> Tensor:
         """Find the components from N label maps through their N×N Gram matrix.
 
+        Distances lie on disk and are gone through in blocks of voxels, so that memory holds one
+        block of all label maps and the Gram matrix, and the components are exact.
+
         Returns:
             the codes `(N, K)` of these label maps, as `encode` would give them.
         """
-        rows = []
+        rows = ScratchRows()
         for label_map in label_maps:
-            rows.append(signed_distances(label_map, self.labels, self.clip_voxels).ravel())
-        data = torch.from_numpy(np.stack(rows))
-        self.mean.copy_(_blockwise(data, lambda part: part.mean(dim=0)))
+            rows.add(signed_distances(label_map, self.labels, self.clip_voxels).ravel())
+        data = torch.from_numpy(rows.array())
+        block = block_voxels(len(data))
         gram = torch.zeros(len(data), len(data), dtype=torch.float64)
-        for start in range(0, data.shape[1], _BLOCK):
-            part = data[:, start : start + _BLOCK].float() - self.mean[start : start + _BLOCK]
+        for start in range(0, data.shape[1], block):
+            part = data[:, start : start + block].float()
+            self.mean[start : start + block] = part.mean(dim=0)
+            part -= self.mean[start : start + block]
             gram += (part @ part.T).double()
         power, vectors = torch.linalg.eigh(gram)
         order = power.argsort(descending=True)[: len(self.scales)]
         length = power[order].clamp(min=1e-9).sqrt()
         turn = (vectors[:, order] / length).float()
-        for start in range(0, data.shape[1], _BLOCK):
-            part = data[:, start : start + _BLOCK].float() - self.mean[start : start + _BLOCK]
-            self.axes[: len(order), start : start + _BLOCK] = (1000 * turn.T @ part).half()
+        for start in range(0, data.shape[1], block):
+            part = data[:, start : start + block].float() - self.mean[start : start + block]
+            self.axes[: len(order), start : start + block] = (1000 * turn.T @ part).half()
         self.scales[: len(order)] = (length / max(1, len(data) - 1) ** 0.5).float()
         codes = torch.zeros(len(data), len(self.scales))
         codes[:, : len(order)] = (vectors[:, order] * length).float() / self.scales[: len(order)]
@@ -131,12 +138,13 @@ class ShapeSpace(nn.Module):
         return self._unpacked[1]
 
 
-_BLOCK = 65_536
+LARGEST_BLOCK, BLOCK_NUMBERS = 65_536, 2**26
 
 
-def _blockwise(data: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
-    """Reduce float16 `data` `(N, V)` in float32 without a full copy of it."""
-    parts = [
-        reduce(data[:, start : start + _BLOCK].float()) for start in range(0, data.shape[1], _BLOCK)
-    ]
-    return torch.cat(parts)
+def block_voxels(cases: int) -> int:
+    """Voxels that are looked at at once in all of the cases.
+
+    >>> block_voxels(100), block_voxels(4096)
+    (65536, 16384)
+    """
+    return max(1, min(LARGEST_BLOCK, BLOCK_NUMBERS // cases))

@@ -31,7 +31,7 @@ class LabelEncoder(nn.Module):
 
     def __init__(self, labels: int, factors: tuple[int, ...], width: int) -> None:
         super().__init__()
-        self.factors = factors
+        self.labels, self.factors = labels, factors
         self.conv_in, self.mix = nn.ModuleList(), nn.ModuleList()
         at, channels = 1, labels
         for factor in factors:

@@ -15,10 +15,13 @@ from torch.nn import functional
 from vesalius.networks.bottleneck import Codebook, Gaussian, Quantized
 from vesalius.networks.folding import Factors, depth_to_space, space_to_depth
 from vesalius.networks.residual import Residual, voxel_norm
-from vesalius.networks.tiling import in_tiles
+from vesalius.networks.tiling import in_tiles, tile_within
 
 FINEST = 8
 """Channels at full resolution, where one last convolution smooths over the seams of the folds."""
+
+MAPS_AT_ONCE = 6
+"""Maps of one resolution that are held while a block is computed, its folds included."""
 
 
 class VolumeAutoencoder(nn.Module):
@@ -101,12 +104,38 @@ class VolumeAutoencoder(nn.Module):
             h = depth_to_space(up(functional.silu(voxel_norm(decoder(h)))), step)
         return 0.5 + 0.5 * self.conv_out(functional.silu(h)).float()
 
-    def decode_in_tiles(self, code: Tensor, tile: int = 16) -> Tensor:
-        """The same image as `decode`, from tiles of `tile`³ voxels of the code one at a time.
+    def decode_in_tiles(self, code: Tensor, tile: Factors | None = None) -> Tensor:
+        """The same image as `decode`, from one tile of the code after the other.
 
         What is held at any time is the volume and one tile with its surroundings.
+
+        Args:
+            code: `(B, K, D, H, W)`.
+            tile: its sides in voxels of the code; as large as the free memory allows if `None`.
         """
-        return in_tiles(self.decode, code, tile, self.reach, self.downsampling)
+        sides = code.shape[2:]
+        own = tile or tile_within(sides, self.reach, len(code) * self._bytes(), code.device)
+        return in_tiles(self.decode, [code], sides, own, self.reach, self.downsampling)
+
+    def encode_in_tiles(self, image: Tensor, tile: Factors | None = None) -> Tensor:
+        """The same code as `encode`, from one tile of the image after the other.
+
+        Args:
+            image: `(B, C, D, H, W)`.
+            tile: its sides in voxels of the code; as large as the free memory allows if `None`.
+        """
+        sides = [n // factor for n, factor in zip(image.shape[2:], self.downsampling, strict=True)]
+        own = tile or tile_within(sides, self.reach, len(image) * self._bytes(), image.device)
+        return in_tiles(self.encode, [image], sides, own, self.reach, (1, 1, 1))
+
+    def _bytes(self) -> float:
+        """About what working on one voxel of the code takes: maps of the largest resolution."""
+        numbers, voxels = [FINEST * math.prod(self.downsampling)], math.prod(self.downsampling)
+        for step, down in zip(self.steps, self.down, strict=True):
+            assert isinstance(down, nn.Conv3d)
+            voxels //= math.prod(step)
+            numbers.append(down.out_channels * voxels)
+        return MAPS_AT_ONCE * 4.0 * max(numbers)
 
     @property
     def reach(self) -> Factors:

@@ -22,7 +22,7 @@ from vesalius.methods.guided.objectives import (
 )
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
-from vesalius.networks.shape_space import ShapeSpace
+from vesalius.networks.shape_space import ShapeSpace, block_voxels
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, track
@@ -117,8 +117,9 @@ class Guided(Method[GuidedData]):
         if recipe.chosen_label_autoencoder(fitted) == "shape_space":
             count = min(recipe.components, fitted - 1)
             voxels = len(fingerprint.labels) * float(np.prod(fingerprint.shape))
-            # Signed distances of all cases, once more while they are stacked; axes, twice packed.
-            held_bytes = voxels * (4.0 * fitted + 6.0 * count)
+            # Axes packed and unpacked, a block of all cases twice, and their Gram matrix.
+            block = 8.0 * fitted * min(block_voxels(fitted), voxels)
+            held_bytes = 6.0 * voxels * count + block + 16.0 * fitted**2
             decision = f"linear shape space of {count} components"
         return GuidedData(
             recipe, fingerprint, held_bytes, (f"label autoencoder: {decision}",),

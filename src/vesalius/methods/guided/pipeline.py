@@ -179,9 +179,10 @@ class GuidedPipeline:
         numbers = np.searchsorted(self.fingerprint.label_numbers, label_map.oriented("RAS").voxels)
         indices = torch.from_numpy(numbers.astype(np.int64))[None]
         rng = torch.Generator().manual_seed(seed)
-        code, maps = self.image_code(indices, rng)
+        code = self.image_code(indices, rng)
         with torch.no_grad(), self.fabric.autocast():
-            mean, sd = self.model.image_autoencoder.decode(code, maps)
+            shown = indices.to(self.fabric.device)
+            mean, sd = self.model.image_autoencoder.decode_in_tiles(code, shown)
         noise = torch.randn(mean.shape, generator=rng).to(mean.device)
         image = mean + self._noise_scale(indices, noise_scale).to(mean.device) * sd * noise
         voxels = self.fingerprint.unscaled(image[0].float().cpu().numpy()).astype(np.float32)
@@ -195,8 +196,8 @@ class GuidedPipeline:
         return torch.tensor(1.0 if scale is None else scale)
 
     @torch.no_grad()
-    def image_code(self, indices: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """An image code for label indices `(1, D, H, W)`, and the labels one-hot."""
+    def image_code(self, indices: Tensor, rng: torch.Generator) -> Tensor:
+        """An image code for label indices `(1, D, H, W)`."""
         denoiser, schedule = self.model.image_denoiser, self.model.schedule
         maps = one_hot(indices.to(self.fabric.device), len(self.fingerprint.labels))
         coarse = [side // self.model.image_autoencoder.coarseness for side in maps.shape[2:]]
@@ -210,4 +211,4 @@ class GuidedPipeline:
             else:
                 levels = even_log_snr_levels(schedule, self.recipe.image_steps, 0.995, 0.02)
                 code = dpm_solver_2m(lambda x, t: denoiser(x, t, features), start, levels, schedule)
-        return code * denoiser.code_scale + denoiser.code_mean, maps
+        return code * denoiser.code_scale + denoiser.code_mean

@@ -209,7 +209,7 @@ class _Networks:
         if self.recipe.noise_texture and NoiseTexture.of_run(run) is None:
             encoder, rows = self.model.autoencoder, range(min(NOISE_TEXTURE_CASES, fitted))
             images = coded(
-                encoder, lambda image: encoder.decode_in_tiles(encoder.encode(image)),
+                encoder, lambda image: encoder.decode_in_tiles(encoder.encode_in_tiles(image)),
                 store.images, rows, "bf16-mixed", "measuring noise texture", progress,
             )  # fmt: skip
             pairs = [
@@ -223,8 +223,8 @@ class _Networks:
         """Codes of all cases and their conditions; the denoiser learns the scale of the codes."""
         encoder, store = self.model.autoencoder, self.store(run, progress)
         codes = kept_codes(
-            run.state / "codes.npy", encoder, encoder.encode, store.images, range(len(store)),
-            "bf16-mixed", "coding volumes", progress,
+            run.state / "codes.npy", encoder, encoder.encode_in_tiles, store.images,
+            range(len(store)), "bf16-mixed", "coding volumes", progress,
         )  # fmt: skip
         self.model.denoiser.learn_scale(codes, range(self.data.fitted), encoder.bottleneck)
         return codes, self.model.condition(self.data.conditions)

@@ -62,8 +62,8 @@ def reconstruct(
     for row in track(rows, "sending volumes through the autoencoder", len(rows), progress):
         image = store.images(torch.tensor([row])).clamp(0, 1)
         with torch.no_grad(), fabric.autocast():
-            code = network.encode(image.to(fabric.device))
-            back = network.decode(code).float().cpu().clamp(0, 1)
+            code = network.encode_in_tiles(image.to(fabric.device))
+            back = network.decode_in_tiles(code).float().cpu().clamp(0, 1)
         result.append([float(torch.as_tensor(metric(back, image))) for metric in (psnr, ssim)])
         if isinstance(book, Codebook):
             numbers = book.numbers_of(code.float().movedim(1, -1).flatten(0, -2))

@@ -103,7 +103,8 @@ def test_tiles_decode_to_the_same_volume(downsampling: tuple[int, int, int], kin
         n * f for n, f in zip(code.shape[2:], downsampling, strict=True)
     )
     assert float((whole - tiled).abs().max()) < 1e-4
-        image = torch.rand(1, 2, *tiled.shape[2:])
+    image = torch.rand(1, 2, *tiled.shape[2:])
+    with torch.no_grad():
         coded = network.encode(image), network.encode_in_tiles(image, tile=(2, 2, 2))
     assert float((coded[0] - coded[1]).abs().max()) < 1e-4
     assert sizes[0] == code[0, 0].numel()

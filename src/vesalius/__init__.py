@@ -18,7 +18,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vesalius.scans.computing import be_friendly
+
 if TYPE_CHECKING:
+    from vesalius.api.computing import computing
     from vesalius.api.experimenting import experiment
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate
@@ -35,9 +38,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+be_friendly()
+
 _PLACES = {
     name: place
     for place, names in {
+        "api.computing": ("computing",),
         "api.experimenting": ("experiment",),
         "api.fitting": ("fit", "load", "plan"),
         "api.generating": ("balance", "generate"),
@@ -57,8 +63,8 @@ _PLACES = {
 
 __all__ = [
     "Case", "Cohort", "InputError", "Volume", "audit", "balance", "check", "classify",
-    "experiment", "explain", "fit", "forecast", "generate", "inpaint", "load", "measure", "phantom",
-    "plan", "prove", "register", "segment", "split",
+    "computing", "experiment", "explain", "fit", "forecast", "generate", "inpaint", "load",
+    "measure", "phantom", "plan", "prove", "register", "segment", "split",
 ]  # fmt: skip
 
 

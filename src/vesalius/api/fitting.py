@@ -9,6 +9,7 @@ from vesalius.api.console import bars
 from vesalius.methods import method as method_named
 from vesalius.methods import method_of
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_precision
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
 from vesalius.training.fit import Prepared
@@ -56,6 +57,9 @@ def plan(
         chosen = (*inputs.values(), *options.values())
         require_place(out, Path(cohort), *(one for one in chosen if isinstance(one, Path)))
     recipe = own.recipe(**options)
+    precision = chosen_precision()
+    if precision is not None:
+        recipe = recipe.at_precision(precision)
     given = cohort if isinstance(cohort, Cohort) else Path(cohort)
     return prepare_fit(own, given, recipe, reading, **inputs)
 

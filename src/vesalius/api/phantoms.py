@@ -14,6 +14,7 @@ from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.cohorts.organs import write_brains, write_gridded, write_spines
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_workers
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import FILE_NAME as LANDMARKS
 from vesalius.scans.landmarks import Landmark, read_landmarks
@@ -29,7 +30,7 @@ SHARED = ("organ", "kind", "folder", "count", "patients", "seed", "workers", "pr
 
 
 def phantom(
-    kind: str, out: str | Path, count: int = 100, *, seed: int = 0, workers: int = 2,
+    kind: str, out: str | Path, count: int = 100, *, seed: int = 0, workers: int | None = None,
     progress: Progress | None = None, **settings: Any,
 ) -> Cohort:  # fmt: skip
     """Make a cohort of phantoms. Killed at any point, the same call completes it.
@@ -72,7 +73,8 @@ def phantom(
         remedy = f"choose of {', '.join(name for name in known if name not in SHARED)}"
         raise InputError(unknown, f"is no setting of phantoms of kind {kind}", remedy)
     with bars(progress) as report:
-        return KINDS[kind](out, count, seed, workers=workers, progress=report, **settings)
+        own = chosen_workers(2) if workers is None else workers
+        return KINDS[kind](out, count, seed, workers=own, progress=report, **settings)
 
 
 def finding_counts(cohort: Cohort) -> dict[str, int]:

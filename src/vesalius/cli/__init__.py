@@ -52,18 +52,19 @@ def _register() -> None:
         synthesis,
         using,
     )
+    from vesalius.cli.computing import with_computing
 
     for group in (cohort.app, phantom.app, proof.experiment, readers.app):
         app.command(group)
-    app.command(synthesis.generate)
-    app.command(synthesis.balance)
-    app.command(synthesis.inpaint)
-    app.command(using.segment)
-    app.command(using.classify)
-    app.command(using.explain)
-    app.command(using.forecast)
-    app.command(proof.prove)
-    app.command(audit.audit)
+    app.command(with_computing(synthesis.generate))
+    app.command(with_computing(synthesis.balance))
+    app.command(with_computing(synthesis.inpaint))
+    app.command(with_computing(using.segment))
+    app.command(with_computing(using.classify))
+    app.command(with_computing(using.explain))
+    app.command(with_computing(using.forecast))
+    app.command(with_computing(proof.prove))
+    app.command(with_computing(audit.audit))
     app.command(fits)
     app.command(pretrain)
 
@@ -71,11 +72,12 @@ def _register() -> None:
 def _load_fits() -> None:
     """Make the commands of fits of the methods that are known, whose libraries take a while."""
     from vesalius.cli import fit
+    from vesalius.cli.computing import with_computing
     from vesalius.methods import method
 
     fit.add_methods(fits)
     if pretrain.default_command is None:
-        pretrain.default(fit.command_of(method("pretraining")))
+        pretrain.default(with_computing(fit.command_of(method("pretraining"))))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

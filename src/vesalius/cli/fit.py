@@ -11,6 +11,7 @@ from cyclopts import App
 
 from vesalius.api.console import bars, console
 from vesalius.api.fitting import fit_prepared, plan
+from vesalius.cli.computing import with_computing
 from vesalius.cli.terminal import print_faults
 from vesalius.methods import method, names
 from vesalius.training.method import Method, Reading, keywords
@@ -34,7 +35,7 @@ def add_methods(app: App) -> None:
     for name in names():
         if name not in present:
             own = method(name)
-            app.command(command_of(own), name=[own.name, *own.aliases])
+            app.command(with_computing(command_of(own)), name=[own.name, *own.aliases])
 
 
 def command_of(own: Method[Any]) -> Callable[..., None]:

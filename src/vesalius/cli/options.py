@@ -12,7 +12,6 @@ Count = Annotated[
     int, Parameter(name=["-n", "--count"], validator=validators.Number(gte=1, lte=10**7))
 ]
 Tries = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10**6))]
-Workers = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1024))]
 Flag = Annotated[bool, Parameter(negative="")]
 Millimetres = Annotated[float, Parameter(validator=validators.Number(gte=0.001, lte=1000))]
 Tolerance = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1e6))]

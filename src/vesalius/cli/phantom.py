@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from vesalius.api.console import console
 from vesalius.cli import options
+from vesalius.cli.computing import with_computing
 from vesalius.cli.options import Side
 from vesalius.cli.terminal import parse_grid, parse_numbers, parse_range
 
@@ -31,10 +32,10 @@ class Cases:
         options.Count, Parameter(help="How many cases; of knees, patients who come at every visit.")
     ] = 100
     seed: Annotated[options.Seed, Parameter(help="The same seed gives the same bytes.")] = 0
-    workers: Annotated[options.Workers, Parameter(help="Processes that share the work.")] = 2
 
 
 @app.command
+@with_computing
 def brain(
     out: Out, *, spacing: options.Millimetres = 3.0, ventricle_volume_ml: str | None = None,
     cases: Cases = Cases(),
@@ -53,6 +54,7 @@ def brain(
 
 
 @app.command
+@with_computing
 def spine(
     out: Out, *, slice_mm: options.Millimetres = 4.0, pixel_mm: options.Millimetres = 1.0,
     herniation: Probability = 0.08, stenosis: Probability = 0.08, cases: Cases = Cases(),
@@ -75,6 +77,7 @@ def spine(
 
 
 @app.command
+@with_computing
 def chest(out: Out, *, grid: str = "64x64x64", cases: Cases = Cases()) -> None:
     """Make phantom chests: CT in Hounsfield units, seven labels, nodules with volume and shape.
 
@@ -87,6 +90,7 @@ def chest(out: Out, *, grid: str = "64x64x64", cases: Cases = Cases()) -> None:
 
 
 @app.command
+@with_computing
 def breast(out: Out, *, grid: str = "64x64x64", cases: Cases = Cases()) -> None:
     """Make phantom breasts: T1-weighted MRI without fat suppression, glandular tissue labelled.
 
@@ -100,6 +104,7 @@ def breast(out: Out, *, grid: str = "64x64x64", cases: Cases = Cases()) -> None:
 
 
 @app.command
+@with_computing
 def radiograph(
     out: Out, *, side: Side = 64, scanner: Scanner = "home", cases: Cases = Cases()
 ) -> None:
@@ -114,6 +119,7 @@ def radiograph(
 
 
 @app.command
+@with_computing
 def spine_slice(
     out: Out, *, side: Side = 64, scanner: Scanner = "home", cases: Cases = Cases()
 ) -> None:
@@ -128,6 +134,7 @@ def spine_slice(
 
 
 @app.command
+@with_computing
 def nodule(out: Out, *, side: Side = 32, scanner: Scanner = "home", cases: Cases = Cases()) -> None:
     """Make CT about phantom nodules: malignant or not by size and shape, with masks.
 
@@ -140,6 +147,7 @@ def nodule(out: Out, *, side: Side = 32, scanner: Scanner = "home", cases: Cases
 
 
 @app.command
+@with_computing
 def knee(out: Out, *, side: Side = 64, years: str = "0,2,4,6,8", cases: Cases = Cases()) -> None:
     """Make phantom radiographs of knees over years: osteoarthritis that goes fast or does not.
 
@@ -158,7 +166,7 @@ def _make(kind: str, out: Path, cases: Cases, shown: list[str], **settings: Any)
     """Write phantoms, and print the ranges of some attributes, or how many have each finding."""
     from vesalius.api.phantoms import finding_counts, phantom
 
-    cohort = phantom(kind, out, cases.count, seed=cases.seed, workers=cases.workers, **settings)
+    cohort = phantom(kind, out, cases.count, seed=cases.seed, **settings)
     if not shown:
         reported = [f"{name} {count}" for name, count in finding_counts(cohort).items()]
     else:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from vesalius.api.console import console
+from vesalius.cli.computing import with_computing
 from vesalius.cli.options import Seed
 
 experiment = App(
@@ -90,6 +91,7 @@ def prove(
 
 
 @experiment.command
+@with_computing
 def ventricles(
     *,
     out: Out,
@@ -101,6 +103,7 @@ def ventricles(
 
 
 @experiment.command
+@with_computing
 def lumbar(
     *, out: Out,
     preset: Annotated[
@@ -120,6 +123,7 @@ def lumbar(
 
 
 @experiment.command
+@with_computing
 def volumes(
     *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     organ: Annotated[list[Literal["breast", "chest"]] | None, Parameter(negative="")] = None,
@@ -136,6 +140,7 @@ def volumes(
 
 
 @experiment.command
+@with_computing
 def robustness(
     *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     data: Annotated[list[Literal["radiograph", "mri", "ct"]] | None, Parameter(negative="")] = None,
@@ -152,6 +157,7 @@ def robustness(
 
 
 @experiment.command
+@with_computing
 def osteoarthritis(
     *, out: Out, preset: Annotated[Literal["smallest", "demo", "study"], Sized] = "demo",
     seed: ExperimentSeed = 0,

@@ -32,6 +32,7 @@ from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import Draw, case_requests, first_draws
 from vesalius.scans.cohort import Cohort, update_table
 from vesalius.scans.cohort_writer import CohortWriter
+from vesalius.scans.computing import chosen_workers
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.split import split_by_subject
 from vesalius.scans.writing import write_text
@@ -140,7 +141,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         recipe = self.recipe
         cohort = write_brains(
             self.folder / "real", recipe.cases, recipe.seed, recipe.spacing_mm,
-            workers=recipe.workers, progress=self.progress,
+            workers=chosen_workers(recipe.workers), progress=self.progress,
         )  # fmt: skip
         write_split(cohort, {"train": 0.9, "val": 0.1}, recipe.seed)
 
@@ -148,7 +149,8 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         recipe = self.recipe
         write_brains(
             self.folder / "unseen", recipe.test_cases, recipe.seed + 1, recipe.spacing_mm,
-            recipe.test_range_ml, split="test", workers=recipe.workers, progress=self.progress,
+            recipe.test_range_ml, split="test", workers=chosen_workers(recipe.workers),
+            progress=self.progress,
         )  # fmt: skip
 
     def _fit(self) -> None:

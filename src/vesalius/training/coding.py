@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.scans.arrays import allocated
+from vesalius.scans.computing import Precision
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.writing import refused_if_unwritable
 from vesalius.training.device import fabric_for, placed
@@ -67,7 +68,7 @@ class Codes:
 @torch.no_grad()
 def coded(
     network: nn.Module, code: Code, inputs: Callable[[Tensor], Tensor], rows: Sequence[int],
-    precision: str, what: str, progress: Progress,
+    precision: Precision, what: str, progress: Progress,
 ) -> Iterator[Tensor]:  # fmt: skip
     """What `code` gives of each case, one after the other, on the CPU, `(P, ...)`.
 
@@ -91,7 +92,7 @@ def coded(
 
 def kept_codes(
     path: Path, network: nn.Module, code: Code, inputs: Callable[[Tensor], Tensor],
-    rows: Sequence[int], precision: str, what: str, progress: Progress,
+    rows: Sequence[int], precision: Precision, what: str, progress: Progress,
 ) -> Codes:  # fmt: skip
     """Codes of all rows in a file, each process working on its share of them.
 

@@ -11,37 +11,71 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from vesalius.scans.computing import (
+    Precision,
+    chosen_device,
+    chosen_precision,
+    chosen_workers,
+)
+from vesalius.scans.input_error import InputError
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
-@functools.cache
-def fabric_for(precision: str = "32-true") -> Fabric:
+def fabric_for(precision: Precision = "32-true") -> Fabric:
     """Fabric on all processes that `torchrun` or SLURM started, otherwise on one device.
+
+    Device and precision are those of `set_computing`, where it decided on them.
 
     >>> fabric_for("32-true").world_size
     1
     """
+    return _fabric(chosen_precision() or precision, compute_device().type, compute_device().index)
+
+
+def compute_device() -> torch.device:
+    """The device that is computed on, of each process.
+
+    Raises:
+        InputError: for one that this machine does not have.
+
+    >>> compute_device().type in ("cpu", "cuda", "mps")
+    True
+    """
+    asked = chosen_device()
+    if asked == "auto":
+        asked = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = asked.partition(":")
+    count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind != "cpu" and not int(number or 0) < count[kind]:
+        fault = f"of {asked} is asked for, and there are {count[kind]}"
+        raise InputError("--device", fault, "choose auto or cpu")
+    return torch.device(kind, int(number)) if number else torch.device(kind)
+
+
+@functools.cache
+def _fabric(precision: Precision, kind: str, index: int | None) -> Fabric:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1" if world == 1 else str(world)))
-    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     fabric = Fabric(
-        accelerator=accelerator, devices=local, num_nodes=max(1, world // local),
-        strategy="ddp_find_unused_parameters_true" if world > 1 else "auto", precision=precision,  # type: ignore[arg-type]
+        accelerator=kind, devices=local if index is None else [index],
+        num_nodes=max(1, world // local),
+        strategy="ddp_find_unused_parameters_true" if world > 1 else "auto", precision=precision,
     )  # fmt: skip
     if world > 1:
         fabric.launch()
     return fabric
 
 
-def workers() -> int:
-    """Threads that read the cases of coming steps: `VESALIUS_WORKERS`, or one.
+def loader_threads() -> int:
+    """Threads that read the cases of coming steps, one unless more are asked for.
 
-    >>> workers() >= 0
+    >>> loader_threads() >= 0
     True
     """
-    return int(os.environ.get("VESALIUS_WORKERS", "1"))
+    return chosen_workers(1)
 
 
 def placed(network: Network) -> Network:

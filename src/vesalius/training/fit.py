@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from vesalius.scans.progress import Progress, no_progress
-from vesalius.training.device import fabric_for
+from vesalius.training.device import compute_device, fabric_for
 from vesalius.training.loop import fit_network, step_seed
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.plan import Plan, planned
@@ -46,6 +46,7 @@ def prepare(
     Raises:
         InputError: for data that cannot be learnt from, or a plan that does not fit this machine.
     """
+    compute_device()  # a device that is not there is refused before the cohort is read
     given = Path(source) if isinstance(source, str) else source
     return plan_fit(method, method.read(given, recipe, reading or Reading(), **inputs))
 

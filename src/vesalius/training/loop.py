@@ -24,7 +24,7 @@ from vesalius.scans.formats.content import refused_if_damaged
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.writing import make_folder, remove_if_there
-from vesalius.training.device import fabric_for, workers
+from vesalius.training.device import fabric_for, loader_threads
 from vesalius.training.loader import Loader
 from vesalius.training.objective import Batch, Objective
 from vesalius.training.recipe import FitRecipe
@@ -95,7 +95,9 @@ def fit_network(
         return objective.batch(own, rng), rng
 
     saved = time.monotonic()
-    for step, batch, rng in Loader(read, range(first, recipe.steps), fabric.device, workers()):
+    for step, batch, rng in Loader(
+        read, range(first, recipe.steps), fabric.device, loader_threads()
+    ):
         torch.manual_seed(step_seed(seed, part, step, 1 + fabric.global_rank))
         wrapped.train()
         loss = wrapped(_Shield(batch), rng)

@@ -24,6 +24,7 @@ from torch.utils.flop_counter import flop_registry
 
 from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import free_memory_bytes
+from vesalius.training.device import compute_device
 from vesalius.training.method import Part
 from vesalius.training.objective import Objective
 
@@ -112,7 +113,7 @@ def _require(where: str, needed: float, free: float, remedy: str) -> None:
 
 def gpu_free_bytes() -> float | None:
     """Free memory of the GPU, if there is one."""
-    return float(torch.cuda.mem_get_info()[0]) if torch.cuda.is_available() else None
+    return float(torch.cuda.mem_get_info()[0]) if compute_device().type == "cuda" else None
 
 
 def step_cost(objective: Objective, batch: int, precision: str, cases: int = 0) -> StepCost:
@@ -139,7 +140,7 @@ def step_cost(objective: Objective, batch: int, precision: str, cases: int = 0) 
     >>> cost.parameters, round(cost.flops)
     (10010, 320000)
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = compute_device().type
     rows, rng = torch.arange(batch) % (cases or batch), torch.Generator()
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         copied = _without_data(objective, fake, device)
@@ -259,7 +260,7 @@ _speeds: dict[str, float] = {}
 def _flops_per_second(precision: str) -> float:
     """What a convolution of ordinary size reaches here, forward and backward."""
     if precision not in _speeds:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = compute_device().type
         layer = nn.Conv3d(32, 32, 3, padding=1).to(device)
         x = torch.randn(4, 32, 16, 16, 16, device=device)
         repeats, start = 0, 0.0

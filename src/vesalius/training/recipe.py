@@ -82,6 +82,19 @@ class Settings(BaseModel):
                 name, said.removeprefix(f"{name}: "), "choose another value"
             ) from error
 
+    def at_precision(self, precision: str) -> Self:
+        """The same with every fit in it at another precision.
+
+        >>> FitRecipe(steps=1, batch_size=1).at_precision("32-true").precision
+        '32-true'
+        """
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        inner = {
+            name: one.at_precision(precision)
+            for name, one in own.items() if isinstance(one, Settings)
+        }  # fmt: skip
+        return self.changed(**inner, **({"precision": precision} if "precision" in own else {}))
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """`changed`, since pydantic's own copy would skip the checks."""
         return self.changed(**(update or {}))

@@ -35,6 +35,7 @@ from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.scans.classified import Classified
 from vesalius.scans.classified_layouts import read_cohort
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_workers
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.fit import fit, plan_fit
@@ -119,7 +120,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
         ):
             write_findings(
                 own.kind, self.folder / name, count, seed, own.side,
-                "home" if scanner == "home" else "other", workers=recipe.workers,
+                "home" if scanner == "home" else "other", workers=chosen_workers(recipe.workers),
                 progress=self.progress,
             )  # fmt: skip
         self.notes["labels"] = list(self._images("test").labels)

@@ -42,6 +42,7 @@ from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import case_requests
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_workers
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.fit import fit, prepare
 from vesalius.training.method import Reading
@@ -107,7 +108,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         ):
             write_gridded(
                 self.organ, self.folder / name, count, seed, self.own.shape, split,
-                recipe.workers, self.progress,
+                chosen_workers(recipe.workers), self.progress,
             )  # fmt: skip
 
     def _method(self, bottleneck: str = "codebook") -> VolumesRecipe:

@@ -25,6 +25,7 @@ from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.networks.shape_space import ShapeSpace, block_voxels
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import Precision
 from vesalius.scans.progress import Progress, track
 from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.fingerprint import Fingerprint
@@ -241,7 +242,7 @@ class _Networks:
         known = run.state / TRAINING_CODES
         part = self.model.part("label_autoencoder")
         rest = self.data.held_out if known.is_file() else range(len(store))
-        what = "32-true", "coding labels", progress
+        what: tuple[Precision, str, Progress] = ("32-true", "coding labels", progress)
         if known.is_file():  # those of a shape space are short
             own = np.load(known)
             first = np.stack([own, np.zeros_like(own)], axis=1)

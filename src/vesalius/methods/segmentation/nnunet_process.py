@@ -88,9 +88,9 @@ def _predict(job: dict[str, Any], model: str, dataset: dict[str, Any]) -> None:
 
 
 def _device() -> Any:
-    import torch
+    from vesalius.training.device import compute_device
 
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return compute_device()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+"""How is computed: on which device, how exactly, in how many threads and processes."""
+
+from __future__ import annotations
+
+from vesalius.scans.computing import Precision, set_computing
+
+
+def computing(
+    *, device: str | None = None, precision: Precision | None = None, threads: int | None = None,
+    workers: int | None = None,
+) -> None:  # fmt: skip
+    """Decide how is computed from now on, here and in processes that are started from here.
+
+    Parameters
+    ----------
+    device
+        `auto`, `cpu`, `cuda`, `cuda:1` or `mps`. `auto` is a GPU of CUDA if there is one, otherwise
+        the CPU; Apple's GPU is used on request alone, since some 3D layers are missing there.
+    precision
+        `32-true` or `bf16-mixed`, instead of what recipes say.
+    threads
+        of one process.
+    workers
+        that read cases while a step computes, and processes that share the work by case.
+
+    Raises
+    ------
+    InputError
+        for a device that there is none of, or numbers out of bounds.
+
+    >>> import vesalius as vs
+    >>> vs.computing(workers=1)
+    """
+    set_computing(device, precision, threads, workers)

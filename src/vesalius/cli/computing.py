@@ -1,0 +1,45 @@
+"""`--device`, `--precision`, `--threads` and `--workers` on every command that computes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from vesalius.api.computing import computing
+from vesalius.scans.computing import Precision
+
+GROUP = Group("Computing", sort_key=100)
+SHARED = {
+    "device": Annotated[str | None, Parameter(group=GROUP, help=(
+        "auto, cpu, cuda, cuda:1 or mps; auto takes a GPU of CUDA if there is one."))],
+    "precision": Annotated[Precision | None, Parameter(group=GROUP, help=(
+        "Of the arithmetic, instead of what the recipe says."))],
+    "threads": Annotated[int | None, Parameter(group=GROUP, help="Of one process.")],
+    "workers": Annotated[int | None, Parameter(group=GROUP, help=(
+        "Threads that read cases while a step computes; processes that share the work by case."))],
+}  # fmt: skip
+
+
+def with_computing(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with these options, which decide before it does anything."""
+
+    @functools.wraps(command)
+    def wrapped(*positional: Any, **given: Any) -> None:
+        chosen = {name: given.pop(name) for name in SHARED if name in given}
+        computing(**chosen)
+        command(*positional, **given)
+
+    signature = inspect.signature(command, eval_str=True)
+    own = list(signature.parameters.values())
+    kind = inspect.Parameter.KEYWORD_ONLY
+    own += [
+        inspect.Parameter(name, kind, default=None, annotation=annotation)
+        for name, annotation in SHARED.items() if name not in signature.parameters
+    ]  # fmt: skip
+    wrapped.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in own} | {"return": None}
+    return wrapped

@@ -1,0 +1,84 @@
+"""How this process and those that it starts compute: device, precision, threads, workers.
+
+It is kept in the environment, so that it reaches every process, `torchrun`'s and SLURM's as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Literal
+
+from vesalius.scans.input_error import InputError
+
+Precision = Literal["32-true", "bf16-mixed"]
+DEVICE, PRECISION = "VESALIUS_DEVICE", "VESALIUS_PRECISION"
+THREADS, WORKERS = "VESALIUS_THREADS", "VESALIUS_WORKERS"
+MOST = 1024
+
+
+def be_friendly() -> None:
+    """Let idle threads of OpenMP sleep, unless the user decided otherwise; before torch is loaded.
+
+    Threads that spin while they wait take the processors that another process needs: two programs
+    on two cores slow each other far beyond one half.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def set_computing(
+    device: str | None = None, precision: Precision | None = None, threads: int | None = None,
+    workers: int | None = None,
+) -> None:  # fmt: skip
+    """Decide how is computed from now on; what is `None` stays as it is.
+
+    Args:
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; `auto` is a GPU of CUDA if there is one,
+            otherwise the CPU.
+        precision: of the arithmetic, instead of that of recipes.
+        threads: of one process.
+        workers: that read cases while a step computes, and processes that share the work by case.
+
+    Raises:
+        InputError: for a device that there is none of, or numbers out of bounds.
+
+    >>> set_computing(device="abacus")
+    Traceback (most recent call last):
+    vesalius.scans.input_error.InputError: --device: 'abacus' is none; choose auto, cpu, cuda, ...
+    """
+    if device is not None and device.partition(":")[0] not in ("auto", "cpu", "cuda", "mps"):
+        raise InputError("--device", f"'{device}' is none", "choose auto, cpu, cuda, cuda:1 or mps")
+    for name, value, least in (("--threads", threads, 1), ("--workers", workers, 0)):
+        if value is not None and not least <= value <= MOST:
+            raise InputError(name, f"{value} is out of bounds", f"choose {least} to {MOST}")
+    for name, one in (
+        (DEVICE, device), (PRECISION, precision), (THREADS, threads), (WORKERS, workers)
+    ):  # fmt: skip
+        if one is not None:
+            os.environ[name] = str(one)
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        loaded = sys.modules.get("torch")
+        if loaded is not None:
+            loaded.set_num_threads(threads)
+
+
+def chosen_device() -> str:
+    """What was asked for, `auto` where nothing was."""
+    return os.environ.get(DEVICE, "auto")
+
+
+def chosen_precision() -> Precision | None:
+    """What was asked for instead of the precision of recipes."""
+    asked = os.environ.get(PRECISION)
+    return asked if asked in ("32-true", "bf16-mixed") else None  # type: ignore[return-value]
+
+
+def chosen_workers(default: int) -> int:
+    """How many workers were asked for.
+
+    >>> chosen_workers(2) >= 0
+    True
+    """
+    asked = os.environ.get(WORKERS, "")
+    return int(asked) if asked.isdigit() else default

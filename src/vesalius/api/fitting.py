@@ -12,6 +12,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.computing import chosen_precision
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
+from vesalius.training.device import compute_device as require_device
 from vesalius.training.fit import Prepared
 from vesalius.training.fit import fit as fit_prepared
 from vesalius.training.fit import prepare as prepare_fit
@@ -99,6 +100,7 @@ def fit(
     Traceback (most recent call last):
     vesalius.scans.input_error.InputError: alchemy: is no method; choose one of guided, ...
     """
+    require_device()
     with bars(progress) as report:
         return fit_prepared(plan(method, cohort, out=out, reading=Reading(report), **options), out,
                             report)  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from cyclopts import App
 
 from vesalius.api.console import bars, console
-from vesalius.api.fitting import fit_prepared, plan
+from vesalius.api.fitting import fit_prepared, plan, require_device
 from vesalius.cli.computing import with_computing
 from vesalius.cli.terminal import print_faults
 from vesalius.methods import method, names
@@ -43,6 +43,8 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
     chosen, further = keywords(own.recipe), keywords(own.read)
 
     def command(cohort: Path, *, out: Path, plan_only: bool = False, **given: Any) -> None:
+        if not plan_only:
+            require_device()
         with bars() as progress:
             reading = Reading(progress)
             prepared = plan(own.name, cohort, out=out, reading=reading, **given)

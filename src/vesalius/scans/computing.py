@@ -15,6 +15,8 @@ Precision = Literal["32-true", "bf16-mixed"]
 DEVICE, PRECISION = "VESALIUS_DEVICE", "VESALIUS_PRECISION"
 THREADS, WORKERS = "VESALIUS_THREADS", "VESALIUS_WORKERS"
 MOST = 1024
+PLANNED_FOR = ("a100", "h100", "h200", "l40s", "rtx4090")
+"""Cards that a fit can be planned for where there is none."""
 
 
 def be_friendly() -> None:
@@ -34,7 +36,7 @@ def set_computing(
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; `auto` is a GPU of CUDA if there is one,
-            otherwise the CPU.
+            otherwise the CPU. A plan is made for a card such as `h100` as well.
         precision: of the arithmetic, instead of that of recipes.
         threads: of one process.
         workers: that read cases while a step computes, and processes that share the work by case.
@@ -46,7 +48,8 @@ def set_computing(
     Traceback (most recent call last):
     vesalius.scans.input_error.InputError: --device: 'abacus' is none; choose auto, cpu, cuda, ...
     """
-    if device is not None and device.partition(":")[0] not in ("auto", "cpu", "cuda", "mps"):
+    known = ("auto", "cpu", "cuda", "mps", *PLANNED_FOR)
+    if device is not None and device.partition(":")[0] not in known:
         raise InputError("--device", f"'{device}' is none", "choose auto, cpu, cuda, cuda:1 or mps")
     for name, value, least in (("--threads", threads, 1), ("--workers", workers, 0)):
         if value is not None and not least <= value <= MOST:

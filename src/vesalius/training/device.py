@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from vesalius.scans.computing import (
+    PLANNED_FOR,
     Precision,
     chosen_device,
     chosen_precision,
@@ -45,6 +46,9 @@ def compute_device() -> torch.device:
     asked = chosen_device()
     if asked == "auto":
         asked = "cuda" if torch.cuda.is_available() else "cpu"
+    if asked in PLANNED_FOR:
+        fault = f"{asked} is a card to plan for"
+        raise InputError("--device", fault, "add --plan-only, or choose cuda where there is one")
     kind, _, number = asked.partition(":")
     count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if kind != "cpu" and not int(number or 0) < count[kind]:

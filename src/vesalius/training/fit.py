@@ -13,12 +13,14 @@ from typing import Any
 
 import torch
 
+from vesalius.scans.computing import chosen_device
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.device import compute_device, fabric_for
 from vesalius.training.loop import fit_network, step_seed
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.plan import Plan, planned
 from vesalius.training.run import Run
+from vesalius.training.speed import CARDS
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def prepare(
     Raises:
         InputError: for data that cannot be learnt from, or a plan that does not fit this machine.
     """
-    compute_device()  # a device that is not there is refused before the cohort is read
+    if chosen_device() not in CARDS:
+        compute_device()  # a device that is not there is refused before the cohort is read
     given = Path(source) if isinstance(source, str) else source
     return plan_fit(method, method.read(given, recipe, reading or Reading(), **inputs))
 
@@ -58,7 +61,9 @@ def plan_fit(method: Method[Any], data: Data) -> Prepared:
         InputError: for a plan that does not fit this machine.
     """
     fits = tuple(planned(part) for part in method.parts(data) if part.recipe)
-    plan = Plan(fits, data.held_bytes, data.decisions)
+    asked = chosen_device()
+    card = asked if asked in CARDS else ""
+    plan = Plan(fits, data.held_bytes, data.decisions, data.disk_bytes, card)
     plan.require_room()
     return Prepared(method, data, plan)
 
@@ -75,6 +80,8 @@ def fit(prepared: Prepared, out: str | Path, progress: Progress = no_progress) -
         InputError: if the folder holds another run, or for a loss that is not finite.
     """
     method, data = prepared.method, prepared.data
+    compute_device()
+    prepared.plan.require_disk(out)
     run = Run.create(out, data.recipe, data.fingerprint)
     torch.manual_seed(data.recipe.seed)
     parts = method.parts(data)

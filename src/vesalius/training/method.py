@@ -70,6 +70,7 @@ class Data:
         recipe: the settings, completed by what the data decides, such as a spacing.
         fingerprint: what a run must know of the data, so that it needs nothing but its folder.
         held_bytes: that stay in memory during the fit.
+        disk_bytes: of cases and codes in the folder of the run, until it is finished.
         decisions: that the data led to, a line each, for the plan.
         notes: written into the run at its beginning, such as who was held out.
     """
@@ -79,6 +80,7 @@ class Data:
     held_bytes: float = 0.0
     decisions: tuple[str, ...] = ()
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    disk_bytes: float = field(default=0.0, kw_only=True)
 
 
 @dataclass

@@ -1,16 +1,17 @@
 """What a fit will need, before its first step: parameters, peak memory, time.
 
 Each part's objective takes one step on tensors without data. What a step allocates is followed
-allocation by allocation, what it computes is counted, and both are exact for that step; the
-machine's speed is measured for a moment.
+allocation by allocation, what it computes is counted, and both are exact for that step; its
+heaviest layer is timed for a moment, or a card's numbers tell the speed.
 """
 
 from __future__ import annotations
 
-import time
+import shutil
 import weakref
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,11 +23,13 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from vesalius.scans.computing import chosen_device
 from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import free_memory_bytes
 from vesalius.training.device import compute_device
 from vesalius.training.method import Part
 from vesalius.training.objective import Objective
+from vesalius.training.speed import CARDS, SHARE_OF_PEAK, Layer, card_named, layer_speed
 
 BASE_BYTES = 900e6
 """What the interpreter and its libraries take before any tensor."""
@@ -42,6 +45,7 @@ class StepCost:
     parameters: int
     peak_bytes: float
     flops: float
+    heaviest: Layer | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,21 @@ class PlannedFit:
 
 @dataclass(frozen=True)
 class Plan:
-    """All fits of a run, one after the other."""
+    """All fits of a run, one after the other.
+
+    Attributes:
+        fits: of each part.
+        held_bytes: that stay in the host's memory.
+        decisions: that the data led to, a line each.
+        disk_bytes: of cases and codes in the folder of the run, until it is finished.
+        card: the GPU that is planned for, empty for this machine.
+    """
 
     fits: tuple[PlannedFit, ...]
     held_bytes: float
     decisions: tuple[str, ...] = ()
+    disk_bytes: float = 0.0
+    card: str = ""
 
     @property
     def step_bytes(self) -> float:
@@ -85,7 +99,10 @@ class Plan:
             for f in self.fits
         ]
         total = f"{self.peak_bytes / 1e9:.1f} GB at most, about {self.seconds / 60:.0f} min"
-        return [*self.decisions, *rows, f"in all: {total}"]
+        disk = f"on disk until it is finished: {self.disk_bytes / 1e9:.2f} GB"
+        assumed = f"at {SHARE_OF_PEAK:.0%} of its peak, an assumption"
+        card = [f"planned for one {self.card} {assumed}"] if self.card else []
+        return [*self.decisions, *rows, disk, f"in all: {total}", *card]
 
     def require_room(self) -> None:
         """Refuse a plan that needs more memory than there is: of the host, and of a GPU.
@@ -93,7 +110,7 @@ class Plan:
         Raises:
             InputError: naming the largest part where a step is too large.
         """
-        gpu = gpu_free_bytes()
+        gpu = card_named(self.card).memory_bytes if self.card else gpu_free_bytes()
         parts = sorted(self.fits, key=lambda fit: fit.cost.peak_bytes)
         largest = f" (largest: {parts[-1].part})" if parts else ""
         smaller = f"choose a smaller preset, batch or crop{largest}"
@@ -101,14 +118,27 @@ class Plan:
             _require("", self.peak_bytes, free_memory_bytes(), smaller)
             return
         _require(" on the GPU", GPU_BASE_BYTES + self.step_bytes, gpu, smaller)
+        if self.card:
+            return  # the host of that card is not this one
         held = BASE_BYTES + self.held_bytes
         _require(" on the host", held, free_memory_bytes(), "fit on fewer or coarser cases")
 
+    def require_disk(self, folder: str | Path) -> None:
+        """Refuse a folder whose disk has no room for cases and codes.
 
-def _require(where: str, needed: float, free: float, remedy: str) -> None:
+        Raises:
+            InputError: naming the folder.
+        """
+        place = next(one for one in (Path(folder).absolute(), *Path(folder).absolute().parents)
+                     if one.exists())  # fmt: skip
+        _require(" on its disk", self.disk_bytes, shutil.disk_usage(place).free,
+                 "choose a folder on another disk", str(folder))  # fmt: skip
+
+
+def _require(where: str, needed: float, free: float, remedy: str, place: str = "plan") -> None:
     if needed > free:
         fault = f"needs {needed / 1e9:.1f} GB{where}, {free / 1e9:.1f} GB are free"
-        raise InputError("plan", fault, remedy)
+        raise InputError(place, fault, remedy)
 
 
 def gpu_free_bytes() -> float | None:
@@ -140,7 +170,7 @@ def step_cost(objective: Objective, batch: int, precision: str, cases: int = 0) 
     >>> cost.parameters, round(cost.flops)
     (10010, 320000)
     """
-    device = compute_device().type
+    device = "cpu" if chosen_device() in CARDS else compute_device().type
     rows, rng = torch.arange(batch) % (cases or batch), torch.Generator()
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         copied = _without_data(objective, fake, device)
@@ -153,7 +183,7 @@ def step_cost(objective: Objective, batch: int, precision: str, cases: int = 0) 
             loss.backward()
     moments_and_average = 3 * 4 * parameters
     peak = counted.peak + held + moments_and_average
-    return StepCost(parameters, peak, counted.flops)
+    return StepCost(parameters, peak, counted.flops, counted.heaviest)
 
 
 def _without_data(objective: Objective, fake: FakeTensorMode, device: str) -> Objective:
@@ -182,7 +212,12 @@ def planned(part: Part) -> PlannedFit:
     assert recipe and part.objective and blank
     objective = part.objective(blank())
     cost = step_cost(objective, recipe.batch_size, recipe.precision, part.cases)
-    seconds = recipe.steps * cost.flops / _flops_per_second(recipe.precision)
+    card = CARDS.get(chosen_device())
+    if card is not None:
+        speed = card.flops_per_second(recipe.precision)
+    else:
+        speed = layer_speed(cost.heaviest, recipe.precision)
+    seconds = recipe.steps * cost.flops / speed
     return PlannedFit(part.name, recipe.steps, cost, seconds)
 
 
@@ -210,6 +245,11 @@ class _Numbers(TorchFunctionMode):
         return func(*args, **given)
 
 
+def _convolution(image: Tensor, weight: Tensor, *settings: Any) -> Tensor:
+    """A convolution without an offset, as aten calls it."""
+    return torch.convolution(image, weight, None, *settings)
+
+
 def _zeros(like: Tensor) -> np.ndarray:
     kind = np.float32 if like.is_floating_point() else bool if like.dtype == torch.bool else int
     return np.zeros(tuple(like.shape), kind)
@@ -221,6 +261,7 @@ class _Counter(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.now, self.peak, self.flops = 0, 0, 0.0
+        self.heaviest: Layer | None = None
         self._seen: set[int] = set()
 
     def __torch_dispatch__(
@@ -233,11 +274,25 @@ class _Counter(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         count = flop_registry.get(func._overloadpacket)
         if count is not None:
-            self.flops += count(*args, **(kwargs or {}), out_val=out)
+            own = count(*args, **(kwargs or {}), out_val=out)
+            self.flops += own
+            self._weigh(func._overloadpacket, args, own)
         for tensor in tree_leaves(out):
             if isinstance(tensor, FakeTensor):
                 self._follow(tensor.untyped_storage())
         return out
+
+    def _weigh(self, call: Any, args: tuple[Any, ...], flops: float) -> None:
+        """Remember the heaviest layer of the kinds that can be called again by their shapes."""
+        if self.heaviest is not None and flops <= self.heaviest.flops:
+            return
+        if call is torch.ops.aten.convolution:
+            image, weight, _, *settings = args
+            shapes = (tuple(image.shape), tuple(weight.shape))
+            self.heaviest = Layer(_convolution, shapes, tuple(settings), flops)
+        elif call is torch.ops.aten.mm:
+            one, other = args[:2]
+            self.heaviest = Layer(call, (tuple(one.shape), tuple(other.shape)), (), flops)
 
     def _follow(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
@@ -252,29 +307,3 @@ class _Counter(TorchDispatchMode):
     def _released(self, key: int, size: int) -> None:
         self._seen.discard(key)
         self.now -= size
-
-
-_speeds: dict[str, float] = {}
-
-
-def _flops_per_second(precision: str) -> float:
-    """What a convolution of ordinary size reaches here, forward and backward."""
-    if precision not in _speeds:
-        device = compute_device().type
-        layer = nn.Conv3d(32, 32, 3, padding=1).to(device)
-        x = torch.randn(4, 32, 16, 16, 16, device=device)
-        repeats, start = 0, 0.0
-        for attempt in range(100):
-            if attempt == 2:
-                start = time.perf_counter()
-            with torch.autocast(device, torch.bfloat16, enabled=precision != "32-true"):
-                layer(x).sum().backward()
-            if attempt >= 2:
-                repeats += 1
-            if attempt > 4 and time.perf_counter() - start > 0.3:
-                break
-        if device == "cuda":
-            torch.cuda.synchronize()
-        flops = 3 * 2 * 27 * 32 * 32 * 4 * 16**3
-        _speeds[precision] = 0.6 * repeats * flops / (time.perf_counter() - start)
-    return _speeds[precision]

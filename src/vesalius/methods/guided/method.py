@@ -22,6 +22,7 @@ from vesalius.methods.guided.objectives import (
 )
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
+from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.shape_space import ShapeSpace, block_voxels
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
@@ -126,6 +127,7 @@ class Guided(Method[GuidedData]):
             recipe, fingerprint, held_bytes, (f"label autoencoder: {decision}",),
             {"split": sound.split},
             scans=sound.scans, fitted=fitted, conditions=conditions,
+            disk_bytes=len(sound.cases) * _bytes_a_case(recipe, fingerprint, fitted),
         )  # fmt: skip
 
     def parts(self, data: GuidedData) -> list[Part]:
@@ -147,6 +149,18 @@ class Guided(Method[GuidedData]):
     def open(self, run: Run, guidance: float | None = None) -> GuidedPipeline:
         """The networks on their device, ready to generate."""
         return GuidedPipeline(run, guidance)
+
+
+def _bytes_a_case(recipe: GuidedRecipe, fingerprint: Fingerprint, fitted: int) -> float:
+    """On disk: image and labels, mean and SD of both codes, and signed distances."""
+    layout, voxels = Layout.of(fingerprint), float(np.prod(fingerprint.shape))
+    coarse = voxels / ImageAutoencoder.coarseness**3
+    if recipe.chosen_label_autoencoder(fitted) == "shape_space":
+        labels = 2.0 * layout.label_count * voxels
+    else:
+        finest = 2.0 ** (3 * (len(recipe.label_widths) - 1))
+        labels = 8.0 * recipe.label_code_channels * voxels / finest
+    return layout.bytes_a_case + 8.0 * recipe.image_code_channels * coarse + labels
 
 
 class Losses(Settings):
@@ -176,9 +190,9 @@ class _Networks:
     def parts(self) -> list[Part]:
         model, recipe, fitted = self.model, self.recipe, self.data.fitted
         validated = len(self.data.scans) > fitted
-        code_fit = recipe.fit_label_denoiser
+        code_fit, image_fit = recipe.fit_label_denoiser, recipe.fit_image_denoiser
         if not validated:
-            code_fit = code_fit.changed(validate_every=0)
+            code_fit, image_fit = (fit.changed(validate_every=0) for fit in (code_fit, image_fit))
         space = model.label_autoencoder
         if isinstance(space, ShapeSpace):
             labels = Part("label_autoencoder", space, inputs=self.store, solve=self._shape_space)
@@ -205,7 +219,7 @@ class _Networks:
                 self.store, lambda: self.blank,
             ),
             Part(
-                "image_denoiser", model.image_denoiser, recipe.fit_image_denoiser, fitted,
+                "image_denoiser", model.image_denoiser, image_fit, fitted,
                 lambda given: ImageDenoiserObjective(
                     model.image_denoiser, given[0], given[1], self.data.held_out
                 ),

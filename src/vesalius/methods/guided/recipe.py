@@ -134,15 +134,18 @@ PRESETS: dict[str, GuidedRecipe] = {
         image_blocks=3, image_crop=64,
         latent_widths=(128, 192), latent_blocks=3, guidance=1.5, label_steps=30, image_steps=20,
         fit_label_autoencoder=_gpu_fit(20_000, 4), fit_label_denoiser=_CODE_FIT,
-        fit_image_autoencoder=_gpu_fit(30_000, 8), fit_image_denoiser=_gpu_fit(60_000, 8),
+        fit_image_autoencoder=_gpu_fit(30_000, 8),
+        fit_image_denoiser=_gpu_fit(60_000, 8).changed(validate_every=2000),
     ),
     "paper": GuidedRecipe(
         preset="paper", spacing_mm=1.0, image_code_channels=8, label_autoencoder="vae",
-        label_widths=(32, 64, 128), unet_widths=(256, 512, 768), image_widths=(64, 128),
+        label_widths=(32, 64, 128), unet_widths=(192, 384, 512), image_widths=(64, 128),
         image_blocks=3, image_crop=96,
-        latent_widths=(256, 384), latent_blocks=4, guidance=1.5, label_steps=50, image_steps=50,
-        fit_label_autoencoder=_gpu_fit(100_000, 4), fit_label_denoiser=_gpu_fit(200_000, 8),
-        fit_image_autoencoder=_gpu_fit(200_000, 8), fit_image_denoiser=_gpu_fit(400_000, 8),
+        latent_widths=(192, 320), latent_blocks=4, guidance=1.5, label_steps=50, image_steps=50,
+        fit_label_autoencoder=_gpu_fit(100_000, 4),
+        fit_label_denoiser=_gpu_fit(120_000, 8).changed(validate_every=5000),
+        fit_image_autoencoder=_gpu_fit(200_000, 8),
+        fit_image_denoiser=_gpu_fit(200_000, 8).changed(validate_every=5000),
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes, `workstation` for a GPU at 2 mm, `paper`."""

@@ -167,6 +167,7 @@ class Inpainting(Method[InpaintingData]):
             {NOTE: training_range.model_dump(), "split": sound.split},
             cases=cases, scans=scans, fitted=sound.fitted, crops=crops,
             training_range=training_range,
+            disk_bytes=len(crops) * Layout.of(fingerprint).bytes_a_case,
         )  # fmt: skip
 
     def parts(self, data: InpaintingData) -> list[Part]:

@@ -74,9 +74,11 @@ class Pretraining(Method[PretrainingData]):
             raise InputError(cohort.folder, fault, f"add scans: {FEWEST_CASES} is the least")
         fingerprint = sound.fingerprint(sound.grid())
         spacing = recipe.spacing_mm or fingerprint.spacing_mm
+        sides = tuple(one.further for one in sound.measures)
+        layout = Layout(len(fingerprint.channels), common_shape(sides, spacing))
         return PretrainingData(
-            recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans,
-            sides_mm=tuple(one.further for one in sound.measures),
+            recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans, sides_mm=sides,
+            disk_bytes=len(sides) * layout.bytes_a_case,
         )  # fmt: skip
 
     def parts(self, data: PretrainingData) -> list[Part]:

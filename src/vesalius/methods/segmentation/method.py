@@ -95,10 +95,14 @@ class Segmentation(Method[SegmentationData]):
         learnt = sound.measures[: sound.fitted]
         grid = grid_around([one.labels for one in learnt if one.labels])
         fingerprint = sound.fingerprint(grid)
+        spacing = recipe.spacing_mm or grid.spacing_mm
+        sides = tuple(one.further for one in learnt)
+        channels, labels = len(fingerprint.channels), len(fingerprint.labels)
+        layout = Layout(channels, common_shape(sides, spacing), labels)
         return SegmentationData(
-            recipe.changed(spacing_mm=recipe.spacing_mm or grid.spacing_mm), fingerprint,
-            scans=sound.scans, fitted=sound.fitted,
-            sides_mm=tuple(one.further for one in learnt), pretrained=network,
+            recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans,
+            fitted=sound.fitted, sides_mm=sides, pretrained=network,
+            disk_bytes=sound.fitted * layout.bytes_a_case,
         )  # fmt: skip
 
     def parts(self, data: SegmentationData) -> list[Part]:

@@ -118,6 +118,8 @@ class Volumes(Method[VolumesData]):
         grid = sound.grid(recipe.spacing_mm, max(recipe.downsampling))
         fingerprint = sound.fingerprint(grid, recipe.attributes)
         model = VolumesModel(recipe, fingerprint)
+        codes = 4.0 * float(np.prod(model.code_shape)) * recipe.code_channels
+        bytes_a_case = Layout.of(fingerprint, labelled=False).bytes_a_case + codes
         decision = (
             f"code: {' × '.join(map(str, model.code_shape))} voxels of {recipe.code_channels} "
             f"channels, {recipe.bottleneck}; {model.compression:.0f} voxels a number"
@@ -125,6 +127,7 @@ class Volumes(Method[VolumesData]):
         return VolumesData(
             recipe, fingerprint, 0.0, (decision,), {"split": sound.split}, scans=sound.scans,
             conditions=tuple(dict(one.attributes) for one in sound.measures), fitted=sound.fitted,
+            disk_bytes=len(sound.cases) * bytes_a_case,
         )  # fmt: skip
 
     def parts(self, data: VolumesData) -> list[Part]:
@@ -161,6 +164,9 @@ class _Networks:
 
     def parts(self) -> list[Part]:
         model, recipe, fitted = self.model, self.recipe, self.data.fitted
+        code_fit = recipe.fit_denoiser
+        if len(self.data.scans) == fitted:
+            code_fit = code_fit.changed(validate_every=0)
         return [
             Part(
                 "autoencoder", model.autoencoder, recipe.fit_autoencoder, fitted,
@@ -169,7 +175,7 @@ class _Networks:
                 after=self._gate,
             ),
             Part(
-                "denoiser", model.denoiser, recipe.fit_denoiser, fitted,
+                "denoiser", model.denoiser, code_fit, fitted,
                 self._code_objective,
                 self._codes, self._blank_codes,
             ),
@@ -188,10 +194,10 @@ class _Networks:
 
     def _autoencoder_objective(self, store: Store) -> AutoencoderObjective:
         look, recipe = perceptual(self.recipe), self.recipe
-        if look is not None:
-            look.to(fabric_for().device)
         if isinstance(store, BlankStore):
             recipe = recipe.changed(critics_from=0)  # the plan is of a step with critics
+        elif look is not None:
+            look.to(fabric_for().device)
         return AutoencoderObjective(self.model.autoencoder, store, recipe, look)
 
     def _code_objective(self, given: tuple[Codes, Tensor]) -> CodeObjective:

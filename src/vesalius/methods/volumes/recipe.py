@@ -106,7 +106,7 @@ def _published(
         ),
         fit_denoiser=FitRecipe(
             steps=150_000, batch_size=8, learning_rate=1e-4, warmup_steps=500,
-            moving_average=0.995,
+            moving_average=0.995, validate_every=5000,
         ),
     )  # fmt: skip
 
@@ -130,7 +130,7 @@ PRESETS: dict[str, VolumesRecipe] = {
         ),
         fit_denoiser=FitRecipe(
             steps=60_000, batch_size=16, learning_rate=2e-4, warmup_steps=500,
-            moving_average=0.999,
+            moving_average=0.999, validate_every=2000,
         ),
     ),
     "knee_mri": _published("knee_mri", (8, 8, 4), (32, 64, 128)),

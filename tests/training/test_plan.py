@@ -1,0 +1,72 @@
+"""What a plan says of cards that are not here, of disks, and of fits that would take too long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vesalius.api.fitting import fit, plan
+from vesalius.methods.guided.method import Guided, GuidedData
+from vesalius.methods.guided.recipe import PRESETS
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.input_error import InputError
+from vesalius.training.fingerprint import AttributeRange, Fingerprint
+from vesalius.training.plan import Plan, planned
+from vesalius.training.speed import CARDS
+
+WEEK = 7 * 24 * 3600
+HEAD = Fingerprint(
+    cases=1000, subjects=1000, channels=("T1",), labels={"background": 0, "a": 1, "b": 2, "c": 3},
+    origin="", shape=(160, 208, 176), spacing_mm=(1.0, 1.0, 1.0),
+    affine=((1.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 1.0, 0), (0, 0, 0, 1)), orientation="RAS",
+    intensity_low=(0.0,), intensity_high=(1.0,), intensity_bounds=((0.0, 1.0),),
+    attributes=(AttributeRange(name="a_volume_ml", measure="volume_ml", labels=("a",), low=0.0,
+                               high=1.0, mean=0.5, sd=0.2),), content="",
+)  # fmt: skip
+
+
+@pytest.fixture
+def h100(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESALIUS_DEVICE", "h100")
+
+
+def test_guided_synthesis_at_one_millimetre_ends_within_a_week_on_one_h100(h100: None) -> None:
+    parts = Guided().parts(
+        GuidedData(PRESETS["paper"], HEAD, fitted=1000, conditions=torch.zeros(1000, 2))
+    )
+    fits = [planned(part) for part in parts]
+    assert sum(one.seconds for one in fits) < WEEK
+    assert max(one.cost.peak_bytes for one in fits) < CARDS["h100"].memory_bytes
+
+
+def test_a_card_can_be_planned_for_and_not_fitted_on(
+    h100: None, brains: Cohort, tmp_path: Path
+) -> None:
+    lines = plan("guided", brains, preset="smallest").plan.lines()
+    assert any("planned for one h100" in line for line in lines)
+    with pytest.raises(InputError, match="h100 is a card to plan for"):
+        fit("guided", brains, tmp_path / "run", preset="smallest")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_that_is_too_small_is_refused_before_any_work(tmp_path: Path) -> None:
+    Plan((), 0.0, disk_bytes=1.0).require_disk(tmp_path / "a" / "b")
+    with pytest.raises(InputError, match="GB on its disk"):
+        Plan((), 0.0, disk_bytes=1e18).require_disk(tmp_path / "a" / "b")
+
+
+def test_the_disk_that_is_planned_for_is_what_the_cases_take(
+    brains: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = 0
+
+    def look(what: str, done: int, total: int) -> None:
+        nonlocal largest
+        files = (tmp_path / "run" / "state").rglob("*.npy")
+        largest = max(largest, sum(file.stat().st_size for file in files))
+
+    prepared = plan("volumes", brains, preset="smallest")
+    fit("volumes", brains, tmp_path / "run", preset="smallest", progress=look)
+    assert largest == pytest.approx(prepared.plan.disk_bytes, rel=0.05)

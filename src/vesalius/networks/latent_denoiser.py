@@ -8,7 +8,10 @@ from torch.nn import functional
 
 from vesalius.networks.embedding import LevelAndCondition
 from vesalius.networks.folding import depth_to_space, space_to_depth
-from vesalius.networks.spade import LabelEncoder, SpadeBlock
+from vesalius.networks.spade import LabelEncoder, Modulation, SpadeBlock
+
+Kept = tuple[Tensor, list[tuple[Modulation, Modulation]]]
+"""Features of labels at the resolution of the code, and what each block reads of them."""
 
 
 class SpadeLatentDenoiser(nn.Module):
@@ -53,19 +56,32 @@ class SpadeLatentDenoiser(nn.Module):
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, level: Tensor, maps: dict[int, Tensor]) -> Tensor:
-        """F of a scaled noisy code; `maps` of `read_labels` may be kept through all steps."""
+    def kept(self, maps: dict[int, Tensor]) -> Kept:
+        """What each block reads of the labels, so that a sampler reads it once and not each step.
+
+        Args:
+            maps: of `read_labels`.
+        """
+        fine, coarse = maps[self.coarseness], maps[2 * self.coarseness]
+        every = [(block, fine) for block in self.down_blocks]
+        every += [(block, coarse) for block in self.middle]
+        every += [(block, fine) for block in self.up_blocks]
+        return fine, [block.read(own) for block, own in every]  # type: ignore[operator]
+
+    def forward(self, x: Tensor, level: Tensor, maps: dict[int, Tensor] | Kept) -> Tensor:
+        """F of a scaled noisy code, with `maps` of `read_labels`, or `kept` of them."""
+        fine, read = maps if isinstance(maps, tuple) else self.kept(maps)
         vector = self.embed(level.expand(len(x)) if level.ndim == 0 else level)
-        fine_maps, coarse_maps = maps[self.coarseness], maps[2 * self.coarseness]
-        h = self.conv_in(torch.cat([x, fine_maps], dim=1))
+        own = iter(read)
+        h = self.conv_in(torch.cat([x, fine], dim=1))
         for block in self.down_blocks:
-            h = block(h, fine_maps, vector)
+            h = block(h, next(own), vector)
         skip = h
         h = self.down(space_to_depth(h, 2))
         for block in self.middle:
-            h = block(h, coarse_maps, vector)
+            h = block(h, next(own), vector)
         h = torch.cat([depth_to_space(self.up(h), 2), skip], dim=1)
         for block in self.up_blocks:
-            h = block(h, fine_maps, vector)
+            h = block(h, next(own), vector)
         out: Tensor = self.conv_out(functional.silu(h)).float()
         return out

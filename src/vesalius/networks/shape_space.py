@@ -138,13 +138,13 @@ class ShapeSpace(nn.Module):
         return self._unpacked[1]
 
 
-LARGEST_BLOCK, BLOCK_NUMBERS = 65_536, 2**26
+LARGEST_BLOCK, BLOCK_NUMBERS = 65_536, 2**22
 
 
 def block_voxels(cases: int) -> int:
     """Voxels that are looked at at once in all of the cases.
 
-    >>> block_voxels(100), block_voxels(4096)
-    (65536, 16384)
+    >>> block_voxels(40), block_voxels(400)
+    (65536, 10485)
     """
     return max(1, min(LARGEST_BLOCK, BLOCK_NUMBERS // cases))

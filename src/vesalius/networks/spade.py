@@ -49,6 +49,10 @@ class LabelEncoder(nn.Module):
         return maps
 
 
+Modulation = tuple[Tensor, Tensor]
+"""Scale and shift of each voxel and channel, as they are read off the labels."""
+
+
 class Spade(nn.Module):
     """Normalise the channels of `(B, C, D, H, W)` voxel by voxel, scale and shift them by labels.
 
@@ -60,9 +64,15 @@ class Spade(nn.Module):
         super().__init__()
         self.modulation = nn.Conv3d(label_width, 2 * channels, 1)
 
-    def forward(self, x: Tensor, label_features: Tensor) -> Tensor:
+    def read(self, label_features: Tensor) -> Modulation:
+        """1 + γ and β, which depend on the labels alone and may be kept."""
         gamma, beta = self.modulation(label_features).chunk(2, dim=1)
-        out: Tensor = voxel_norm(x) * (1 + gamma) + beta
+        return 1 + gamma, beta
+
+    def forward(self, x: Tensor, labels: Tensor | Modulation) -> Tensor:
+        """Of `x`, with features of labels or what was read of them."""
+        scale, shift = labels if isinstance(labels, tuple) else self.read(labels)
+        out: Tensor = voxel_norm(x) * scale + shift
         return out
 
 
@@ -86,11 +96,20 @@ class SpadeBlock(nn.Module):
         self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
         self.embed = nn.Linear(embedding_dim, channels) if embedding_dim else None
 
-    def forward(self, x: Tensor, label_features: Tensor, vector: Tensor | None = None) -> Tensor:
-        h = self.first(functional.silu(self.first_norm(x, label_features)))
+    def read(self, label_features: Tensor) -> tuple[Modulation, Modulation]:
+        """What both normalisations read of the labels, kept through the steps of a sampler."""
+        return self.first_norm.read(label_features), self.second_norm.read(label_features)
+
+    def forward(
+        self, x: Tensor, labels: Tensor | tuple[Modulation, Modulation],
+        vector: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Of `x`, with features of labels or what was read of them."""
+        first, second = labels if isinstance(labels, tuple) else (labels, labels)
+        h = self.first(functional.silu(self.first_norm(x, first)))
         if self.embed is not None and vector is not None:
             h = h + self.embed(vector)[:, :, None, None, None]
-        h = self.second(functional.silu(self.second_norm(h, label_features)))
+        h = self.second(functional.silu(self.second_norm(h, second)))
         total: Tensor = h + (x if self.skip is None else self.skip(x))
         return total
 

@@ -8,6 +8,7 @@ and dual batch normalization"); here it is their mean.
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,7 @@ from vesalius.training.recipe import FitRecipe, Settings
 
 Training = Literal["standard", "adversarial", "dual"]
 FEWEST = 2
+VOXELS_AT_ONCE = 2**20
 
 
 def _fit(steps: int, batch_size: int, learning_rate: float, every: int) -> FitRecipe:
@@ -230,7 +232,11 @@ def augmented(images: Tensor, recipe: ClassifierTraining, rng: torch.Generator) 
 
 @torch.no_grad()
 def predicted(network: nn.Module, images: np.ndarray, batch: int = 128) -> Tensor:
-    """Logits `(N, K)` of images `(N, C, …)`, through the path that the network stands on."""
+    """Logits `(N, K)` of images `(N, C, …)`, through the path that the network stands on.
+
+    At most `batch` of them at once, and fewer where they are large.
+    """
+    batch = max(1, min(batch, VOXELS_AT_ONCE // math.prod(images.shape[2:])))
     device = next(network.parameters()).device
     network.eval()
     parts = np.array_split(images, max(1, -(-len(images) // batch)))

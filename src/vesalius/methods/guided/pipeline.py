@@ -27,7 +27,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
-from vesalius.training.device import fabric_for
+from vesalius.training.device import fabric_for, sampled_often
 from vesalius.training.requests import require_within
 from vesalius.training.run import Run
 
@@ -62,6 +62,7 @@ class GuidedPipeline:
             run.load(part, self.model.part(part))
         self.fabric = fabric_for("bf16-mixed")
         self.model.to(self.fabric.device)
+        sampled_often(self.model.image_denoiser, self.fabric)
         self.guidance = recipe.guidance
         self._calibrated = _calibration(run) if calibrated else None
         self.calibration = self._calibrated
@@ -200,11 +201,12 @@ class GuidedPipeline:
         """An image code for label indices `(1, D, H, W)`."""
         denoiser, schedule = self.model.image_denoiser, self.model.schedule
         maps = one_hot(indices.to(self.fabric.device), len(self.fingerprint.labels))
+        maps = maps.to(memory_format=torch.channels_last_3d)
         coarse = [side // self.model.image_autoencoder.coarseness for side in maps.shape[2:]]
         start = torch.randn(1, self.recipe.image_code_channels, *coarse, generator=rng)
-        start = start.to(self.fabric.device)
+        start = start.to(self.fabric.device, memory_format=torch.channels_last_3d)
         with self.fabric.autocast():
-            features = denoiser.network.read_labels(maps)
+            features = denoiser.network.kept(denoiser.network.read_labels(maps))
             if schedule.name == "linear_flow":
                 levels = even_levels(self.recipe.image_steps)
                 code = ddim(lambda x, t: denoiser(x, t, features), start, levels, schedule)

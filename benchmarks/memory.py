@@ -34,7 +34,7 @@ PHANTOMS = {
     "brains": "phantom brain {out} -n {n} --spacing 4",
     "spines": "phantom spine {out} -n {n} --slice-mm 6 --pixel-mm 2",
     "nodules": "phantom nodule {out} -n {n} --side 48",
-    "knees": "phantom knee {out} -n {n} --side 64",
+    "knees": "phantom knee {out} -n {n} --side 16",
     "unseen": "phantom brain {out} -n 20 --spacing 4 --seed 1",
     "made": "phantom brain {out} -n 40 --spacing 4 --seed 2",
 }
@@ -46,7 +46,7 @@ COMMANDS = {
     "inpainting": ("spines", "fit inpainting {cohort} --out {out} --preset smallest"),
     "classification": (
         "nodules", "fit classifier {cohort} --out {out} --preset smallest --side 48"),
-    "progression": ("knees", "fit progression {cohort} --out {out} --preset demo"),
+    "progression": ("knees", "fit progression {cohort} --out {out} --preset smallest"),
     "audit": ("brains", "audit {cohort} {made} --holdout {unseen} --out {out}"),
     "prove": ("brains", "prove {cohort} {made} --test {unseen} --out {out} --preset smallest"),
 }  # fmt: skip

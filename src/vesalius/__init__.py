@@ -18,8 +18,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vesalius.scans.computing import be_friendly
-
 if TYPE_CHECKING:
     from vesalius.api.computing import computing
     from vesalius.api.experimenting import experiment
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from vesalius.scans.volume import Volume
 
 __version__ = "0.1.0"
-
-be_friendly()
 
 _PLACES = {
     name: place
@@ -72,6 +68,8 @@ def __getattr__(name: str) -> Any:
     """Load what is asked for."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _PLACES[name].startswith(("api", "methods")):
+        import_module(f"{__name__}.scans.computing").be_friendly()
     return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from vesalius.api.computing import computing
-from vesalius.scans.computing import Precision
+from vesalius.scans.computing import Precision, be_friendly
 
 GROUP = Group("Computing", sort_key=100)
 SHARED = {
@@ -30,6 +30,7 @@ def with_computing(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*positional: Any, **given: Any) -> None:
+        be_friendly()
         chosen = {name: given.pop(name) for name in SHARED if name in given}
         computing(**chosen)
         command(*positional, **given)

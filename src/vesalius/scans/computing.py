@@ -9,23 +9,40 @@ import os
 import sys
 from typing import Literal
 
+import psutil
+
 from vesalius.scans.input_error import InputError
 
 Precision = Literal["32-true", "bf16-mixed"]
 DEVICE, PRECISION = "VESALIUS_DEVICE", "VESALIUS_PRECISION"
 THREADS, WORKERS = "VESALIUS_THREADS", "VESALIUS_WORKERS"
 MOST = 1024
+LEAST_BUSY = 0.3
+"""Processors that others compute on, from which on a machine counts as shared."""
 PLANNED_FOR = ("a100", "h100", "h200", "l40s", "rtx4090")
 """Cards that a fit can be planned for where there is none."""
 
 
 def be_friendly() -> None:
-    """Let idle threads of OpenMP sleep, unless the user decided otherwise; before torch is loaded.
+    """Let waiting threads sleep where others compute as well, unless the user decided otherwise.
 
-    Threads that spin while they wait take the processors that another process needs: two programs
-    on two cores slow each other far beyond one half.
+    OpenMP's threads spin while they wait, which is quick on a machine of one's own and takes the
+    processors from others on a shared one; asleep they wake up late. So this looks for a tenth of a
+    second whether other processes compute. It acts before torch is loaded, or not at all.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    decided = any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"))
+    if not decided and "torch" not in sys.modules and busy_processors() >= LEAST_BUSY:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def busy_processors(seconds: float = 0.1) -> float:
+    """How many processors others keep busy, while this process waits.
+
+    >>> busy_processors(0.01) >= 0
+    True
+    """
+    share = psutil.cpu_percent(interval=seconds) / 100
+    return share * float(psutil.cpu_count() or 1)
 
 
 def set_computing(

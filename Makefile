@@ -9,13 +9,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[readers]'
+	$(PIP) --editable '.[readers,radiomics]'
 	$(PIP) --no-deps --no-build-isolation pyradiomics==3.0.1 \
-	  || echo "pyradiomics needs a C compiler: reports will leave out the radiomics distance"
+	  || echo "pyradiomics needs Python 3.11 and a C compiler: reports leave the radiomics distance out"
 	touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(PIP) --editable '.[dev,nnunet,readers]'
+	$(PIP) --editable '.[dev,nnunet,readers,radiomics]'
 	touch $@
 
 setup: .venv/.ready

@@ -23,9 +23,11 @@ SPLITS = 20
 def radiomics_available() -> str:
     """Empty where the distance can be taken, otherwise why not."""
     try:
+        import frd_score  # noqa: F401
         import radiomics  # noqa: F401
+        import SimpleITK  # noqa: F401
     except ImportError as error:
-        return f"pyradiomics is not installed ({error})"
+        return f"{error.name} is not installed; see docs/installing.md for the radiomics extra"
     return ""
 
 

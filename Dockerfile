@@ -11,7 +11,9 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM python:3.11-slim AS cpu
 COPY constraints.txt /tmp/constraints.txt
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu \
+# --build-arg TORCH_INDEX=... names an index of PyTorch's builds for the CPU, which are smaller.
+ARG TORCH_INDEX=""
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0 \
  && pip install --no-cache-dir --constraint /tmp/constraints.txt /wheels/*.whl
 WORKDIR /work
 ENTRYPOINT ["vesalius"]

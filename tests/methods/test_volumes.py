@@ -17,6 +17,7 @@ from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.methods.volumes.method import Volumes, VolumesData
 from vesalius.methods.volumes.model import CodeDenoiser, VolumesModel
 from vesalius.methods.volumes.noise_texture import NoiseTexture
+from vesalius.methods.volumes.objectives import AutoencoderObjective
 from vesalius.methods.volumes.pipeline import (
     Sampling,
     VolumesPipeline,
@@ -36,6 +37,7 @@ from vesalius.training.coding import Codes
 from vesalius.training.fit import fit, prepare
 from vesalius.training.plan import Plan, planned
 from vesalius.training.run import Run
+from vesalius.training.store import BlankStore, Layout
 
 
 @pytest.fixture(scope="module")
@@ -306,3 +308,16 @@ def test_a_run_without_grain_draws_smoother_volumes(run: Run, tmp_path: Path) ->
     assert (
         np.abs(np.diff(with_noise_texture, axis=0)).mean() > np.abs(np.diff(without, axis=0)).mean()
     )
+
+
+def test_critics_and_autoencoder_are_clipped_each_alone() -> None:
+    store = BlankStore(Layout(1, (16, 16, 16)))
+    recipe = PRESETS["smallest"].changed(critics_from=0)
+    network = VolumeAutoencoder(1, 4, (4, 4, 4), (8, 8), 1, Codebook(4, 16))
+    objective = AutoencoderObjective(network, store, recipe, None)
+    groups = objective.clipped_apart()
+    own = {id(weight) for weight in network.parameters()}
+    assert {id(weight) for weight in groups[0]} == own
+    assert not own & {id(weight) for weight in groups[1]}
+    every = {id(weight) for weight in objective.parameters()}
+    assert {id(weight) for group in groups for weight in group} == every

@@ -35,7 +35,7 @@ SHARED = 0.15
 MOST_SHARED = 300
 """Directions that are shared at most, however many training volumes there are."""
 
-EXACT_BYTES, SPARE, POWERS = 2.5e8, 16, 4
+EXACT_BYTES, SPARE, POWERS = 1e7, 16, 6
 """Up to which directions are exact; beyond: further directions of a sketch, and its rounds."""
 
 AT_ONCE = 256

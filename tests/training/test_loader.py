@@ -98,3 +98,16 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
         compute_device()
     with pytest.raises(InputError, match="--threads"):
         set_computing(threads=0)
+
+
+def test_processes_that_share_the_reading_measure_the_same(
+    spines: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vesalius.api.fitting import plan
+
+    read = []
+    for workers in (1, 2):
+        monkeypatch.setenv("VESALIUS_WORKERS", str(workers))
+        data = plan("inpainting", spines, preset="smallest").data
+        read.append((data.fingerprint, [crop.size_mm for crop in data.crops]))
+    assert read[0] == read[1]

@@ -7,7 +7,7 @@ from vesalius.scans.computing import Precision, set_computing
 
 def computing(
     *, device: str | None = None, precision: Precision | None = None, threads: int | None = None,
-    workers: int | None = None,
+    workers: int | None = None, cluster: str | None = None,
 ) -> None:  # fmt: skip
     """Decide how is computed from now on, here and in processes that are started from here.
 
@@ -22,6 +22,9 @@ def computing(
         of one process.
     workers
         that read cases while a step computes, and processes that share the work by case.
+    cluster
+        address of a Dask scheduler, such as `tcp://host:8786`, whose workers share the work by case
+        instead; they must see the same files. Empty for none.
 
     Raises
     ------
@@ -31,4 +34,4 @@ def computing(
     >>> import vesalius as vs
     >>> vs.computing(workers=1)
     """
-    set_computing(device, precision, threads, workers)
+    set_computing(device, precision, threads, workers, cluster)

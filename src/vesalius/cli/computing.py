@@ -22,6 +22,8 @@ SHARED = {
     "threads": Annotated[int | None, Parameter(group=GROUP, help="Of one process.")],
     "workers": Annotated[int | None, Parameter(group=GROUP, help=(
         "Threads that read cases while a step computes; processes that share the work by case."))],
+    "cluster": Annotated[str | None, Parameter(group=GROUP, help=(
+        "Address of a Dask scheduler, such as tcp://host:8786, that shares the work by case."))],
 }  # fmt: skip
 
 

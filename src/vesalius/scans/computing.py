@@ -16,6 +16,7 @@ from vesalius.scans.input_error import InputError
 Precision = Literal["32-true", "bf16-mixed"]
 DEVICE, PRECISION = "VESALIUS_DEVICE", "VESALIUS_PRECISION"
 THREADS, WORKERS = "VESALIUS_THREADS", "VESALIUS_WORKERS"
+CLUSTER = "VESALIUS_CLUSTER"
 MOST = 1024
 LEAST_BUSY = 0.3
 """Processors that others compute on, from which on a machine counts as shared."""
@@ -47,7 +48,7 @@ def busy_processors(seconds: float = 0.1) -> float:
 
 def set_computing(
     device: str | None = None, precision: Precision | None = None, threads: int | None = None,
-    workers: int | None = None,
+    workers: int | None = None, cluster: str | None = None,
 ) -> None:  # fmt: skip
     """Decide how is computed from now on; what is `None` stays as it is.
 
@@ -57,6 +58,7 @@ def set_computing(
         precision: of the arithmetic, instead of that of recipes.
         threads: of one process.
         workers: that read cases while a step computes, and processes that share the work by case.
+        cluster: address of a Dask scheduler that shares the work by case instead; empty for none.
 
     Raises:
         InputError: for a device that there is none of, or numbers out of bounds.
@@ -72,7 +74,8 @@ def set_computing(
         if value is not None and not least <= value <= MOST:
             raise InputError(name, f"{value} is out of bounds", f"choose {least} to {MOST}")
     for name, one in (
-        (DEVICE, device), (PRECISION, precision), (THREADS, threads), (WORKERS, workers)
+        (DEVICE, device), (PRECISION, precision), (THREADS, threads), (WORKERS, workers),
+        (CLUSTER, cluster),
     ):  # fmt: skip
         if one is not None:
             os.environ[name] = str(one)
@@ -92,6 +95,11 @@ def chosen_precision() -> Precision | None:
     """What was asked for instead of the precision of recipes."""
     asked = os.environ.get(PRECISION)
     return asked if asked in ("32-true", "bf16-mixed") else None  # type: ignore[return-value]
+
+
+def chosen_cluster() -> str:
+    """Address of a Dask scheduler, empty where none was chosen."""
+    return os.environ.get(CLUSTER, "")
 
 
 def chosen_workers(default: int) -> int:

@@ -6,7 +6,8 @@ So a fingerprint needs the memory of one scan, however many there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vesalius.anatomy.attributes import attribute_of, attribute_value
@@ -14,7 +15,7 @@ from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case, LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.grid import Extent
-from vesalius.scans.input_error import InputError
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.intensity import intensity_range
 from vesalius.training.content import content_digest
 
@@ -50,12 +51,13 @@ class Measuring:
         attributes: names of what is measured; of `cases.csv` where a case has it there and label
             maps are not read.
         labelled: whether label maps are read.
-        further: what else is measured of a case and its scan.
+        further: what else is measured of a case and its scan, and what is wrong with them; a
+            function that can be pickled, since processes may share the cases.
     """
 
     def __init__(
         self, cohort: Cohort, attributes: Sequence[str] = (), labelled: bool = True,
-        further: Callable[[Case, Any], Any] | None = None,
+        further: Callable[[Case, Any], tuple[Any, list[InputProblem]]] | None = None,
     ) -> None:  # fmt: skip
         self.cohort, self.labelled, self.further = cohort, labelled, further
         self.names = tuple(attributes)
@@ -67,8 +69,28 @@ class Measuring:
                 if labelled:
                     raise
 
+    def alone(self) -> Measuring:
+        """The same without the list of all cases, which is long to be sent to a process."""
+        result = copy(self)
+        result.cohort = replace(self.cohort, cases=(), faults=())
+        return result
+
+    def read(self, case: Case) -> tuple[ScanMeasures | None, list[InputProblem]]:
+        """Read and measure one case; nothing if it cannot be read, and what is wrong with it.
+
+        Raises:
+            InputError: for an attribute that neither `cases.csv` tells nor a label map shows.
+        """
+        read = self.cohort.read if self.labelled else self.cohort.read_images
+        try:
+            scan = read(case)
+        except InputError as refusal:
+            return None, [refusal.fault]
+        further, faults = self.further(case, scan) if self.further else (None, [])
+        return replace(self.of(case, scan), further=further), faults
+
     def of(self, case: Case, scan: Scan) -> ScanMeasures:
-        """Measure one scan.
+        """Measure one scan, but for what a method measures further.
 
         Raises:
             InputError: for an attribute that neither `cases.csv` tells nor a label map shows.
@@ -81,7 +103,6 @@ class Measuring:
             tuple((float(i.voxels.min()), float(i.voxels.max())) for i in scan.channels),
             {name: self._attribute(name, case, labelled) for name in self.names},
             content_digest([f"{case.name} {case.subject}", *(one.voxels for one in voxels)]),
-            self.further(case, scan) if self.further else None,
         )  # fmt: skip
 
     def _attribute(self, name: str, case: Case, scan: LabelledScan | None) -> float:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from vesalius.scans.input_error import InputError
+from vesalius.scans.case import Case, Scan
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.volume import Volume
 
 Box = tuple[slice, slice, slice]
@@ -102,6 +103,13 @@ def body_sides_mm(channels: Sequence[Volume]) -> tuple[float, ...]:
     box = body_box(np.stack([one.voxels for one in upright]))
     sides = zip(box, upright[0].spacing_mm, strict=True)
     return tuple((side.stop - side.start) * size for side, size in sides)
+
+
+def sides_of_body(
+    case: Case, scan: Scan
+) -> tuple[tuple[float, ...], list[InputProblem]]:  # fmt: skip
+    """`body_sides_mm` of a scan, as `Measuring` asks for it."""
+    return body_sides_mm(scan.channels), []
 
 
 def common_shape(

@@ -11,9 +11,10 @@ import numpy as np
 
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_workers
+from vesalius.scans.executor import each
 from vesalius.scans.grid import Grid, grid_around, grid_of_fields
 from vesalius.scans.input_error import InputError
-from vesalius.scans.progress import track
 from vesalius.scans.reading import Scans
 from vesalius.scans.split import fitting_split
 from vesalius.training.fingerprint import Fingerprint
@@ -83,15 +84,14 @@ def read_sound(
         reading: who is called, and where the faults of cases that are left out go.
     """
     sound, measures = [], []
-    scans = Scans([(measuring.cohort, case) for case in cases], measuring.labelled)
-    for row, case in enumerate(track(cases, "reading cases", len(cases), reading.progress)):
-        try:
-            scan = scans[row]
-        except InputError as refusal:
-            reading.faults.append(refusal.fault)
-            continue
-        measures.append(measuring.of(case, scan))
-        sound.append(case)
+    results = each(
+        measuring.alone().read, cases, "reading cases", reading.progress, chosen_workers(1)
+    )  # fmt: skip
+    for case, (result, faults) in zip(cases, results, strict=True):
+        reading.faults += faults
+        if result is not None:
+            measures.append(result)
+            sound.append(case)
     count = sum(case.name in fitted for case in sound)
     cohort, labelled = measuring.cohort, measuring.labelled
     return SoundCases(cohort, tuple(sound), tuple(measures), count, labelled)

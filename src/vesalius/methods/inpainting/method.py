@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut
 from vesalius.scans.grid import Grid
-from vesalius.scans.input_error import InputError
+from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress, track
 from vesalius.training.fingerprint import Fingerprint
@@ -125,13 +125,8 @@ class Inpainting(Method[InpaintingData]):
         reading.faults += wrong
         labels = cohort.description.labels
 
-        def findings(case: Case, scan: LabelledScan) -> list[Landmark]:
-            own, wrong = measured_marks(scan, marks.get(case.name, ()), case.name, labels)
-            reading.faults.extend(wrong)
-            return own
-
         names = {case.name for case in training}
-        measuring = Measuring(cohort, further=findings)
+        measuring = Measuring(cohort, further=partial(_findings, marks=marks, labels=labels))
         sound = read_sound(measuring, [*training, *unseen], names, reading)
         if sound.fitted < FEWEST_CASES:
             fault = f"has {sound.fitted} sound training cases"
@@ -269,6 +264,14 @@ class _Networks:
                 for pathology, crop in pairs
             ]
         )
+
+
+def _findings(
+    case: Case, scan: LabelledScan, marks: Mapping[str, Sequence[Landmark]],
+    labels: dict[str, int],
+) -> tuple[list[Landmark], list[InputProblem]]:  # fmt: skip
+    """The findings of a case with their sizes, and what is wrong with others."""
+    return measured_marks(scan, marks.get(case.name, ()), case.name, labels)
 
 
 def _require_context(recipe: InpaintingRecipe) -> None:

@@ -18,7 +18,7 @@ from vesalius.training.content import content_digest
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
-from vesalius.training.preparation import body_sides_mm, common_shape, in_shape, prepared
+from vesalius.training.preparation import common_shape, in_shape, prepared, sides_of_body
 from vesalius.training.reading import cohort_of, read_sound
 from vesalius.training.run import Run
 from vesalius.training.store import Arrays, BlankStore, CaseStore, Layout, stored
@@ -65,9 +65,7 @@ class Pretraining(Method[PretrainingData]):
         """Read the images of a cohort. Cases marked `val` or `test` are not touched."""
         cohort = cohort_of(source, False, reading)
         cases = [case for case in cohort.cases if case.split not in ("val", "test")]
-        measuring = Measuring(
-            cohort, labelled=False, further=lambda case, scan: body_sides_mm(scan.channels)
-        )
+        measuring = Measuring(cohort, labelled=False, further=sides_of_body)
         sound = read_sound(measuring, cases, {case.name for case in cases}, reading)
         if sound.fitted < FEWEST_CASES:
             fault = f"has {sound.fitted} sound cases to train on"

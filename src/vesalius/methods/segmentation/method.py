@@ -24,7 +24,7 @@ from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
-from vesalius.training.preparation import body_sides_mm, common_shape
+from vesalius.training.preparation import common_shape, sides_of_body
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.run import Run
 from vesalius.training.store import Layout
@@ -90,7 +90,7 @@ class Segmentation(Method[SegmentationData]):
             recipe = recipe.changed(pretrained=name, spacing_mm=own.spacing_mm, segmenter=chosen)
         cohort = cohort_of(source, True, reading)
         generated = tuple(c for c in cohort.cases if c.synthetic and c.split in ("", "train"))
-        measuring = Measuring(cohort, further=lambda case, scan: body_sides_mm(scan.channels))
+        measuring = Measuring(cohort, further=sides_of_body)
         sound = read_split(measuring, recipe, reading, fewest=FEWEST_CASES, more=generated)
         learnt = sound.measures[: sound.fitted]
         grid = grid_around([one.labels for one in learnt if one.labels])

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +16,12 @@ from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.description import Description
+from vesalius.scans.executor import each
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark, append_landmarks, begin_landmarks, sort_landmarks
 from vesalius.scans.masks import write_masks
 from vesalius.scans.output import Made
-from vesalius.scans.progress import Progress, track
+from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
 
 
@@ -71,28 +67,10 @@ def write_cohort(
             _write_one, folder=str(folder), description=description, made=dict(made),
             attributes=tuple(attributes), draw=draw, split=split,
         )  # fmt: skip
-        if workers > 1 and len(missing) > 3:
-            spawn = get_context("spawn")
-            with ProcessPoolExecutor(workers, spawn, initializer=_end_with_parent) as pool:
-                for _ in track(pool.map(write, missing), reported, len(missing), progress):
-                    pass
-        else:
-            for item in track(missing, reported, len(missing), progress):
-                write(item)
+        for _ in each(write, missing, reported, progress, workers):
+            pass
         sort_landmarks(writer.folder)
         return writer.finish()
-
-
-def _end_with_parent() -> None:
-    """End this worker when the process that shares out the work is killed: nobody else would."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_one(

@@ -1,0 +1,131 @@
+"""Work by case, shared by processes of this machine or by the workers of a Dask cluster.
+
+What comes of a case is a function of the case alone, so who works on it changes no byte. A process
+that dies is replaced, and its case is done again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from vesalius.scans.computing import chosen_cluster
+from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress, track
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+TRIES = 3
+"""How often a case is begun before the process that does it is given up."""
+
+AHEAD = 4
+"""Cases that wait for each process."""
+
+
+def each(
+    work: Callable[[Item], Result], items: Sequence[Item], what: str, progress: Progress,
+    workers: int = 1,
+) -> Iterator[Result]:  # fmt: skip
+    """What `work` makes of each item, in their order.
+
+    Args:
+        work: of one item; a function that can be pickled where there are several workers.
+        items: such as cases.
+        what: is done, for the progress bar.
+        progress: called after each.
+        workers: processes of this machine; a cluster that was chosen has its own.
+
+    Raises:
+        InputError: for a cluster that cannot be reached, or a case at which processes die.
+
+    >>> list(each(abs, [-1, 2, -3], "taking sizes", lambda *reported: None))
+    [1, 2, 3]
+    """
+    address = chosen_cluster()
+    if address:
+        results = _on_cluster(work, items, address)
+    elif workers > 1 and len(items) > AHEAD - 1:
+        results = _in_processes(work, items, workers)
+    else:
+        results = map(work, items)
+    return track(results, what, len(items), progress)
+
+
+def _in_processes(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[Result]:
+    """Results in order; a pool whose process died is made anew for what it had not finished."""
+    done: dict[int, Future[Result]] = {}
+    begun = [0] * len(items)
+    given = 0
+    while given < len(items):
+        with ProcessPoolExecutor(
+            workers, get_context("spawn"), initializer=end_with_parent
+        ) as pool:  # fmt: skip
+            waiting: dict[Future[Result], int] = {}
+            left = [row for row in range(given, len(items)) if row not in done]
+            try:
+                while left or waiting:
+                    while left and len(waiting) < AHEAD * workers:
+                        row = left.pop(0)
+                        begun[row] += 1
+                        waiting[pool.submit(work, items[row])] = row
+                    finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for one in finished:
+                        if isinstance(one.exception(), BrokenProcessPool):
+                            one.result()
+                        done[waiting.pop(one)] = one
+                    while given in done:
+                        yield done.pop(given).result()
+                        given += 1
+            except BrokenProcessPool as error:
+                if max(begun[row] for row in range(given, len(items))) >= TRIES:
+                    fault = f"ended {TRIES} processes that worked on it or on one beside it"
+                    place = str(items[given])[:80]
+                    raise InputError(place, fault, "free memory, or use fewer workers") from error
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _on_cluster(
+    work: Callable[[Item], Result], items: Sequence[Item], address: str
+) -> Iterator[Result]:
+    """Results in order from the workers of a Dask cluster, which replaces those that die."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError("--cluster", "needs Dask", "pip install 'vesalius[cluster]'") from error
+    try:
+        client: Any = Client(address, timeout=CONNECT_SECONDS)
+    except OSError as error:
+        fault = f"{address} cannot be reached ({str(error) or type(error).__name__})"
+        raise InputError(
+            "--cluster", fault, "start a scheduler there, or check its port"
+        ) from error
+    with client:
+        futures = client.map(work, items, pure=False, retries=TRIES - 1)
+        for one in futures:
+            yield one.result()
+            one.release()
+
+
+CONNECT_SECONDS = 20
+
+
+def end_with_parent() -> None:
+    """End this worker when the process that shares out the work is killed: nobody else would."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -4,9 +4,9 @@
 
 Every fit, the audit and the proof run in a process of their own, at the smallest preset, and their
 memory is looked at every 5 ms. Counted is memory that cannot be given back (`RssAnon`): pages of
-files that are mapped, such as the cases on disk, are dropped when another needs the room. For each
-command the smallest `RLIMIT_DATA` is not searched; 2,000 phantoms of 64³ are fitted under one of
-4 GB, beyond which the system refuses memory. It writes `docs/results/memory.json`. n counts cases.
+files that are mapped, such as the cases on disk, are dropped when another needs the room. 2,000
+phantoms of 64³ are fitted under a `RLIMIT_DATA` of 4 GB, beyond which the system refuses memory. It
+writes `docs/results/memory.json`. n counts cases.
 """
 
 from __future__ import annotations

@@ -360,8 +360,10 @@ def collect(*, run: Path, out: Path) -> None:
     """Write `docs/results/sampling.json` of the parts that were measured."""
     figures: dict[str, Figure] = {}
     for name in ("equal", "ancestral", "cost", "processes"):
-        content = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
-        figures |= {key: Figure(*values) for key, values in content.items()}
+        kept = out / f"{name}.json"
+        if kept.is_file():
+            content = json.loads(kept.read_text(encoding="utf-8"))
+            figures |= {key: Figure(*values) for key, values in content.items()}
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     Results("sampling", recipe["preset"], 0, True, figures, {"recipe": recipe}).write(out)
     shutil.copyfile(out / "results.json", HERE / "docs/results/sampling.json")

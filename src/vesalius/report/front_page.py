@@ -24,6 +24,7 @@ from vesalius.report.lumbar_conclusions import (
     shortcomings,
 )
 from vesalius.report.lumbar_page import front_picture
+from vesalius.report.machine_page import machine_table, memory_table
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.proof_page import arms_of
@@ -146,7 +147,8 @@ def lumbar_table(results: Results) -> str:
 TABLES: dict[str, Callable[[Results], str]] = {
     "ventricles": ventricles_table, "lumbar": lumbar_table, "volumes": volumes_table,
     "robustness": robustness_table, "osteoarthritis": osteoarthritis_table,
-    "copies": copies_table,
+    "copies": copies_table, "memory": memory_table, "loading": machine_table,
+    "shared_machine": machine_table, "sampling": machine_table,
 }  # fmt: skip
 
 

@@ -110,7 +110,9 @@ def fit_network(
         if not _finite_everywhere(fabric, [loss, *norms]):
             if fabric.is_global_zero:
                 keeper.save(optimizer, step)
-            fault = f"has a loss of {float(loss.detach())} at step {step} of {part}"
+            value = float(loss.detach())
+            wrong = "a gradient that is no number" if math.isfinite(value) else f"a loss of {value}"
+            fault = f"has {wrong} at step {step} of {part}"
             remedy = f"the state of step {step} is kept: lower the learning rate and go on"
             raise InputError(folder, fault, remedy)
         for group in optimizer.param_groups:

@@ -71,7 +71,9 @@ class Watch:
         if event == "open":
             path, mode, flags = arguments
             writes = any(c in (mode or "") for c in WRITING) or bool((flags or 0) & 0o3)
-            if writes and isinstance(path, str | bytes) and not self._may(path):
+            # A nameless file is asked for by the name of its folder.
+            nameless = path == tempfile.gettempdir()
+            if writes and isinstance(path, str | bytes) and not nameless and not self._may(path):
                 self.heard.append(f"writes {path!r}")
         elif event in ("pickle.find_class", "subprocess.Popen", "os.system", "os.exec", "os.fork"):
             self.heard.append(f"{event} {str(arguments)[:80]}")

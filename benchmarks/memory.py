@@ -143,6 +143,8 @@ def collect(*, out: Path) -> None:
     """Write `docs/results/memory.json` of what was measured."""
     figures: dict[str, Figure] = {}
     for name in COMMANDS:
+        if not (out / f"{name}_{MANY}.json").is_file():
+            continue  # not measured yet
         peaks = {}
         for count in (FEW, MANY):
             content = json.loads((out / f"{name}_{count}.json").read_text("utf-8"))

@@ -285,7 +285,7 @@ def cost(*, run: Path, out: Path, repeats: int = 2) -> None:
         known = pipeline.fingerprint.changed(shape=(side, side, side))
         pipeline.model, pipeline.fingerprint = GuidedModel(pipeline.recipe, known), known
         pipeline.model.to(pipeline.fabric.device)
-        sampled_often(pipeline.model.image_denoiser, pipeline.fabric)
+        sampled_often(pipeline.model.image_denoiser, "bf16-mixed")
         pipeline.calibration = None
         numbers = np.zeros((side, side, side), np.int16)
         label_map = Volume(numbers, np.array(known.affine))

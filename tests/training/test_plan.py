@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import torch
 from vesalius.api.fitting import fit, plan
 from vesalius.methods.guided.method import Guided, GuidedData
 from vesalius.methods.guided.recipe import PRESETS
+from vesalius.scans.cards import CARDS
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
+from vesalius.training.device import compute_device
 from vesalius.training.fingerprint import AttributeRange, Fingerprint
 from vesalius.training.plan import Plan, planned
-from vesalius.training.speed import CARDS
 
 WEEK = 7 * 24 * 3600
 HEAD = Fingerprint(
@@ -55,6 +57,28 @@ def test_a_disk_that_is_too_small_is_refused_before_any_work(tmp_path: Path) -> 
     Plan((), 0.0, disk_bytes=1.0).require_disk(tmp_path / "a" / "b")
     with pytest.raises(InputError, match="GB on its disk"):
         Plan((), 0.0, disk_bytes=1e18).require_disk(tmp_path / "a" / "b")
+
+
+def test_what_a_killed_fit_wrote_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr("vesalius.training.plan.shutil.disk_usage", lambda place: usage)
+    plan_of_150 = Plan((), 0.0, disk_bytes=150.0)
+    with pytest.raises(InputError, match="on its disk"):
+        plan_of_150.require_disk(tmp_path)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "images.npy").write_bytes(bytes(60))
+    plan_of_150.require_disk(tmp_path)
+
+
+def test_a_device_from_the_environment_that_is_none_is_refused_in_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("abacus", "cuda:x", "h100:0"):
+        monkeypatch.setenv("VESALIUS_DEVICE", name)
+        with pytest.raises(InputError, match=f"'{name}' is none"):
+            compute_device()
 
 
 def test_the_disk_that_is_planned_for_is_what_the_cases_take(

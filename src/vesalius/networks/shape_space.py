@@ -8,6 +8,7 @@ far from a border from counting. A few minutes and a few dozen cases suffice.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -82,16 +83,20 @@ class ShapeSpace(nn.Module):
         self.axes: Tensor
         self.scales: Tensor
 
-    def fit(self, label_maps: Iterable[np.ndarray]) -> Tensor:
+    def fit(self, label_maps: Iterable[np.ndarray], folder: Path | None = None) -> Tensor:
         """Find the components from N label maps through their N×N Gram matrix.
 
         Distances lie on disk and are gone through in blocks of voxels, so that memory holds one
         block of all label maps and the Gram matrix, and the components are exact.
 
+        Args:
+            label_maps: whole numbers `(D, H, W)`, looked at one after the other.
+            folder: on whose disk the distances lie; the temporary one if `None`.
+
         Returns:
             the codes `(N, K)` of these label maps, as `encode` would give them.
         """
-        rows = ScratchRows()
+        rows = ScratchRows(folder)
         for label_map in label_maps:
             rows.add(signed_distances(label_map, self.labels, self.clip_voxels).ravel())
         data = torch.from_numpy(rows.array())

@@ -60,6 +60,9 @@ def scratch(dtype: Any, shape: tuple[int, ...]) -> np.memmap:
 class ScratchRows:
     """Arrays of one shape, added one after the other to a nameless file.
 
+    Args:
+        folder: of the file; the temporary one if `None`.
+
     >>> rows = ScratchRows()
     >>> for value in (1.0, 2.0):
     ...     rows.add(np.full((2, 2), value, np.float16))
@@ -67,8 +70,9 @@ class ScratchRows:
     ((2, 2, 2), 2.0)
     """
 
-    def __init__(self) -> None:
-        self._stream = tempfile.TemporaryFile()  # noqa: SIM115
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or Path(tempfile.gettempdir())
+        self._stream = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
         self.count, self._dtype = 0, np.dtype(np.float32)
         self.shape: tuple[int, ...] = ()
 
@@ -82,7 +86,7 @@ class ScratchRows:
             self.shape, self._dtype = row.shape, row.dtype
         if row.shape != self.shape:
             raise ValueError(f"a row of {row.shape} among rows of {self.shape}")
-        with refused_if_unwritable(tempfile.gettempdir()):
+        with refused_if_unwritable(self._folder):
             self._stream.write(np.ascontiguousarray(row, self._dtype).data)
         self.count += 1
 

@@ -6,11 +6,13 @@ It is kept in the environment, so that it reaches every process, `torchrun`'s an
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Literal
 
 import psutil
 
+from vesalius.scans.cards import CARDS
 from vesalius.scans.input_error import InputError
 
 Precision = Literal["32-true", "bf16-mixed"]
@@ -20,8 +22,7 @@ CLUSTER = "VESALIUS_CLUSTER"
 MOST = 1024
 LEAST_BUSY = 0.3
 """Processors that others compute on, from which on a machine counts as shared."""
-PLANNED_FOR = ("a100", "h100", "h200", "l40s", "rtx4090")
-"""Cards that a fit can be planned for where there is none."""
+DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 
 
 def be_friendly() -> None:
@@ -67,9 +68,8 @@ def set_computing(
     Traceback (most recent call last):
     vesalius.scans.input_error.InputError: --device: 'abacus' is none; choose auto, cpu, cuda, ...
     """
-    known = ("auto", "cpu", "cuda", "mps", *PLANNED_FOR)
-    if device is not None and device.partition(":")[0] not in known:
-        raise InputError("--device", f"'{device}' is none", "choose auto, cpu, cuda, cuda:1 or mps")
+    if device is not None:
+        require_device_name(device)
     for name, value, least in (("--threads", threads, 1), ("--workers", workers, 0)):
         if value is not None and not least <= value <= MOST:
             raise InputError(name, f"{value} is out of bounds", f"choose {least} to {MOST}")
@@ -86,9 +86,24 @@ def set_computing(
             loaded.set_num_threads(threads)
 
 
+def require_device_name(name: str) -> None:
+    """Refuse what is no name of a device, nor of a card that can be planned for.
+
+    >>> require_device_name("cuda:1")
+    """
+    if not DEVICES.fullmatch(name) and name not in CARDS:
+        raise InputError("--device", f"'{name}' is none", "choose auto, cpu, cuda, cuda:1 or mps")
+
+
 def chosen_device() -> str:
-    """What was asked for, `auto` where nothing was."""
-    return os.environ.get(DEVICE, "auto")
+    """What was asked for, `auto` where nothing was.
+
+    Raises:
+        InputError: for what is no device.
+    """
+    name = os.environ.get(DEVICE, "auto")
+    require_device_name(name)
+    return name
 
 
 def chosen_precision() -> Precision | None:

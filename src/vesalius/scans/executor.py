@@ -23,10 +23,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TRIES = 3
-"""How often a case is begun before the process that does it is given up."""
+"""How often a case is tried where processes die over it."""
 
 AHEAD = 4
 """Cases that wait for each process."""
+
+CONNECT_SECONDS = 20
 
 
 def each(
@@ -63,7 +65,7 @@ def _in_processes(
 ) -> Iterator[Result]:
     """Results in order; a pool whose process died is made anew for what it had not finished."""
     done: dict[int, Future[Result]] = {}
-    begun = [0] * len(items)
+    tries = [0] * len(items)
     given = 0
     while given < len(items):
         with ProcessPoolExecutor(
@@ -75,7 +77,7 @@ def _in_processes(
                 while left or waiting:
                     while left and len(waiting) < AHEAD * workers:
                         row = left.pop(0)
-                        begun[row] += 1
+                        tries[row] += 1
                         waiting[pool.submit(work, items[row])] = row
                     finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
                     for one in finished:
@@ -86,7 +88,7 @@ def _in_processes(
                         yield done.pop(given).result()
                         given += 1
             except BrokenProcessPool as error:
-                if max(begun[row] for row in range(given, len(items))) >= TRIES:
+                if max(tries[row] for row in range(given, len(items))) >= TRIES:
                     fault = f"ended {TRIES} processes that worked on it or on one beside it"
                     place = str(items[given])[:80]
                     raise InputError(place, fault, "free memory, or use fewer workers") from error
@@ -99,7 +101,7 @@ def _on_cluster(
 ) -> Iterator[Result]:
     """Results in order from the workers of a Dask cluster, which replaces those that die."""
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise InputError("--cluster", "needs Dask", "pip install 'vesalius[cluster]'") from error
     try:
@@ -111,12 +113,13 @@ def _on_cluster(
         ) from error
     with client:
         futures = client.map(work, items, pure=False, retries=TRIES - 1)
-        for one in futures:
-            yield one.result()
+        for item, one in zip(items, futures, strict=True):
+            try:
+                yield one.result()
+            except KilledWorker as error:
+                fault = "ended every worker of the cluster that worked on it"
+                raise InputError(str(item)[:80], fault, "give workers more memory") from error
             one.release()
-
-
-CONNECT_SECONDS = 20
 
 
 def end_with_parent() -> None:

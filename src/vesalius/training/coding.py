@@ -15,6 +15,7 @@ from vesalius.scans.arrays import allocated
 from vesalius.scans.computing import Precision
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.writing import refused_if_unwritable
+from vesalius.training.content import content_digest
 from vesalius.training.device import fabric_for, placed
 
 Code = Callable[[Any], Any]
@@ -65,7 +66,6 @@ class Codes:
         return torch.as_tensor(mean).float(), torch.as_tensor(variance).float()
 
 
-@torch.no_grad()
 def coded(
     network: nn.Module, code: Code, inputs: Callable[[Tensor], Tensor], rows: Sequence[int],
     precision: Precision, what: str, progress: Progress,
@@ -96,13 +96,16 @@ def kept_codes(
 ) -> Codes:  # fmt: skip
     """Codes of all rows in a file, each process working on its share of them.
 
-    What is there already of a killed fit is kept: the file takes its name once it is whole.
+    The file takes its name once it is whole, and the name tells by which weights it was made: a
+    killed fit that has it goes on with it, and one whose network was fitted anew does not.
 
     Args:
-        path: of the file.
+        path: of the file, without those digits.
         network, code, inputs, rows, precision, what, progress: see `coded`.
     """
     fabric = fabric_for()
+    weights = [one.detach().cpu().float().numpy() for one in network.state_dict().values()]
+    path = path.with_name(f"{path.stem}-{content_digest(weights)}-{len(rows)}{path.suffix}")
     unfinished = path.with_name(f"{path.name}.unfinished")
     if not path.exists():
         own = range(len(rows))[fabric.global_rank :: fabric.world_size]

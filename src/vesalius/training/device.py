@@ -11,8 +11,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import (
-    PLANNED_FOR,
     Precision,
     chosen_device,
     chosen_precision,
@@ -46,7 +46,7 @@ def compute_device() -> torch.device:
     asked = chosen_device()
     if asked == "auto":
         asked = "cuda" if torch.cuda.is_available() else "cpu"
-    if asked in PLANNED_FOR:
+    if asked in CARDS:
         fault = f"{asked} is a card to plan for"
         raise InputError("--device", fault, "add --plan-only, or choose cuda where there is one")
     kind, _, number = asked.partition(":")
@@ -93,21 +93,18 @@ def placed(network: Network) -> Network:
     return network.to(fabric_for().device).eval()
 
 
-def sampled_often(denoiser: nn.Module, fabric: Fabric) -> None:
+def sampled_often(denoiser: nn.Module, precision: Precision) -> None:
     """Lay a denoiser out for many calls without gradients: channels last, weights as computed with.
 
     Autocast would round the weights anew at each call; the numbers that come out are the same.
 
     Args:
         denoiser: wrapper whose `network` is called at each step.
-        fabric: that it will be called under.
+        precision: under which it will be called, unless another was chosen.
     """
     for weight in denoiser.parameters():
         if weight.ndim == 5:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
     network = denoiser.network
-    if (
-        isinstance(network, nn.Module)
-        and getattr(fabric._precision, "precision", "") == "bf16-mixed"
-    ):
+    if isinstance(network, nn.Module) and (chosen_precision() or precision) == "bf16-mixed":
         network.to(torch.bfloat16)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import chosen_device
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.device import compute_device, fabric_for
@@ -20,7 +21,6 @@ from vesalius.training.loop import fit_network, step_seed
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.plan import Plan, planned
 from vesalius.training.run import Run
-from vesalius.training.speed import CARDS
 
 
 @dataclass(frozen=True)

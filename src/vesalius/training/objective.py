@@ -23,7 +23,14 @@ class Objective(nn.Module):
 
     A step's only source of randomness is the generator that goes first through `batch` and then
     through `forward`; so what a step does does not hang on who read its cases, or when.
+
+    Attributes:
+        held_out: numbers of the cases that decide which weights are kept.
+        validated_at_once: how many of them.
     """
+
+    held_out: Any = ()
+    validated_at_once: int = 1
 
     @abstractmethod
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
@@ -49,7 +56,7 @@ class Objective(nn.Module):
 
     def validation_loss(self) -> float:
         """The loss on held-out cases, the same at every call for the same weights."""
-        raise NotImplementedError(f"{type(self).__name__} holds no cases out")
+        return mean_loss(self.loss_of, self.held_out, self.validated_at_once)
 
 
 def moved(batch: Batch, device: torch.device) -> Batch:
@@ -74,9 +81,14 @@ def mean_loss(
         rows: numbers of the cases.
         batch: cases at once.
 
+    Raises:
+        ValueError: where no case is held out.
+
     >>> mean_loss(lambda rows, rng: rows.float().mean(), range(5), 2)
     2.0
     """
+    if not len(rows):
+        raise ValueError("no case is held out")
     total, parts = 0.0, torch.as_tensor(np.asarray(rows)).split(batch)
     for seed, part in enumerate(parts):
         total += float(loss(part, torch.Generator().manual_seed(seed))) * len(part)

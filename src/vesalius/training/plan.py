@@ -23,13 +23,14 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import chosen_device
 from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import free_memory_bytes
 from vesalius.training.device import compute_device
 from vesalius.training.method import Part
 from vesalius.training.objective import Objective
-from vesalius.training.speed import CARDS, SHARE_OF_PEAK, Layer, card_named, layer_speed
+from vesalius.training.speed import SHARE_OF_PEAK, Layer, card_speed, layer_speed
 
 BASE_BYTES = 900e6
 """What the interpreter and its libraries take before any tensor."""
@@ -99,10 +100,11 @@ class Plan:
             for f in self.fits
         ]
         total = f"{self.peak_bytes / 1e9:.1f} GB at most, about {self.seconds / 60:.0f} min"
-        disk = f"on disk until it is finished: {self.disk_bytes / 1e9:.2f} GB"
+        disk = [f"on disk until it is finished: {self.disk_bytes / 1e9:.2f} GB"]
+        disk = disk if self.disk_bytes else []
         assumed = f"at {SHARE_OF_PEAK:.0%} of its peak, an assumption"
         card = [f"planned for one {self.card} {assumed}"] if self.card else []
-        return [*self.decisions, *rows, disk, f"in all: {total}", *card]
+        return [*self.decisions, *rows, *disk, f"in all: {total}", *card]
 
     def require_room(self) -> None:
         """Refuse a plan that needs more memory than there is: of the host, and of a GPU.
@@ -110,7 +112,7 @@ class Plan:
         Raises:
             InputError: naming the largest part where a step is too large.
         """
-        gpu = card_named(self.card).memory_bytes if self.card else gpu_free_bytes()
+        gpu = CARDS[self.card].memory_bytes if self.card else gpu_free_bytes()
         parts = sorted(self.fits, key=lambda fit: fit.cost.peak_bytes)
         largest = f" (largest: {parts[-1].part})" if parts else ""
         smaller = f"choose a smaller preset, batch or crop{largest}"
@@ -126,12 +128,15 @@ class Plan:
     def require_disk(self, folder: str | Path) -> None:
         """Refuse a folder whose disk has no room for cases and codes.
 
+        What a killed fit has written there already is not asked for once more.
+
         Raises:
             InputError: naming the folder.
         """
         place = next(one for one in (Path(folder).absolute(), *Path(folder).absolute().parents)
                      if one.exists())  # fmt: skip
-        _require(" on its disk", self.disk_bytes, shutil.disk_usage(place).free,
+        there = sum(one.stat().st_size for one in (Path(folder) / "state").rglob("*.npy*"))
+        _require(" on its disk", self.disk_bytes - there, shutil.disk_usage(place).free,
                  "choose a folder on another disk", str(folder))  # fmt: skip
 
 
@@ -214,7 +219,7 @@ def planned(part: Part) -> PlannedFit:
     cost = step_cost(objective, recipe.batch_size, recipe.precision, part.cases)
     card = CARDS.get(chosen_device())
     if card is not None:
-        speed = card.flops_per_second(recipe.precision)
+        speed = card_speed(card, recipe.precision)
     else:
         speed = layer_speed(cost.heaviest, recipe.precision)
     seconds = recipe.steps * cost.flops / speed

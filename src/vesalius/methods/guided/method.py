@@ -243,7 +243,8 @@ class _Networks:
         rows = (store.labels(torch.tensor([row]))[0].numpy() for row in range(fitted))
         space = self.model.label_autoencoder
         assert isinstance(space, ShapeSpace)
-        codes = space.fit(track(rows, "finding the shape space", fitted, progress))
+        shown = track(rows, "finding the shape space", fitted, progress)
+        codes = space.fit(shown, run.state)
         np.save(run.state / TRAINING_CODES, codes.numpy())
 
     def _label_codes(self, run: Run, progress: Progress) -> Codes:

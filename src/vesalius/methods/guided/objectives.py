@@ -139,7 +139,3 @@ class ImageDenoiserObjective(Objective):
         clean = (code - network.code_mean) / network.code_scale
         maps = network.network.read_labels(one_hot(labels, self.store.layout.label_count))
         return network.loss(clean, rng, maps)
-
-    def validation_loss(self) -> float:
-        """The loss on held-out cases, one after the other."""
-        return mean_loss(self.loss_of, self.held_out, 1)

@@ -62,7 +62,7 @@ class GuidedPipeline:
             run.load(part, self.model.part(part))
         self.fabric = fabric_for("bf16-mixed")
         self.model.to(self.fabric.device)
-        sampled_often(self.model.image_denoiser, self.fabric)
+        sampled_often(self.model.image_denoiser, "bf16-mixed")
         self.guidance = recipe.guidance
         self._calibrated = _calibration(run) if calibrated else None
         self.calibration = self._calibrated

@@ -109,7 +109,8 @@ class Inpainting(Method[InpaintingData]):
     ) -> InpaintingData:
         """Read a labelled cohort and its `landmarks.csv`.
 
-        Cases marked `val` are held out; those marked `test`, and synthetic ones, are not touched.
+        Cases marked `val` decide which weights are kept, in presets that look at them; those
+        marked `test`, and synthetic ones, are not touched.
 
         Raises:
             InputError: for labels without discs and canal, too few cases or findings, or a crop
@@ -120,7 +121,7 @@ class Inpainting(Method[InpaintingData]):
         levels = _levels(cohort)
         real = [case for case in cohort.cases if not case.synthetic]
         training = [case for case in real if case.split not in ("val", "test")]
-        unseen = [case for case in real if case.split == "val"]
+        unseen = [case for case in real if case.split == "val" and recipe.fit.validate_every]
         marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
         reading.faults += wrong
         labels = cohort.description.labels

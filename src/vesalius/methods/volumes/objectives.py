@@ -14,7 +14,7 @@ from vesalius.networks.critics import feature_distance, frozen, hinge_loss, patc
 from vesalius.networks.picture_features import PictureFeatures
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.training.coding import Codes
-from vesalius.training.objective import Batch, Objective, mean_loss
+from vesalius.training.objective import Batch, Objective
 from vesalius.training.store import Store, random_box
 
 
@@ -127,7 +127,3 @@ class CodeObjective(Objective):
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         code, condition = batch
         return self.network.loss(self.network.scaled(code), rng, condition)
-
-    def validation_loss(self) -> float:
-        """The loss on held-out cases, one after the other."""
-        return mean_loss(self.loss_of, self.held_out, 1)

@@ -12,11 +12,18 @@ from torch import nn
 import vesalius as vs
 from tests.gpu.pretend import GPU, pretended
 from vesalius.methods.classification.saliency import METHODS as SALIENCY
+from vesalius.methods.guided.method import Guided
+from vesalius.methods.guided.recipe import PRESETS as GUIDED
+from vesalius.methods.inpainting.method import Inpainting
 from vesalius.methods.inpainting.methods import METHODS as INPAINTING
+from vesalius.methods.inpainting.recipe import PRESETS as PATHOLOGIES
+from vesalius.methods.volumes.method import Volumes
+from vesalius.methods.volumes.recipe import PRESETS as VOLUMES
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.cohorts.organs import write_gridded, write_spines
 from vesalius.phantoms.cohorts.visits import write_knees
-from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort import Cohort, update_table
+from vesalius.training.fit import fit, prepare
 
 GRID = (32, 32, 32)
 
@@ -137,3 +144,30 @@ def test_progression_and_a_forecast(tmp_path: Path, gpu: None) -> None:
     assert _places(vs.load(run)) == {GPU}
     made = vs.forecast(run, knees, out=tmp_path / "futures", years=(1, 2), progress=_quiet)
     assert len(made.risks) == 20
+
+
+def _validated(run: Any) -> set[str]:
+    """The parts whose held-out loss stands in the log."""
+    rows = [line.split(",") for line in (run.folder / "log.csv").read_text().splitlines()[1:]]
+    return {part for part, _, _, validation in rows if validation}
+
+
+def test_held_out_losses_choose_the_weights_of_every_denoiser(
+    breasts: tuple[Cohort, Cohort], brains: Cohort, tmp_path: Path, gpu: None
+) -> None:
+    guided = GUIDED["smallest"]
+    recipe = guided.changed(fit_image_denoiser=guided.fit_image_denoiser.changed(validate_every=2))
+    run = fit(prepare(Guided(), brains, recipe), tmp_path / "guided")
+    assert _validated(run) == {"label_denoiser", "image_denoiser"}
+    volumes = VOLUMES["smallest"]
+    recipe = volumes.changed(fit_denoiser=volumes.fit_denoiser.changed(validate_every=2))
+    run = fit(prepare(Volumes(), breasts[0], recipe), tmp_path / "volumes")
+    assert _validated(run) == {"denoiser"}
+    often = {"herniation": 0.15, "stenosis": 0.15}
+    spines = write_spines(tmp_path / "spines", 10, 2, (8.0, 2.5, 2.5), often)
+    update_table(spines, {"split": {case.name: "val" for case in spines.cases[-2:]}})
+    recipe = PATHOLOGIES["smallest"]
+    recipe = recipe.changed(fit=recipe.fit.changed(validate_every=2))
+    ready = prepare(Inpainting(), spines.folder, recipe)
+    assert ready.data.fitted == 8 and len(ready.data.cases) == 10
+    assert _validated(fit(ready, tmp_path / "inpainting")) == {"voxelwise_denoiser"}

@@ -21,16 +21,18 @@ from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.progress import no_progress
-from vesalius.training.preparation import body_sides_mm
+from vesalius.training.preparation import body_sides_mm, common_shape
 from vesalius.training.recipe import FitRecipe
+from vesalius.training.store import Layout
 
 
 def stored_scans(
     folder: Path, scans: list[LabelledScan], labels: list[int],
     spacing_mm: tuple[float, float, float],
 ) -> TrainingScans:  # fmt: skip
-    sides = [body_sides_mm(scan.channels) for scan in scans]
-    return TrainingScans.write(folder, "", scans, labels, spacing_mm, sides)
+    shape = common_shape([body_sides_mm(scan.channels) for scan in scans], spacing_mm)
+    layout = Layout(1, shape, len(labels))
+    return TrainingScans.write(folder, "", layout, scans, labels, spacing_mm)
 
 
 def test_a_segmenter_learns_a_simple_organ_in_any_axis_order(tmp_path: Path) -> None:

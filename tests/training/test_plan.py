@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from vesalius.api.fitting import fit, plan
-from vesalius.methods.guided.method import Guided, GuidedData
+from vesalius.methods.guided.fitting import GuidedData
+from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.recipe import PRESETS
 from vesalius.scans.cards import CARDS
 from vesalius.scans.cohort import Cohort

@@ -29,7 +29,8 @@ from vesalius.scans.reading import Scans
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.content import content_digest
-from vesalius.training.preparation import body_sides_mm
+from vesalius.training.preparation import body_sides_mm, common_shape
+from vesalius.training.store import Layout
 
 ARMS = ("real", "resampled", "synthseg_style", "synthetic", "augmented")
 
@@ -57,8 +58,9 @@ class Arm:
         scans = Scans(pairs)
         spacing = scans[0].label_map.oriented("RAS").spacing_mm
         content = content_digest([case.images_digest() for _, case in pairs])
-        sides = [body_sides_mm(scan.channels) for scan in scans]
-        kept = TrainingScans.write(folder, content, scans, labels, spacing, sides, progress)
+        shape = common_shape([body_sides_mm(scan.channels) for scan in scans], spacing)
+        layout = Layout(len(scans[0].channels), shape, len(labels))
+        kept = TrainingScans.write(folder, content, layout, scans, labels, spacing, progress)
         return kept.subset([once.index(file) for file in files])
 
 

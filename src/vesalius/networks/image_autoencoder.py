@@ -16,10 +16,7 @@ from vesalius.networks.bottleneck import FREE_NATS
 from vesalius.networks.folding import Factors, depth_to_space, space_to_depth
 from vesalius.networks.residual import Residual
 from vesalius.networks.spade import LabelEncoder, SpadeBlock, one_hot
-from vesalius.networks.tiling import in_tiles, tile_within
-
-MAPS_AT_ONCE = 6
-"""Maps of one resolution that are held while a block is computed, its folds included."""
+from vesalius.networks.tiling import MAPS_AT_ONCE, in_tiles, tile_within
 
 
 class ImageAutoencoder(nn.Module):

@@ -12,6 +12,9 @@ from torch import Tensor
 from vesalius.networks.folding import Factors
 from vesalius.scans.memory import free_memory_bytes
 
+MAPS_AT_ONCE = 6
+"""Maps of one resolution that are held while a block is computed, its folds included."""
+
 MOST_CUTS = 16
 """Tiles along one axis, at most."""
 
@@ -118,6 +121,9 @@ def _tile(sides: Sequence[int], reach: Factors, bytes_a_voxel: float, budget: fl
         )
         return bytes_a_voxel * math.prod(largest)
 
+    a, b, c = sides
+    if needed(sides) <= budget:
+        return a, b, c
     every = list(product(*choices))
     fitting = [tile for tile in every if needed(tile) <= budget]
     if not fitting:

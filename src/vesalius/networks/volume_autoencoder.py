@@ -15,13 +15,10 @@ from torch.nn import functional
 from vesalius.networks.bottleneck import Codebook, Gaussian, Quantized
 from vesalius.networks.folding import Factors, depth_to_space, space_to_depth
 from vesalius.networks.residual import Residual, voxel_norm
-from vesalius.networks.tiling import in_tiles, tile_within
+from vesalius.networks.tiling import MAPS_AT_ONCE, in_tiles, tile_within
 
 FINEST = 8
 """Channels at full resolution, where one last convolution smooths over the seams of the folds."""
-
-MAPS_AT_ONCE = 6
-"""Maps of one resolution that are held while a block is computed, its folds included."""
 
 
 class VolumeAutoencoder(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,10 @@ from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.content import content_digest
 from vesalius.training.device import fabric_for
 from vesalius.training.preparation import body_sides_mm, common_shape
-from vesalius.training.store import CaseStore, HeldStore
+from vesalius.training.store import CaseStore, HeldStore, Layout
+
+STORES = "stores"
+"""Folder of what trainings learn from; it is removed when they are done."""
 
 COLUMNS = ("fraction", "arm", "seed", "case", "dice")
 
@@ -79,6 +83,7 @@ class Transfer:
                     if (f"{fraction:g}", arm, str(seed)) not in done:
                         network = self._fine_tuned(arm, labelled.subset(rows.tolist()), seed)
                         self._keep(fraction, arm, seed, self._scores(network, test))
+        shutil.rmtree(self.folder / STORES, ignore_errors=True)
 
     def _fine_tuned(self, arm: Arm, scans: TrainingScans, seed: int) -> Segmenter:
         """One training of one arm."""
@@ -120,8 +125,8 @@ class Transfer:
         cases = cohort.cases[:count]
         scans = Scans([(cohort, case) for case in cases], labelled=False)
         store = prepared_images(
-            self.folder / "stores" / cohort.folder.name, _names(cases), scans,
-            self.organ.working_mm, [body_sides_mm(scan.channels) for scan in scans], self.progress,
+            self.folder / STORES / cohort.folder.name, _content(cases), self._layout(scans), scans,
+            self.organ.working_mm, self.progress,
         )  # fmt: skip
         if arm not in ("scrambled", "noise"):
             return store
@@ -133,10 +138,16 @@ class Transfer:
         cases = cohort.cases[:count]
         scans = Scans([(cohort, case) for case in cases])
         return TrainingScans.write(
-            self.folder / "stores" / f"labelled_{cohort.folder.name}", _names(cases), scans,
-            list(self.labels.values()), self.organ.working_mm,
-            [body_sides_mm(scan.channels) for scan in scans], self.progress,
+            self.folder / STORES / f"labelled_{cohort.folder.name}", _content(cases),
+            self._layout(scans, len(self.labels)), scans, list(self.labels.values()),
+            self.organ.working_mm, self.progress,
         )  # fmt: skip
+
+    def _layout(self, scans: Scans, labels: int = 0) -> Layout:
+        """That holds the body of each scan."""
+        sides = [body_sides_mm(scan.channels) for scan in scans]
+        shape = common_shape(sides, self.organ.working_mm)
+        return Layout(len(scans[0].channels), shape, labels)
 
     @torch.no_grad()
     def _scores(self, network: Segmenter, test: TrainingScans) -> list[float]:
@@ -209,8 +220,8 @@ def read_dice(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _names(cases: Sequence[Case]) -> str:
-    """A digest of which cases these are."""
+def _content(cases: Sequence[Case]) -> str:
+    """A digest of the images of some cases."""
     return content_digest([case.images_digest() for case in cases])
 
 

@@ -28,10 +28,10 @@ FEWEST_CASES = 4
 
 @dataclass(frozen=True)
 class PretrainingData(Data):
-    """Scans on disk, and the sides of the body in each."""
+    """Scans on disk, and the layout that holds the body of each."""
 
     scans: Sequence[Scan] = field(kw_only=True)
-    sides_mm: tuple[tuple[float, ...], ...] = field(kw_only=True)
+    layout: Layout = field(kw_only=True)
 
 
 class Pretraining(Method[PretrainingData]):
@@ -72,23 +72,22 @@ class Pretraining(Method[PretrainingData]):
             raise InputError(cohort.folder, fault, f"add scans: {FEWEST_CASES} is the least")
         fingerprint = sound.fingerprint(sound.grid())
         spacing = recipe.spacing_mm or fingerprint.spacing_mm
-        sides = tuple(one.further for one in sound.measures)
-        layout = Layout(len(fingerprint.channels), common_shape(sides, spacing))
+        shape = common_shape([one.further for one in sound.measures], spacing)
+        layout = Layout(len(fingerprint.channels), shape)
         return PretrainingData(
-            recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans, sides_mm=sides,
-            disk_bytes=len(sides) * layout.bytes_a_case,
+            recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans, layout=layout,
+            disk_bytes=len(sound.cases) * layout.bytes_a_case,
         )  # fmt: skip
 
     def parts(self, data: PretrainingData) -> list[Part]:
         """One network; the heads of the tasks are left behind."""
-        recipe, spacing = data.recipe, data.recipe.spacing_mm
-        layout = Layout(len(data.fingerprint.channels), common_shape(data.sides_mm, spacing))
+        recipe, layout = data.recipe, data.layout
         network = Segmenter(layout.channels, 2, recipe.filters, recipe.architecture)
 
         def images(run: Run, progress: Progress) -> CaseStore:
             return prepared_images(
-                run.state / "volumes", data.fingerprint.digest, data.scans, spacing, data.sides_mm,
-                progress,
+                run.state / "volumes", data.fingerprint.digest, layout, data.scans,
+                recipe.spacing_mm, progress,
             )  # fmt: skip
 
         return [
@@ -115,20 +114,19 @@ class Pretraining(Method[PretrainingData]):
 
 
 def prepared_images(
-    folder: Path, content: str, scans: Sequence[Scan], spacing_mm: tuple[float, float, float],
-    sides_mm: Sequence[Sequence[float]], progress: Progress = no_progress,
+    folder: Path, content: str, layout: Layout, scans: Sequence[Scan],
+    spacing_mm: tuple[float, float, float], progress: Progress = no_progress,
 ) -> CaseStore:  # fmt: skip
     """Images as segmenters see them, in a folder.
 
     Args:
         folder: of the store.
         content: digest of the scans.
+        layout: that holds the body of each.
         scans: read one after the other.
         spacing_mm: that the segmenter works at.
-        sides_mm: of the body in each scan, see `body_sides_mm`.
         progress: called after each scan.
     """
-    layout = Layout(len(scans[0].channels), common_shape(sides_mm, spacing_mm))
 
     def arrays(scan: Scan) -> Arrays:
         return in_shape(prepared(scan.channels, spacing_mm)[0], layout.shape), None

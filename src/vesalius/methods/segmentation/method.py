@@ -38,12 +38,12 @@ class SegmentationData(Data):
     """Scans on disk, of which the first `fitted` are learnt from; a network to begin as.
 
     Attributes:
-        sides_mm: of the body in each scan that is learnt from.
+        layout: that holds the body of each scan that is learnt from.
     """
 
     scans: Sequence[LabelledScan] = field(kw_only=True)
     fitted: int = field(kw_only=True)
-    sides_mm: tuple[tuple[float, ...], ...] = field(kw_only=True)
+    layout: Layout = field(kw_only=True)
     pretrained: Segmenter | None = field(kw_only=True)
 
 
@@ -96,12 +96,11 @@ class Segmentation(Method[SegmentationData]):
         grid = grid_around([one.labels for one in learnt if one.labels])
         fingerprint = sound.fingerprint(grid)
         spacing = recipe.spacing_mm or grid.spacing_mm
-        sides = tuple(one.further for one in learnt)
-        channels, labels = len(fingerprint.channels), len(fingerprint.labels)
-        layout = Layout(channels, common_shape(sides, spacing), labels)
+        shape = common_shape([one.further for one in learnt], spacing)
+        layout = Layout(len(fingerprint.channels), shape, len(fingerprint.labels))
         return SegmentationData(
             recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans,
-            fitted=sound.fitted, sides_mm=sides, pretrained=network,
+            fitted=sound.fitted, layout=layout, pretrained=network,
             disk_bytes=sound.fitted * layout.bytes_a_case,
         )  # fmt: skip
 
@@ -109,16 +108,17 @@ class Segmentation(Method[SegmentationData]):
         """One network."""
         recipe, spacing = data.recipe.segmenter, data.recipe.spacing_mm
         numbers = list(data.fingerprint.labels.values())
-        channels = len(data.fingerprint.channels)
-        layout = Layout(channels, common_shape(data.sides_mm, spacing), len(numbers))
-        network = Segmenter(channels, len(numbers), recipe.filters, recipe.architecture)
+        layout = data.layout
+        network = Segmenter(
+            layout.channels, layout.label_count, recipe.filters, recipe.architecture
+        )
         if data.pretrained is not None:
             network.init_from(data.pretrained)
 
         def scans(run: Run, progress: Progress) -> TrainingScans:
             return TrainingScans.write(
-                run.state / "scans", data.fingerprint.digest, data.scans[: data.fitted], numbers,
-                spacing, data.sides_mm, progress,
+                run.state / "scans", data.fingerprint.digest, layout, data.scans[: data.fitted],
+                numbers, spacing, progress,
             )  # fmt: skip
 
         return [

@@ -25,7 +25,6 @@ from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit_network
 from vesalius.training.objective import Batch, Objective
 from vesalius.training.preparation import (
-    common_shape,
     in_shape,
     normalised,
     prepared,
@@ -86,9 +85,8 @@ class TrainingScans:
 
     @classmethod
     def write(
-        cls, folder: Path, content: str, scans: Sequence[LabelledScan],
-        label_numbers: Sequence[int],
-        spacing_mm: tuple[float, float, float], sides_mm: Sequence[Sequence[float]],
+        cls, folder: Path, content: str, layout: Layout, scans: Sequence[LabelledScan],
+        label_numbers: Sequence[int], spacing_mm: tuple[float, float, float],
         progress: Progress = no_progress,
     ) -> TrainingScans:  # fmt: skip
         """Keep scans in a folder, read one after the other.
@@ -96,15 +94,13 @@ class TrainingScans:
         Args:
             folder: of the store.
             content: digest of the scans.
+            layout: that holds the body of each.
             scans: images and label maps.
             label_numbers: of the cohort.
             spacing_mm: that the segmenter works at.
-            sides_mm: of the body in each scan, see `body_sides_mm`.
             progress: called after each scan.
         """
         numbers = np.array(sorted(label_numbers))
-        channels = len(scans[0].channels)
-        layout = Layout(channels, common_shape(sides_mm, spacing_mm), len(numbers))
 
         def arrays(scan: LabelledScan) -> Arrays:
             image, box = prepared(scan.channels, spacing_mm)

@@ -1,0 +1,205 @@
+"""What the four networks of guided synthesis learn from, once those before each are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vesalius.methods.guided.model import GuidedModel
+from vesalius.methods.guided.objectives import (
+    ImageAutoencoderObjective,
+    ImageDenoiserObjective,
+    LabelDenoiserObjective,
+    LabelVaeObjective,
+)
+from vesalius.networks.shape_space import ShapeSpace
+from vesalius.scans.case import LabelledScan
+from vesalius.scans.computing import Precision
+from vesalius.scans.progress import Progress, track
+from vesalius.training.coding import Codes, coded, kept_codes
+from vesalius.training.method import Data, Part
+from vesalius.training.recipe import Settings
+from vesalius.training.run import Run
+from vesalius.training.store import BlankStore, CaseStore, Layout, Store, in_grid, stored
+
+TRAINING_CODES = "label_codes.npy"
+
+
+@dataclass(frozen=True)
+class GuidedData(Data):
+    """Labelled scans on disk; the first `fitted` are learnt from, the others are held out.
+
+    Attributes:
+        conditions: what the attributes of each case measure, `(N, A + 1)`.
+    """
+
+    scans: Sequence[LabelledScan] = field(default=(), kw_only=True)
+    fitted: int = field(default=0, kw_only=True)
+    conditions: Tensor = field(default_factory=lambda: torch.zeros(0, 1), kw_only=True)
+
+    @property
+    def held_out(self) -> range:
+        """Rows of the cases that are not learnt from."""
+        return range(self.fitted, len(self.scans))
+
+
+class Losses(Settings):
+    """Loss of the label denoiser on held-out cases, if there are any.
+
+    Attributes:
+        validation_loss_of_prior_alone: of the normal distribution of the codes.
+        validation_loss: of that and the network.
+    """
+
+    validation_loss_of_prior_alone: float | None = None
+    validation_loss: float | None = None
+
+
+class GuidedParts:
+    """The four networks of a fit, and what each learns from once those before it are there."""
+
+    def __init__(self, data: GuidedData) -> None:
+        self.data, self.recipe, self.fingerprint = data, data.recipe, data.fingerprint
+        self.model = GuidedModel(data.recipe, data.fingerprint)
+        self.blank = BlankStore(Layout.of(self.fingerprint))
+        self._store: CaseStore | None = None
+        self._on_codes: LabelDenoiserObjective | None = None
+
+    def parts(self) -> list[Part]:
+        model, recipe, fitted = self.model, self.recipe, self.data.fitted
+        validated = len(self.data.scans) > fitted
+        code_fit, image_fit = recipe.fit_label_denoiser, recipe.fit_image_denoiser
+        if not validated:
+            code_fit, image_fit = (fit.changed(validate_every=0) for fit in (code_fit, image_fit))
+        space = model.label_autoencoder
+        if isinstance(space, ShapeSpace):
+            labels = Part("label_autoencoder", space, inputs=self.store, solve=self._shape_space)
+        else:
+            labels = Part(
+                "label_autoencoder", model.part("label_autoencoder"),
+                recipe.fit_label_autoencoder, fitted,
+                lambda store: LabelVaeObjective(
+                    model.label_autoencoder, store, recipe.label_kl_weight  # type: ignore[arg-type]
+                ),
+                self.store, lambda: self.blank,
+            )  # fmt: skip
+        return [
+            labels,
+            Part(
+                "label_denoiser", model.label_denoiser, code_fit, fitted, self._label_objective,
+                self._label_codes, self._blank_label_codes, after=self._compare_with_prior,
+            ),
+            Part(
+                "image_autoencoder", model.image_autoencoder, recipe.fit_image_autoencoder, fitted,
+                lambda store: ImageAutoencoderObjective(
+                    model.image_autoencoder, store, recipe.image_crop, recipe.image_kl_weight
+                ),
+                self.store, lambda: self.blank,
+            ),
+            Part(
+                "image_denoiser", model.image_denoiser, image_fit, fitted,
+                lambda given: ImageDenoiserObjective(
+                    model.image_denoiser, given[0], given[1], self.data.held_out
+                ),
+                self._image_codes, self._blank_image_codes,
+            ),
+        ]  # fmt: skip
+
+    def store(self, run: Run, progress: Progress) -> CaseStore:
+        """All cases in one grid, on disk."""
+        if self._store is None:
+            known = self.fingerprint
+            self._store = stored(
+                run.state / "cohort", known.digest, Layout.of(known), self.data.scans,
+                lambda scan: in_grid(known, known.grid.place(scan)), progress,
+            )  # fmt: skip
+        return self._store
+
+    def _shape_space(self, run: Run, progress: Progress) -> None:
+        """The principal components in closed form; codes of the training cases come with them."""
+        store, fitted = self.store(run, progress), self.data.fitted
+        rows = (store.labels(torch.tensor([row]))[0].numpy() for row in range(fitted))
+        space = self.model.label_autoencoder
+        assert isinstance(space, ShapeSpace)
+        shown = track(rows, "finding the shape space", fitted, progress)
+        codes = space.fit(shown, run.state)
+        np.save(run.state / TRAINING_CODES, codes.numpy())
+
+    def _label_codes(self, run: Run, progress: Progress) -> Codes:
+        """Codes of all cases on the label denoiser's scale.
+
+        The normal distribution of the codes is fitted first; the network adds what departs from it.
+        """
+        network, fitted = self.model.label_denoiser, range(self.data.fitted)
+        store, encoder = self.store(run, progress), self.model.label_autoencoder
+        known = run.state / TRAINING_CODES
+        part = self.model.part("label_autoencoder")
+        rest = self.data.held_out if known.is_file() else range(len(store))
+        what: tuple[Precision, str, Progress] = ("32-true", "coding labels", progress)
+        if known.is_file():  # those of a shape space are short
+            own = np.load(known)
+            first = np.stack([own, np.zeros_like(own)], axis=1)
+            more = [one.numpy() for one in coded(part, encoder.encode, store.labels, rest, *what)]
+            codes = Codes(np.concatenate([first, np.stack(more)]) if more else first)
+        else:
+            path = run.state / "label_vae_codes.npy"
+            codes = kept_codes(path, part, encoder.encode, store.labels, rest, *what)
+        if network.prior is not None:
+            training = torch.from_numpy(codes.array[: len(fitted), 0])
+            network.prior.fit(training, self.data.conditions[: len(fitted)])
+        else:
+            mean, variance = codes.moments(fitted, tuple(range(codes.array.ndim - 1)))
+            network.code_mean.copy_(mean)
+            network.code_scale.copy_(variance.sqrt())
+        if len(self.data.held_out) and not run.has_note("label_denoiser"):
+            alone = Losses(
+                validation_loss_of_prior_alone=self._label_objective(codes).validation_loss()
+            )
+            run.note("label_denoiser", alone.model_dump())
+        return codes
+
+    def _blank_label_codes(self) -> Codes:
+        size, batch = self.model.label_autoencoder.code_shape, self.recipe.fit_label_denoiser
+        return Codes(np.zeros((batch.batch_size, 2, *size), np.float32))
+
+    def _label_objective(self, codes: Codes) -> LabelDenoiserObjective:
+        self._on_codes = LabelDenoiserObjective(
+            self.model.label_denoiser, codes, self.data.conditions, self.data.held_out,
+            self.recipe.drop_condition,
+        )  # fmt: skip
+        return self._on_codes
+
+    def _compare_with_prior(self, run: Run, progress: Progress) -> None:
+        """Note the loss on held-out cases beside that of the normal distribution alone."""
+        if len(self.data.scans) == self.data.fitted:
+            if not run.has_note("label_denoiser"):
+                run.note("label_denoiser", Losses().model_dump())
+            return
+        noted = run.noted("label_denoiser", Losses)
+        if noted.validation_loss is None:
+            # It is there unless the fit was killed between the weights and this note.
+            objective = self._on_codes or self._label_objective(self._label_codes(run, progress))
+            loss = objective.eval().validation_loss()
+            run.note("label_denoiser", noted.changed(validation_loss=loss).model_dump())
+
+    def _image_codes(self, run: Run, progress: Progress) -> tuple[Codes, Store]:
+        """Mean and standard deviation of the image codes of all cases, and the store."""
+        store, network = self.store(run, progress), self.model.image_denoiser
+        encoder = self.model.image_autoencoder
+        codes = kept_codes(
+            run.state / "image_codes.npy", encoder, encoder.encode, store.images,
+            range(len(store)), self.recipe.fit_image_denoiser.precision, "coding images", progress,
+        )  # fmt: skip
+        mean, variance = codes.moments(range(self.data.fitted), (0, 2, 3, 4))
+        network.code_mean.copy_(mean.reshape(network.code_mean.shape))
+        network.code_scale.copy_(variance.sqrt().reshape(network.code_scale.shape))
+        return codes, store
+
+    def _blank_image_codes(self) -> tuple[Codes, Store]:
+        sides = [side // self.model.image_autoencoder.coarseness for side in self.fingerprint.shape]
+        count, channels = self.recipe.fit_image_denoiser.batch_size, self.recipe.image_code_channels
+        return Codes(np.zeros((count, 2, channels, *sides), np.float32)), self.blank

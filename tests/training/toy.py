@@ -1,6 +1,5 @@
 """A method from outside the package: noise about the mean image of a cohort."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from vesalius.training.objective import Objective
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
-from vesalius.training.store import BlankStore, Layout, Store, in_grid, stored
+from vesalius.training.store import BlankStore, Layout, gridded
 
 
 class ToyRecipe(Settings):
@@ -29,25 +28,19 @@ class ToyRecipe(Settings):
 
 @dataclass(frozen=True)
 class ToyData(Data):
-    scans: Sequence[Scan] = field(kw_only=True)
+    scans: Any = field(kw_only=True)
 
 
-class Mean(nn.Module):
-    def __init__(self, seen: Fingerprint) -> None:
+class Mean(Objective):
+    def __init__(self, image: Tensor, store: Any = None) -> None:
         super().__init__()
-        self.image = nn.Parameter(torch.zeros(1, *seen.shape))
-
-
-class MeanObjective(Objective):
-    def __init__(self, mean: Mean, store: Store) -> None:
-        super().__init__()
-        self.mean, self.store = mean, store
+        self.image, self.store = nn.Parameter(image) if store is None else image, store
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         return self.store.images(rows)
 
     def forward(self, batch: Tensor, rng: torch.Generator) -> Tensor:
-        return (batch - self.mean.image).square().mean()
+        return (batch - self.image).square().mean()
 
 
 class Toy(Method[ToyData]):
@@ -61,32 +54,27 @@ class Toy(Method[ToyData]):
     def read(self, source: Any, recipe: ToyRecipe, reading: Reading) -> ToyData:
         cohort = cohort_of(source, False, reading)
         sound = read_split(Measuring(cohort, labelled=False), recipe, reading)
-        seen = sound.fingerprint(sound.grid())
-        return ToyData(recipe, seen, scans=sound.scans[: sound.fitted])
+        return ToyData(recipe, sound.fingerprint(sound.grid()), scans=sound.scans[: sound.fitted])
 
     def parts(self, data: ToyData) -> list[Part]:
-        seen, mean = data.fingerprint, Mean(data.fingerprint)
-        layout = Layout.of(seen, labelled=False)
+        seen, mean = data.fingerprint, Mean(torch.zeros(1, *data.fingerprint.shape))
         return [Part(
-            "mean", mean, data.recipe.fit, len(data.scans),
-            lambda store: MeanObjective(mean, store),
-            lambda run, progress: stored(
-                run.state / "cohort", seen.digest, layout, data.scans,
-                lambda scan: in_grid(seen, seen.grid.place_whole(scan)), progress,
-            ), lambda: BlankStore(layout),
+            "mean", mean, data.recipe.fit, len(data.scans), lambda store: Mean(mean.image, store),
+            lambda run, report: gridded(
+                run.state / "cohort", seen, data.scans, seen.grid.place_whole, report, False),
+            lambda: BlankStore(Layout.of(seen, labelled=False)),
         )]  # fmt: skip
 
     def card(self, data: ToyData, run: Run[Any]) -> list[str]:
         return data.fingerprint.lines
 
     def open(self, run: Run[Any]) -> Any:
-        mean, seen = Mean(run.fingerprint), run.fingerprint
+        seen, mean = run.fingerprint, Mean(torch.zeros(1, *run.fingerprint.shape))
         run.load("mean", mean)
 
         def pipeline(seed: int = 0) -> Scan:
-            rng = torch.Generator().manual_seed(seed)
-            noise = 0.05 * torch.randn(1, *seen.shape, generator=rng)
-            voxels = seen.unscaled((placed(mean).image.detach().cpu() + noise).numpy())
+            noise = torch.randn(1, *seen.shape, generator=torch.Generator().manual_seed(seed))
+            voxels = seen.unscaled((placed(mean).image.detach().cpu() + 0.05 * noise).numpy())
             return Scan((seen.grid.volume(voxels[0]),))
 
         return pipeline

@@ -202,8 +202,7 @@ class BlankStore:
 
 def stored(
     folder: Path, content: str, layout: Layout, scans: Sequence[Any],
-    arrays: Callable[[Any], Arrays], progress: Progress,
-    what: str = "placing cases into one grid",
+    arrays: Callable[[Any], Arrays], progress: Progress, what: str,
 ) -> CaseStore:  # fmt: skip
     """Scans on disk in one shape, written by the first process alone, one after the other.
 
@@ -219,6 +218,28 @@ def stored(
     with fabric_for().rank_zero_first():
         result = (arrays(scan) for scan in track(scans, what, len(scans), progress))
         return CaseStore.write(folder, content, layout, len(scans), result)
+
+
+def gridded(
+    folder: Path, fingerprint: Fingerprint, scans: Sequence[Any], place: Callable[[Any], Scan],
+    progress: Progress, labelled: bool = True, what: str = "placing cases into one grid",
+) -> CaseStore:  # fmt: skip
+    """Scans in the grid of a fingerprint, on disk; see `stored`.
+
+    Args:
+        folder: of the store.
+        fingerprint: of the cohort.
+        scans: each handed to `place`, which brings it into the grid.
+        place: see `Grid`.
+        progress: called after each scan.
+        labelled: keep label maps as well.
+        what: is done, for the progress bar.
+    """
+    layout = Layout.of(fingerprint, labelled)
+    return stored(
+        folder, fingerprint.digest, layout, scans, lambda scan: in_grid(fingerprint, place(scan)),
+        progress, what,
+    )  # fmt: skip
 
 
 def in_grid(fingerprint: Fingerprint, scan: Scan) -> Arrays:

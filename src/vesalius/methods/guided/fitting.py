@@ -24,7 +24,7 @@ from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.method import Data, Part
 from vesalius.training.recipe import Settings
 from vesalius.training.run import Run
-from vesalius.training.store import BlankStore, CaseStore, Layout, Store, in_grid, stored
+from vesalius.training.store import BlankStore, CaseStore, Layout, Store, gridded
 
 TRAINING_CODES = "label_codes.npy"
 
@@ -113,10 +113,9 @@ class GuidedParts:
         """All cases in one grid, on disk."""
         if self._store is None:
             known = self.fingerprint
-            self._store = stored(
-                run.state / "cohort", known.digest, Layout.of(known), self.data.scans,
-                lambda scan: in_grid(known, known.grid.place(scan)), progress,
-            )  # fmt: skip
+            self._store = gridded(
+                run.state / "cohort", known, self.data.scans, known.grid.place, progress
+            )
         return self._store
 
     def _shape_space(self, run: Run, progress: Progress) -> None:

@@ -41,7 +41,7 @@ from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.reading import SoundCases, cohort_of, read_sound
 from vesalius.training.run import Run
-from vesalius.training.store import BlankStore, CaseStore, Layout, Store, in_grid, stored
+from vesalius.training.store import BlankStore, CaseStore, Layout, Store, gridded
 
 TRUNK = "trunk"
 """What all networks of a run are in the first part of their steps."""
@@ -249,10 +249,10 @@ class _Networks:
         """All crops on disk."""
         if self._store is None:
             scans, known = self.data.scans, self.data.fingerprint
-            self._store = stored(
-                run.state / "crops", known.digest, Layout.of(known), self.data.crops,
-                lambda crop: in_grid(known, cut(scans[crop.row], crop.voxel, known.grid).scan),
-                progress, "cutting crops",
+            self._store = gridded(
+                run.state / "crops", known, self.data.crops,
+                lambda crop: cut(scans[crop.row], crop.voxel, known.grid).scan, progress,
+                what="cutting crops",
             )  # fmt: skip
         return self._store
 

@@ -35,7 +35,7 @@ from vesalius.training.measures import Measuring
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.run import AGAIN, FORMAT, Run
-from vesalius.training.store import BlankStore, CaseStore, Layout, Store, in_grid, stored
+from vesalius.training.store import BlankStore, CaseStore, Layout, Store, gridded
 
 NOISE_TEXTURE_CASES = 24
 
@@ -185,10 +185,9 @@ class _Networks:
         """All cases in one grid, on disk."""
         if self._store is None:
             known = self.fingerprint
-            self._store = stored(
-                run.state / "cohort", known.digest, Layout.of(known, labelled=False),
-                self.data.scans, lambda scan: in_grid(known, known.grid.place_whole(scan)),
-                progress,
+            self._store = gridded(
+                run.state / "cohort", known, self.data.scans, known.grid.place_whole, progress,
+                labelled=False,
             )  # fmt: skip
         return self._store
 

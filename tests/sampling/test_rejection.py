@@ -136,6 +136,21 @@ def test_a_cohort_reports_its_copies_and_a_killed_one_goes_on(
     assert told["copy_gate"] is True
 
 
+def test_several_processes_write_the_same_cohort(
+    sampler: Scripted, gate: CopySearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [0.0, 1.0, 9.0, 2.0, 1.0]
+    requests = case_requests(sampler.run, [{"place": one} for one in places], 0)
+    alone = sample_cohort(sampler, requests, tmp_path / "alone", 4, lambda: gate)
+    monkeypatch.setenv("VESALIUS_WORKERS", "2")
+    shared = sample_cohort(sampler, requests, tmp_path / "shared", 4, lambda: gate)
+    assert shared.draws == alone.draws and shared.copies_rejected == 2
+    assert shared.faults == alone.faults
+    for one, other in zip(alone.cohort.cases, shared.cohort.cases, strict=True):
+        assert one.images_digest() == other.images_digest()
+        assert one.provenance() == other.provenance()
+
+
 def test_a_resumed_request_is_checked_to_be_the_same_one(sampler: Scripted, tmp_path: Path) -> None:
     requests = case_requests(sampler.run, [{"place": 0.0}], 0)
     sample_cohort(sampler, requests, tmp_path / "out")

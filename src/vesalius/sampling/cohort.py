@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.copies import CopySearch
 from vesalius.evidence.figure import Figure, bootstrapped
-from vesalius.sampling.rejection import CaseRequest, Draw, Sampler, missed, sample_case
+from vesalius.sampling.rejection import CaseRequest, Draw, Sampler, missed
+from vesalius.sampling.sharing import outcomes
 from vesalius.scans.attributes import unit_of
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
@@ -21,7 +22,7 @@ from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import append_landmarks, sort_landmarks
 from vesalius.scans.output import Made
-from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.device import fabric_for
 
 
@@ -166,20 +167,19 @@ def _written(
     search: CopySearch | None, progress: Progress,
 ) -> tuple[list[Draw], list[InputProblem]]:  # fmt: skip
     """Generate and write what is not there yet: every draw, and the requests that were not met."""
-    draws: list[Draw] = []
-    faults: list[InputProblem] = []
-    for request in track(requests, "generating cases", len(requests), progress):
-        if request.name in writer.done:
-            draws += _remembered(writer.folder, request.name)
+    draws: dict[str, Sequence[Draw]] = {
+        request.name: _remembered(writer.folder, request.name)
+        for request in requests if request.name in writer.done
+    }  # fmt: skip
+    faults: dict[str, InputProblem] = {}
+    missing = [request for request in requests if request.name not in writer.done]
+    for request, outcome in outcomes(sampler, missing, tries, search, progress):
+        if isinstance(outcome, InputProblem):
+            faults[request.name] = outcome
             continue
-        try:
-            outcome = sample_case(sampler, request, tries, search)
-        except InputError as refusal:
-            faults.append(refusal.fault)
-            continue
-        draws += outcome.draws
+        draws[request.name] = outcome.draws
         if outcome.case is None:
-            faults.append(missed(request, outcome))
+            faults[request.name] = missed(request, outcome)
             continue
         case = outcome.case
         if case.landmarks:
@@ -188,7 +188,11 @@ def _written(
             case.name, case.scan, request.subject, case.attributes, request.visit, request.split,
             case.provenance, case.dtype,
         )  # fmt: skip
-    return draws, faults
+    order = [request.name for request in requests]
+    return (
+        [draw for name in order for draw in draws.get(name, ())],
+        [faults[name] for name in order if name in faults],
+    )
 
 
 class _Kept(BaseModel):

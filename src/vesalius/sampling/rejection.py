@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -182,18 +182,50 @@ def sample_case(
     Raises:
         InputError: for a request that cannot be met.
     """
-    draws: list[Draw] = []
-    for attempt, candidate in enumerate(islice(sampler.candidates(request), tries)):
-        finished = candidate.finish() if candidate.met else None
-        origin = {**request.origin, "parent": request.parent}
-        copy = bool(finished and gate and gate.match(finished.scan, origin))
-        kept = finished is not None and not copy
-        draws.append(
-            Draw(request.name, attempt, request.target, candidate.measured, kept, copy)
-        )  # fmt: skip
-        if finished is not None and kept:
-            return Outcome(_case(sampler, request, finished, draws, gate is not None), tuple(draws))
-    return Outcome(None, tuple(draws))
+    trial = Trial(request)
+    while True:
+        trial = next_met(sampler, trial, tries)
+        judged = judge(sampler, trial, gate)
+        if isinstance(judged, Outcome):
+            return judged
+        trial = judged
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A request on its way: draws so far, and the last of them finished if it was within tolerance.
+
+    It knows no training case, so it may come from another process than the one that judges it.
+    """
+
+    request: CaseRequest
+    draws: tuple[Draw, ...] = ()
+    finished: Finished | None = None
+
+
+def next_met(sampler: Sampler[Any], trial: Trial, tries: int) -> Trial:
+    """Go on with a request until a candidate is within tolerance, or its tries are over.
+
+    Raises:
+        InputError: for a request that cannot be met.
+    """
+    request, draws = trial.request, list(trial.draws)
+    ahead = islice(sampler.candidates(request), len(draws), tries)
+    for attempt, candidate in enumerate(ahead, len(draws)):
+        draws.append(Draw(request.name, attempt, request.target, candidate.measured, candidate.met))
+        if candidate.met:
+            return Trial(request, tuple(draws), candidate.finish())
+    return Trial(request, tuple(draws))
+
+
+def judge(sampler: Sampler[Any], trial: Trial, gate: CopySearch | None) -> Outcome | Trial:
+    """What became of a request, or the request to go on with after a copy was rejected."""
+    request, finished, draws = trial.request, trial.finished, trial.draws
+    if finished is None:
+        return Outcome(None, draws)
+    if gate and gate.match(finished.scan, {**request.origin, "parent": request.parent}):
+        return Trial(request, (*draws[:-1], replace(draws[-1], accepted=False, copy=True)))
+    return Outcome(_case(sampler, request, finished, draws, gate is not None), draws)
 
 
 def sample_one(

@@ -80,10 +80,32 @@ def set_computing(
         if one is not None:
             os.environ[name] = str(one)
     if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        loaded = sys.modules.get("torch")
-        if loaded is not None:
-            loaded.set_num_threads(threads)
+        set_threads(threads)
+
+
+def set_threads(count: int) -> None:
+    """Let this process compute in so many threads."""
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    loaded = sys.modules.get("torch")
+    if loaded is not None:
+        loaded.set_num_threads(count)
+
+
+def thread_count_chosen() -> bool:
+    """Whether the user has decided on threads."""
+    return any(name in os.environ for name in (THREADS, "OMP_NUM_THREADS"))
+
+
+def available_processors() -> int:
+    """Processors that this process may use.
+
+    >>> available_processors() >= 1
+    True
+    """
+    own = psutil.Process()
+    if hasattr(own, "cpu_affinity"):  # not on macOS
+        return len(own.cpu_affinity() or [0])
+    return psutil.cpu_count() or 1
 
 
 def require_device_name(name: str) -> None:

@@ -15,7 +15,12 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from vesalius.scans.computing import chosen_cluster
+from vesalius.scans.computing import (
+    available_processors,
+    chosen_cluster,
+    set_threads,
+    thread_count_chosen,
+)
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, track
 
@@ -69,7 +74,7 @@ def _in_processes(
     given = 0
     while given < len(items):
         with ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=end_with_parent
+            workers, get_context("spawn"), initializer=_begin, initargs=(workers,)
         ) as pool:  # fmt: skip
             waiting: dict[Future[Result], int] = {}
             left = [row for row in range(given, len(items)) if row not in done]
@@ -94,6 +99,13 @@ def _in_processes(
                     raise InputError(place, fault, "free memory, or use fewer workers") from error
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(workers: int) -> None:
+    """What each process begins with: it ends with its parent, and leaves the others their share."""
+    end_with_parent()
+    if not thread_count_chosen():
+        set_threads(max(1, available_processors() // workers))
 
 
 def _on_cluster(

@@ -157,7 +157,7 @@ class _Shielded(nn.Module):
 def _optimizer(objective: nn.Module, recipe: FitRecipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         objective.parameters(), recipe.learning_rate, betas=recipe.betas,
-        weight_decay=recipe.weight_decay,
+        weight_decay=recipe.weight_decay, fused=True,
     )  # fmt: skip
 
 

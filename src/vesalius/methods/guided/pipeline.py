@@ -22,6 +22,7 @@ from vesalius.methods.guided.sampling import GuidedSampler
 from vesalius.networks.spade import one_hot
 from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import Balancing, case_requests, sample_one
+from vesalius.sampling.travelling import Travelling
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError, InputProblem
@@ -37,7 +38,7 @@ def _calibration(run: Run) -> Calibration | None:
     return run.noted("calibration", Calibration) if run.has_note("calibration") else None
 
 
-class GuidedPipeline:
+class GuidedPipeline(Travelling):
     """Generates labelled scans with the networks of a run, one case at a time.
 
     A case is computed alone, so it depends neither on the others, nor on their order or the place.
@@ -68,6 +69,10 @@ class GuidedPipeline:
         self.calibration = self._calibrated
         if guidance is not None:
             self._guide_by(guidance)
+
+    def chosen(self) -> tuple[float, bool]:
+        """Scale of guidance, and whether the run's calibration is used."""
+        return self.guidance, self._calibrated is not None
 
     @classmethod
     def open(cls, folder: str | Path, guidance: float | None = None) -> GuidedPipeline:

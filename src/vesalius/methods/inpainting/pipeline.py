@@ -27,6 +27,7 @@ from vesalius.methods.inpainting.sampling import (
 )
 from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import Balancing, require_met, sample_case
+from vesalius.sampling.travelling import Travelling
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import Crop, cut, voxel_of
@@ -51,7 +52,7 @@ class Edit:
     network_calls: int
 
 
-class InpaintingPipeline:
+class InpaintingPipeline(Travelling):
     """A finished run, ready to set findings into scans.
 
     Called, it edits one scan until the finding measures as requested:
@@ -73,6 +74,7 @@ class InpaintingPipeline:
         assert isinstance(run.recipe, InpaintingRecipe)
         self.recipe: InpaintingRecipe = run.recipe
         self.run, self.method, self.calls = run, method, calls
+        self.calibrated = calibrated
         self.guidance = guidance
         if NETWORK_OF[method] not in self.recipe.networks:
             fault = f"needs the {NETWORK_OF[method]} network, which this run has not"
@@ -82,6 +84,10 @@ class InpaintingPipeline:
         self.training_range, self.fingerprint = self.model.training_range, run.fingerprint
         self.calibration = SizeCalibration.read(run.folder) if calibrated else SizeCalibration()
         self.labels = self.fingerprint.labels
+
+    def chosen(self) -> tuple[Method, int | None, float | None, bool]:
+        """Method, calls, guidance, and whether requests are corrected."""
+        return self.method, self.calls, self.guidance, self.calibrated
 
     def __call__(
         self, scan: LabelledScan, pathology: str, level: str, size_mm: float, *, seed: int = 0,

@@ -7,6 +7,7 @@ from pathlib import Path
 from vesalius.methods.segmentation.recipe import SegmentationRecipe
 from vesalius.methods.segmentation.training import segment
 from vesalius.networks.segmenter import Segmenter
+from vesalius.sampling.travelling import Travelling
 from vesalius.scans.case import Scan
 from vesalius.scans.input_error import InputError
 from vesalius.scans.volume import Volume
@@ -16,7 +17,7 @@ from vesalius.training.run import AGAIN, Run
 PART = "segmenter"
 
 
-class SegmentationPipeline:
+class SegmentationPipeline(Travelling):
     """A segmenter of a run, ready for scans of any geometry.
 
     Args:

@@ -21,6 +21,7 @@ from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.methods.volumes.sampling import Labeller, VolumesSampler
 from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import sample_one
+from vesalius.sampling.travelling import Travelling
 from vesalius.scans.case import Scan
 from vesalius.training.device import fabric_for
 from vesalius.training.requests import Request, require_within
@@ -45,7 +46,7 @@ class Sampling:
     guidance: float
 
 
-class VolumesPipeline:
+class VolumesPipeline(Travelling):
     """Generates volumes with the networks of a run, one case at a time.
 
     A case is computed alone, so it depends neither on the others, nor on their order or the place.
@@ -68,6 +69,10 @@ class VolumesPipeline:
             self.model.part(part).to(self.fabric.device).eval()
         self.noise_texture = NoiseTexture.of_run(run)
         self._code = (recipe.code_channels, *self.model.code_shape)
+
+    def chosen(self) -> tuple[Sampling]:
+        """How codes are generated."""
+        return (self.sampling,)
 
     def __call__(
         self, *, seed: int = 0, segmenter: Labeller | None = None, tolerance: float = 0.1,

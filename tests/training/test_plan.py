@@ -15,7 +15,7 @@ from vesalius.methods.guided.recipe import PRESETS
 from vesalius.scans.cards import CARDS
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
-from vesalius.training.device import compute_device
+from vesalius.training.device import compute_device, fabric_for, precision_here
 from vesalius.training.fingerprint import AttributeRange, Fingerprint
 from vesalius.training.plan import Plan, planned
 
@@ -95,3 +95,18 @@ def test_the_disk_that_is_planned_for_is_what_the_cases_take(
     prepared = plan("volumes", brains, preset="smallest")
     fit("volumes", brains, tmp_path / "run", preset="smallest", progress=look)
     assert largest == pytest.approx(prepared.plan.disk_bytes, rel=0.05)
+
+
+@pytest.mark.parametrize("hardware", [True, False])
+def test_bfloat16_is_left_to_devices_that_have_hardware_for_it(
+    hardware: bool, brains: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vesalius.training.device.has_bfloat16", lambda kind: hardware)
+    told = plan("guided", brains, preset="smallest").plan.lines()
+    assert any("no hardware for bfloat16" in line for line in told) is not hardware
+    autocast = fabric_for("bf16-mixed").autocast()
+    with autocast:
+        product = torch.mm(torch.ones(2, 2), torch.ones(2, 2))
+    assert product.dtype == (torch.bfloat16 if hardware else torch.float32)
+    monkeypatch.setenv("VESALIUS_PRECISION", "bf16-mixed")  # as the user decides
+    assert precision_here("bf16-mixed") == "bf16-mixed"

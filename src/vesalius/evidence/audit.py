@@ -30,7 +30,7 @@ from vesalius.scans.arrays import ScratchRows
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder
-from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.split import require_disjoint
 from vesalius.scans.writing import write_text
 
@@ -135,8 +135,9 @@ def compare(
     """
     rows: dict[str, list[np.ndarray]] = {}
     details, parents = ScratchRows(), []
-    for cohort, case in track(made, "comparing synthetic cases", len(made), progress):
-        own, origin = search.read(cohort, case), case.provenance()
+    read = search.read(made, "comparing synthetic cases", progress)
+    for (_, case), own in zip(made, read, strict=True):
+        origin = case.provenance()
         details.add(own["image"])
         parents.append(search.parent(origin))
         for way, row in search.similarities(own, search.excluded(origin)).items():

@@ -7,7 +7,7 @@ like training cases real people are whom nothing was fitted on.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,7 +22,9 @@ from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches, re
 from vesalius.scans.arrays import ScratchRows, taken
 from vesalius.scans.case import Case, LabelledScan, Scan, images_digest
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.grid import fit_grid, whole_grid
+from vesalius.scans.computing import chosen_workers
+from vesalius.scans.executor import each
+from vesalius.scans.grid import Grid, fit_grid, whole_grid
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.reading import Scans
@@ -30,6 +32,9 @@ from vesalius.scans.reading import Scans
 Pair = tuple[Cohort, Case]
 Embed = Callable[[Scan], np.ndarray]
 """What a network sees in a scan, as a vector `(F,)`."""
+
+Ways = dict[str, np.ndarray]
+"""What is compared of one case, by the way of comparing."""
 
 Judge = Callable[[np.ndarray, np.ndarray], CopyAudit | PatchAudit]
 JUDGES: dict[str, Judge] = {
@@ -77,6 +82,42 @@ class Match:
     similarity: float | None
 
 
+@dataclass(frozen=True)
+class FeatureReader:
+    """What is compared of a scan.
+
+    Attributes:
+        grid: that all scans are brought to.
+        levels: intensity of each label, by its number, where label maps are compared.
+        embed: what a network sees.
+    """
+
+    grid: Grid
+    levels: np.ndarray | None
+    embed: Embed | None
+
+    def __call__(self, pair: Pair) -> Ways:
+        """Of a case on disk."""
+        cohort, case = pair
+        return self.of(cohort.read_images(case) if self.levels is None else cohort.read(case))
+
+    def of(self, scan: Scan) -> Ways:
+        """Of a scan, by the way of comparing."""
+        if self.levels is None:
+            volume = self.grid.place_whole(scan).channels[0].voxels
+            result = {"image": detail(volume)}
+        else:
+            assert isinstance(scan, LabelledScan)
+            placed = self.grid.place(scan)
+            volume = placed.channels[0].voxels
+            painted = self.levels[placed.label_map.voxels]
+            result = {"image": detail(volume), "labels": detail(painted)}
+        result["patches"] = reduced(volume)
+        if self.embed is not None:
+            result["embedding"] = self.embed(scan)
+        return result
+
+
 class CopySearch:
     """Training cases, kept in the form in which others are compared with them.
 
@@ -102,22 +143,25 @@ class CopySearch:
         embed: Embed | None = None, progress: Progress = no_progress,
     ) -> None:  # fmt: skip
         require_training_cases(real, training)
-        self.training, self.labelled, self._embed = tuple(training), labelled, embed
+        self.training = tuple(training)
         sample = training[:SAMPLED]
         if labelled:
             scans = Scans([(real, case) for case in sample])
             self.grid = fit_grid(scans, multiple=4)
             placed = (self.grid.place(scan) for scan in scans)
-            self._levels = _label_levels(placed, max(real.description.labels.values()))
+            levels = _label_levels(placed, max(real.description.labels.values()))
         else:
             self.grid = whole_grid(Scans([(real, case) for case in sample], labelled=False))
-        listed = track(training, "reading training cases", len(training), progress)
-        own = Features.of(self.read(real, case) for case in listed)
+            levels = None
+        self._reader = FeatureReader(self.grid, levels, embed)
+        own = Features.of(
+            self.read([(real, case) for case in training], "reading training cases", progress)
+        )
         self._searches = _Searches(own)
         self.details = {"training": own.ways["image"]}
         if len(held_out) >= FEWEST_HELD_OUT:
-            pairs = track(held_out, "reading held-out cases", len(held_out), progress)
-            unseen, rest = Features.of(self.read(*pair) for pair in pairs), self._searches
+            unseen = Features.of(self.read(held_out, "reading held-out cases", progress))
+            rest = self._searches
             self.details["held_out"] = unseen.ways["image"]
         else:
             subjects = list(dict.fromkeys(case.subject for case in training))
@@ -138,25 +182,15 @@ class CopySearch:
         held_out = [(real, case) for case in real.of_split("val", "test") if not case.synthetic]
         return cls(real, training, held_out, labelled, progress=progress)
 
-    def read(self, cohort: Cohort, case: Case) -> dict[str, np.ndarray]:
-        """What is compared of a case on disk."""
-        return self.features(cohort.read(case) if self.labelled else cohort.read_images(case))
+    def read(self, pairs: Sequence[Pair], what: str, progress: Progress) -> Iterator[Ways]:
+        """What is compared of cases on disk, one after the other."""
+        if self._reader.embed is not None:  # its network is here
+            return track(map(self._reader, pairs), what, len(pairs), progress)
+        return each(self._reader, pairs, what, progress, chosen_workers(1))
 
-    def features(self, scan: Scan) -> dict[str, np.ndarray]:
+    def features(self, scan: Scan) -> Ways:
         """What is compared of a scan, by the way of comparing."""
-        if self.labelled:
-            assert isinstance(scan, LabelledScan)
-            placed = self.grid.place(scan)
-            volume = placed.channels[0].voxels
-            painted = self._levels[placed.label_map.voxels]
-            result = {"image": detail(volume), "labels": detail(painted)}
-        else:
-            volume = self.grid.place_whole(scan).channels[0].voxels
-            result = {"image": detail(volume)}
-        result["patches"] = reduced(volume)
-        if self._embed is not None:
-            result["embedding"] = self._embed(scan)
-        return result
+        return self._reader.of(scan)
 
     def similarities(
         self, features: Mapping[str, np.ndarray], excluded: Sequence[int] = ()

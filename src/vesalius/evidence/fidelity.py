@@ -11,10 +11,15 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from vesalius.evidence.figure import Figure
+from vesalius.scans.computing import chosen_workers
+from vesalius.scans.executor import each
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.volume import Volume
 
 SPLITS = 20
@@ -31,29 +36,41 @@ def radiomics_available() -> str:
     return ""
 
 
-def radiomics_features(cases: Sequence[tuple[Volume, Volume]]) -> np.ndarray:
+def radiomics_features(
+    cases: Sequence[tuple[Volume, Volume]], progress: Progress = no_progress
+) -> np.ndarray:
     """Radiomics of each image inside the labels of its label map, `(N, F)`."""
+    found = each(_radiomics, cases, "measuring radiomics", progress, chosen_workers(1))
+    return np.array(list(found))
+
+
+def _radiomics(case: tuple[Volume, Volume]) -> list[float]:
+    """Of one image."""
     import SimpleITK as sitk
+
+    image, label_map = case
+    inside = label_map.voxels > 0
+    voxels = np.where(inside, image.voxels, 0)
+    pair = []
+    for array in (voxels.astype(np.float32), inside.astype(np.uint8)):
+        converted = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
+        converted.SetSpacing([float(size) for size in image.spacing_mm])
+        pair.append(converted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = _extractor().execute(*pair)
+    return [float(v) for k, v in result.items() if not k.startswith("diagnostics")]
+
+
+@cache
+def _extractor() -> Any:
     from frd_score import frd
 
     frd._ensure_radiomics()
     logging.getLogger("radiomics").setLevel(logging.ERROR)
     extractor = frd.get_feature_extractor("v1", image_dim=3, image_types=["Original"], bin_width=5)
     extractor.settings["resampledPixelSpacing"] = None
-    rows = []
-    for image, label_map in cases:
-        inside = label_map.voxels > 0
-        voxels = np.where(inside, image.voxels, 0)
-        pair = []
-        for array in (voxels.astype(np.float32), inside.astype(np.uint8)):
-            converted = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
-            converted.SetSpacing([float(size) for size in image.spacing_mm])
-            pair.append(converted)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = extractor.execute(*pair)
-        rows.append([float(v) for k, v in result.items() if not k.startswith("diagnostics")])
-    return np.array(rows)
+    return extractor
 
 
 def frechet_radiomics_distance(reference: np.ndarray, other: np.ndarray) -> float:

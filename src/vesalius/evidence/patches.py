@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
 from vesalius.scans.arrays import ScratchRows
+from vesalius.training.device import has_bfloat16
 
 Place = tuple[int, int, int]
 
@@ -100,11 +101,13 @@ class PatchSearch:
             return np.zeros(self.count, dtype=np.float32)
         patches = _moved(_padded(volume), EVEN_SHIFTS)[:, self.informative] - self.mean
         own = patches[len(patches) // 2]
-        unit = functional.normalize(patches, dim=2).to(torch.bfloat16).transpose(0, 1)
+        # Rounded alike everywhere, multiplied in bfloat16 where the processor can.
+        exact = torch.bfloat16 if has_bfloat16("cpu") else torch.float32
+        unit = functional.normalize(patches, dim=2).to(torch.bfloat16).to(exact).transpose(0, 1)
         parts = []
         for block in self.training.split(AT_ONCE):
-            theirs = block.view(torch.bfloat16).permute(1, 2, 0).contiguous()
-            parts.append(torch.bmm(unit, theirs).amax(dim=1).float())
+            theirs = block.view(torch.bfloat16).to(exact).permute(1, 2, 0).contiguous()
+            parts.append(torch.bmm(unit, theirs).amax(dim=1).to(torch.bfloat16).float())
         cosine = torch.cat(parts, dim=1)
         cosine[:, list(excluded)] = -1.0
         near = (1 - cosine).clamp(min=NOISE).topk(min(CANDIDATES, self.count), largest=False)

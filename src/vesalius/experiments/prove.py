@@ -209,7 +209,7 @@ def comparison_figures(
         figures[f"diversity/{name}"] = pair_similarity(to_unit_range(images), seed=seed)
         if not reason:
             pairs = [(scan.channels[0], scan.label_map) for scan in scans]
-            features[name] = radiomics_features(pairs)
+            features[name] = radiomics_features(pairs, progress)
     if reason:
         notes["fidelity_left_out"] = reason
     else:

@@ -16,11 +16,15 @@ import torch
 from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import chosen_device
 from vesalius.scans.progress import Progress, no_progress
-from vesalius.training.device import compute_device, fabric_for
+from vesalius.training.device import compute_device, fabric_for, precision_here
 from vesalius.training.loop import fit_network, step_seed
 from vesalius.training.method import Data, Method, Part, Reading
 from vesalius.training.plan import Plan, planned
 from vesalius.training.run import Run
+
+WITHOUT_BFLOAT16 = (
+    "this device has no hardware for bfloat16: computed in 32 bits (--precision decides otherwise)"
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,16 @@ def plan_fit(method: Method[Any], data: Data) -> Prepared:
     Raises:
         InputError: for a plan that does not fit this machine.
     """
-    fits = tuple(planned(part) for part in method.parts(data) if part.recipe)
+    parts = [part for part in method.parts(data) if part.recipe]
     asked = chosen_device()
     card = asked if asked in CARDS else ""
-    plan = Plan(fits, data.held_bytes, data.decisions, data.disk_bytes, card)
+    emulated = not card and any(
+        part.recipe and precision_here(part.recipe.precision) != part.recipe.precision
+        for part in parts
+    )  # fmt: skip
+    decisions = (*data.decisions, *([WITHOUT_BFLOAT16] if emulated else []))
+    fits = tuple(planned(part) for part in parts)
+    plan = Plan(fits, data.held_bytes, decisions, data.disk_bytes, card)
     plan.require_room()
     return Prepared(method, data, plan)
 

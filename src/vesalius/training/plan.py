@@ -27,7 +27,7 @@ from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import chosen_device
 from vesalius.scans.input_error import InputError
 from vesalius.scans.memory import free_memory_bytes
-from vesalius.training.device import compute_device
+from vesalius.training.device import compute_device, precision_here
 from vesalius.training.method import Part
 from vesalius.training.objective import Objective
 from vesalius.training.speed import SHARE_OF_PEAK, Layer, card_speed, layer_speed
@@ -216,12 +216,13 @@ def planned(part: Part) -> PlannedFit:
     recipe, blank = part.recipe, part.blank
     assert recipe and part.objective and blank
     objective = part.objective(blank())
-    cost = step_cost(objective, recipe.batch_size, recipe.precision, part.cases)
     card = CARDS.get(chosen_device())
+    precision = precision_here(recipe.precision) if card is None else recipe.precision
+    cost = step_cost(objective, recipe.batch_size, precision, part.cases)
     if card is not None:
-        speed = card_speed(card, recipe.precision)
+        speed = card_speed(card, precision)
     else:
-        speed = layer_speed(cost.heaviest, recipe.precision)
+        speed = layer_speed(cost.heaviest, precision)
     seconds = recipe.steps * cost.flops / speed
     return PlannedFit(part.name, recipe.steps, cost, seconds)
 

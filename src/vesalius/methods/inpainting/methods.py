@@ -19,6 +19,7 @@ from vesalius.diffusion.samplers import SAMPLERS, Denoiser
 from vesalius.diffusion.schedules import even_levels
 from vesalius.methods.inpainting.model import InpaintingModel
 from vesalius.methods.inpainting.recipe import Network
+from vesalius.training.device import fabric_for
 
 Method = Literal[
     "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "concat", "sdedit"
@@ -94,8 +95,7 @@ def draw(
 
     denoise: Denoiser = guided(raw, condition, torch.zeros_like(condition), scale)
     times = even_levels(calls).to(device)
-    bfloat = recipe.fit.precision == "bf16-mixed"
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat):
+    with torch.no_grad(), fabric_for(recipe.fit.precision).autocast():
         if method == "voxelwise_trained":
             levels = voxel_levels(weight, times)
             x = schedule.noisy(source, noise, levels[0])

@@ -8,6 +8,8 @@ import os
 import tracemalloc
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -307,17 +309,29 @@ def test_archives_that_fill_memory_are_refused_before_it_is_taken(
         return tmp_path / "x.npz"
 
     with refused("promises more in images than it holds"):
-        read_arrays(archive((10**6, 10**6, 10**6), 10), {"images": 4})
+        read_arrays(archive((10**6, 10**6, 10**6), 10), ["images"])
     tracemalloc.start()
     with refused("times its size; check where it comes from"):
-        read_arrays(archive((300_000_000,), 300_000_000), {"images": 4})
+        read_arrays(archive((300_000_000,), 300_000_000), ["images"])
     tracemalloc.stop()
     with refused("holds no numbers in images"):
-        read_arrays(archive((2,), 16, "<U2"), {"images": 4})
-    monkeypatch.setattr("vesalius.scans.memory.free_memory_bytes", lambda: 1000.0)
-    with refused("of memory"):
-        read_arrays(archive((500,), 500), {"images": 4})
-    assert read_arrays(archive((2,), 2), {"masks": 1}) == {}
+        read_arrays(archive((2,), 16, "<U2"), ["images"])
+    assert read_arrays(archive((2,), 2), ["masks"]) == {}
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_large_array_of_an_archive_is_unpacked_to_disk(
+    order: Literal["C", "F"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).integers(0, 999, (700, 40, 30)).astype(">i2", order=order)
+    np.savez_compressed(tmp_path / "x.npz", images=images, few=np.arange(3))
+    monkeypatch.setattr("vesalius.scans.formats.npz.AT_ONCE", 100_000)
+    found = read_arrays(tmp_path / "x.npz", ["images", "few"])
+    assert isinstance(found["images"], np.memmap) and not isinstance(found["few"], np.memmap)
+    assert np.array_equal(found["images"], images) and found["images"].dtype == images.dtype
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
+    with refused("the disk is full"):
+        read_arrays(tmp_path / "x.npz", ["images"])
 
 
 def test_weights_are_the_same_bytes_each_time_and_hold_numbers(tmp_path: Path) -> None:

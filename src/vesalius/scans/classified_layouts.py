@@ -6,7 +6,7 @@ Each is read as its authors publish it: CheXpert (Irvin et al. 2019), ChestX-ray
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,7 @@ LABELS = "labels.csv"
 CHEXPERT = ("Sex", "Age", "Frontal/Lateral", "AP/PA")
 XRAY14 = "Data_Entry_2017*.csv"
 SPLITS = (TRAIN, VALIDATION, TEST)
-BYTES_A_PIXEL, MOST_CLASSES = 3, 1000
+MOST_CLASSES = 1000
 _UNCERTAIN = {"unknown": float("nan"), "positive": 1.0, "negative": 0.0}
 
 
@@ -137,7 +137,7 @@ def read_medmnist(path: Path) -> Classified:
     Classes of more than two become a label each. Every image counts as a subject of its own.
     """
     entries = [f"{split}_{kind}" for split in SPLITS for kind in ("images", "labels")]
-    arrays = read_arrays(path, dict.fromkeys(entries, BYTES_A_PIXEL))
+    arrays = read_arrays(path, entries)
     images: list[np.ndarray] = []
     targets: list[np.ndarray] = []
     splits: list[str] = []
@@ -156,20 +156,28 @@ def read_medmnist(path: Path) -> Classified:
         images.append(own)
         targets.append(reported)
         splits += [split] * len(own)
-    whole = np.concatenate(images)
-    reported = np.concatenate(targets).reshape(len(whole), -1)
-    if not len(whole):
+    count = sum(len(own) for own in images)
+    reported = np.concatenate(targets).reshape(count, -1)
+    if not count:
         raise InputError(path, "holds no images", "download it again")
     if reported.shape[1] == 1 and reported.max() > 1:
         reported = np.eye(int(reported.max()) + 1)[reported[:, 0].astype(int)]
-    colour = whole.ndim == 4 and whole.shape[-1] == 3
-    channelled = np.moveaxis(whole, -1, 1) if colour else whole[:, None]
-    names = tuple(f"{path.stem}_{row:06d}" for row in range(len(whole)))
+    colour = images[0].ndim == 4 and images[0].shape[-1] == 3
+    names = tuple(f"{path.stem}_{row:06d}" for row in range(count))
     labels = tuple(f"label_{column}" for column in range(reported.shape[1]))
     return Classified(
-        np.divide(channelled, np.float16(255), dtype=np.float16, casting="unsafe"),
+        _scaled((one for own in images for one in own), colour),
         reported.astype(np.float32), labels, names, names, tuple(splits),
     )  # fmt: skip
+
+
+def _scaled(images: Iterator[np.ndarray], colour: bool) -> np.ndarray:
+    """Images of bytes in [0, 1] `(N, C, ...)`, on disk."""
+    rows = ScratchRows()
+    for one in images:
+        channelled = np.moveaxis(one, -1, 0) if colour else one[None]
+        rows.add(np.divide(channelled, np.float16(255), dtype=np.float16, casting="unsafe"))
+    return rows.array()
 
 
 def _require_medmnist(path: Path, split: str, images: np.ndarray, labels: np.ndarray) -> None:

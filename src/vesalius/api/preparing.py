@@ -9,13 +9,16 @@ from functools import partial
 from vesalius.anatomy.attributes import attribute_of, attribute_value, attribute_values
 from vesalius.api.cohorts import Given, opened
 from vesalius.api.console import bars
+from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case
 from vesalius.scans.check import CohortCheck, check_cohort
-from vesalius.scans.cohort import update_table
+from vesalius.scans.cohort import Cohort, update_table
+from vesalius.scans.computing import chosen_workers
 from vesalius.scans.description import declare
+from vesalius.scans.executor import each
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.output import sole_writer
-from vesalius.scans.progress import Progress, track
+from vesalius.scans.progress import Progress
 from vesalius.scans.split import split_by_subject
 
 
@@ -84,13 +87,13 @@ def measure(
     values: dict[str, dict[str, float]] = {one.name: {} for one in wanted}
     faults = list(given.faults)
     with bars(progress) as report:
-        for case in track(given.cases, "measuring", len(given.cases), report):
-            try:
-                label_map = given.read(case).label_map
-            except InputError as refusal:
-                faults.append(refusal.fault)
+        work = partial(_measured, given, wanted)
+        rows = each(work, given.cases, "measuring", report, chosen_workers(1))
+        for case, row in zip(given.cases, rows, strict=True):
+            if isinstance(row, InputProblem):
+                faults.append(row)
                 continue
-            for name, value in attribute_values(wanted, label_map, description.labels).items():
+            for name, value in row.items():
                 values[name][case.name] = value
     if not any(values.values()):
         raise InputError(given.folder, f"has no case to measure ({faults[0]})", "mend the cases")
@@ -99,6 +102,17 @@ def measure(
         update_table(given, cells)
         declare(given.folder, wanted)
     return Measured(values, tuple(faults))
+
+
+def _measured(
+    cohort: Cohort, wanted: Sequence[Attribute], case: Case
+) -> dict[str, float] | InputProblem:
+    """Attributes of one case."""
+    try:
+        label_map = cohort.read(case).label_map
+    except InputError as refusal:
+        return refusal.fault
+    return attribute_values(wanted, label_map, cohort.description.labels)
 
 
 def split(

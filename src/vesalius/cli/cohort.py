@@ -8,13 +8,13 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from vesalius.api.console import console
+from vesalius.cli.computing import SHARING, with_computing
 from vesalius.cli.options import Seed, Share
 from vesalius.cli.terminal import print_faults, print_histogram
 
 app = App(name="cohort", help="Look at a cohort, measure it, split it.")
 
 
-@app.command
 def check(
     folder: Path,
     *,
@@ -71,7 +71,6 @@ def check(
     console.print("no faults")
 
 
-@app.command
 def measure(
     folder: Path,
     *,
@@ -97,6 +96,10 @@ def measure(
             f"median {ordered[len(ordered) // 2]:.4g}"
         )
     print_faults(result.faults)
+
+
+for reading in (check, measure):
+    app.command(with_computing(reading, SHARING))
 
 
 @app.command

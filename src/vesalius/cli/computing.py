@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
@@ -27,13 +27,19 @@ SHARED = {
 }  # fmt: skip
 
 
-def with_computing(command: Callable[..., None]) -> Callable[..., None]:
+SHARING = ("workers", "cluster")
+"""Options of commands that read cases and compute nothing else."""
+
+
+def with_computing(
+    command: Callable[..., None], options: Sequence[str] = tuple(SHARED)
+) -> Callable[..., None]:
     """A command with these options, which decide before it does anything."""
 
     @functools.wraps(command)
     def wrapped(*positional: Any, **given: Any) -> None:
         be_friendly()
-        chosen = {name: given.pop(name) for name in SHARED if name in given}
+        chosen = {name: given.pop(name) for name in options if name in given}
         computing(**chosen)
         command(*positional, **given)
 
@@ -42,7 +48,8 @@ def with_computing(command: Callable[..., None]) -> Callable[..., None]:
     kind = inspect.Parameter.KEYWORD_ONLY
     own += [
         inspect.Parameter(name, kind, default=None, annotation=annotation)
-        for name, annotation in SHARED.items() if name not in signature.parameters
+        for name, annotation in SHARED.items()
+        if name in options and name not in signature.parameters
     ]  # fmt: skip
     wrapped.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {one.name: one.annotation for one in own} | {"return": None}

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
-from types import MappingProxyType
 
 import numpy as np
 
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_workers
+from vesalius.scans.executor import each
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.intensity import intensity_range
-from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.volume import Volume
 
 
@@ -89,7 +90,7 @@ class CohortCheck:
 
 def check_cohort(
     cohort: Cohort,
-    measures: Mapping[str, Callable[[Volume], float]] = MappingProxyType({}),
+    measures: Mapping[str, Callable[[Volume], float]] | None = None,
     progress: Progress = no_progress,
 ) -> CohortCheck:
     """Read every case, keep the sound ones, and count what is in them.
@@ -106,24 +107,22 @@ def check_cohort(
     label_cases = dict.fromkeys(cohort.description.foreground, 0)
     label_ml: dict[str, list[float]] = {name: [] for name in cohort.description.foreground}
     ranges, values = [], {}
-    for case in track(cohort.cases, "reading cases", len(cohort.cases), progress):
-        try:
-            scan = cohort.read(case)
-        except InputError as refusal:
-            faults.append(refusal.fault)
+    looks = each(
+        _Look(cohort, measures or {}), cohort.cases, "reading cases", progress, chosen_workers(1)
+    )  # fmt: skip
+    for case, seen in zip(cohort.cases, looks, strict=True):
+        if isinstance(seen, InputProblem):
+            faults.append(seen)
             continue
         sound.append(case)
-        label_map = scan.label_map
-        shapes["×".join(map(str, label_map.shape))] += 1
-        spacings["×".join(f"{size:g}" for size in label_map.spacing_mm) + " mm"] += 1
-        orientations[label_map.orientation] += 1
-        for name, value in cohort.description.foreground.items():
-            count = int((label_map.voxels == value).sum())
-            label_cases[name] += count > 0
-            label_ml[name].append(count * label_map.voxel_ml)
-        ranges.append(intensity_range(scan.channels[0].voxels))
-        measured = {name: measure(label_map) for name, measure in measures.items()}
-        values[case.name] = dict(case.attributes) | measured
+        shapes[seen.shape] += 1
+        spacings[seen.spacing] += 1
+        orientations[seen.orientation] += 1
+        for name, own in seen.label_ml.items():
+            label_cases[name] += own > 0
+            label_ml[name].append(own)
+        ranges.append(seen.intensity)
+        values[case.name] = seen.attributes
     names = list(dict.fromkeys(name for row in values.values() for name in row))
     low, high = np.median(ranges, axis=0) if ranges else (0.0, 0.0)
     return CohortCheck(
@@ -138,3 +137,42 @@ def check_cohort(
         (float(low), float(high)),
         {name: np.array([row[name] for row in values.values() if name in row]) for name in names},
     )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is counted of one sound case."""
+
+    shape: str
+    spacing: str
+    orientation: str
+    label_ml: Mapping[str, float]
+    intensity: tuple[float, float]
+    attributes: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Reads one case of a cohort."""
+
+    cohort: Cohort
+    measures: Mapping[str, Callable[[Volume], float]]
+
+    def __call__(self, case: Case) -> _Seen | InputProblem:
+        try:
+            scan = self.cohort.read(case)
+        except InputError as refusal:
+            return refusal.fault
+        label_map = scan.label_map
+        measured = {name: measure(label_map) for name, measure in self.measures.items()}
+        return _Seen(
+            "×".join(map(str, label_map.shape)),
+            "×".join(f"{size:g}" for size in label_map.spacing_mm) + " mm",
+            label_map.orientation,
+            {
+                name: int((label_map.voxels == value).sum()) * label_map.voxel_ml
+                for name, value in self.cohort.description.foreground.items()
+            },
+            intensity_range(scan.channels[0].voxels),
+            dict(case.attributes) | measured,
+        )

@@ -10,8 +10,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0
 	$(PIP) --editable '.[readers,radiomics]'
-	$(PIP) --no-deps --no-build-isolation pyradiomics==3.0.1 \
-	  || echo "pyradiomics needs Python 3.11 and a C compiler: reports leave the radiomics distance out"
 	touch $@
 
 .venv/.ready-dev: .venv/.ready

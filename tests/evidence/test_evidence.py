@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from vesalius.evidence.agreement import alpha_figure
 from vesalius.evidence.diversity import pair_similarity
 from vesalius.evidence.fidelity import (
     fidelity_figures,
     frechet_radiomics_distance,
+    radiomics,
     radiomics_available,
     radiomics_features,
 )
@@ -62,6 +67,19 @@ def test_radiomics_distance_rises_above_its_floor_when_images_change(brains: Coh
     assert frechet_radiomics_distance(first, first) == pytest.approx(0, abs=0.1)
     figures = fidelity_figures(first, second)
     assert figures["frd"].value > 2 * figures["frd_real_to_real"].value
+
+
+@pytest.mark.skipif(bool(radiomics_available()), reason=radiomics_available())
+def test_radiomics_are_those_that_pyradiomics_measured() -> None:
+    rng, shape = np.random.default_rng(7), (20, 24, 18)
+    image = ndimage.gaussian_filter(rng.normal(size=shape), 1.5) * 400 + 200
+    image = (image + rng.normal(size=shape) * 15).astype(np.float32)
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, side) for side in shape], indexing="ij")
+    labels = ((x**2 + y**2 + z**2) < 0.8).astype(np.uint8)
+    affine = np.diag([1.0, 1.5, 2.0, 1.0])
+    found = radiomics((Volume(image, affine), Volume(labels, affine)))
+    kept = json.loads((Path(__file__).parent / "pyradiomics.json").read_text(encoding="utf-8"))
+    assert found == pytest.approx(kept, rel=1e-4)
 
 
 def test_a_statistic_without_spread_has_no_interval() -> None:

@@ -38,7 +38,7 @@ MOST_SHARED = 300
 EXACT_BYTES, SPARE, POWERS = 1e7, 16, 6
 """Up to which directions are exact; beyond: further directions of a sketch, and its rounds."""
 
-AT_ONCE = 256
+AT_ONCE = 32
 """Rows in memory."""
 
 CANDIDATES = 12
@@ -122,8 +122,8 @@ class Blocks:
         array: `(N, ...)`, in memory or mapped from disk.
         inside: box of each that counts; all of it if empty.
 
-    >>> [tuple(block.shape) for block in Blocks(np.zeros((300, 4, 2)), (slice(1, 3),))]
-    [(256, 4), (44, 4)]
+    >>> [tuple(block.shape) for block in Blocks(np.zeros((40, 4, 2)), (slice(1, 3),))]
+    [(32, 4), (8, 4)]
     """
 
     def __init__(self, array: np.ndarray, inside: tuple[slice, ...] = ()) -> None:

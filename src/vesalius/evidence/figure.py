@@ -149,7 +149,17 @@ def student_mean(values: np.ndarray, unit: str) -> Figure:
 def versions() -> dict[str, str]:
     """Of this package and of what its figures rest on."""
     result = {"vesalius": __version__, "python": platform.python_version()}
-    for name in ("torch", "monai", "numpy", "scipy", "nibabel", "nilearn", "frd-score", "nnunetv2"):
+    for name in (
+        "torch",
+        "monai",
+        "numpy",
+        "scipy",
+        "nibabel",
+        "nilearn",
+        "fastrad",
+        "frd-score",
+        "nnunetv2",
+    ):
         try:
             result[name] = version(name)
         except PackageNotFoundError:

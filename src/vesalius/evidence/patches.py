@@ -35,7 +35,7 @@ OWN = 0.05
 """Least mean square by which a patch differs from the mean one at its place, to tell anything."""
 NOISE = 0.01
 """Distance below which patches count as the same."""
-AT_ONCE = 128
+AT_ONCE = 32
 """Training volumes that are compared with at once."""
 CANDIDATES, LIKELY_PLACES = 6, 96
 """Training volumes and places that are looked at closely, after a first comparison of all."""

@@ -1,0 +1,144 @@
+"""Realism: everything that tells generated from real images, beside real ones of the same number.
+
+Half of the real cases is the reference. Generated cases are compared with it, and so is the other
+half, as many of each: what the other half reaches is the mark that perfect images would get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from vesalius.evidence.coverage import coverage_figures
+from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.frechet import Extractor, features, frechet_distance
+from vesalius.evidence.label_shape import shape_figures
+from vesalius.evidence.slices import planes
+from vesalius.evidence.spectrum import detail_power, power_ratios
+from vesalius.evidence.two_sample import FIT, linear_judge, network_judge, two_sample_auc
+from vesalius.scans.progress import Progress, no_progress
+from vesalius.scans.volume import Volume
+from vesalius.training.recipe import FitRecipe
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one grid as realism looks at them.
+
+    Attributes:
+        images: volumes `(N, D, H, W)` or pictures `(N, H, W)`, in about [0, 1]; may lie on disk.
+        label_maps: of volumes, in the same grid, if they have some.
+        subjects: of each image; all differ if empty.
+    """
+
+    images: np.ndarray
+    label_maps: tuple[Volume, ...] = ()
+    subjects: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def taken(self, start: int, stop: int) -> ImageSet:
+        """Some of them."""
+        return ImageSet(
+            self.images[start:stop], self.label_maps[start:stop], self.subjects[start:stop]
+        )
+
+    def features(self, extract: Extractor) -> np.ndarray:
+        """Features `(N, P, F)` of the middle slice across each of P axes, or of the picture."""
+        if self.images.ndim == 3:
+            return features(list(self.images), extract)[:, None]
+        across = zip(*(planes(volume) for volume in self.images), strict=True)
+        return np.stack([features(pictures, extract) for pictures in across], axis=1)
+
+    def power(self, labels: Mapping[str, int]) -> list[dict[str, float]]:
+        """Power of fine detail of each."""
+        maps: list[np.ndarray | None] = [one.voxels for one in self.label_maps]
+        maps = maps or [None] * len(self)
+        return [
+            detail_power(image, own, labels) for image, own in zip(self.images, maps, strict=True)
+        ]  # fmt: skip
+
+
+def distance_of_planes(first: np.ndarray, second: np.ndarray) -> float:
+    """Fréchet distance of features `(N, P, F)`, the mean over P planes."""
+    return float(
+        np.mean([frechet_distance(first[:, p], second[:, p]) for p in range(first.shape[1])])
+    )
+
+
+def realism_figures(
+    real: ImageSet, generated: ImageSet, extract: Extractor,
+    labels: Mapping[str, int] | None = None, seed: int = 0, recipe: FitRecipe = FIT,
+    progress: Progress = no_progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """Two-sample tests, Fréchet ratio, power of fine detail, coverage, and shape of label maps.
+
+    Args:
+        real: cases that nothing was fitted on, best twice as many as generated ones.
+        generated: cases of the same grid.
+        extract: pinned features that no critic looks through.
+        labels: numbers of labels by name, of which border and thickness are compared.
+        seed: of halves and classifiers.
+        recipe: of the small network.
+        progress: called after each step of it.
+
+    Returns:
+        Figures by name; `<figure>_real_to_real` is that of other real cases. `frechet_ratio` is the
+        distance of generated over that of other real cases.
+    """
+    count = min(len(real) // 2, len(generated))
+    reference, other = real.taken(0, count), real.taken(count, 2 * count)
+    made, known = generated.taken(0, count), dict(labels or {})
+    network = partial(network_judge, recipe=recipe, progress=progress)
+    seen = {name: own.features(extract) for name, own in
+            (("reference", reference), ("other", other), ("made", made))}  # fmt: skip
+    powers = reference.power(known)
+    result: dict[str, Figure] = {}
+    for name, own, rows in (("", made, seen["made"]), ("_real_to_real", other, seen["other"])):
+        sides = (reference.subjects, own.subjects)
+        result[f"two_sample_auc{name}"] = two_sample_auc(
+            reference.images, own.images, network, seed, *sides
+        )  # fmt: skip
+        result[f"two_sample_auc_of_features{name}"] = two_sample_auc(
+            seen["reference"], rows, linear_judge, seed, *sides
+        )  # fmt: skip
+        result[f"frechet{name}"] = jackknifed([seen["reference"], rows], distance_of_planes, "")
+        for place, ratio in power_ratios(powers, own.power(known)).items():
+            at = "" if place == "whole" else f"/{place}"
+            result[f"power_ratio{name}{at}"] = ratio
+        flat = (seen["reference"].reshape(count, -1), rows.reshape(count, -1))
+        result |= {f"{key}{name}": figure for key, figure in coverage_figures(*flat).items()}
+    result["frechet_ratio"] = jackknifed(
+        [seen["reference"], seen["other"], seen["made"]], _frechet_ratio, ""
+    )  # fmt: skip
+    if made.label_maps and known:
+        shapes = shape_figures(real.label_maps, made.label_maps, known)
+        result |= {f"labels/{key}": figure for key, figure in shapes.items()}
+        result |= _label_tests(reference, other, made, network, seed)
+    return result
+
+
+def _label_tests(
+    reference: ImageSet, other: ImageSet, made: ImageSet, network: partial[np.ndarray], seed: int
+) -> dict[str, Figure]:
+    """The network's two-sample test on label maps, which it sees as grey values."""
+    stacks = [_as_images(own.label_maps) for own in (reference, other, made)]
+    return {
+        f"labels/two_sample_auc{name}": two_sample_auc(
+            stacks[0], own, network, seed, reference.subjects, whose.subjects
+        )
+        for name, own, whose in (("", stacks[2], made), ("_real_to_real", stacks[1], other))
+    }
+
+
+def _as_images(label_maps: Sequence[Volume]) -> np.ndarray:
+    stack = np.stack([one.voxels for one in label_maps]).astype(np.float32)
+    return stack / max(float(stack.max()), 1.0)
+
+
+def _frechet_ratio(reference: np.ndarray, other: np.ndarray, made: np.ndarray) -> float:
+    return distance_of_planes(reference, made) / distance_of_planes(reference, other)

@@ -140,11 +140,12 @@ def large(*, out: Path) -> None:
 
 @app.command
 def collect(*, out: Path) -> None:
-    """Write `docs/results/memory.json` of what was measured."""
-    figures: dict[str, Figure] = {}
+    """Write `docs/results/memory.json` of what was measured; other commands keep their figures."""
+    kept = HERE / "docs/results/memory.json"
+    figures = Results.of_file(kept).figures if kept.is_file() else {}
     for name in COMMANDS:
         if not (out / f"{name}_{MANY}.json").is_file():
-            continue  # not measured yet
+            continue
         peaks = {}
         for count in (FEW, MANY):
             content = json.loads((out / f"{name}_{count}.json").read_text("utf-8"))
@@ -154,13 +155,14 @@ def collect(*, out: Path) -> None:
             figures[f"memory/{name}/resident_gb_{count}"] = Figure(resident, "GB", count)
         ratio = peaks[MANY] / peaks[FEW]
         figures[f"memory/{name}/peak_ratio_400_to_40"] = Figure(ratio, "", MANY)
-    content = json.loads((out / "volumes_2000.json").read_text("utf-8"))
-    for name, key in (("peak_gb", "anonymous"), ("resident_gb", "resident")):
-        figures[f"memory/volumes_2000/{name}"] = Figure(content[key] / 1e9, "GB", LARGE)
+    if (out / "volumes_2000.json").is_file():
+        content = json.loads((out / "volumes_2000.json").read_text("utf-8"))
+        for name, key in (("peak_gb", "anonymous"), ("resident_gb", "resident")):
+            figures[f"memory/volumes_2000/{name}"] = Figure(content[key] / 1e9, "GB", LARGE)
     notes = {"commands": {name: line for name, (_, line) in COMMANDS.items()},
              "phantoms": PHANTOMS, "limit_bytes_of_2000": LIMIT_BYTES}  # fmt: skip
     Results("memory", "smallest", 0, True, figures, notes).write(out)
-    shutil.copyfile(out / "results.json", HERE / "docs/results/memory.json")
+    shutil.copyfile(out / "results.json", kept)
 
 
 @app.default

@@ -101,11 +101,14 @@ def test_pathology_inpainting_by_every_method(spines: Cohort, tmp_path: Path, gp
     assert len(made.cohort.cases) == 1
 
 
+@pytest.mark.parametrize("bottleneck", ["codebook", "components"])
 def test_whole_volumes_by_every_sampler(
-    breasts: tuple[Cohort, Cohort], tmp_path: Path, gpu: None
+    bottleneck: str, breasts: tuple[Cohort, Cohort], tmp_path: Path, gpu: None
 ) -> None:
-    run = _fit("volumes", breasts[0], tmp_path / "run")
-    assert _places(vs.load(run)) == {GPU}
+    run = _fit("volumes", breasts[0], tmp_path / "run", bottleneck=bottleneck)
+    pipeline = vs.load(run)
+    assert _places(pipeline) == {GPU}
+    assert {held.device for held in pipeline.model.autoencoder.buffers()} == {GPU}
     for sampler in ("ddpm", "ddim", "dpm_solver_2m", "heun"):
         made = vs.generate(run, out=tmp_path / sampler, count=1, sampler=sampler, steps=3,
                            progress=_quiet)  # fmt: skip

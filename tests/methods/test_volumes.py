@@ -14,7 +14,7 @@ from tests.conftest import blobs
 from vesalius.anatomy.attributes import case_value
 from vesalius.api.generating import generate
 from vesalius.diffusion.schedules import SCHEDULES
-from vesalius.methods.volumes.method import Volumes, VolumesData
+from vesalius.methods.volumes.method import Volumes, VolumesData, reconstruction_of
 from vesalius.methods.volumes.model import CodeDenoiser, VolumesModel
 from vesalius.methods.volumes.noise_texture import NoiseTexture
 from vesalius.methods.volumes.objectives import AutoencoderObjective
@@ -23,6 +23,7 @@ from vesalius.methods.volumes.pipeline import (
     VolumesPipeline,
 )
 from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
+from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.bottleneck import Codebook, Gaussian
 from vesalius.networks.critics import frozen, patch_critic
 from vesalius.networks.tiling import _tile, repeated
@@ -321,3 +322,30 @@ def test_critics_and_autoencoder_are_clipped_each_alone() -> None:
     assert not own & {id(weight) for weight in groups[1]}
     every = {id(weight) for weight in objective.parameters()}
     assert {id(weight) for group in groups for weight in group} == every
+
+
+def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
+    chests: Cohort, tmp_path: Path
+) -> None:
+    psnr = {}
+    for channels in (4, 16, 64):
+        recipe = Volumes().recipe(preset="smallest", bottleneck="components")
+        assert recipe.code_channels == 2 * PRESETS["smallest"].code_channels
+        ready = prepare(Volumes(), chests, recipe.changed(code_channels=channels))
+        assert [one.part for one in ready.plan.fits] == ["denoiser"]
+        own = fit(ready, tmp_path / str(channels))
+        psnr[channels] = float(np.mean(reconstruction_of(own).psnr))
+    assert psnr[4] < psnr[16] < psnr[64] and psnr[64] > 100
+    pipeline = VolumesPipeline(Run.open(tmp_path / "16", type(recipe)))
+    drawn = pipeline.volume(3)
+    assert np.isfinite(drawn.channels[0].voxels).all()
+    assert drawn.channels[0].shape == chests.read_images(chests.cases[0]).channels[0].shape
+    encoder = pipeline.model.autoencoder
+    code = encoder.encode(torch.rand(1, 1, 32, 28, 24))
+    again = encoder.encode(encoder.decode(code))
+    assert torch.allclose(again, code, atol=1e-2 * float(code.abs().max()))
+
+
+def test_a_block_holds_no_more_channels_than_voxels() -> None:
+    with pytest.raises(ValueError, match="8 voxels, fewer than 9"):
+        BlockTransform(1, 9, (2, 2, 2))

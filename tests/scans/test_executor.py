@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +52,19 @@ def test_a_case_that_ends_every_process_is_told_of() -> None:
 def test_what_a_process_refuses_is_refused_here() -> None:
     with pytest.raises(InputError, match="case_0: is damaged; copy it again"):
         list(each(refused, range(5), "trying", no_progress, workers=2))
+
+
+def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import vesalius as vs\nprint('begun')\n"
+        "made = vs.phantom('breast', 'made', 4, workers=2, shape=(32, 32, 32), "
+        "progress=lambda *told: None)\nprint(len(made.cases), __file__ is not None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["begun", "4 True"], done.stderr
 
 
 def test_a_cluster_writes_the_same_bytes_though_one_of_its_workers_is_killed(

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -69,6 +72,7 @@ def _in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:
     """Results in order; a pool whose process died is made anew for what it had not finished."""
+    own_main = b"__main__" in pickle.dumps((work, items[0]))
     done: dict[int, Future[Result]] = {}
     tries = [0] * len(items)
     given = 0
@@ -83,7 +87,8 @@ def _in_processes(
                     while left and len(waiting) < AHEAD * workers:
                         row = left.pop(0)
                         tries[row] += 1
-                        waiting[pool.submit(work, items[row])] = row
+                        with nullcontext() if own_main else _without_main():
+                            waiting[pool.submit(work, items[row])] = row
                     finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
                     for one in finished:
                         if isinstance(one.exception(), BrokenProcessPool):
@@ -99,6 +104,20 @@ def _in_processes(
                     raise InputError(place, fault, "free memory, or use fewer workers") from error
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the user's script from processes that are started meanwhile: they would run it again."""
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
+    for name in hidden:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
 
 
 def _begin(workers: int) -> None:

@@ -17,17 +17,19 @@ from vesalius.methods.volumes.noise_texture import FILE as NOISE_TEXTURE_FILE
 from vesalius.methods.volumes.noise_texture import NoiseTexture, neighbour_axes
 from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
 from vesalius.methods.volumes.pipeline import Sampling, VolumesPipeline
-from vesalius.methods.volumes.recipe import PRESETS, VolumesRecipe
+from vesalius.methods.volumes.recipe import PRESETS, Kind, VolumesRecipe
 from vesalius.methods.volumes.reconstruction import Reconstruction, reconstruct
+from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.picture_features import (
     PictureFeatures,
     features_from,
     lite0_features,
 )
+from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.json_file import read_json
-from vesalius.scans.progress import Progress
+from vesalius.scans.progress import Progress, track
 from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.device import fabric_for
 from vesalius.training.fingerprint import Fingerprint
@@ -69,7 +71,7 @@ class Volumes(Method[VolumesData]):
             "smallest", "demo", "workstation", "knee_mri", "breast_mri", "brain_mri", "chest_ct"
         ] = "demo",
         attribute: list[str] | None = None,
-        bottleneck: Literal["codebook", "gaussian"] = "codebook", perceptual: str | None = None,
+        bottleneck: Kind = "codebook", perceptual: str | None = None,
         spacing: float | None = None, seed: int = 0,
     ) -> VolumesRecipe:  # fmt: skip
         """Settings of a run.
@@ -82,7 +84,8 @@ class Volumes(Method[VolumesData]):
             What volumes may be asked for: a column of cases.csv, such as a class or a grade, or
             what can be measured on label maps. May be repeated.
         bottleneck: str
-            A codebook makes a VQ-GAN, gaussian a KL autoencoder by the same recipe.
+            A codebook makes a VQ-GAN, gaussian a KL autoencoder by the same recipe; components are
+            those of blocks of voxels, found without training, with twice the channels.
         perceptual: str
             Features that compare slices: lite0, none, or a ResNet-50 or Inception v3 in
             safetensors.
@@ -92,7 +95,9 @@ class Volumes(Method[VolumesData]):
             Of the fit.
         """
         base = PRESETS[preset]
+        wider = {"code_channels": 2 * base.code_channels} if bottleneck == "components" else {}
         return base.changed(
+            **wider,
             attributes=tuple(attribute or base.attributes),
             bottleneck=bottleneck,
             perceptual=perceptual or base.perceptual,
@@ -138,12 +143,14 @@ class Volumes(Method[VolumesData]):
         """Channels, grid, intensities, how well volumes came back, and range of each attribute."""
         fingerprint: Fingerprint = data.fingerprint
         back = reconstruction_of(run)
+        codebook = data.recipe.bottleneck == "codebook"
         which = "held-out" if back.held_out else "training"
         return [
             *fingerprint.lines,
             f"intensities from {fingerprint.intensity_low} to {fingerprint.intensity_high} for "
             "each channel",
-            f"bottleneck: {data.recipe.bottleneck}, {back.codes_used:.0%} of its codes in use",
+            f"bottleneck: {data.recipe.bottleneck}"
+            + (f", {back.codes_used:.0%} of its codes in use" if codebook else ""),
             f"{len(back.psnr)} {which} volumes came back at a mean PSNR of "
             f"{np.mean(back.psnr):.1f} dB, SSIM {np.mean(back.ssim):.2f}",
             *fingerprint.ranges,
@@ -167,8 +174,12 @@ class _Networks:
         code_fit = recipe.fit_denoiser
         if len(self.data.scans) == fitted:
             code_fit = code_fit.changed(validate_every=0)
+        solved = isinstance(model.autoencoder, BlockTransform)
         return [
             Part(
+                "autoencoder", model.autoencoder, inputs=self.store, solve=self._components,
+                after=self._gate,
+            ) if solved else Part(
                 "autoencoder", model.autoencoder, recipe.fit_autoencoder, fitted,
                 self._autoencoder_objective, self.store,
                 lambda: BlankStore(Layout.of(self.fingerprint, labelled=False)),
@@ -191,12 +202,22 @@ class _Networks:
             )  # fmt: skip
         return self._store
 
+    def _components(self, run: Run, progress: Progress) -> None:
+        """Find the components of the blocks of all volumes that are learnt from."""
+        store, rows = self.store(run, progress), range(self.data.fitted)
+        assert isinstance(self.model.autoencoder, BlockTransform)
+        self.model.autoencoder.fit(
+            store.images(torch.tensor([row]))
+            for row in track(rows, "finding components of blocks", len(rows), progress)
+        )
+
     def _autoencoder_objective(self, store: Store) -> AutoencoderObjective:
         look, recipe = perceptual(self.recipe), self.recipe
         if isinstance(store, BlankStore):
             recipe = recipe.changed(critics_from=0)  # the plan is of a step with critics
         elif look is not None:
             look.to(fabric_for().device)
+        assert isinstance(self.model.autoencoder, VolumeAutoencoder)
         return AutoencoderObjective(self.model.autoencoder, store, recipe, look)
 
     def _code_objective(self, given: tuple[Codes, Tensor]) -> CodeObjective:
@@ -242,6 +263,8 @@ class _Networks:
 
 def perceptual(recipe: VolumesRecipe) -> PictureFeatures | None:
     """The network of the perceptual term, or `InputError` if it cannot be had."""
+    if recipe.bottleneck == "components":
+        return None  # nothing is trained that it could judge
     if recipe.perceptual == "none" or recipe.perceptual_weight == 0:
         return None
     if recipe.perceptual == "lite0":

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.schedules import SCHEDULES, Schedule
 from vesalius.methods.volumes.recipe import VolumesRecipe
+from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.bottleneck import Codebook, Gaussian
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import VolumeDenoiser
@@ -42,7 +43,9 @@ class CodeDenoiser(Denoiser):
         self.mean: Tensor
         self.std: Tensor
 
-    def learn_scale(self, codes: Codes, rows: range, bottleneck: Codebook | Gaussian) -> None:
+    def learn_scale(
+        self, codes: Codes, rows: range, bottleneck: Codebook | Gaussian | None
+    ) -> None:
         """Take range and spread from the codes of some rows."""
         if isinstance(bottleneck, Codebook):
             low, high = float(bottleneck.codes.min()), float(bottleneck.codes.max())
@@ -74,13 +77,7 @@ class VolumesModel:
     def __init__(self, recipe: VolumesRecipe, fingerprint: Fingerprint) -> None:
         self.recipe, self.fingerprint = recipe, fingerprint
         self.schedule = SCHEDULES["cosine"]
-        self.autoencoder = VolumeAutoencoder(
-            len(fingerprint.channels), recipe.code_channels, recipe.downsampling, recipe.widths,
-            recipe.blocks,
-            Codebook(recipe.code_channels, recipe.codes)
-            if recipe.bottleneck == "codebook"
-            else Gaussian(recipe.kl_weight),
-        )  # fmt: skip
+        self.autoencoder = _autoencoder(recipe, len(fingerprint.channels))
         self.denoiser = CodeDenoiser(
             VolumeDenoiser(
                 recipe.code_channels, self.code_shape, self.conditions, recipe.denoiser_widths,
@@ -132,6 +129,17 @@ class VolumesModel:
         """One of `PARTS` as a module."""
         module: nn.Module = getattr(self, name)
         return module
+
+
+def _autoencoder(recipe: VolumesRecipe, channels: int) -> VolumeAutoencoder | BlockTransform:
+    """What makes codes, by the recipe's kind."""
+    if recipe.bottleneck == "components":
+        return BlockTransform(channels, recipe.code_channels, recipe.downsampling)
+    return VolumeAutoencoder(
+        channels, recipe.code_channels, recipe.downsampling, recipe.widths, recipe.blocks,
+        Codebook(recipe.code_channels, recipe.codes) if recipe.bottleneck == "codebook"
+        else Gaussian(recipe.kl_weight),
+    )  # fmt: skip
 
 
 def slice_axis(spacing_mm: Sequence[float]) -> int:

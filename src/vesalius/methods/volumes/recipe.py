@@ -8,6 +8,7 @@ from pydantic import Field
 
 from vesalius.training.recipe import FitRecipe, Settings, once_called
 
+Kind = Literal["codebook", "gaussian", "components"]
 Sampler = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
 
 
@@ -20,7 +21,8 @@ class VolumesRecipe(Settings):
         seed: of the fit.
         attributes: that volumes may be asked for; none for volumes as they come.
         spacing_mm: of the grid; the cohort's own if `None`.
-        bottleneck: `codebook` for a VQ-GAN, `gaussian` for a KL autoencoder by the same recipe.
+        bottleneck: `codebook` for a VQ-GAN, `gaussian` for a KL autoencoder by the same recipe,
+            `components` for the whitened principal components of blocks, which are not trained.
         downsampling: of the code against the volume, powers of two.
         code_channels: of the code.
         codes: in the codebook.
@@ -50,7 +52,7 @@ class VolumesRecipe(Settings):
     attributes: tuple[str, ...] = ()
     spacing_mm: float | None = None
 
-    bottleneck: Literal["codebook", "gaussian"] = "codebook"
+    bottleneck: Kind = "codebook"
     downsampling: tuple[int, int, int] = (4, 4, 4)
     code_channels: int = 8
     codes: int = 2048

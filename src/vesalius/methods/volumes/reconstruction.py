@@ -9,6 +9,7 @@ import torch
 from monai.metrics import PSNRMetric, SSIMMetric
 
 from vesalius.methods.volumes.recipe import VolumesRecipe
+from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.bottleneck import Codebook, perplexity_of
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.scans.input_error import InputError
@@ -50,8 +51,9 @@ class Reconstruction:
 
 
 def reconstruct(
-    network: VolumeAutoencoder, store: CaseStore, rows: range, held_out: bool, progress: Progress
-) -> Reconstruction:
+    network: VolumeAutoencoder | BlockTransform, store: CaseStore, rows: range, held_out: bool,
+    progress: Progress,
+) -> Reconstruction:  # fmt: skip
     """Send volumes through the autoencoder and compare what comes back."""
     psnr, ssim = PSNRMetric(max_val=1.0), SSIMMetric(spatial_dims=3, data_range=1.0, win_size=7)
     fabric = fabric_for("bf16-mixed")

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from vesalius.evidence.figure import Figure
 from vesalius.evidence.label_shape import label_shape
 from vesalius.evidence.realism import ImageSet, realism_figures
 from vesalius.evidence.spectrum import detail_power, power_ratios
 from vesalius.evidence.two_sample import FIT, _half, linear_judge, network_judge, two_sample_auc
 from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.breast import draw_breast
+from vesalius.report.realism_section import realism_table
 from vesalius.scans.volume import Volume
 
 COUNT = 16
@@ -114,3 +116,18 @@ def test_the_thickness_of_a_sheet_is_measured() -> None:
         voxels[2:58, 2:58, 6 : 6 + thickness] = 1
         found = label_shape(Volume(voxels, np.diag([1.0, 1.0, 1.0, 1.0])), 1)
         assert found["thickness_mm"] == pytest.approx(thickness, rel=0.15)
+
+
+def test_the_table_shows_generated_beside_real_ones() -> None:
+    figures = {
+        "realism/two_sample_auc": Figure(0.9, "AUC", 40),
+        "realism/two_sample_auc_real_to_real": Figure(0.52, "AUC", 40),
+        "realism/power_ratio/borders": Figure(0.6, "", 40),
+        "realism/power_ratio_real_to_real/borders": Figure(1.01, "", 40),
+        "realism/frechet_ratio": Figure(2.0, "", 40),
+    }
+    table = realism_table(figures)
+    cells = {name: tuple(str(cell) for cell in row) for name, row in table.rows}
+    assert cells["two-sample AUC, network on the images"] == ("0.9 AUC", "0.52 AUC")
+    assert cells["the same at borders of tissues"] == ("0.6", "1.01")
+    assert "n = 40" in table.note and "real images: 2." in table.note

@@ -10,6 +10,7 @@ import numpy as np
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.report.pictures import REAL, SYNTHETIC, encoded, plot
+from vesalius.report.realism_section import realism_table
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import (
     Page,
@@ -137,6 +138,7 @@ def _fidelity(figures: Mapping[str, Figure]) -> list[Table]:
             note="Generated volumes should be as alike as real ones are: less alike is not "
             f"better.{paces}",
         ),
+        realism_table(figures),
     ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from vesalius.experiments.volumes.fidelity import (
     EvaluationSet,
     frechet_figures,
     radiomics_figures,
+    realism_of,
     similarity_figures,
 )
 from vesalius.experiments.volumes.recipe import Organ, VolumesExperimentRecipe
@@ -181,6 +182,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
                 sets[f"fid_{sampler}_{steps}"] = rows
         figures |= frechet_figures(real.features(extract), sets)
         figures |= similarity_figures(real, generated, seen.spacing_mm, recipe.seed)
+        figures |= realism_of(real, generated, extract, recipe.seed, self.progress)
         distances, why = radiomics_figures(real, generated, recipe.radiomics_cases, recipe.seed)
         self.notes["radiomics"] = why or "taken"
         return figures | distances

@@ -15,8 +15,10 @@ from vesalius.evidence.fidelity import (
     radiomics_features,
 )
 from vesalius.evidence.figure import Figure, jackknifed, mean_figure
-from vesalius.evidence.frechet import Extractor, features, frechet_distance
-from vesalius.evidence.slices import neighbour_similarity, planes
+from vesalius.evidence.frechet import Extractor
+from vesalius.evidence.realism import ImageSet, distance_of_planes, realism_figures
+from vesalius.evidence.slices import neighbour_similarity
+from vesalius.evidence.two_sample import FEWEST
 from vesalius.methods.volumes.model import slice_axis
 from vesalius.methods.volumes.pipeline import VolumesPipeline
 from vesalius.scans.cohort import Cohort
@@ -70,8 +72,7 @@ class EvaluationSet:
 
     def features(self, extract: Extractor) -> np.ndarray:
         """Features of the middle slice across each axis, `(N, 3, F)`."""
-        across = zip(*(planes(volume) for volume in self.scaled), strict=True)
-        return np.stack([features(pictures, extract) for pictures in across], axis=1)
+        return ImageSet(self.scaled).features(extract)
 
     def radiomics(self, count: int) -> np.ndarray:
         """Radiomics of what stands out from the background, `(N, F)`."""
@@ -80,13 +81,6 @@ class EvaluationSet:
             inside = scaled > threshold_otsu(scaled) / 2
             pairs.append((volume, Volume(inside.astype(np.uint8), volume.affine)))
         return radiomics_features(pairs)
-
-
-def distance_of_planes(first: np.ndarray, second: np.ndarray) -> float:
-    """Fréchet distance of features `(N, 3, F)`, the mean over the three planes."""
-    return float(
-        np.mean([frechet_distance(first[:, p], second[:, p]) for p in range(first.shape[1])])
-    )
 
 
 def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[str, Figure]:
@@ -101,6 +95,19 @@ def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[
         figure = jackknifed([reference, rows[:half]], distance_of_planes, "FID")
         result[f"fidelity/{name}"] = figure
     return result
+
+
+def realism_of(
+    real: EvaluationSet, synthetic: EvaluationSet, extract: Extractor, seed: int,
+    progress: Progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """What tells generated from unseen real volumes, `realism/…`; none of a few cases."""
+    if min(len(real.scaled) // 2, len(synthetic.scaled)) < FEWEST:
+        return {}
+    found = realism_figures(
+        ImageSet(real.scaled), ImageSet(synthetic.scaled), extract, seed=seed, progress=progress
+    )  # fmt: skip
+    return {f"realism/{name}": figure for name, figure in found.items()}
 
 
 def similarity_figures(

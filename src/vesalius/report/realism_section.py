@@ -1,0 +1,47 @@
+"""What tells generated from real images, as one table: beside other real images of the number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vesalius.evidence.figure import Figure
+from vesalius.report.sections import Table, grid
+
+ROWS = {
+    "two-sample AUC, network on the images": "two_sample_auc",
+    "two-sample AUC, linear on pinned features": "two_sample_auc_of_features",
+    "two-sample AUC, network on label maps": "labels/two_sample_auc",
+    "Fréchet distance": "frechet",
+    "power of fine detail, to that of real ones": "power_ratio",
+    "the same at borders of tissues": "power_ratio/borders",
+    "density": "density",
+    "coverage": "coverage",
+}
+
+
+def realism_table(figures: Mapping[str, Figure]) -> Table:
+    """Generated against other real images, held against the same real ones.
+
+    Args:
+        figures: by name, those of realism below `realism/`.
+    """
+    own = {
+        key.removeprefix("realism/"): figure
+        for key, figure in figures.items() if key.startswith("realism/")
+    }  # fmt: skip
+    # A place such as a tissue stands behind the name of what it is compared with.
+    shown = {f"{key}/generated": figure for key, figure in own.items()}
+    for key, figure in own.items():
+        head, _, place = key.partition("_real_to_real")
+        if key != head:
+            shown[f"{head}{place}/real"] = figure
+    ratio = own.get("frechet_ratio")
+    count = own["two_sample_auc"].n if "two_sample_auc" in own else 0
+    said = (
+        f"n = {count} of each. A classifier learns on one half and is asked about the other; an "
+        "AUC of 0.5 tells nothing. None of these was trained against."
+    )
+    if ratio:
+        said += f" Fréchet distance over that of real images: {ratio}."
+    return grid(shown, ROWS, {"generated": "{row}/generated", "other real ones": "{row}/real"},
+                "realism", said)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,11 +128,25 @@ def run_arm(
     kept = out / "stores" / arm.name
     training = arm.stored(kept, list(labels.values()), progress)
     chosen = recipe.changed(contrast=arm.contrast)
-    network = fit_segmenter(training, chosen, seed, f"segmenter_{arm.name}", out, progress)
+    own = make_folder(out / "fits" / arm.name)
+    network = fit_segmenter(training, chosen, seed, f"segmenter_{arm.name}", own, progress)
     for case in track(missing, f"predicting with {arm.name}", len(missing), progress):
         result = segment(network, test.read(case), list(labels.values()), training.spacing_mm)
         write_nifti(result, _prediction(out, arm.name, case), np.uint8)
     shutil.rmtree(kept, ignore_errors=True)
+
+
+_one_fit = threading.Lock()
+"""A fit seeds torch for its whole process, so that threads of one worker take turns."""
+
+
+def run_arm_alone(
+    arm: Arm, test: Cohort, test_cases: Sequence[Case], recipe: SegmenterRecipe | NnunetRecipe,
+    seed: int, out: Path,
+) -> None:  # fmt: skip
+    """`run_arm` on a worker of a cluster, which sees the same files."""
+    with _one_fit:
+        run_arm(arm, test, test_cases, recipe, seed, out, no_progress)
 
 
 def score_arms(

@@ -28,13 +28,21 @@ from vesalius.evidence.utility import (
     quarters,
     strata_figures,
 )
-from vesalius.experiments.arms import Arm, run_arm, score_arms, training_arms
+from vesalius.experiments.arms import (
+    Arm,
+    run_arm,
+    run_arm_alone,
+    score_arms,
+    training_arms,
+)
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.segmentation.nnunet import NnunetRecipe
 from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_cluster
+from vesalius.scans.executor import each
 from vesalius.scans.formats.content import read_text
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.intensity import to_unit_range
@@ -147,8 +155,17 @@ class _Proof(Experiment[ProveRecipe]):
 
     def _train(self, arm: Arm) -> None:
         sides, recipe = self.sides, self.recipe
-        run_arm(arm, sides.test, sides.test_cases, recipe.segmenter, recipe.seed, self.folder,
-                self.progress)  # fmt: skip
+        given: dict[str, Any] = {
+            "test": sides.test, "test_cases": sides.test_cases, "recipe": recipe.segmenter,
+            "seed": recipe.seed, "out": self.folder,
+        }  # fmt: skip
+        if not chosen_cluster():
+            run_arm(arm, **given, progress=self.progress)
+            return
+        # The first stage trains all arms at once; the others find their predictions there.
+        work = partial(run_arm_alone, **given)
+        for _ in each(work, self.arms, "training arms", self.progress):
+            pass
 
     def _utility(self) -> dict[str, Figure]:
         sides = self.sides

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.methods.volumes.method import Volumes, VolumesData, reconstruction_of
 from vesalius.methods.volumes.model import CodeDenoiser, VolumesModel
 from vesalius.methods.volumes.noise_texture import NoiseTexture
-from vesalius.methods.volumes.objectives import AutoencoderObjective
+from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
 from vesalius.methods.volumes.pipeline import (
     Sampling,
     VolumesPipeline,
@@ -349,3 +351,28 @@ def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
 def test_a_block_holds_no_more_channels_than_voxels() -> None:
     with pytest.raises(ValueError, match="8 voxels, fewer than 9"):
         BlockTransform(1, 9, (2, 2, 2))
+
+
+def test_volumes_are_learnt_from_either_side(chests: Cohort, tmp_path: Path) -> None:
+    recipe = Volumes().recipe(preset="smallest", bottleneck="components", mirror=True)
+    assert recipe.digest != recipe.changed(mirror=False).digest
+    kept = {}
+
+    class Seen(CodeObjective):
+        def __init__(self, network: CodeDenoiser, codes: Codes, *rest: object) -> None:
+            kept["codes"] = codes
+            super().__init__(network, codes, *rest)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vesalius.methods.volumes.method.CodeObjective", Seen)
+        run = fit(prepare(Volumes(), chests, recipe), tmp_path / "run")
+    plain, exchanged = kept["codes"].taken(torch.tensor([0]))
+    decode = VolumesPipeline(run).model.autoencoder.decode
+    assert torch.allclose(decode(plain).flip(2), decode(exchanged), atol=0.2)
+    assert not torch.allclose(decode(plain), decode(exchanged), atol=0.2)
+
+
+def test_a_setting_that_came_later_leaves_earlier_runs_their_names() -> None:
+    recipe = PRESETS["demo"]
+    text = json.dumps(recipe.dumped(exclude={"mirror"}), sort_keys=True)
+    assert recipe.digest == hashlib.sha256(text.encode()).hexdigest()[:12]

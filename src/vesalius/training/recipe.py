@@ -51,6 +51,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     unhashed: ClassVar[frozenset[str]] = frozenset()
     """Settings that came later and do not change which run this is."""
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Settings that came later: hashed where they differ from their default, so that earlier runs
+    keep their names."""
 
     @model_validator(mode="after")
     def _within_bounds(self) -> Self:
@@ -106,7 +109,9 @@ class Settings(BaseModel):
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with any setting."""
-        text = json.dumps(self.dumped(exclude=set(self.unhashed)), sort_keys=True)
+        fields = type(self).model_fields
+        usual = {name for name in self.later if getattr(self, name) == fields[name].default}
+        text = json.dumps(self.dumped(exclude=usual | self.unhashed), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -72,7 +72,7 @@ class Volumes(Method[VolumesData]):
         ] = "demo",
         attribute: list[str] | None = None,
         bottleneck: Kind = "codebook", perceptual: str | None = None,
-        spacing: float | None = None, seed: int = 0,
+        spacing: float | None = None, mirror: bool = False, seed: int = 0,
     ) -> VolumesRecipe:  # fmt: skip
         """Settings of a run.
 
@@ -91,6 +91,9 @@ class Volumes(Method[VolumesData]):
             safetensors.
         spacing: float
             Edge length in mm to work at; the cohort's own without it.
+        mirror: bool
+            Learn from volumes exchanged left to right as well: for organs that look alike from
+            either side, not for a chest with its heart.
         seed: int
             Of the fit.
         """
@@ -102,6 +105,7 @@ class Volumes(Method[VolumesData]):
             bottleneck=bottleneck,
             perceptual=perceptual or base.perceptual,
             spacing_mm=base.spacing_mm if spacing is None else spacing,
+            mirror=mirror or base.mirror,
             seed=seed,
         )
 
@@ -123,7 +127,7 @@ class Volumes(Method[VolumesData]):
         grid = sound.grid(recipe.spacing_mm, max(recipe.downsampling))
         fingerprint = sound.fingerprint(grid, recipe.attributes)
         model = VolumesModel(recipe, fingerprint)
-        codes = 4.0 * float(np.prod(model.code_shape)) * recipe.code_channels
+        codes = 4.0 * float(np.prod(model.code_shape)) * recipe.code_channels * (1 + recipe.mirror)
         bytes_a_case = Layout.of(fingerprint, labelled=False).bytes_a_case + codes
         decision = (
             f"code: {' × '.join(map(str, model.code_shape))} voxels of {recipe.code_channels} "
@@ -206,10 +210,11 @@ class _Networks:
         """Find the components of the blocks of all volumes that are learnt from."""
         store, rows = self.store(run, progress), range(self.data.fitted)
         assert isinstance(self.model.autoencoder, BlockTransform)
-        self.model.autoencoder.fit(
-            store.images(torch.tensor([row]))
-            for row in track(rows, "finding components of blocks", len(rows), progress)
-        )
+        listed = track(rows, "finding components of blocks", len(rows), progress)
+        images = (store.images(torch.tensor([row])) for row in listed)
+        if self.recipe.mirror:
+            images = (torch.cat([image, image.flip(2)]) for image in images)
+        self.model.autoencoder.fit(images)
 
     def _autoencoder_objective(self, store: Store) -> AutoencoderObjective:
         look, recipe = perceptual(self.recipe), self.recipe
@@ -248,16 +253,23 @@ class _Networks:
     def _codes(self, run: Run, progress: Progress) -> tuple[Codes, Tensor]:
         """Codes of all cases and their conditions; the denoiser learns the scale of the codes."""
         encoder, store = self.model.autoencoder, self.store(run, progress)
+
+        def code(image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+            own = encoder.encode_in_tiles(image)
+            return (own, encoder.encode_in_tiles(image.flip(2))) if self.recipe.mirror else own
+
         codes = kept_codes(
-            run.state / "codes.npy", encoder, encoder.encode_in_tiles, store.images,
+            run.state / "codes.npy", encoder, code, store.images,
             range(len(store)), "bf16-mixed", "coding volumes", progress,
         )  # fmt: skip
-        self.model.denoiser.learn_scale(codes, range(self.data.fitted), encoder.bottleneck)
+        plain = Codes(codes.array[:, :1])
+        self.model.denoiser.learn_scale(plain, range(self.data.fitted), encoder.bottleneck)
         return codes, self.model.condition(self.data.conditions)
 
     def _blank_codes(self) -> tuple[Codes, Tensor]:
         count = self.recipe.fit_denoiser.batch_size
-        shape = (count, 1, self.recipe.code_channels, *self.model.code_shape)
+        views = 1 + self.recipe.mirror
+        shape = (count, views, self.recipe.code_channels, *self.model.code_shape)
         return Codes(np.zeros(shape, np.float32)), torch.zeros(count, self.model.conditions)
 
 

@@ -50,6 +50,8 @@ class AutoencoderObjective(Objective):
         sides = [c or side for c, side in zip(self.recipe.crop, shape, strict=True)]
         box = random_box(shape, sides, max(self.recipe.downsampling), rng)
         image = self.store.images(rows, box)
+        if self.recipe.mirror:
+            image = mirrored_half(image, image.flip(2), rng)
         axis, place = (int(torch.randint(n, (1,), generator=rng)) for n in (3, 1 << 30))
         return image, axis, place % image.shape[2 + axis]
 
@@ -105,7 +107,7 @@ class CodeObjective(Objective):
 
     Args:
         network: to fit.
-        codes: of each case.
+        codes: of each case; where there are two, the second is of the case exchanged left to right.
         conditions: `(N, A + 1)`, or `(N, 0)`.
         drop: share of conditions dropped.
         held_out: rows of validation cases.
@@ -122,8 +124,22 @@ class CodeObjective(Objective):
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         condition = self.conditions[rows]
         dropped = drop_condition(condition, torch.zeros_like(condition), self.drop, rng)
-        return self.codes.taken(rows)[0], dropped
+        code, *exchanged = self.codes.taken(rows)
+        for one in exchanged:
+            code = mirrored_half(code, one, rng)
+        return code, dropped
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         code, condition = batch
         return self.network.loss(self.network.scaled(code), rng, condition)
+
+
+def mirrored_half(plain: Tensor, exchanged: Tensor, rng: torch.Generator) -> Tensor:
+    """Of each case `(B, ...)` one of two views, by chance.
+
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> float(mirrored_half(torch.zeros(400, 1), torch.ones(400, 1), rng).mean().round(decimals=1))
+    0.5
+    """
+    chosen = torch.rand(len(plain), generator=rng) < 0.5
+    return torch.where(chosen.reshape(-1, *[1] * (plain.ndim - 1)), exchanged, plain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ class VolumesRecipe(Settings):
         seed: of the fit.
         attributes: that volumes may be asked for; none for volumes as they come.
         spacing_mm: of the grid; the cohort's own if `None`.
+        mirror: learn from volumes exchanged left to right as well, as suits anatomy without sides.
         bottleneck: `codebook` for a VQ-GAN, `gaussian` for a KL autoencoder by the same recipe,
             `components` for the whitened principal components of blocks, which are not trained.
         downsampling: of the code against the volume, powers of two.
@@ -46,11 +47,14 @@ class VolumesRecipe(Settings):
         held_out: share of the subjects kept for validation when the cohort names none.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"mirror"})
+
     method: Literal["volumes"] = "volumes"
     preset: str = "demo"
     seed: int = 0
     attributes: tuple[str, ...] = ()
     spacing_mm: float | None = None
+    mirror: bool = False
 
     bottleneck: Kind = "codebook"
     downsampling: tuple[int, int, int] = (4, 4, 4)

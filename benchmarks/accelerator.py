@@ -13,6 +13,7 @@ the name of the card. n counts steps, or cases of the use.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -28,7 +29,6 @@ from cyclopts import App
 
 import vesalius as vs
 from benchmarks.memory import Watch
-from vesalius.cli import main as vesalius
 from vesalius.evidence.figure import Figure, Results
 from vesalius.methods import method
 from vesalius.methods.pretraining.pipeline import Embedding
@@ -90,14 +90,14 @@ def chosen(size: str) -> Size:
 
 
 def shortened(recipe: Settings, steps: int) -> Settings:
-    """A recipe whose fits end early, and that takes whatever comes of them."""
+    """A recipe whose fits end early, with all that a step has, and that takes whatever comes."""
     if isinstance(recipe, FitRecipe):
         return recipe.changed(steps=min(steps, recipe.steps), validate_every=0)
     own = {name: getattr(recipe, name) for name in type(recipe).model_fields}
     inner = {
         name: shortened(one, steps) for name, one in own.items() if isinstance(one, Settings)
     }  # fmt: skip
-    accepted = {"least_psnr": 0.0, "least_ssim": -1.0}
+    accepted = {"least_psnr": 0.0, "least_ssim": -1.0, "critics_from": 0}
     return recipe.changed(**inner, **{k: v for k, v in accepted.items() if k in own})
 
 
@@ -255,9 +255,10 @@ def every(*, out: Path, minutes: float = 9.0, size: str = "") -> None:
     ends = time.monotonic() + 60 * minutes
     name = next(key for key, value in SIZES.items() if value is chosen(size))
     missing = []
+    for left in ("figures", "runs", "used", "sampling"):  # of an earlier run
+        shutil.rmtree(out / left, ignore_errors=True)
     for kind, line in SIZES[name].phantoms.items():
-        if not (out / kind).is_dir():
-            vesalius(line.format(out=out / kind).split())
+        _within(ends, ["-m", "vesalius", *line.format(out=out / kind).split()])
     for own in USES:
         words = ["-m", "benchmarks.accelerator", "one", own, "--out", str(out), "--size", name]
         if not _within(ends, words):

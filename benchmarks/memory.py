@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from cyclopts import App
@@ -91,7 +92,7 @@ def one(*words: str, limit: int = 0, kept: Path) -> None:
     write_text(kept, json.dumps({"anonymous": peak, "resident": largest}))
 
 
-def measured(line: str, kept: Path, limit: int = 0) -> dict[str, float]:
+def peaks_of(line: str, kept: Path, limit: int = 0) -> dict[str, float]:
     """What one command took, from an earlier run of this benchmark if it is there."""
     if not kept.is_file():
         words = [sys.executable, __file__, "one", "--kept", str(kept), "--limit", str(limit)]
@@ -120,7 +121,7 @@ def ratios(*, out: Path, only: list[str] | None = None) -> None:
             cohort, run = phantoms(out, kind, count), out / "runs" / f"{name}_{count}"
             kept = out / f"{name}_{count}.json"
             shown = line.format(cohort=cohort, out=run, **others)
-            peaks.append(measured(shown, kept)["anonymous"])
+            peaks.append(peaks_of(shown, kept)["anonymous"])
             shutil.rmtree(run, ignore_errors=True)
         print(f"{name:<16}{peaks[0] / 1e6:8.0f} MB{peaks[1] / 1e6:8.0f} MB"
               f"{peaks[1] / peaks[0]:8.3f}", flush=True)  # fmt: skip
@@ -133,7 +134,7 @@ def large(*, out: Path) -> None:
     vesalius(f"phantom breast {cohort} -n {LARGE} --grid 64x64x64".split())
     run = out / "runs" / "volumes_2000"
     line = f"fit volumes {cohort} --out {run} --preset smallest"
-    peaks = measured(line, out / "volumes_2000.json", LIMIT_BYTES)
+    peaks = peaks_of(line, out / "volumes_2000.json", LIMIT_BYTES)
     shutil.rmtree(run, ignore_errors=True)
     print({name: round(value / 1e9, 3) for name, value in peaks.items()})
 
@@ -142,10 +143,14 @@ def large(*, out: Path) -> None:
 def collect(*, out: Path) -> None:
     """Write `docs/results/memory.json` of what was measured; other commands keep their figures."""
     kept = HERE / "docs/results/memory.json"
-    figures = Results.of_file(kept).figures if kept.is_file() else {}
+    earlier = Results.of_file(kept) if kept.is_file() else None
+    figures = earlier.figures if earlier else {}
+    apart = dict(earlier.notes.get("measured_apart", {})) if earlier else {}
+    measured: list[str] = []
     for name in COMMANDS:
         if not (out / f"{name}_{MANY}.json").is_file():
             continue
+        measured.append(name)
         peaks = {}
         for count in (FEW, MANY):
             content = json.loads((out / f"{name}_{count}.json").read_text("utf-8"))
@@ -161,7 +166,12 @@ def collect(*, out: Path) -> None:
             figures[f"memory/volumes_2000/{name}"] = Figure(content[key] / 1e9, "GB", LARGE)
     notes = {"commands": {name: line for name, (_, line) in COMMANDS.items()},
              "phantoms": PHANTOMS, "limit_bytes_of_2000": LIMIT_BYTES}  # fmt: skip
-    Results("memory", "smallest", 0, True, figures, notes).write(out)
+    result = Results("memory", "smallest", 0, True, figures, notes | {"measured_apart": apart})
+    if earlier:  # whose versions and machine most figures are of
+        where = {"versions": result.versions, "machine": result.machine}
+        apart |= dict.fromkeys(measured, where)
+        result = replace(result, versions=earlier.versions, machine=earlier.machine)
+    result.write(out)
     shutil.copyfile(out / "results.json", kept)
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from vesalius.evidence.figure import Figure
-from vesalius.evidence.label_shape import label_shape
+from vesalius.evidence.label_shape import label_shape, shape_figures
 from vesalius.evidence.realism import ImageSet, realism_figures
 from vesalius.evidence.spectrum import detail_power, power_ratios
 from vesalius.evidence.two_sample import FIT, _half, linear_judge, network_judge, two_sample_auc
@@ -33,14 +33,14 @@ def _smeared(given: ImageSet) -> ImageSet:
     rng = np.random.default_rng(0)
     blurred = np.stack([ndimage.gaussian_filter(one, 1.0) for one in given.images])
     ragged = [
-        Volume(np.where(rng.random(one.shape) < 0.05, 1, one.voxels).astype(np.uint8), one.affine)
+        Volume(np.where(rng.random(one.shape) < 0.3, 1, one.voxels).astype(np.uint8), one.affine)
         for one in given.label_maps
     ]
     return ImageSet(blurred, tuple(ragged))
 
 
 def test_smeared_images_are_told_and_real_ones_are_not(breasts: ImageSet) -> None:
-    real, rest = breasts.taken(0, 2 * COUNT), breasts.taken(2 * COUNT, 3 * COUNT)
+    real, rest = breasts.taken(range(2 * COUNT)), breasts.taken(range(2 * COUNT, 3 * COUNT))
     labels = {"tissue": 1}
     found = realism_figures(
         real, _smeared(rest), lite0_features().pooled, labels, seed=0, recipe=QUICK
@@ -88,7 +88,7 @@ def test_pictures_are_judged_as_well() -> None:
 
 
 def test_too_few_cases_are_refused() -> None:
-    with pytest.raises(ValueError, match="8 cases of each set"):
+    with pytest.raises(ValueError, match="8 subjects of each set"):
         two_sample_auc(np.zeros((7, 3)), np.zeros((9, 3)), linear_judge)
 
 
@@ -110,12 +110,32 @@ def test_noise_and_borders_are_told_apart() -> None:
     assert power_ratios(power["real"], power["no noise"])["cube"].value < 0.3
 
 
-def test_the_thickness_of_a_sheet_is_measured() -> None:
-    for thickness in (4, 8):
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.0, 3.0), (0.5, 2.0, 1.0)])
+def test_the_thickness_of_a_sheet_is_measured(spacing: tuple[float, float, float]) -> None:
+    for slices in (2, 4, 8):
         voxels = np.zeros((60, 60, 20), np.uint8)
-        voxels[2:58, 2:58, 6 : 6 + thickness] = 1
-        found = label_shape(Volume(voxels, np.diag([1.0, 1.0, 1.0, 1.0])), 1)
-        assert found["thickness_mm"] == pytest.approx(thickness, rel=0.15)
+        voxels[:, :, 6 : 6 + slices] = 1  # the edge of the volume is no border
+        found = label_shape(Volume(voxels, np.diag([*spacing, 1.0])), 1)
+        assert found["thickness_mm"] == pytest.approx(slices * spacing[2], rel=0.01)
+        assert found["border_cm2"] == pytest.approx(2 * 3600 * spacing[0] * spacing[1] / 100)
+
+
+def test_what_few_real_label_maps_have_gets_no_ratio() -> None:
+    whole = np.zeros((9, 9, 9), np.uint8)
+    whole[1:8, 1:8, 1:8] = 1
+    holed = whole.copy()
+    holed[4, 4, 4] = 0
+    maps = [Volume(one, np.eye(4)) for one in (*[whole] * 9, holed)]
+    found = shape_figures(maps, maps[::-1], {"organ": 1})
+    assert found["organ/holes/real"].value == pytest.approx(0.1)
+    assert "organ/holes/ratio" not in found and found["organ/border_cm2/ratio"].value == 1
+
+
+def test_one_image_of_each_subject_is_taken() -> None:
+    given = ImageSet(np.zeros((12, 4, 4)), subjects=tuple("aabbccddeeff"))
+    rows = given.one_each(0)
+    assert sorted(given.subjects[row] for row in rows) == list("abcdef")
+    assert rows != given.one_each(1)
 
 
 def test_the_table_shows_generated_beside_real_ones() -> None:

@@ -58,8 +58,8 @@ class Scripted(Sampler[CaseRequest]):
         self.description, self.attributes = cohort.description, ["place"]
         self.settings, self.scans, self.finished = {"tolerance": 0.1}, scans, 0
 
-    def candidates(self, request: CaseRequest) -> Iterator[Candidate]:
-        for place in count():
+    def candidates(self, request: CaseRequest, first: int = 0) -> Iterator[Candidate]:
+        for place in count(first):
             scan = self.scans[place % len(self.scans)]
             met = place >= float(request.target["place"])
             yield Candidate(
@@ -104,6 +104,22 @@ def test_a_copy_counts_as_missed_and_is_generated_again(
     assert gated.case is not None and gated.case.provenance["copies_rejected"] == [1]
     with pytest.raises(InputError, match="and was a copy of a training case 1 times"):
         sample_one(sampler, {"place": 1.0}, 0, 2, gate)
+
+
+def test_after_a_copy_no_earlier_candidate_is_drawn_again(
+    sampler: Scripted, gate: CopySearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    own = Scripted.candidates
+
+    def counted(self: Scripted, request: CaseRequest, first: int = 0) -> Iterator[Candidate]:
+        for candidate in own(self, request, first):
+            drawn.append(candidate.measured["place"])
+            yield candidate
+
+    monkeypatch.setattr(Scripted, "candidates", counted)
+    sample_case(sampler, case_requests(sampler.run, [{"place": 1.0}], 0)[0], 5, gate)
+    assert drawn == [0.0, 1.0, 2.0]
 
 
 def test_a_case_edited_from_a_training_case_is_no_copy_of_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,12 @@ from vesalius.methods.guided.recipe import PRESETS
 from vesalius.scans.cards import CARDS
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
-from vesalius.training.device import compute_device, fabric_for, precision_here
+from vesalius.training.device import (
+    compute_device,
+    fabric_for,
+    has_bfloat16,
+    precision_here,
+)
 from vesalius.training.fingerprint import AttributeRange, Fingerprint
 from vesalius.training.plan import Plan, planned
 
@@ -110,3 +116,10 @@ def test_bfloat16_is_left_to_devices_that_have_hardware_for_it(
     assert product.dtype == (torch.bfloat16 if hardware else torch.float32)
     monkeypatch.setenv("VESALIUS_PRECISION", "bf16-mixed")  # as the user decides
     assert precision_here("bf16-mixed") == "bf16-mixed"
+
+
+def test_a_torch_without_onednn_computes_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.ops.mkldnn", SimpleNamespace())
+    assert not has_bfloat16.__wrapped__("cpu")
+    monkeypatch.setattr("vesalius.training.device.has_bfloat16", has_bfloat16.__wrapped__)
+    assert precision_here("bf16-mixed") == precision_here("32-true") == "32-true"

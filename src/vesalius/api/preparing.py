@@ -87,7 +87,7 @@ def measure(
     values: dict[str, dict[str, float]] = {one.name: {} for one in wanted}
     faults = list(given.faults)
     with bars(progress) as report:
-        work = partial(_measured, given, wanted)
+        work = partial(_measured, given.alone(), wanted)
         rows = each(work, given.cases, "measuring", report, chosen_workers(1))
         for case, row in zip(given.cases, rows, strict=True):
             if isinstance(row, InputProblem):

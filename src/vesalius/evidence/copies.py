@@ -186,7 +186,9 @@ class CopySearch:
         """What is compared of cases on disk, one after the other."""
         if self._reader.embed is not None:  # its network is here
             return track(map(self._reader, pairs), what, len(pairs), progress)
-        return each(self._reader, pairs, what, progress, chosen_workers(1))
+        short = {id(cohort): cohort.alone() for cohort, _ in pairs}
+        sent = [(short[id(cohort)], case) for cohort, case in pairs]
+        return each(self._reader, sent, what, progress, chosen_workers(1))
 
     def features(self, scan: Scan) -> Ways:
         """What is compared of a scan, by the way of comparing."""

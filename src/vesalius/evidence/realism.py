@@ -19,6 +19,7 @@ from vesalius.evidence.label_shape import shape_figures
 from vesalius.evidence.slices import planes
 from vesalius.evidence.spectrum import detail_power, power_ratios
 from vesalius.evidence.two_sample import FIT, linear_judge, network_judge, two_sample_auc
+from vesalius.scans.arrays import taken
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.volume import Volume
 from vesalius.training.recipe import FitRecipe
@@ -31,7 +32,7 @@ class ImageSet:
     Attributes:
         images: volumes `(N, D, H, W)` or pictures `(N, H, W)`, in about [0, 1]; may lie on disk.
         label_maps: of volumes, in the same grid, if they have some.
-        subjects: of each image; all differ if empty.
+        subjects: of each image, of which one is taken; all differ if empty.
     """
 
     images: np.ndarray
@@ -41,11 +42,22 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.images)
 
-    def taken(self, start: int, stop: int) -> ImageSet:
+    def one_each(self, seed: int) -> list[int]:
+        """Rows in random order, one of each subject."""
+        order = np.random.default_rng(seed).permutation(len(self)).tolist()
+        if not self.subjects:
+            return order
+        first: dict[str, int] = {}
+        for row in order:
+            first.setdefault(self.subjects[row], row)
+        return list(first.values())
+
+    def taken(self, rows: Sequence[int]) -> ImageSet:
         """Some of them."""
         return ImageSet(
-            self.images[start:stop], self.label_maps[start:stop], self.subjects[start:stop]
-        )
+            taken(self.images, rows), tuple(self.label_maps[row] for row in rows)
+            if self.label_maps else (),
+        )  # fmt: skip
 
     def features(self, extract: Extractor) -> np.ndarray:
         """Features `(N, P, F)` of the middle slice across each of P axes, or of the picture."""
@@ -90,33 +102,34 @@ def realism_figures(
         Figures by name; `<figure>_real_to_real` is that of other real cases. `frechet_ratio` is the
         distance of generated over that of other real cases.
     """
-    count = min(len(real) // 2, len(generated))
-    reference, other = real.taken(0, count), real.taken(count, 2 * count)
-    made, known = generated.taken(0, count), dict(labels or {})
+    rows, own_rows = real.one_each(seed), generated.one_each(seed)
+    count = min(len(rows) // 2, len(own_rows))
+    reference, other = real.taken(rows[:count]), real.taken(rows[count : 2 * count])
+    made, known = generated.taken(own_rows[:count]), dict(labels or {})
     network = partial(network_judge, recipe=recipe, progress=progress)
     seen = {name: own.features(extract) for name, own in
             (("reference", reference), ("other", other), ("made", made))}  # fmt: skip
     powers = reference.power(known)
     result: dict[str, Figure] = {}
-    for name, own, rows in (("", made, seen["made"]), ("_real_to_real", other, seen["other"])):
-        sides = (reference.subjects, own.subjects)
+    for name, own, vectors in (("", made, seen["made"]), ("_real_to_real", other, seen["other"])):
         result[f"two_sample_auc{name}"] = two_sample_auc(
-            reference.images, own.images, network, seed, *sides
+            reference.images, own.images, network, seed
         )  # fmt: skip
         result[f"two_sample_auc_of_features{name}"] = two_sample_auc(
-            seen["reference"], rows, linear_judge, seed, *sides
+            seen["reference"], vectors, linear_judge, seed
         )  # fmt: skip
-        result[f"frechet{name}"] = jackknifed([seen["reference"], rows], distance_of_planes, "")
+        result[f"frechet{name}"] = jackknifed([seen["reference"], vectors], distance_of_planes, "")
         for place, ratio in power_ratios(powers, own.power(known)).items():
             at = "" if place == "whole" else f"/{place}"
             result[f"power_ratio{name}{at}"] = ratio
-        flat = (seen["reference"].reshape(count, -1), rows.reshape(count, -1))
+        flat = (seen["reference"].reshape(count, -1), vectors.reshape(count, -1))
         result |= {f"{key}{name}": figure for key, figure in coverage_figures(*flat).items()}
     result["frechet_ratio"] = jackknifed(
         [seen["reference"], seen["other"], seen["made"]], _frechet_ratio, ""
     )  # fmt: skip
-    if made.label_maps and known:
-        shapes = shape_figures(real.label_maps, made.label_maps, known)
+    if made.label_maps and reference.label_maps and known:
+        every = (*reference.label_maps, *other.label_maps)
+        shapes = shape_figures(every, made.label_maps, known)
         result |= {f"labels/{key}": figure for key, figure in shapes.items()}
         result |= _label_tests(reference, other, made, network, seed)
     return result
@@ -125,19 +138,17 @@ def realism_figures(
 def _label_tests(
     reference: ImageSet, other: ImageSet, made: ImageSet, network: partial[np.ndarray], seed: int
 ) -> dict[str, Figure]:
-    """The network's two-sample test on label maps, which it sees as grey values."""
-    stacks = [_as_images(own.label_maps) for own in (reference, other, made)]
+    """The network's two-sample test on label maps, which it sees as grey values, alike in all."""
+    stacks = [
+        np.stack([one.voxels for one in own.label_maps]).astype(np.float32)
+        for own in (reference, other, made)
+    ]
+    highest = max(float(stack.max()) for stack in stacks)
+    stacks = [stack / max(highest, 1.0) for stack in stacks]
     return {
-        f"labels/two_sample_auc{name}": two_sample_auc(
-            stacks[0], own, network, seed, reference.subjects, whose.subjects
-        )
-        for name, own, whose in (("", stacks[2], made), ("_real_to_real", stacks[1], other))
+        f"labels/two_sample_auc{name}": two_sample_auc(stacks[0], own, network, seed)
+        for name, own in (("", stacks[2]), ("_real_to_real", stacks[1]))
     }
-
-
-def _as_images(label_maps: Sequence[Volume]) -> np.ndarray:
-    stack = np.stack([one.voxels for one in label_maps]).astype(np.float32)
-    return stack / max(float(stack.max()), 1.0)
 
 
 def _frechet_ratio(reference: np.ndarray, other: np.ndarray, made: np.ndarray) -> float:

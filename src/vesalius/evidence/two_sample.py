@@ -40,19 +40,20 @@ FIT = FitRecipe(
     moving_average=0.9,
 )  # fmt: skip
 
-Judge = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+Cases = Sequence[np.ndarray] | np.ndarray
+Judge = Callable[[Cases, np.ndarray, Cases, int], np.ndarray]
 """From cases to learn from, what they are (1 for generated), others, and a seed, to a score each of
 the others: the higher, the likelier generated."""
 
 
 def two_sample_auc(
-    real: np.ndarray, generated: np.ndarray, judge: Judge, seed: int = 0,
+    real: Cases, generated: Cases, judge: Judge, seed: int = 0,
     real_subjects: Sequence[str] = (), generated_subjects: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
     """How well a classifier tells generated from real: mean area under the curve of two folds.
 
     Args:
-        real, generated: `(N, ...)` and `(M, ...)`, of about as many cases.
+        real, generated: `(N, ...)` and `(M, ...)`, of about as many cases; may lie on disk.
         judge: such as `linear_judge` or `network_judge`.
         seed: of the halves, and of the judge.
         real_subjects, generated_subjects: whose cases are kept on one side; each is its own if
@@ -63,7 +64,7 @@ def two_sample_auc(
         subjects for the classifiers as they are.
 
     Raises:
-        ValueError: for fewer than 8 cases in a set.
+        ValueError: for fewer than 8 subjects in a set.
 
     >>> rng = np.random.default_rng(0)
     >>> real, other = rng.normal(size=(2, 60, 20))
@@ -72,28 +73,31 @@ def two_sample_auc(
     >>> two_sample_auc(real, other + 1, linear_judge).value > 0.9
     True
     """
-    if min(len(real), len(generated)) < FEWEST:
-        raise ValueError(f"{FEWEST} cases of each set are the least")
-    cases = np.concatenate([real, generated])
+    cases = [*real, *generated]
     truth = np.repeat([0.0, 1.0], [len(real), len(generated)])
     sides = [
         [f"{side} {who}" for who in own or range(len(given))]
         for side, own, given in (("real", real_subjects, real),
                                  ("generated", generated_subjects, generated))
     ]  # fmt: skip
+    smaller = min(len(set(own)) for own in sides)
+    if smaller < FEWEST:
+        raise ValueError(f"{FEWEST} subjects of each set are the least, not {smaller}")
     subjects = np.concatenate([np.array(own) for own in sides])
     first = np.concatenate([_half(own, seed) for own in sides])
     rng = np.random.default_rng(seed)
     areas, replicates = [], []
     for asked in (first, ~first):
-        scores = judge(cases[~asked], truth[~asked], cases[asked], seed)[:, None]
+        learnt, rest = (np.flatnonzero(which).tolist() for which in (~asked, asked))
+        scores = judge(
+            [cases[row] for row in learnt], truth[~asked], [cases[row] for row in rest], seed
+        )[:, None]
         own = truth[asked][:, None]
         areas.append(auc(scores[:, 0], own[:, 0]))
         known, number = np.unique(subjects[asked], return_inverse=True)
         taken = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES)
         replicates.append(resampled(scores, own, taken[:, number].astype(np.float32)))
     low, high = np.nanpercentile(np.mean(replicates, axis=0), [2.5, 97.5])
-    smaller = min(len(set(own)) for own in sides)
     return Figure(float(np.mean(areas)), "AUC", smaller, (float(low), float(high)))
 
 
@@ -106,7 +110,7 @@ def _half(subjects: Sequence[str], seed: int) -> np.ndarray:
 
 
 def linear_judge(
-    cases: np.ndarray, truth: np.ndarray, others: np.ndarray, seed: int
+    cases: Cases, truth: np.ndarray, others: Cases, seed: int
 ) -> np.ndarray:  # fmt: skip
     """Logistic regression on the principal components of standardised features.
 
@@ -116,7 +120,7 @@ def linear_judge(
         others: features `(M, ...)`.
         seed: of the components, where they are sketched.
     """
-    rows, asked = (one.reshape(len(one), -1) for one in (cases, others))
+    rows, asked = (np.stack([*one]).reshape(len(one), -1) for one in (cases, others))
     components = max(1, min(32, len(rows) // 4, rows.shape[1]))
     model = make_pipeline(
         StandardScaler(), PCA(components, whiten=True, random_state=seed),
@@ -127,7 +131,7 @@ def linear_judge(
 
 
 def network_judge(
-    cases: np.ndarray, truth: np.ndarray, others: np.ndarray, seed: int,
+    cases: Cases, truth: np.ndarray, others: Cases, seed: int,
     recipe: FitRecipe = FIT, progress: Progress = no_progress,
 ) -> np.ndarray:  # fmt: skip
     """A small convolutional network on the images themselves.
@@ -155,14 +159,14 @@ def network_judge(
 class _Telling(Objective):
     """Cross-entropy of what each image is: crops of it, each turned left to right or not."""
 
-    def __init__(self, cases: np.ndarray, truth: np.ndarray) -> None:
+    def __init__(self, cases: Cases, truth: np.ndarray) -> None:
         super().__init__()
         self.cases, self.truth = cases, truth
-        self.network = _network(cases.ndim - 1)
+        self.network = _network(cases[0].ndim)
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images `(B, 1, ...)` and what they are `(B,)`."""
-        shape = self.cases.shape[1:]
+        shape = self.cases[0].shape
         sides = [min(LONGEST, side) for side in shape]
         images = []
         for row in rows.tolist():
@@ -173,7 +177,8 @@ class _Telling(Objective):
             box = tuple(slice(at, at + side) for at, side in zip(starts, sides, strict=True))
             image = torch.from_numpy(np.array(self.cases[row][box], np.float32))
             flipped = float(torch.rand(1, generator=rng)) < 0.5
-            images.append(image.flip(0) if flipped else image)
+            sideways = 0 if image.ndim == 3 else 1
+            images.append(image.flip(sideways) if flipped else image)
         return torch.stack(images)[:, None], torch.from_numpy(self.truth)[rows].float()
 
     def forward(self, batch: tuple[Tensor, Tensor], rng: torch.Generator) -> Tensor:

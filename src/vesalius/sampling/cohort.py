@@ -1,4 +1,4 @@
-"""A cohort by rejection: every request in turn, each whole on disk before the next."""
+"""A cohort by rejection: each case is whole on disk before the next is written."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -103,8 +102,8 @@ class Sampler(ABC, Generic[R]):
     settings: Mapping[str, Any]
 
     @abstractmethod
-    def candidates(self, request: R) -> Iterator[Candidate]:
-        """Candidates without end, each from its own seed.
+    def candidates(self, request: R, first: int = 0) -> Iterator[Candidate]:
+        """Candidates without end, each from its own seed, from the `first` on.
 
         Raises:
             InputError: for a request that cannot be met.
@@ -210,8 +209,8 @@ def next_met(sampler: Sampler[Any], trial: Trial, tries: int) -> Trial:
         InputError: for a request that cannot be met.
     """
     request, draws = trial.request, list(trial.draws)
-    ahead = islice(sampler.candidates(request), len(draws), tries)
-    for attempt, candidate in enumerate(ahead, len(draws)):
+    ahead = sampler.candidates(request, len(draws))
+    for attempt, candidate in zip(range(len(draws), tries), ahead, strict=False):
         draws.append(Draw(request.name, attempt, request.target, candidate.measured, candidate.met))
         if candidate.met:
             return Trial(request, tuple(draws), candidate.finish())

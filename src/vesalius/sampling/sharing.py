@@ -7,6 +7,7 @@ against them here, and a copy is drawn again in the next round.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +22,11 @@ from vesalius.sampling.rejection import (
     next_met,
     sample_case,
 )
-from vesalius.scans.computing import chosen_cluster, chosen_workers
+from vesalius.scans.computing import Precision, chosen_cluster, chosen_workers, set_computing
 from vesalius.scans.executor import each
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress, track
-from vesalius.training.device import compute_device, fabric_for
+from vesalius.training.device import compute_device, fabric_for, precision_here
 
 Met = tuple[CaseRequest, Outcome | InputProblem]
 
@@ -51,9 +52,11 @@ def outcomes(
             except InputError as refusal:
                 yield request, refusal.fault
         return
+    # Workers with other hardware compute alike.
+    drawing = _Drawing(sampler, tries, precision_here("bf16-mixed"), os.getpid())
     waiting = [Trial(request) for request in requests]
     while waiting:
-        drawn = each(_Drawing(sampler, tries), waiting, "generating cases", progress, workers)
+        drawn = each(drawing, waiting, "generating cases", progress, workers)
         again = []
         for trial, result in zip(waiting, drawn, strict=True):
             judged = result if isinstance(result, InputProblem) else judge(sampler, result, gate)
@@ -70,8 +73,12 @@ class _Drawing:
 
     sampler: Sampler[Any]
     tries: int
+    precision: Precision
+    sender: int
 
     def __call__(self, trial: Trial) -> Trial | InputProblem:
+        if os.getpid() != self.sender:
+            set_computing(precision=self.precision)
         try:
             return next_met(self.sampler, trial, self.tries)
         except InputError as refusal:

@@ -107,9 +107,8 @@ def check_cohort(
     label_cases = dict.fromkeys(cohort.description.foreground, 0)
     label_ml: dict[str, list[float]] = {name: [] for name in cohort.description.foreground}
     ranges, values = [], {}
-    looks = each(
-        _Look(cohort, measures or {}), cohort.cases, "reading cases", progress, chosen_workers(1)
-    )  # fmt: skip
+    look = _Look(cohort.alone(), measures or {})
+    looks = each(look, cohort.cases, "reading cases", progress, chosen_workers(1))
     for case, seen in zip(cohort.cases, looks, strict=True):
         if isinstance(seen, InputProblem):
             faults.append(seen)

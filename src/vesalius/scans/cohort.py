@@ -131,6 +131,10 @@ class Cohort:
             sound.append(case)
         return sound, faults
 
+    def alone(self) -> Cohort:
+        """The same without the list of all cases, which is long to be sent to a process."""
+        return replace(self, cases=(), faults=())
+
     def of_split(self, *splits: str) -> tuple[Case, ...]:
         """The cases whose `split` is one of `splits`."""
         return tuple(case for case in self.cases if case.split in splits)

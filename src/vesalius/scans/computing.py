@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import Literal
 
 import psutil
@@ -81,6 +82,27 @@ def set_computing(
             os.environ[name] = str(one)
     if threads is not None:
         set_threads(threads)
+
+
+SENT = (DEVICE, PRECISION, THREADS)
+
+
+def settings_for_others() -> dict[str, str]:
+    """What was decided, for workers that were started elsewhere.
+
+    >>> set(settings_for_others()) <= set(SENT)
+    True
+    """
+    return {name: os.environ[name] for name in SENT if name in os.environ}
+
+
+def take_settings(settings: Mapping[str, str]) -> None:
+    """Compute as was decided elsewhere."""
+    for name in SENT:
+        os.environ.pop(name, None)
+    os.environ.update(settings)
+    if THREADS in settings:
+        set_threads(int(settings[THREADS]))
 
 
 def set_threads(count: int) -> None:

@@ -11,17 +11,22 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vesalius.scans.computing import (
     available_processors,
     chosen_cluster,
     set_threads,
+    settings_for_others,
+    take_settings,
     thread_count_chosen,
 )
 from vesalius.scans.input_error import InputError
@@ -72,7 +77,9 @@ def _in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:
     """Results in order; a pool whose process died is made anew for what it had not finished."""
-    own_main = b"__main__" in pickle.dumps((work, items[0]))
+    own_main = b"__main__" in pickle.dumps(work) or any(
+        type(item).__module__ == "__main__" for item in items
+    )  # fmt: skip
     done: dict[int, Future[Result]] = {}
     tries = [0] * len(items)
     given = 0
@@ -84,7 +91,7 @@ def _in_processes(
             left = [row for row in range(given, len(items)) if row not in done]
             try:
                 while left or waiting:
-                    while left and len(waiting) < AHEAD * workers:
+                    while left and len(waiting) + len(done) < AHEAD * workers:
                         row = left.pop(0)
                         tries[row] += 1
                         with nullcontext() if own_main else _without_main():
@@ -106,18 +113,20 @@ def _in_processes(
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
+_hiding = threading.Lock()
+
+
 @contextmanager
 def _without_main() -> Iterator[None]:
     """Hide the user's script from processes that are started meanwhile: they would run it again."""
-    main = sys.modules["__main__"]
-    hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
-    for name in hidden:
-        setattr(main, name, None)
-    try:
-        yield
-    finally:
-        for name, value in hidden.items():
-            setattr(main, name, value)
+    main = vars(sys.modules["__main__"])
+    with _hiding:
+        hidden: dict[str, Any] = {n: main[n] for n in ("__file__", "__spec__") if n in main}
+        main.update(dict.fromkeys(hidden))
+        try:
+            yield
+        finally:
+            main.update(hidden)
 
 
 def _begin(workers: int) -> None:
@@ -143,14 +152,34 @@ def _on_cluster(
             "--cluster", fault, "start a scheduler there, or check its port"
         ) from error
     with client:
-        futures = client.map(work, items, pure=False, retries=TRIES - 1)
-        for item, one in zip(items, futures, strict=True):
+        told = _Told(work, settings_for_others())
+        most = AHEAD * max(1, sum(client.ncores().values()))
+        waiting: deque[tuple[Item, Any]] = deque()
+        coming = iter(items)
+        while True:
+            for item in islice(coming, most - len(waiting)):
+                waiting.append((item, client.submit(told, item, pure=False, retries=TRIES - 1)))
+            if not waiting:
+                return
+            item, one = waiting.popleft()
             try:
                 yield one.result()
             except KilledWorker as error:
                 fault = "ended every worker of the cluster that worked on it"
                 raise InputError(str(item)[:80], fault, "give workers more memory") from error
             one.release()
+
+
+@dataclass(frozen=True)
+class _Told(Generic[Item, Result]):
+    """Work as a worker does it who did not hear how is to be computed."""
+
+    work: Callable[[Item], Result]
+    settings: Mapping[str, str]
+
+    def __call__(self, item: Item) -> Result:
+        take_settings(self.settings)
+        return self.work(item)
 
 
 def end_with_parent() -> None:

@@ -45,7 +45,8 @@ def precision_here(precision: Precision) -> Precision:
     chosen = chosen_precision()
     if chosen:
         return chosen
-    return precision if has_bfloat16(compute_device().type) else "32-true"
+    possible = precision == "32-true" or has_bfloat16(compute_device().type)
+    return precision if possible else "32-true"
 
 
 @functools.cache
@@ -61,7 +62,8 @@ def has_bfloat16(kind: str) -> bool:
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if kind == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        asked = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+        return asked is not None and torch.backends.mkldnn.is_available() and bool(asked())
     return True
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from vesalius.scans.cards import CARDS
-from vesalius.scans.computing import chosen_device
+from vesalius.scans.computing import chosen_device, chosen_precision
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.device import compute_device, fabric_for, precision_here
 from vesalius.training.loop import fit_network, step_seed
@@ -67,7 +67,7 @@ def plan_fit(method: Method[Any], data: Data) -> Prepared:
     parts = [part for part in method.parts(data) if part.recipe]
     asked = chosen_device()
     card = asked if asked in CARDS else ""
-    emulated = not card and any(
+    emulated = not card and chosen_precision() is None and any(
         part.recipe and precision_here(part.recipe.precision) != part.recipe.precision
         for part in parts
     )  # fmt: skip

@@ -72,7 +72,7 @@ class Measuring:
     def alone(self) -> Measuring:
         """The same without the list of all cases, which is long to be sent to a process."""
         result = copy(self)
-        result.cohort = replace(self.cohort, cases=(), faults=())
+        result.cohort = self.cohort.alone()
         return result
 
     def read(self, case: Case) -> tuple[ScanMeasures | None, list[InputProblem]]:

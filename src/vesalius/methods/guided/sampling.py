@@ -41,10 +41,10 @@ class GuidedSampler(Sampler[CaseRequest]):
         ]
         self.settings = {"tolerance": tolerance, "guidance": pipeline.guidance}
 
-    def candidates(self, request: CaseRequest) -> Iterator[Candidate]:
+    def candidates(self, request: CaseRequest, first: int = 0) -> Iterator[Candidate]:
         """Label maps from one seed after another; attributes left open vary as in the cohort."""
         fingerprint = self.pipeline.fingerprint
-        for attempt in count():
+        for attempt in count(first):
             seed = seed_for(request.seed, "labels", attempt)
             rng = np.random.default_rng(seed)
             normal = [

@@ -87,14 +87,15 @@ class InpaintingSampler(Sampler[EditRequest]):
     ) -> None:  # fmt: skip
         if not tolerance_mm > 0:
             raise InputError("tolerance", f"{tolerance_mm:g} mm is none", "give some millimetres")
-        self.pipeline, self.source, self.tolerance_mm = pipeline, source, tolerance_mm
+        self.pipeline, self.tolerance_mm = pipeline, tolerance_mm
+        self.source = source.alone() if isinstance(source, Cohort) else source
         self.run, self.attributes = pipeline.run, attributes
         self.description = Description(
             pipeline.fingerprint.channels, pipeline.labels, origin="synthetic"
         )
         self.settings = {"inpainting_method": pipeline.method, "tolerance_mm": tolerance_mm}
 
-    def candidates(self, request: EditRequest) -> Iterator[Candidate]:
+    def candidates(self, request: EditRequest, first: int = 0) -> Iterator[Candidate]:
         """Edits from one seed after another.
 
         Raises:
@@ -105,7 +106,7 @@ class InpaintingSampler(Sampler[EditRequest]):
         scan = self.source.read(donor) if read else self.source[donor.name]  # type: ignore[index,union-attr]
         self.pipeline.require_possible(scan, finding, donor.name)
         name = PATHOLOGIES[finding.pathology].attribute(finding.level)
-        for attempt in count():
+        for attempt in count(first):
             edit = self.pipeline.edit(scan, finding, seed_for(request.seed, "edit", attempt))
             measured = self.pipeline.measured(edit.scan, finding.pathology, finding.level)
             met = abs(measured - finding.size_mm) <= self.tolerance_mm

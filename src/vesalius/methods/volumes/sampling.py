@@ -69,11 +69,11 @@ class VolumesSampler(Sampler[CaseRequest]):
             )
         self.attributes = [*(f"requested_{name}" for name in requested), *self._measures]
 
-    def candidates(self, request: CaseRequest) -> Iterator[Candidate]:
+    def candidates(self, request: CaseRequest, first: int = 0) -> Iterator[Candidate]:
         """Volumes from one seed after another, the first from that of the case."""
         target = dict(request.target)
         cells = {f"requested_{key}": float(value) for key, value in target.items()}
-        for attempt in count():
+        for attempt in count(first):
             seed = seed_for(request.seed, "volume", attempt) if attempt else request.seed
             scan: Scan = self.pipeline.volume(seed, target or None)
             measured: dict[str, float] = {}

@@ -197,7 +197,9 @@ def _moments(
         index, key = name.split("/")
         if key != "step" and tensor.shape != weights[int(index)].shape:
             raise ValueError("moments of another network")
-        result.setdefault(int(index), {})[key] = tensor
+        # Laid out as the weight is, which a fused optimiser relies on.
+        alike = tensor if key == "step" else torch.empty_like(weights[int(index)].detach())
+        result.setdefault(int(index), {})[key] = alike.copy_(tensor)
     for one in result.values():  # weights that no loss has reached yet have none
         if frozenset(one) != MOMENTS or not 0 <= float(one["step"]) <= steps:
             raise ValueError("moments of another optimiser")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,13 +22,16 @@ from vesalius.sampling.rejection import (
     CaseRequest,
     Finished,
     Sampler,
+    Trial,
     case_requests,
     first_draws,
     sample_case,
     sample_one,
 )
+from vesalius.sampling.sharing import _Sampling
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.computing import chosen_precision
 from vesalius.scans.input_error import InputError
 from vesalius.training.measures import Measuring
 from vesalius.training.method import Reading
@@ -165,6 +170,19 @@ def test_several_processes_write_the_same_cohort(
     for one, other in zip(alone.cohort.cases, shared.cohort.cases, strict=True):
         assert one.images_digest() == other.images_digest()
         assert one.provenance() == other.provenance()
+
+
+@pytest.mark.parametrize(("in_32_bits", "expected"), [(True, "32-true"), (False, None)])
+def test_a_worker_keeps_its_precision_unless_the_sender_has_none_better(
+    in_32_bits: bool, expected: str | None, sampler: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESALIUS_PRECISION", "")  # put back afterwards
+    monkeypatch.delenv("VESALIUS_PRECISION")
+    trial = Trial(case_requests(sampler.run, [{"place": 0.0}], 0)[0])
+    here = _Sampling(sampler, 3, in_32_bits, os.getpid())
+    assert isinstance(here(trial), Trial) and chosen_precision() is None
+    assert isinstance(replace(here, sender=-1)(trial), Trial)
+    assert chosen_precision() == expected
 
 
 def test_a_resumed_request_is_checked_to_be_the_same_one(sampler: Scripted, tmp_path: Path) -> None:

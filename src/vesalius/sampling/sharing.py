@@ -1,8 +1,8 @@
 """Requests met one after the other here, or shared by the workers of the executor.
 
-A candidate is a function of its request and its number, so the cases are the same either way. Those
-who draw know no training case: each candidate that is within tolerance comes back and is held
-against them here, and a copy is drawn again in the next round.
+A candidate is a function of its request and its number, so the cases are the same either way. A
+worker knows no training case: each candidate that is within tolerance comes back and is compared
+with them here, and after a copy the request is tried again in the next round.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from vesalius.sampling.rejection import (
     next_met,
     sample_case,
 )
-from vesalius.scans.computing import Precision, chosen_cluster, chosen_workers, set_computing
+from vesalius.scans.computing import chosen_cluster, chosen_precision, chosen_workers, set_computing
 from vesalius.scans.executor import each
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress, track
-from vesalius.training.device import compute_device, fabric_for, precision_here
+from vesalius.training.device import compute_device, fabric_for, has_bfloat16
 
 Met = tuple[CaseRequest, Outcome | InputProblem]
 
@@ -35,7 +35,7 @@ def outcomes(
     sampler: Sampler[Any], requests: Sequence[CaseRequest], tries: int, gate: CopySearch | None,
     progress: Progress,
 ) -> Iterator[Met]:  # fmt: skip
-    """What became of each request, or why it cannot be met; in their order where one draws them.
+    """What became of each request, or why it cannot be met; in their order without workers.
 
     Args:
         sampler: of a method; it travels to the workers, if there are several.
@@ -52,13 +52,12 @@ def outcomes(
             except InputError as refusal:
                 yield request, refusal.fault
         return
-    # Workers with other hardware compute alike.
-    drawing = _Drawing(sampler, tries, precision_here("bf16-mixed"), os.getpid())
+    work = _Sampling(sampler, tries, not has_bfloat16(compute_device().type), os.getpid())
     waiting = [Trial(request) for request in requests]
     while waiting:
-        drawn = each(drawing, waiting, "generating cases", progress, workers)
+        results = each(work, waiting, "generating cases", progress, workers)
         again = []
-        for trial, result in zip(waiting, drawn, strict=True):
+        for trial, result in zip(waiting, results, strict=True):
             judged = result if isinstance(result, InputProblem) else judge(sampler, result, gate)
             if isinstance(judged, Trial):
                 again.append(judged)
@@ -68,17 +67,25 @@ def outcomes(
 
 
 @dataclass(frozen=True)
-class _Drawing:
-    """The work on one request, as it is sent to whoever does it."""
+class _Sampling:
+    """The work on one request, as it is sent to a worker.
+
+    Attributes:
+        sampler: of a method.
+        tries: candidates before the request is given up.
+        in_32_bits: the sender has no hardware for bfloat16; a worker that has some shall compute
+            alike.
+        sender: number of its process.
+    """
 
     sampler: Sampler[Any]
     tries: int
-    precision: Precision
+    in_32_bits: bool
     sender: int
 
     def __call__(self, trial: Trial) -> Trial | InputProblem:
-        if os.getpid() != self.sender:
-            set_computing(precision=self.precision)
+        if self.in_32_bits and chosen_precision() is None and os.getpid() != self.sender:
+            set_computing(precision="32-true")
         try:
             return next_met(self.sampler, trial, self.tries)
         except InputError as refusal:

@@ -1,4 +1,4 @@
-"""Pipelines that other processes and machines can draw with: they travel as the path of their run.
+"""Pipelines that other processes can generate with: they travel as the path of their run.
 
 Networks are loaded once by each process that a pipeline reaches, and anew when files of the run
 have changed.
@@ -15,7 +15,7 @@ from typing import Any, Self
 from vesalius.training.run import Run
 
 Stamp = tuple[tuple[str, int, int], ...]
-"""Name, size and time of each file of a run, by which one that was fitted anew is told."""
+"""Name, size and time of each file of a run, which change when it is fitted anew."""
 
 _loading = threading.Lock()
 

@@ -88,7 +88,7 @@ SENT = (DEVICE, PRECISION, THREADS)
 
 
 def settings_for_others() -> dict[str, str]:
-    """What was decided, for workers that were started elsewhere.
+    """What was decided, for workers that no process of ours has started.
 
     >>> set(settings_for_others()) <= set(SENT)
     True
@@ -97,7 +97,7 @@ def settings_for_others() -> dict[str, str]:
 
 
 def take_settings(settings: Mapping[str, str]) -> None:
-    """Compute as was decided elsewhere."""
+    """Compute as the sender of work has decided."""
     for name in SENT:
         os.environ.pop(name, None)
     os.environ.update(settings)

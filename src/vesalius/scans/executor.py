@@ -152,13 +152,15 @@ def _on_cluster(
             "--cluster", fault, "start a scheduler there, or check its port"
         ) from error
     with client:
-        told = _Told(work, settings_for_others())
+        configured = _Configured(work, settings_for_others())
         most = AHEAD * max(1, sum(client.ncores().values()))
         waiting: deque[tuple[Item, Any]] = deque()
         coming = iter(items)
         while True:
             for item in islice(coming, most - len(waiting)):
-                waiting.append((item, client.submit(told, item, pure=False, retries=TRIES - 1)))
+                waiting.append(
+                    (item, client.submit(configured, item, pure=False, retries=TRIES - 1))
+                )
             if not waiting:
                 return
             item, one = waiting.popleft()
@@ -171,8 +173,8 @@ def _on_cluster(
 
 
 @dataclass(frozen=True)
-class _Told(Generic[Item, Result]):
-    """Work as a worker does it who did not hear how is to be computed."""
+class _Configured(Generic[Item, Result]):
+    """Work for a worker whose own process was not given device, precision and threads."""
 
     work: Callable[[Item], Result]
     settings: Mapping[str, str]

@@ -1,9 +1,9 @@
 """Every method on this machine's GPU, or at its smallest on a CPU: fit, sampling and use.
 
-    python benchmarks/accelerator.py all --out OUT --minutes 9
+    python -m benchmarks.accelerator all --out OUT --minutes 9
 
 Each method is fitted for some steps of the size that a workstation gets (of the smallest size where
-there is no GPU), in a process of its own, on phantoms, and then used. Told are seconds a step of
+there is no GPU), in a process of its own, on phantoms, and then used. It reports seconds a step of
 each part, the peak of its memory beside what the plan says, the share of a step that it waits for
 its cases, and cases a second of what the method is for; then MONAI's inferer beside ours, with the
 same weights and steps. It ends in time: what is not measured by then is named. The results file has
@@ -153,7 +153,7 @@ class Use:
     work: Callable[[Path, Path, Path, int], int]
 
 
-def _draw(run: Path, cohort: Path, out: Path, cases: int) -> int:
+def _images(run: Path, cohort: Path, out: Path, cases: int) -> int:
     model = vs.load(run)
     wanted = [(one.low + one.high) / 2 for one in model.fingerprint.attributes]
     for seed in range(cases):
@@ -195,7 +195,7 @@ def _forecast(run: Path, cohort: Path, out: Path, cases: int) -> int:
 
 
 USES = {
-    "guided": Use("brain", _draw), "volumes": Use("breast", _generate),
+    "guided": Use("brain", _images), "volumes": Use("breast", _generate),
     "inpainting": Use("spine", _inpaint), "segmentation": Use("brain", _segment),
     "pretraining": Use("brain", _embed), "classification": Use("radiograph", _classify),
     "progression": Use("knee", _forecast),
@@ -252,7 +252,7 @@ def keep(out: Path, name: str, figures: dict[str, tuple[float, str, int]]) -> No
 @app.command(name="all")
 def every(*, out: Path, minutes: float = 9.0, size: str = "") -> None:
     """All methods within some minutes, and the results file."""
-    ends = time.monotonic() + 60 * minutes
+    ends, out = time.monotonic() + 60 * minutes, out.resolve()
     name = next(key for key, value in SIZES.items() if value is chosen(size))
     missing = []
     for left in ("figures", "runs", "used", "sampling"):  # of an earlier run

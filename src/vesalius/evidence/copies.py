@@ -7,7 +7,7 @@ like training cases real people are whom nothing was fitted on.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,26 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.evidence.alignment import AlignedSearch, detail
+from vesalius.evidence.alignment import AlignedSearch
+from vesalius.evidence.copy_features import Embed, FeatureReader, Features, Pair, Ways, label_levels
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.memorisation import CopyAudit, audit_similarity, centred_cosines
-from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches, reduced
-from vesalius.scans.arrays import ScratchRows, taken
-from vesalius.scans.case import Case, LabelledScan, Scan, images_digest
+from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches
+from vesalius.scans.case import Case, Scan, images_digest
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.computing import chosen_workers
 from vesalius.scans.executor import each
-from vesalius.scans.grid import Grid, fit_grid, whole_grid
+from vesalius.scans.grid import fit_grid, whole_grid
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.reading import Scans
-
-Pair = tuple[Cohort, Case]
-Embed = Callable[[Scan], np.ndarray]
-"""What a network sees in a scan, as a vector `(F,)`."""
-
-Ways = dict[str, np.ndarray]
-"""What is compared of one case, by the way of comparing."""
 
 Judge = Callable[[np.ndarray, np.ndarray], CopyAudit | PatchAudit]
 JUDGES: dict[str, Judge] = {
@@ -82,42 +75,6 @@ class Match:
     similarity: float | None
 
 
-@dataclass(frozen=True)
-class FeatureReader:
-    """What is compared of a scan.
-
-    Attributes:
-        grid: that all scans are brought to.
-        levels: intensity of each label, by its number, where label maps are compared.
-        embed: what a network sees.
-    """
-
-    grid: Grid
-    levels: np.ndarray | None
-    embed: Embed | None
-
-    def __call__(self, pair: Pair) -> Ways:
-        """Of a case on disk."""
-        cohort, case = pair
-        return self.of(cohort.read_images(case) if self.levels is None else cohort.read(case))
-
-    def of(self, scan: Scan) -> Ways:
-        """Of a scan, by the way of comparing."""
-        if self.levels is None:
-            volume = self.grid.place_whole(scan).channels[0].voxels
-            result = {"image": detail(volume)}
-        else:
-            assert isinstance(scan, LabelledScan)
-            placed = self.grid.place(scan)
-            volume = placed.channels[0].voxels
-            painted = self.levels[placed.label_map.voxels]
-            result = {"image": detail(volume), "labels": detail(painted)}
-        result["patches"] = reduced(volume)
-        if self.embed is not None:
-            result["embedding"] = self.embed(scan)
-        return result
-
-
 class CopySearch:
     """Training cases, kept in the form in which others are compared with them.
 
@@ -149,7 +106,7 @@ class CopySearch:
             scans = Scans([(real, case) for case in sample])
             self.grid = fit_grid(scans, multiple=4)
             placed = (self.grid.place(scan) for scan in scans)
-            levels = _label_levels(placed, max(real.description.labels.values()))
+            levels = label_levels(placed, max(real.description.labels.values()))
         else:
             self.grid = whole_grid(Scans([(real, case) for case in sample], labelled=False))
             levels = None
@@ -237,37 +194,6 @@ class CopySearch:
         return [row for row, same in enumerate(of_own or []) if same]
 
 
-class Features:
-    """What is compared of some cases, on disk, by the way of comparing.
-
-    Args:
-        ways: arrays `(N, ...)`.
-    """
-
-    def __init__(self, ways: Mapping[str, np.ndarray]) -> None:
-        self.ways = dict(ways)
-
-    @classmethod
-    def of(cls, cases: Iterable[Mapping[str, np.ndarray]]) -> Features:
-        """Keep what is compared of each case."""
-        kept: dict[str, ScratchRows] = {}
-        for case in cases:
-            for way, own in case.items():
-                kept.setdefault(way, ScratchRows()).add(own)
-        return cls({way: rows.array() for way, rows in kept.items()})
-
-    def __len__(self) -> int:
-        return len(next(iter(self.ways.values()), ()))
-
-    def of_row(self, row: int) -> dict[str, np.ndarray]:
-        """Of one case."""
-        return {way: np.array(array[row]) for way, array in self.ways.items()}
-
-    def subset(self, rows: Sequence[int]) -> Features:
-        """Of some of the cases."""
-        return Features({way: taken(array, rows) for way, array in self.ways.items()})
-
-
 class _Searches:
     """The ways of comparing with some cases."""
 
@@ -335,18 +261,3 @@ def audit_rates() -> str:
         f"how they were changed, {min(pieces):.0%} to {max(pieces):.0%} of planted pieces, and "
         f"calls {rates['copies/others/called_copies']:.1%} of other patients copies."
     )
-
-
-def _label_levels(placed: Iterable[LabelledScan], highest: int) -> np.ndarray:
-    """Mean intensity of each label over scans, by its number, so that label maps can be compared.
-
-    Intensities are standardised in each scan, so that all of them count alike.
-    """
-    total, count = np.zeros(highest + 256), np.zeros(highest + 256)
-    for scan in placed:
-        image, labels = scan.channels[0].voxels, scan.label_map.voxels.ravel()
-        standard = (image - image.mean()) / max(float(image.std()), 1e-9)
-        total += np.bincount(labels, standard.ravel(), len(total))
-        count += np.bincount(labels, minlength=len(count))
-    levels: np.ndarray = (total / np.maximum(count, 1)).astype(np.float32)
-    return levels

@@ -123,6 +123,19 @@ def jackknifed(
     return Figure(float(value), unit, smallest, (float(value - reach), float(value + reach)))
 
 
+def ratio_of_means(values: np.ndarray, reference: np.ndarray) -> Figure:
+    """Mean of `(N,)` over the mean of a reference `(M,)`, neither negative, with its jackknife.
+
+    >>> ratio_of_means(np.full(8, 3.0), np.full(8, 2.0)).value
+    1.5
+    """
+
+    def ratio(own: np.ndarray, other: np.ndarray) -> float:
+        return float(own.mean() / max(float(other.mean()), 1e-12))
+
+    return jackknifed([values, reference], ratio, "")
+
+
 def mean_figure(values: np.ndarray, unit: str) -> Figure:
     """Mean and SD of `(N,)` values with the bootstrap interval of the mean."""
     result = bootstrapped([values], np.mean, unit)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import ndimage
 
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure, jackknifed, ratio_of_means
 from vesalius.scans.volume import Volume
 
 MEASURES = {"border_cm2": "cm²", "thickness_mm": "mm", "components": "", "holes": ""}
@@ -77,9 +77,5 @@ def shape_figures(
             for name, own in zip(("real", "generated"), columns, strict=True):
                 result[f"{label}/{measure}/{name}"] = jackknifed([own], np.mean, unit)
             if (columns[0] > 0).mean() >= 0.5:
-                result[f"{label}/{measure}/ratio"] = jackknifed(columns, _ratio, "")
+                result[f"{label}/{measure}/ratio"] = ratio_of_means(*columns[::-1])
     return result
-
-
-def _ratio(real: np.ndarray, generated: np.ndarray) -> float:
-    return float(generated.mean() / max(float(real.mean()), 1e-12))

@@ -27,7 +27,7 @@ from vesalius.training.recipe import FitRecipe
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of one grid as realism looks at them.
+    """Images of one grid, to be compared.
 
     Attributes:
         images: volumes `(N, D, H, W)` or pictures `(N, H, W)`, in about [0, 1]; may lie on disk.

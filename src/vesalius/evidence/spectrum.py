@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import fft, ndimage
 
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure, ratio_of_means
 
 FADING = (0.35, 0.65)
 """Shares of the highest frequency along an axis between which detail counts more and more. A step
@@ -89,9 +89,5 @@ def power_ratios(
             own = np.array([row.get(place, np.nan) for row in rows])
             columns.append(own[np.isfinite(own)])
         if min(len(own) for own in columns):
-            result[place] = jackknifed(columns[::-1], _ratio, "")
+            result[place] = ratio_of_means(*columns[::-1])
     return result
-
-
-def _ratio(generated: np.ndarray, real: np.ndarray) -> float:
-    return float(generated.mean() / max(float(real.mean()), 1e-12))

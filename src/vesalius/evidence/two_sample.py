@@ -3,7 +3,7 @@
 Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests". Half of each set teaches, the
 other half is asked about, then the other way round. An area under the curve of 0.5 says that the
 classifier cannot tell, which a better one might; so a linear one on pinned features stands beside a
-small network that is trained on the images themselves. None of the two is ever trained against.
+small network that is trained on the images themselves, against which nothing is ever trained.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def network_judge(
         progress: called after each step.
     """
     torch.manual_seed(seed)
-    objective = _Telling(cases, truth)
+    objective = _RealOrGenerated(cases, truth)
     with tempfile.TemporaryDirectory() as folder:
         fit_network(objective, len(cases), recipe, seed, "two_sample", Path(folder), progress)
     fabric, scores = fabric_for(recipe.precision), []
@@ -156,7 +156,7 @@ def network_judge(
     return np.array(scores)
 
 
-class _Telling(Objective):
+class _RealOrGenerated(Objective):
     """Cross-entropy of what each image is: crops of it, each turned left to right or not."""
 
     def __init__(self, cases: Cases, truth: np.ndarray) -> None:

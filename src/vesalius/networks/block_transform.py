@@ -64,7 +64,9 @@ class BlockTransform(nn.Module):
         variances, vectors = torch.linalg.eigh(products / count - mean[:, None] * mean)
         kept = len(self.axes)
         axes = vectors.flip(1)[:, :kept].mT
-        signs = torch.sign(axes.sum(dim=1, keepdim=True) + 1e-12)  # the same on every machine
+        # A sign that does not hang on the machine, for odd components as well, whose sum is 0.
+        uneven = torch.linspace(1, 2, size, dtype=torch.float64).square()
+        signs = torch.sign(axes @ uneven)[:, None]
         self.mean.copy_(mean)
         self.axes.copy_(axes * signs)
         self.std.copy_(variances.flip(0)[:kept].clamp(min=1e-10).sqrt())

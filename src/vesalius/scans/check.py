@@ -107,9 +107,9 @@ def check_cohort(
     label_cases = dict.fromkeys(cohort.description.foreground, 0)
     label_ml: dict[str, list[float]] = {name: [] for name in cohort.description.foreground}
     ranges, values = [], {}
-    look = _Look(cohort.alone(), measures or {})
-    looks = each(look, cohort.cases, "reading cases", progress, chosen_workers(1))
-    for case, seen in zip(cohort.cases, looks, strict=True):
+    read = _CaseReader(cohort.alone(), measures or {})
+    summaries = each(read, cohort.cases, "reading cases", progress, chosen_workers(1))
+    for case, seen in zip(cohort.cases, summaries, strict=True):
         if isinstance(seen, InputProblem):
             faults.append(seen)
             continue
@@ -139,7 +139,7 @@ def check_cohort(
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _CaseSummary:
     """What is counted of one sound case."""
 
     shape: str
@@ -151,20 +151,20 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _CaseReader:
     """Reads one case of a cohort."""
 
     cohort: Cohort
     measures: Mapping[str, Callable[[Volume], float]]
 
-    def __call__(self, case: Case) -> _Seen | InputProblem:
+    def __call__(self, case: Case) -> _CaseSummary | InputProblem:
         try:
             scan = self.cohort.read(case)
         except InputError as refusal:
             return refusal.fault
         label_map = scan.label_map
         measured = {name: measure(label_map) for name, measure in self.measures.items()}
-        return _Seen(
+        return _CaseSummary(
             "×".join(map(str, label_map.shape)),
             "×".join(f"{size:g}" for size in label_map.spacing_mm) + " mm",
             label_map.orientation,

@@ -51,7 +51,7 @@ def precision_here(precision: Precision) -> Precision:
 
 @functools.cache
 def has_bfloat16(kind: str) -> bool:
-    """Whether a kind of device has hardware for bfloat16; elsewhere it is emulated.
+    """Whether a kind of device has hardware for bfloat16; others emulate it.
 
     On a processor with AVX2 alone, a 3D convolution in bfloat16 was seen to run at a hundredth of
     the speed of one in 32 bits.

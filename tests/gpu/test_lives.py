@@ -69,9 +69,13 @@ def _killing(what: str, done: int, of: int | None) -> None:
         raise _Kill
 
 
-@pytest.mark.parametrize("maps", ["shape_space", "vae"])
-def test_guided_synthesis(brains: Cohort, tmp_path: Path, gpu: None, maps: str) -> None:
-    options = {"preset": "smallest", "label_autoencoder": maps}
+@pytest.mark.parametrize(
+    ("maps", "images"), [("shape_space", "vae"), ("deformation", "blocks"), ("vae", "blocks")]
+)
+def test_guided_synthesis(
+    brains: Cohort, tmp_path: Path, gpu: None, maps: str, images: str
+) -> None:
+    options = {"preset": "smallest", "label_autoencoder": maps, "image_autoencoder": images}
     with pytest.raises(_Kill):
         vs.fit("guided", brains, tmp_path / "run", progress=_killing, **options)
     run = vs.fit("guided", brains, tmp_path / "run", progress=_quiet, **options)
@@ -79,7 +83,7 @@ def test_guided_synthesis(brains: Cohort, tmp_path: Path, gpu: None, maps: str) 
     assert _places(model) == {GPU}
     label_map = model.label_map([25.0], 1)
     assert model.image(label_map, 1).channels[0].shape == label_map.shape
-    if maps == "shape_space":
+    if maps != "vae":
         ranges = {"ventricle_volume_ml": (20.0, 40.0)}
         made = vs.balance(model, brains, ranges, out=tmp_path / "out", count=1, tolerance=0.9,
                           progress=_quiet)  # fmt: skip

@@ -11,6 +11,8 @@ import torch
 
 from tests.conftest import blobs
 from vesalius.api.generating import generate
+from vesalius.methods.guided.appearance import appearance_of
+from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
@@ -107,18 +109,22 @@ def test_damaged_weights_are_refused(small_run: Run, tmp_path: Path) -> None:
         generate(tmp_path / "run", even_requests(REQUESTED, 1, 0), out=tmp_path / "o")
 
 
-def fitted_to_blobs(folder: Path, kind: str, orientation: str, tilt: float) -> tuple[Cohort, Run]:
+def fitted_to_blobs(
+    folder: Path, kind: str, orientation: str, tilt: float, images: str = "auto"
+) -> tuple[Cohort, Run]:
     """Somebody else's cohort, and a run of the smallest preset on it."""
     cohort = blobs(folder / "theirs", 16, orientation, tilt)
-    recipe = PRESETS["smallest"].changed(attributes=("tumour_volume_ml",), label_autoencoder=kind)
+    recipe = PRESETS["smallest"].changed(
+        attributes=("tumour_volume_ml",), label_autoencoder=kind, image_autoencoder=images
+    )
     faults: list = []
     run = fit(prepare(Guided(), cohort, recipe, Reading(faults=faults)), folder / "run")
     assert not faults
     return cohort, run
 
 
-def test_a_convolutional_label_autoencoder_runs_from_cohort_to_image(tmp_path: Path) -> None:
-    cohort, run = fitted_to_blobs(tmp_path, "vae", "RAS", 0.0)
+def test_convolutional_autoencoders_run_from_cohort_to_image(tmp_path: Path) -> None:
+    cohort, run = fitted_to_blobs(tmp_path, "vae", "RAS", 0.0, "vae")
     pipeline = GuidedPipeline(run)
     draw = first_draws(GuidedSampler(pipeline), case_requests(run, [{"tumour_volume_ml": 2.0}], 0))[
         0
@@ -127,6 +133,43 @@ def test_a_convolutional_label_autoencoder_runs_from_cohort_to_image(tmp_path: P
     real = run.fingerprint.grid.place(cohort.read(cohort.cases[0]))
     made = pipeline.image(real.label_map, 0).channels[0]
     assert made.same_geometry(real.label_map) and made.voxels.std() > 0
+
+
+def test_a_deformed_template_is_moved_until_it_measures_what_was_requested(
+    brains: Cohort, tmp_path: Path
+) -> None:
+    recipe = PRESETS["smallest"].changed(label_autoencoder="deformation")
+    run = fit(prepare(Guided(), brains, recipe), tmp_path / "run")
+    requests = case_requests(run, even_requests(REQUESTED, 6, 0), 0)
+    draws = first_draws(GuidedSampler(GuidedPipeline(run)), requests)
+    off = [
+        abs(draw.measured["ventricle_volume_ml"] / draw.requested["ventricle_volume_ml"] - 1)
+        for draw in draws
+    ]
+    assert np.median(off) < 0.05
+
+
+def test_an_image_of_blocks_has_the_contrast_and_the_noise_of_its_appearance(
+    small_run: Run, brains: Cohort
+) -> None:
+    pipeline = GuidedPipeline(small_run)
+    denoiser = pipeline.model.image_denoiser
+    assert isinstance(denoiser, BlockDenoiser)
+    placed = [small_run.fingerprint.grid.place(brains.read(case)) for case in brains.cases[:4]]
+    known = [
+        appearance_of(small_run.fingerprint.scaled(one.channels[0].voxels[None]),
+                      np.searchsorted(small_run.fingerprint.label_numbers, one.label_map.voxels),
+                      len(small_run.fingerprint.labels)).ravel()
+        for one in placed
+    ]  # fmt: skip
+    standard = denoiser.appearance.standardised(torch.from_numpy(np.stack(known)).float())
+    assert standard.abs().max() < 5 and standard.std(dim=0).max() > 0.3
+    image = placed[0].channels[0].voxels[None, None]
+    blocks = pipeline.model.image_autoencoder
+    scaled = torch.from_numpy(small_run.fingerprint.scaled(image[0])[None])
+    back = blocks.decode(denoiser.unscaled(denoiser.scaled(blocks.encode(scaled))))
+    assert torch.allclose(back, scaled.float(), atol=1e-3)
+    assert denoiser.scaled(blocks.encode(scaled)).square().mean().sqrt() < 3
 
 
 def test_the_chain_runs_on_a_cohort_that_is_not_ours(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from vesalius.geometry.deformation import jacobian_determinant
 from vesalius.phantoms.brain import LABELS, draw_brain
 from vesalius.phantoms.cohorts.organs import write_brains
-from vesalius.phantoms.deformation import jacobian_determinant
 from vesalius.scans.input_error import InputError
 
 

@@ -53,7 +53,7 @@ def output_std(level: Tensor, x: Tensor, schedule: Schedule) -> Tensor:
 
 
 def clean_prediction(
-    output: Tensor, x: Tensor, level: Tensor, schedule: Schedule, noise_texture: float
+    output: Tensor, x: Tensor, level: Tensor, schedule: Schedule, noise_texture: Tensor | float
 ) -> Tensor:
     """The guess of x₀ from a network that predicts x₀ itself, trusting x where it is cleaner.
 
@@ -81,7 +81,11 @@ def clean_prediction(
 
 
 def expected_error(
-    level: Tensor, x: Tensor, schedule: Schedule, prior: Tensor | float, floor: float
+    level: Tensor,
+    x: Tensor,
+    schedule: Schedule,
+    prior: Tensor | float,
+    floor: Tensor | float,
 ) -> Tensor:
     """Squared error of x₀ that a fair guess has at a level: p²σ²/(p²α² + σ²), at least floor².
 

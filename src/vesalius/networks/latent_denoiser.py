@@ -23,6 +23,7 @@ class SpadeLatentDenoiser(nn.Module):
         coarseness: of the code against the label map.
         widths: channels at the resolution of the code and at half of it.
         blocks: SPADE blocks on each way at each resolution.
+        conditions: length of a condition of the whole image, 0 for none.
 
     >>> from vesalius.networks.spade import one_hot
     >>> net = SpadeLatentDenoiser(4, labels=3, coarseness=4, widths=(16, 16), blocks=1)
@@ -33,12 +34,12 @@ class SpadeLatentDenoiser(nn.Module):
 
     def __init__(
         self, code_channels: int, labels: int, coarseness: int, widths: tuple[int, int],
-        blocks: int,
+        blocks: int, conditions: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         fine, coarse = widths
         self.coarseness = coarseness
-        self.embed = LevelAndCondition(0, coarse)
+        self.embed = LevelAndCondition(conditions, coarse)
         self.read_labels = LabelEncoder(labels, (coarseness, 2 * coarseness), fine)
         self.conv_in = nn.Conv3d(code_channels + fine, fine, 3, padding=1)
         self.down_blocks = nn.ModuleList(
@@ -68,10 +69,13 @@ class SpadeLatentDenoiser(nn.Module):
         every += [(block, fine) for block in self.up_blocks]
         return fine, [block.read(own) for block, own in every]  # type: ignore[operator]
 
-    def forward(self, x: Tensor, level: Tensor, maps: dict[int, Tensor] | Kept) -> Tensor:
+    def forward(
+        self, x: Tensor, level: Tensor, maps: dict[int, Tensor] | Kept,
+        condition: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """F of a scaled noisy code, with `maps` of `read_labels`, or `kept` of them."""
         fine, read = maps if isinstance(maps, tuple) else self.kept(maps)
-        vector = self.embed(level.expand(len(x)) if level.ndim == 0 else level)
+        vector = self.embed(level.expand(len(x)) if level.ndim == 0 else level, condition)
         own = iter(read)
         h = self.conv_in(torch.cat([x, fine], dim=1))
         for block in self.down_blocks:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 
+from vesalius.networks.linear_codes import LinearCodes
 from vesalius.scans.arrays import ScratchRows
 
 
@@ -50,7 +51,7 @@ def signed_distances(label_map: np.ndarray, labels: int, clip_voxels: float) -> 
     return out
 
 
-class ShapeSpace(nn.Module):
+class ShapeSpace(LinearCodes):
     """Principal components of clipped signed distances, with codes whitened to unit SD.
 
     Args:
@@ -71,23 +72,12 @@ class ShapeSpace(nn.Module):
     def __init__(
         self, labels: int, shape: tuple[int, int, int], components: int, clip_voxels: float = 4.0
     ) -> None:
-        super().__init__()
+        super().__init__(labels * int(np.prod(shape)), components)
         self.labels, self.shape, self.clip_voxels = labels, shape, clip_voxels
         self.code_shape: tuple[int, ...] = (components,)
-        voxels = labels * int(np.prod(shape))
-        self.register_buffer("mean", torch.zeros(voxels))
-        self.register_buffer("axes", torch.zeros(components, voxels, dtype=torch.float16))
-        self.register_buffer("scales", torch.ones(components))
-        self._unpacked: tuple[tuple[int, int], Tensor] | None = None
-        self.mean: Tensor
-        self.axes: Tensor
-        self.scales: Tensor
 
     def fit(self, label_maps: Iterable[np.ndarray], folder: Path | None = None) -> Tensor:
-        """Find the components from N label maps through their N×N Gram matrix.
-
-        Distances lie on disk and are gone through in blocks of voxels, so that memory holds one
-        block of all label maps and the Gram matrix, and the components are exact.
+        """Find the components from N label maps, whose distances lie on disk meanwhile.
 
         Args:
             label_maps: whole numbers `(D, H, W)`, looked at one after the other.
@@ -99,25 +89,7 @@ class ShapeSpace(nn.Module):
         rows = ScratchRows(folder)
         for label_map in label_maps:
             rows.add(signed_distances(label_map, self.labels, self.clip_voxels).ravel())
-        data = torch.from_numpy(rows.array())
-        block = block_voxels(len(data))
-        gram = torch.zeros(len(data), len(data), dtype=torch.float64)
-        for start in range(0, data.shape[1], block):
-            part = data[:, start : start + block].float()
-            self.mean[start : start + block] = part.mean(dim=0)
-            part -= self.mean[start : start + block]
-            gram += (part @ part.T).double()
-        power, vectors = torch.linalg.eigh(gram)
-        order = power.argsort(descending=True)[: len(self.scales)]
-        length = power[order].clamp(min=1e-9).sqrt()
-        turn = (vectors[:, order] / length).float()
-        for start in range(0, data.shape[1], block):
-            part = data[:, start : start + block].float() - self.mean[start : start + block]
-            self.axes[: len(order), start : start + block] = (1000 * turn.T @ part).half()
-        self.scales[: len(order)] = (length / max(1, len(data) - 1) ** 0.5).float()
-        codes = torch.zeros(len(data), len(self.scales))
-        codes[:, : len(order)] = (vectors[:, order] * length).float() / self.scales[: len(order)]
-        return codes
+        return self.fit_rows(rows.array())
 
     def encode(self, label_map: Tensor) -> tuple[Tensor, Tensor]:
         """Codes `(B, K)` of label maps; a projection, so their standard deviation is zero."""
@@ -125,31 +97,9 @@ class ShapeSpace(nn.Module):
             signed_distances(one.cpu().numpy(), self.labels, self.clip_voxels).ravel()
             for one in label_map
         ]
-        data = torch.from_numpy(np.stack(rows)).to(self.mean.device).float() - self.mean
-        code = (data @ self._axes_in_float32().T) / 1000 / self.scales
+        code = self.project(torch.from_numpy(np.stack(rows)))
         return code, torch.zeros_like(code)
 
     def decode(self, code: Tensor) -> Tensor:
         """Scores `(B, labels, D, H, W)`: the signed distances that the codes stand for."""
-        weights = code.float() * self.scales / 1000
-        distances = torch.addmm(self.mean, weights, self._axes_in_float32())
-        return distances.reshape(len(code), self.labels, *self.shape)
-
-    def _axes_in_float32(self) -> Tensor:
-        """The axes as they are computed with, unpacked once: that takes longer than a decoding."""
-        source = (self.axes.data_ptr(), self.axes._version)
-        if self._unpacked is None or self._unpacked[0] != source:
-            self._unpacked = (source, self.axes.float())
-        return self._unpacked[1]
-
-
-LARGEST_BLOCK, BLOCK_NUMBERS = 65_536, 2**22
-
-
-def block_voxels(cases: int) -> int:
-    """Voxels that are looked at at once in all of the cases.
-
-    >>> block_voxels(40), block_voxels(400)
-    (65536, 10485)
-    """
-    return max(1, min(LARGEST_BLOCK, BLOCK_NUMBERS // cases))
+        return self.expand(code).reshape(len(code), self.labels, *self.shape)

@@ -17,7 +17,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from vesalius.anatomy.attributes import attribute_of, attribute_value
-from vesalius.phantoms import deformation, growth, mri
+from vesalius.geometry import deformation
+from vesalius.phantoms import growth, mri
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.description import Description
 from vesalius.scans.input_error import InputError

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from vesalius.phantoms.deformation import compose
+from vesalius.geometry.deformation import compose
 
 LARGEST_STEP = 0.12
 """Growth in one step as a share of the cavity: small enough that no step folds."""

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from vesalius.phantoms.deformation import smooth_noise
+from vesalius.geometry.deformation import smooth_noise
 
 
 def gaussian_blur(image: Tensor, sigma_voxels: float) -> Tensor:

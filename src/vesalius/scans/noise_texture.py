@@ -33,3 +33,19 @@ def noise_texture(image: np.ndarray, inside: np.ndarray, axes: Sequence[int] = (
         return float("nan")
     std = 1.4826 * np.median(np.abs(rest - np.median(rest)))
     return float(std / np.sqrt(1 + 1 / neighbours))
+
+
+def interior(labels: np.ndarray) -> np.ndarray:
+    """Where a voxel of a label map `(D, H, W)` and its six neighbours share a label.
+
+    >>> labels = np.zeros((5, 5, 5), dtype=int); labels[1:4, 1:4, 1:4] = 1
+    >>> np.argwhere(interior(labels) & (labels == 1)).tolist()
+    [[2, 2, 2]]
+    """
+    inside = np.zeros(labels.shape, dtype=bool)
+    inner = (slice(1, -1),) * 3
+    inside[inner] = True
+    for axis in range(3):
+        for step in (1, -1):
+            inside &= labels == np.roll(labels, step, axis=axis)
+    return inside

@@ -20,11 +20,11 @@ from vesalius.experiments.volumes.recipe import (
     OrganRecipe,
     VolumesExperimentRecipe,
 )
+from vesalius.geometry.deformation import smooth_noise
 from vesalius.methods.pretraining.method import prepared_images
 from vesalius.methods.pretraining.training import pretrain
 from vesalius.methods.segmentation.training import TrainingScans, fit_segmenter
 from vesalius.networks.segmenter import Segmenter
-from vesalius.phantoms.deformation import smooth_noise
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress

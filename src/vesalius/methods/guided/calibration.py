@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vesalius.scans.noise_texture import noise_texture
+from vesalius.scans.noise_texture import interior, noise_texture
 from vesalius.training.recipe import Settings
 
 
@@ -62,14 +62,7 @@ def label_noise_texture(image: np.ndarray, labels: np.ndarray, label: int) -> fl
     >>> round(label_noise_texture(100 + noise, np.ones((20, 20, 20), dtype=int), 1), 1)
     2.0
     """
-    own = labels == label
-    inside = np.zeros_like(own)
-    inner = (slice(1, -1),) * 3
-    inside[inner] = own[inner]
-    for axis in range(3):
-        for step in (1, -1):
-            inside &= np.roll(own, step, axis=axis)
-    return noise_texture(image, inside)
+    return noise_texture(image, interior(labels) & (labels == label))
 
 
 def matching_scale(real: float, smooth: float, full: float) -> float:

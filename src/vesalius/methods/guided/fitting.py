@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.methods.guided.appearance import appearance_of
+from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import GuidedModel
 from vesalius.methods.guided.objectives import (
+    BlockDenoiserObjective,
     ImageAutoencoderObjective,
     ImageDenoiserObjective,
     LabelDenoiserObjective,
     LabelVaeObjective,
 )
+from vesalius.networks.block_transform import BlockTransform
+from vesalius.networks.deformation_space import DeformationSpace, typical
+from vesalius.networks.image_autoencoder import ImageAutoencoder
+from vesalius.networks.linear_codes import LinearCodes
 from vesalius.networks.shape_space import ShapeSpace
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.computing import Precision
 from vesalius.scans.progress import Progress, track
 from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.method import Data, Part
-from vesalius.training.recipe import Settings
+from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
 from vesalius.training.store import BlankStore, CaseStore, Layout, Store, gridded
 
@@ -76,8 +83,8 @@ class GuidedParts:
         if not validated:
             code_fit, image_fit = (fit.changed(validate_every=0) for fit in (code_fit, image_fit))
         space = model.label_autoencoder
-        if isinstance(space, ShapeSpace):
-            labels = Part("label_autoencoder", space, inputs=self.store, solve=self._shape_space)
+        if isinstance(space, LinearCodes):
+            labels = Part("label_autoencoder", space, inputs=self.store, solve=self._linear_space)
         else:
             labels = Part(
                 "label_autoencoder", model.part("label_autoencoder"),
@@ -93,17 +100,37 @@ class GuidedParts:
                 "label_denoiser", model.label_denoiser, code_fit, fitted, self._label_objective,
                 self._label_codes, self._blank_label_codes, after=self._compare_with_prior,
             ),
+            *self._image_parts(image_fit),
+        ]  # fmt: skip
+
+    def _image_parts(self, denoiser_fit: FitRecipe) -> list[Part]:
+        model, recipe, fitted = self.model, self.recipe, self.data.fitted
+        autoencoder, denoiser = model.image_autoencoder, model.image_denoiser
+        if isinstance(autoencoder, BlockTransform):
+            assert isinstance(denoiser, BlockDenoiser)
+            return [
+                Part("image_autoencoder", autoencoder, inputs=self.store, solve=self._blocks),
+                Part(
+                    "image_denoiser", denoiser, denoiser_fit, fitted,
+                    lambda given: BlockDenoiserObjective(
+                        denoiser, autoencoder, given[0], given[1], recipe.image_crop,
+                        self.data.held_out,
+                    ),
+                    self._appearances, self._blank_appearances,
+                ),
+            ]  # fmt: skip
+        return [
             Part(
-                "image_autoencoder", model.image_autoencoder, recipe.fit_image_autoencoder, fitted,
+                "image_autoencoder", autoencoder, recipe.fit_image_autoencoder, fitted,
                 lambda store: ImageAutoencoderObjective(
-                    model.image_autoencoder, store, recipe.image_crop, recipe.image_kl_weight
+                    autoencoder, store, recipe.image_crop, recipe.image_kl_weight
                 ),
                 self.store, lambda: self.blank,
             ),
             Part(
-                "image_denoiser", model.image_denoiser, image_fit, fitted,
+                "image_denoiser", denoiser, denoiser_fit, fitted,
                 lambda given: ImageDenoiserObjective(
-                    model.image_denoiser, given[0], given[1], self.data.held_out
+                    denoiser, given[0], given[1], self.data.held_out
                 ),
                 self._image_codes, self._blank_image_codes,
             ),
@@ -118,14 +145,24 @@ class GuidedParts:
             )
         return self._store
 
-    def _shape_space(self, run: Run, progress: Progress) -> None:
+    def _linear_space(self, run: Run, progress: Progress) -> None:
         """The principal components in closed form; codes of the training cases come with them."""
         store, fitted = self.store(run, progress), self.data.fitted
-        rows = (store.labels(torch.tensor([row]))[0].numpy() for row in range(fitted))
         space = self.model.label_autoencoder
-        assert isinstance(space, ShapeSpace)
-        shown = track(rows, "finding the shape space", fitted, progress)
-        codes = space.fit(shown, run.state)
+
+        def label_maps() -> Iterator[np.ndarray]:
+            return (store.labels(torch.tensor([row]))[0].numpy() for row in range(fitted))
+
+        if isinstance(space, DeformationSpace):
+            space.template.copy_(
+                torch.from_numpy(typical(label_maps(), label_maps(), space.labels))
+            )
+            shown = track(label_maps(), "registering label maps", fitted, progress)
+            codes = space.fit(shown, run.state)
+        else:
+            assert isinstance(space, ShapeSpace)
+            shown = track(label_maps(), "finding the shape space", fitted, progress)
+            codes = space.fit(shown, run.state)
         np.save(run.state / TRAINING_CODES, codes.numpy())
 
     def _label_codes(self, run: Run, progress: Progress) -> Codes:
@@ -139,7 +176,7 @@ class GuidedParts:
         part = self.model.part("label_autoencoder")
         rest = self.data.held_out if known.is_file() else range(len(store))
         what: tuple[Precision, str, Progress] = ("32-true", "coding labels", progress)
-        if known.is_file():  # those of a shape space are short
+        if known.is_file():  # those of a linear space are short
             own = np.load(known)
             first = np.stack([own, np.zeros_like(own)], axis=1)
             more = [one.numpy() for one in coded(part, encoder.encode, store.labels, rest, *what)]
@@ -185,10 +222,38 @@ class GuidedParts:
             loss = objective.eval().validation_loss()
             run.note("label_denoiser", noted.changed(validation_loss=loss).model_dump())
 
+    def _blocks(self, run: Run, progress: Progress) -> None:
+        """Find the components of blocks, all of which are kept."""
+        transform, store = self.model.image_autoencoder, self.store(run, progress)
+        assert isinstance(transform, BlockTransform)
+        rows = range(self.data.fitted)
+        listed = track(rows, "finding components of blocks", len(rows), progress)
+        transform.fit(store.images(torch.tensor([row])) for row in listed)
+
+    def _appearances(self, run: Run, progress: Progress) -> tuple[Store, Tensor]:
+        """The store and the appearance of each case, from which the denoiser takes its scale."""
+        store, count = self.store(run, progress), len(self.fingerprint.labels)
+        transform, denoiser = self.model.image_autoencoder, self.model.image_denoiser
+        assert isinstance(transform, BlockTransform) and isinstance(denoiser, BlockDenoiser)
+        rows = []
+        for row in track(range(len(store)), "measuring appearance", len(store), progress):
+            case = torch.tensor([row])
+            image, labels = store.images(case)[0].numpy(), store.labels(case)[0].numpy()
+            rows.append(appearance_of(image, labels, count).ravel())
+        known = torch.from_numpy(np.stack(rows)).float()
+        channels = len(self.fingerprint.channels)
+        denoiser.learn_scale(transform.std.cpu(), known[: self.data.fitted], channels)
+        return store, denoiser.appearance.standardised(known)
+
+    def _blank_appearances(self) -> tuple[Store, Tensor]:
+        size = len(self.fingerprint.channels) * (len(self.fingerprint.labels) + 2)
+        return self.blank, torch.zeros(self.recipe.fit_image_denoiser.batch_size, size)
+
     def _image_codes(self, run: Run, progress: Progress) -> tuple[Codes, Store]:
         """Mean and standard deviation of the image codes of all cases, and the store."""
         store, network = self.store(run, progress), self.model.image_denoiser
         encoder = self.model.image_autoencoder
+        assert isinstance(encoder, ImageAutoencoder)
         codes = kept_codes(
             run.state / "image_codes.npy", encoder, encoder.encode, store.images,
             range(len(store)), self.recipe.fit_image_denoiser.precision, "coding images", progress,
@@ -199,6 +264,6 @@ class GuidedParts:
         return codes, store
 
     def _blank_image_codes(self) -> tuple[Codes, Store]:
-        sides = [side // self.model.image_autoencoder.coarseness for side in self.fingerprint.shape]
+        sides = [side // self.model.coarseness for side in self.fingerprint.shape]
         count, channels = self.recipe.fit_image_denoiser.batch_size, self.recipe.image_code_channels
         return Codes(np.zeros((count, 2, channels, *sides), np.float32)), self.blank

@@ -12,9 +12,14 @@ from vesalius.methods.guided.calibrating import calibrate
 from vesalius.methods.guided.fitting import GuidedData, GuidedParts
 from vesalius.methods.guided.model import condition_of
 from vesalius.methods.guided.pipeline import GuidedPipeline
-from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
+from vesalius.methods.guided.recipe import (
+    PRESETS,
+    GuidedRecipe,
+    ImageAutoencoderKind,
+    LabelAutoencoderKind,
+)
 from vesalius.networks.image_autoencoder import ImageAutoencoder
-from vesalius.networks.shape_space import block_voxels
+from vesalius.networks.linear_codes import block_numbers
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress
 from vesalius.training.fingerprint import Fingerprint
@@ -25,6 +30,11 @@ from vesalius.training.run import Run
 from vesalius.training.store import Layout
 
 CALIBRATION_CASES = 12
+_KINDS = {
+    "shape_space": "linear shape space", "deformation": "deformation space of one template",
+    "vae": "convolutional VAE",
+    "blocks": "blocks of 2 × 2 × 2 voxels, which lose nothing",
+}  # fmt: skip
 
 
 class Guided(Method[GuidedData]):
@@ -40,7 +50,8 @@ class Guided(Method[GuidedData]):
     def recipe(
         self, *, preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
         attribute: list[str] | None = None, spacing: float | None = None,
-        label_autoencoder: Literal["auto", "shape_space", "vae"] | None = None, seed: int = 0,
+        label_autoencoder: LabelAutoencoderKind | Literal["auto"] | None = None,
+        image_autoencoder: ImageAutoencoderKind | Literal["auto"] | None = None, seed: int = 0,
     ) -> GuidedRecipe:  # fmt: skip
         """Settings of a run.
 
@@ -54,8 +65,12 @@ class Guided(Method[GuidedData]):
         spacing: float
             Edge length in mm to work at; the cohort's own without it.
         label_autoencoder: str
-            Kind of label autoencoder; auto decides by the size of the cohort. The preset's without
-            it.
+            A linear shape space, deformations of one template, which keep what is thin and folded
+            and suit cases that differ in shape alone, or a VAE for thousands of cases; auto
+            decides by the size of the cohort. The preset's without it.
+        image_autoencoder: str
+            Blocks of voxels lose nothing and need no training, and suit grids up to 2 mm; a VAE
+            has codes four times coarser. The preset's without it.
         seed: int
             Of the fit.
         """
@@ -64,6 +79,7 @@ class Guided(Method[GuidedData]):
             attributes=tuple(attribute or base.attributes),
             spacing_mm=base.spacing_mm if spacing is None else spacing,
             label_autoencoder=label_autoencoder or base.label_autoencoder,
+            image_autoencoder=image_autoencoder or base.image_autoencoder,
             seed=seed,
         )
 
@@ -84,15 +100,18 @@ class Guided(Method[GuidedData]):
         fingerprint = sound.fingerprint(grid, recipe.attributes)
         conditions = condition_of(sound.values(recipe.attributes).tolist(), fingerprint.attributes)
         held_bytes, decision = 0.0, "convolutional VAE"
-        if recipe.chosen_label_autoencoder(fitted) == "shape_space":
+        kind = recipe.chosen_label_autoencoder(fitted)
+        if kind != "vae":
             count = min(recipe.components, fitted - 1)
-            voxels = len(fingerprint.labels) * float(np.prod(fingerprint.shape))
+            row = _row(kind, fingerprint)
             # Axes packed and unpacked, a block of all cases twice, and their Gram matrix.
-            block = 8.0 * fitted * min(block_voxels(fitted), voxels)
-            held_bytes = 6.0 * voxels * count + block + 16.0 * fitted**2
-            decision = f"linear shape space of {count} components"
+            block = 8.0 * fitted * min(block_numbers(fitted), row)
+            held_bytes = 6.0 * row * count + block + 16.0 * fitted**2
+            decision = f"{_KINDS[kind]} of {count} components"
+        images = recipe.chosen_image_autoencoder(int(np.prod(fingerprint.shape)))
         return GuidedData(
-            recipe, fingerprint, held_bytes, (f"label autoencoder: {decision}",),
+            recipe, fingerprint, held_bytes,
+            (f"label autoencoder: {decision}", f"image autoencoder: {_KINDS[images]}"),
             {"split": sound.split},
             scans=sound.scans, fitted=fitted, conditions=conditions,
             disk_bytes=len(sound.cases) * _bytes_a_case(recipe, fingerprint, fitted),
@@ -110,22 +129,34 @@ class Guided(Method[GuidedData]):
     def card(self, data: GuidedData, run: Run) -> list[str]:
         """Channels, labels, grid, kind of label autoencoder, and range of each attribute."""
         fingerprint: Fingerprint = data.fingerprint
-        kinds = {"shape_space": "linear shape space", "vae": "convolutional VAE"}
-        kind = data.recipe.chosen_label_autoencoder(fingerprint.cases)
-        return [*fingerprint.lines, f"label autoencoder: {kinds[kind]}", *fingerprint.ranges]
+        labels = data.recipe.chosen_label_autoencoder(fingerprint.cases)
+        images = data.recipe.chosen_image_autoencoder(int(np.prod(fingerprint.shape)))
+        return [
+            *fingerprint.lines, f"label autoencoder: {_KINDS[labels]}",
+            f"image autoencoder: {_KINDS[images]}", *fingerprint.ranges,
+        ]  # fmt: skip
 
     def open(self, run: Run, guidance: float | None = None) -> GuidedPipeline:
         """The networks on their device, ready to generate."""
         return GuidedPipeline(run, guidance)
 
 
+def _row(kind: LabelAutoencoderKind, fingerprint: Fingerprint) -> float:
+    """Numbers of a case whose components are found: signed distances, or a coarse velocity."""
+    voxels = float(np.prod(fingerprint.shape))
+    return 3 * voxels / 8 if kind == "deformation" else len(fingerprint.labels) * voxels
+
+
 def _bytes_a_case(recipe: GuidedRecipe, fingerprint: Fingerprint, fitted: int) -> float:
-    """On disk: image and labels, mean and SD of both codes, and signed distances."""
+    """On disk: image and labels, mean and SD of the codes, and signed distances."""
     layout, voxels = Layout.of(fingerprint), float(np.prod(fingerprint.shape))
-    coarse = voxels / ImageAutoencoder.coarseness**3
-    if recipe.chosen_label_autoencoder(fitted) == "shape_space":
-        labels = 2.0 * layout.label_count * voxels
+    kind = recipe.chosen_label_autoencoder(fitted)
+    if kind != "vae":
+        labels = 4.0 * _row(kind, fingerprint)
     else:
         finest = 2.0 ** (3 * (len(recipe.label_widths) - 1))
         labels = 8.0 * recipe.label_code_channels * voxels / finest
+    if recipe.chosen_image_autoencoder(int(voxels)) == "blocks":
+        return layout.bytes_a_case + labels
+    coarse = voxels / ImageAutoencoder.coarseness**3
     return layout.bytes_a_case + 8.0 * recipe.image_code_channels * coarse + labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,12 @@ from torch import Tensor, nn
 from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.preconditioning import output_std
 from vesalius.diffusion.schedules import SCHEDULES, Schedule, against
+from vesalius.methods.guided.appearance import Appearance
+from vesalius.methods.guided.image_denoiser import BlockDenoiser, ImageDenoiser
 from vesalius.methods.guided.recipe import GuidedRecipe
+from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.code_denoiser import CodeDenoiser
+from vesalius.networks.deformation_space import DeformationSpace
 from vesalius.networks.gaussian_prior import GaussianPrior
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_autoencoder import LabelAutoencoder
@@ -20,6 +25,9 @@ from vesalius.networks.label_vae import LabelVae
 from vesalius.networks.latent_denoiser import SpadeLatentDenoiser
 from vesalius.networks.shape_space import ShapeSpace
 from vesalius.training.fingerprint import AttributeRange, Fingerprint
+
+BLOCK = 2
+"""Voxels along each side of a block, none of which is lost."""
 
 PARTS = ("label_autoencoder", "label_denoiser", "image_autoencoder", "image_denoiser")
 
@@ -52,7 +60,7 @@ def condition_of(
 class LabelDenoiser(Denoiser):
     """Guesses clean label codes, told attributes.
 
-    In a shape space the exact answer for normally distributed codes comes first, and the network
+    In a linear space the exact answer for normally distributed codes comes first, and the network
     adds to it; on convolutional codes the network works alone, on codes scaled to unit SD.
     """
 
@@ -80,21 +88,6 @@ class LabelDenoiser(Denoiser):
         return missing / output_std(level, x, self.schedule)
 
 
-class ImageDenoiser(Denoiser):
-    """Guesses clean image codes at unit SD; knows how to bring codes there and back."""
-
-    network: SpadeLatentDenoiser
-
-    def __init__(
-        self, network: SpadeLatentDenoiser, code_channels: int, schedule: Schedule
-    ) -> None:
-        super().__init__(network, schedule)
-        self.register_buffer("code_mean", torch.zeros(1, code_channels, 1, 1, 1))
-        self.register_buffer("code_scale", torch.ones(1, code_channels, 1, 1, 1))
-        self.code_mean: Tensor
-        self.code_scale: Tensor
-
-
 class GuidedModel:
     """The parts by name, untrained.
 
@@ -117,30 +110,69 @@ class GuidedModel:
         self.schedule = SCHEDULES[recipe.schedule]
         self.kind = recipe.chosen_label_autoencoder(fingerprint.cases)
         self.label_autoencoder: LabelAutoencoder
-        if self.kind == "shape_space":
+        if self.kind != "vae":
             size = min(recipe.components, fingerprint.cases - 1)
-            self.label_autoencoder = ShapeSpace(labels, shape, size, recipe.clip_voxels)
-            network: nn.Module = CodeDenoiser(
+            if self.kind == "deformation":
+                self.label_autoencoder = DeformationSpace(labels, shape, size)
+            else:
+                self.label_autoencoder = ShapeSpace(labels, shape, size, recipe.clip_voxels)
+            coder: nn.Module = CodeDenoiser(
                 size, conditions, recipe.denoiser_width, recipe.denoiser_blocks,
                 recipe.denoiser_dropout,
             )  # fmt: skip
             prior = GaussianPrior(size, len(fingerprint.attributes))
-            self.label_denoiser = LabelDenoiser(network, prior, self.schedule)
+            self.label_denoiser = LabelDenoiser(coder, prior, self.schedule)
         else:
             self.label_autoencoder = LabelVae(
                 labels, shape, recipe.label_widths, recipe.label_code_channels
             )
-            network = LabelUNet(recipe.label_code_channels, conditions, recipe.unet_widths)
-            self.label_denoiser = LabelDenoiser(network, None, self.schedule)
-        self.image_autoencoder = ImageAutoencoder(
-            len(fingerprint.channels), labels, recipe.image_code_channels, recipe.image_widths,
-            recipe.image_blocks,
+            coder = LabelUNet(recipe.label_code_channels, conditions, recipe.unet_widths)
+            self.label_denoiser = LabelDenoiser(coder, None, self.schedule)
+        self.image_autoencoder = self._image_autoencoder()
+        sizes = (recipe.latent_widths, recipe.latent_blocks)
+        code = self.image_code_channels
+        if isinstance(self.image_autoencoder, BlockTransform):
+            size = len(fingerprint.channels) * (labels + 2)
+            network = SpadeLatentDenoiser(code, labels, self.coarseness, *sizes, size)
+            self.image_denoiser: ImageDenoiser = BlockDenoiser(
+                network, code, self.schedule, Appearance(size)
+            )
+        else:
+            network = SpadeLatentDenoiser(code, labels, self.coarseness, *sizes)
+            self.image_denoiser = ImageDenoiser(network, code, self.schedule)
+
+    def _image_autoencoder(self) -> ImageAutoencoder | BlockTransform:
+        recipe, channels = self.recipe, len(self.fingerprint.channels)
+        if recipe.chosen_image_autoencoder(prod(self.fingerprint.shape)) == "blocks":
+            return BlockTransform(channels, channels * BLOCK**3, (BLOCK, BLOCK, BLOCK))
+        return ImageAutoencoder(
+            channels, len(self.fingerprint.labels), recipe.image_code_channels,
+            recipe.image_widths, recipe.image_blocks,
         )  # fmt: skip
-        denoiser = SpadeLatentDenoiser(
-            recipe.image_code_channels, labels, ImageAutoencoder.coarseness, recipe.latent_widths,
-            recipe.latent_blocks,
-        )  # fmt: skip
-        self.image_denoiser = ImageDenoiser(denoiser, recipe.image_code_channels, self.schedule)
+
+    @property
+    def coarseness(self) -> int:
+        """Of image codes against images."""
+        blocks = isinstance(self.image_autoencoder, BlockTransform)
+        return BLOCK if blocks else ImageAutoencoder.coarseness
+
+    @property
+    def image_code_channels(self) -> int:
+        """Of image codes."""
+        if isinstance(self.image_autoencoder, BlockTransform):
+            return len(self.image_autoencoder.std)
+        return self.image_autoencoder.code_channels
+
+    def decoded(self, code: Tensor, label_map: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean of every voxel `(B, C, D, H, W)` and its SD, which blocks have not.
+
+        Args:
+            code: of images.
+            label_map: whole numbers from 0 `(B, D, H, W)`.
+        """
+        if isinstance(self.image_autoencoder, BlockTransform):
+            return self.image_autoencoder.decode(code), None
+        return self.image_autoencoder.decode_in_tiles(code, label_map)
 
     def part(self, name: str) -> nn.Module:
         """One of `PARTS` as a module."""

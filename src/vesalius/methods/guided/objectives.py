@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from vesalius.diffusion.guidance import drop_condition
-from vesalius.methods.guided.model import ImageDenoiser, LabelDenoiser
+from vesalius.methods.guided.image_denoiser import BlockDenoiser, ImageDenoiser
+from vesalius.methods.guided.model import LabelDenoiser
+from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_vae import LabelVae
 from vesalius.networks.spade import one_hot
@@ -135,7 +137,40 @@ class ImageDenoiserObjective(Objective):
         return mean + std * torch.randn(mean.shape, generator=rng), self.store.labels(rows)
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        network, (code, labels) = self.network, batch
-        clean = (code - network.code_mean) / network.code_scale
-        maps = network.network.read_labels(one_hot(labels, self.store.layout.label_count))
-        return network.loss(clean, rng, maps)
+        code, labels = batch
+        maps = self.network.network.read_labels(one_hot(labels, self.store.layout.label_count))
+        return self.network.loss(self.network.scaled(code), rng, maps)
+
+
+class BlockDenoiserObjective(Objective):
+    """Crops of images from noise, given their label maps and the appearance of the whole scan.
+
+    Args:
+        network: to fit.
+        transform: between images and blocks.
+        store: images and labels.
+        appearances: of each case, as the denoiser standardises them `(N, A)`.
+        crop: side in voxels of the part that is taken from each case, 0 for all of it.
+        held_out: rows of validation cases.
+    """
+
+    validated_at_once = 4
+
+    def __init__(
+        self, network: BlockDenoiser, transform: BlockTransform, store: Store,
+        appearances: Tensor, crop: int, held_out: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network, self.transform, self.store = network, transform, store
+        self.appearances, self.crop, self.held_out = appearances, crop, held_out
+
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        sides = [min(self.crop or side, side) for side in self.store.layout.shape]
+        box = random_box(self.store.layout.shape, sides, 2 * self.network.network.coarseness, rng)
+        return self.store.images(rows, box), self.store.labels(rows, box), self.appearances[rows]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        image, labels, appearance = batch
+        maps = self.network.network.read_labels(one_hot(labels, self.store.layout.label_count))
+        clean = self.network.scaled(self.transform.encode(image))
+        return self.network.loss(clean, rng, maps, appearance)

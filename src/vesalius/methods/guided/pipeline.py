@@ -10,15 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.anatomy.attributes import attribute_values
 from vesalius.diffusion.guidance import guided
 from vesalius.diffusion.samplers import ddim, dpm_solver_2m
 from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
 from vesalius.evidence.copies import CopySearch
+from vesalius.methods.guided.adjusting import adjusted, directions
 from vesalius.methods.guided.balancing import missing_targets
 from vesalius.methods.guided.calibration import Calibration
+from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import PARTS, GuidedModel, condition_of
 from vesalius.methods.guided.recipe import GuidedRecipe
 from vesalius.methods.guided.sampling import GuidedSampler
+from vesalius.networks.deformation_space import DeformationSpace
 from vesalius.networks.spade import one_hot
 from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import Balancing, case_requests, sample_one
@@ -147,6 +151,28 @@ class GuidedPipeline(Travelling):
     @torch.no_grad()
     def label_map(self, wanted: list[float], seed: int) -> Volume:
         """A label map asked to have these attributes, in the order and the units of the run's."""
+        code, prior = self._label_code(wanted, seed), self.model.label_denoiser.prior
+        if isinstance(self.model.label_autoencoder, DeformationSpace) and prior is not None:
+            condition = condition_of([wanted], self.fingerprint.attributes).to(code.device)
+            along = directions(prior, condition)
+            code = adjusted(code, condition[0, :-1], along, self._measured)
+        return self._decoded_labels(code)
+
+    def _measured(self, code: Tensor) -> Tensor:
+        """What the label map of a code measures, as a condition `(A,)`."""
+        ranges = self.fingerprint.attributes
+        known = [one.attribute for one in ranges]
+        values = attribute_values(known, self._decoded_labels(code), self.fingerprint.labels)
+        return condition_of([[values[one.name] for one in ranges]], ranges)[0, :-1].to(code.device)
+
+    def _decoded_labels(self, code: Tensor) -> Volume:
+        scores = self.model.label_autoencoder.decode(code)
+        numbers = self.fingerprint.label_numbers[scores.argmax(dim=1)[0].cpu().numpy()]
+        kind = np.uint8 if numbers.max() < 256 else np.int16
+        return self.fingerprint.grid.volume(numbers.astype(kind))
+
+    def _label_code(self, wanted: list[float], seed: int) -> Tensor:
+        """A code of a label map `(1, ...)` from noise, told attributes."""
         schedule = self.model.schedule
         shape = self.model.label_autoencoder.code_shape
         attributes = self.fingerprint.attributes
@@ -167,11 +193,7 @@ class GuidedPipeline(Travelling):
             levels = even_log_snr_levels(schedule, self.recipe.label_steps, 0.995, 0.02)
             code = dpm_solver_2m(guided_denoiser, start, levels, schedule)
         denoiser = self.model.label_denoiser
-        code = code * denoiser.code_scale + denoiser.code_mean
-        scores = self.model.label_autoencoder.decode(code)
-        numbers = self.fingerprint.label_numbers[scores.argmax(dim=1)[0].cpu().numpy()]
-        kind = np.uint8 if numbers.max() < 256 else np.int16
-        return self.fingerprint.grid.volume(numbers.astype(kind))
+        return code * denoiser.code_scale + denoiser.code_mean
 
     def image(self, label_map: Volume, seed: int, noise_scale: float | None = None) -> LabelledScan:
         """An image for a label map of the run's grid.
@@ -180,7 +202,7 @@ class GuidedPipeline(Travelling):
             label_map: as `label_map` gives it.
             seed: of contrast, texture and noise.
             noise_scale: factor on the decoder's spread of each voxel; the calibrated one if
-                `None`, and 0 for the decoder's mean.
+                `None`, and 0 for the decoder's mean. Blocks of voxels need none.
         """
         numbers = np.searchsorted(self.fingerprint.label_numbers, label_map.oriented("RAS").voxels)
         indices = torch.from_numpy(numbers.astype(np.int64))[None]
@@ -188,9 +210,11 @@ class GuidedPipeline(Travelling):
         code = self.image_code(indices, rng)
         with torch.no_grad(), self.fabric.autocast():
             shown = indices.to(self.fabric.device)
-            mean, sd = self.model.image_autoencoder.decode_in_tiles(code, shown)
-        noise = torch.randn(mean.shape, generator=rng).to(mean.device)
-        image = mean + self._noise_scale(indices, noise_scale).to(mean.device) * sd * noise
+            mean, sd = self.model.decoded(code, shown)
+        image = mean
+        if sd is not None:
+            noise = torch.randn(mean.shape, generator=rng).to(mean.device)
+            image = mean + self._noise_scale(indices, noise_scale).to(mean.device) * sd * noise
         voxels = self.fingerprint.unscaled(image[0].float().cpu().numpy()).astype(np.float32)
         grid = self.fingerprint.grid
         return LabelledScan(tuple(grid.volume(channel) for channel in voxels), label_map)
@@ -207,15 +231,19 @@ class GuidedPipeline(Travelling):
         denoiser, schedule = self.model.image_denoiser, self.model.schedule
         maps = one_hot(indices.to(self.fabric.device), len(self.fingerprint.labels))
         maps = maps.to(memory_format=torch.channels_last_3d)
-        coarse = [side // self.model.image_autoencoder.coarseness for side in maps.shape[2:]]
-        start = torch.randn(1, self.recipe.image_code_channels, *coarse, generator=rng)
+        coarse = [side // self.model.coarseness for side in maps.shape[2:]]
+        appearance = []
+        if isinstance(denoiser, BlockDenoiser):
+            appearance = [denoiser.appearance.sample(rng)]
+        start = torch.randn(1, self.model.image_code_channels, *coarse, generator=rng)
         start = start.to(self.fabric.device, memory_format=torch.channels_last_3d)
         with self.fabric.autocast():
-            features = denoiser.network.kept(denoiser.network.read_labels(maps))
+            given = [denoiser.network.kept(denoiser.network.read_labels(maps)), *appearance]
             if schedule.name == "linear_flow":
                 levels = even_levels(self.recipe.image_steps)
-                code = ddim(lambda x, t: denoiser(x, t, features), start, levels, schedule)
+                code = ddim(lambda x, t: denoiser(x, t, *given), start, levels, schedule)
             else:
-                levels = even_log_snr_levels(schedule, self.recipe.image_steps, 0.995, 0.02)
-                code = dpm_solver_2m(lambda x, t: denoiser(x, t, features), start, levels, schedule)
-        return code * denoiser.code_scale + denoiser.code_mean
+                last = denoiser.last_level
+                levels = even_log_snr_levels(schedule, self.recipe.image_steps, 0.995, last)
+                code = dpm_solver_2m(lambda x, t: denoiser(x, t, *given), start, levels, schedule)
+        return denoiser.unscaled(code)

@@ -6,6 +6,9 @@ from typing import ClassVar, Literal
 
 from vesalius.training.recipe import FitRecipe, Settings
 
+LabelAutoencoderKind = Literal["shape_space", "deformation", "vae"]
+ImageAutoencoderKind = Literal["blocks", "vae"]
+
 
 class GuidedRecipe(Settings):
     """All settings of one fit of guided synthesis.
@@ -16,8 +19,11 @@ class GuidedRecipe(Settings):
         seed: of the fit.
         attributes: that steer the label maps; what the cohort declares if there are none.
         spacing_mm: of the grid; the cohort's own if `None`.
-        label_autoencoder: `shape_space`, `vae`, or `auto`, by which the plan decides.
-        components: of the shape space.
+        label_autoencoder: `shape_space`, `deformation` of one case, `vae`, or `auto`, by which the
+            plan decides.
+        image_autoencoder: `blocks` of voxels, which lose nothing and need no training, `vae`, or
+            `auto`, by which the plan decides.
+        components: of the shape or deformation space.
         clip_voxels: beyond which distances in the shape space do not count.
         label_widths: channels of the label VAE, finest first.
         label_code_channels: of the label VAE's code.
@@ -25,7 +31,8 @@ class GuidedRecipe(Settings):
         unet_widths: channels of the denoiser of convolutional label codes.
         image_code_channels: of the image autoencoder's code.
         image_widths, image_blocks: of the image autoencoder.
-        image_crop: side in voxels of the parts the image autoencoder is fitted on, 0 for all.
+        image_crop: side in voxels of the parts that the image autoencoder, or the denoiser of
+            blocks, is fitted on, 0 for all.
         latent_widths, latent_blocks: of the SPADE latent denoiser.
         label_kl_weight, image_kl_weight: of the codes' divergence from N(0, 1). A large weight on
             images leaves to the observation noise what the codes need not carry.
@@ -37,6 +44,7 @@ class GuidedRecipe(Settings):
     """
 
     unhashed: ClassVar[frozenset[str]] = frozenset({"method"})
+    later: ClassVar[frozenset[str]] = frozenset({"image_autoencoder"})
 
     method: Literal["guided"] = "guided"
     preset: str = "demo"
@@ -44,7 +52,8 @@ class GuidedRecipe(Settings):
     attributes: tuple[str, ...] = ()
     spacing_mm: float | None = None
 
-    label_autoencoder: Literal["auto", "shape_space", "vae"] = "auto"
+    label_autoencoder: LabelAutoencoderKind | Literal["auto"] = "auto"
+    image_autoencoder: ImageAutoencoderKind | Literal["auto"] = "vae"
     components: int = 96
     clip_voxels: float = 4.0
     label_widths: tuple[int, ...] = (16, 32, 32)
@@ -76,7 +85,7 @@ class GuidedRecipe(Settings):
     fit_image_autoencoder: FitRecipe = FitRecipe(steps=2200, batch_size=4)
     fit_image_denoiser: FitRecipe = FitRecipe(steps=800, batch_size=8)
 
-    def chosen_label_autoencoder(self, cases: int) -> Literal["shape_space", "vae"]:
+    def chosen_label_autoencoder(self, cases: int) -> LabelAutoencoderKind:
         """The kind of label autoencoder for a cohort of this size, unless one was asked for.
 
         >>> GuidedRecipe().chosen_label_autoencoder(200)
@@ -88,6 +97,17 @@ class GuidedRecipe(Settings):
             return self.label_autoencoder
         return "shape_space" if cases <= LARGEST_SHAPE_SPACE_COHORT else "vae"
 
+    def chosen_image_autoencoder(self, voxels: int) -> ImageAutoencoderKind:
+        """The kind of image autoencoder for a grid of so many voxels, unless one was asked for.
+
+        >>> demo = PRESETS["demo"]
+        >>> demo.chosen_image_autoencoder(64**3), demo.chosen_image_autoencoder(192**3)
+        ('blocks', 'vae')
+        """
+        if self.image_autoencoder != "auto":
+            return self.image_autoencoder
+        return "blocks" if voxels <= LARGEST_BLOCK_GRID else "vae"
+
     def grid_multiple(self, cases: int) -> int:
         """Of which each side of the grid is one: images are halved three times, label maps by the
         widths of the VAE and then of the denoiser of its codes.
@@ -95,13 +115,17 @@ class GuidedRecipe(Settings):
         >>> GuidedRecipe().grid_multiple(200), PRESETS["paper"].grid_multiple(200)
         (8, 16)
         """
-        if self.chosen_label_autoencoder(cases) == "shape_space":
+        if self.chosen_label_autoencoder(cases) != "vae":
             return 8
         return max(8, 2 ** (len(self.label_widths) + len(self.unet_widths) - 2))
 
 
 LARGEST_SHAPE_SPACE_COHORT = 600
 """Above it the Gram matrix of signed distances no longer fits a desktop, and a VAE has enough."""
+
+
+LARGEST_BLOCK_GRID = 2**20
+"""Voxels above which a denoiser of blocks takes long to sample: a brain at 2 mm is below."""
 
 
 def _gpu_fit(steps: int, batch_size: int, learning_rate: float = 2e-4) -> FitRecipe:
@@ -118,7 +142,8 @@ _CODE_FIT = FitRecipe(
 
 PRESETS: dict[str, GuidedRecipe] = {
     "smallest": GuidedRecipe(
-        preset="smallest", components=6, denoiser_width=16, denoiser_blocks=1,
+        preset="smallest", image_autoencoder="auto", components=6,
+        denoiser_width=16, denoiser_blocks=1,
         label_widths=(8, 8), unet_widths=(8, 8), image_code_channels=2, image_widths=(8, 8),
         image_blocks=1, image_crop=16, latent_widths=(8, 8), latent_blocks=1, label_steps=4,
         image_steps=2,
@@ -127,9 +152,14 @@ PRESETS: dict[str, GuidedRecipe] = {
         fit_image_autoencoder=FitRecipe(steps=3, batch_size=2),
         fit_image_denoiser=FitRecipe(steps=3, batch_size=2),
     ),
-    "demo": GuidedRecipe(),
+    "demo": GuidedRecipe(
+        label_autoencoder="deformation", image_autoencoder="auto",
+        latent_widths=(48, 96), latent_blocks=2,
+        fit_image_denoiser=FitRecipe(steps=1200, batch_size=4),
+    ),
     "workstation": GuidedRecipe(
-        preset="workstation", spacing_mm=2.0, components=192, image_code_channels=8,
+        preset="workstation", spacing_mm=2.0, image_autoencoder="auto", components=192,
+        image_code_channels=8,
         label_widths=(32, 64, 64), unet_widths=(128, 256, 256), image_widths=(48, 96),
         image_blocks=3, image_crop=64,
         latent_widths=(128, 192), latent_blocks=3, guidance=1.5, label_steps=30, image_steps=20,

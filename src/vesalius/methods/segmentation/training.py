@@ -13,9 +13,9 @@ from monai.losses import DiceCELoss
 from torch import Tensor
 from torch.nn import functional
 
+from vesalius.geometry.deformation import smooth_noise, warp
 from vesalius.networks.segmenter import Architecture, Segmenter
 from vesalius.networks.spade import one_hot
-from vesalius.phantoms.deformation import smooth_noise, warp
 from vesalius.phantoms.mri import random_contrast
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.progress import Progress, no_progress

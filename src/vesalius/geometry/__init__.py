@@ -1,0 +1,1 @@
+"""Deformations of volumes, and how one volume is registered to another."""

@@ -21,6 +21,8 @@ PROMISED = [
     "control/slope", "control/r2", "control/mae_ml", "control/acceptance",
     "utility/augmented_minus_real/volume_mae_ml", "memorisation/copies", "diversity/real",
     "diversity/synthetic", "seconds/fit", "seconds/phantoms",
+    "brain/realism/two_sample_auc", "brain/realism/frechet_ratio", "brain/realism/power_ratio",
+    "brain/realism/radiomics_ratio", "brain/realism/from_real_labels/frechet_ratio",
 ] + [
     f"utility/{arm}/{what}" for what in ("dice", "volume_mae_ml")
     for arm in ("real", "resampled", "synthseg_style", "synthetic", "augmented")

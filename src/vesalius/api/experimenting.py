@@ -9,16 +9,18 @@ from typing import Any
 
 from vesalius.api.console import bars
 from vesalius.evidence.figure import Figure, Results
-from vesalius.experiments import ventricles
 from vesalius.experiments.lumbar.experiment import run_lumbar
 from vesalius.experiments.lumbar.recipe import PRESETS as LUMBAR
 from vesalius.experiments.osteoarthritis.experiment import run_osteoarthritis
 from vesalius.experiments.osteoarthritis.recipe import PRESETS as OSTEOARTHRITIS
 from vesalius.experiments.robustness.experiment import run_robustness
 from vesalius.experiments.robustness.recipe import PRESETS as ROBUSTNESS
+from vesalius.experiments.ventricles.experiment import run_ventricles
+from vesalius.experiments.ventricles.recipe import PRESETS as VENTRICLES
 from vesalius.experiments.volumes.experiment import run_volumes
 from vesalius.experiments.volumes.recipe import PRESETS as VOLUMES
 from vesalius.networks.picture_features import features_from
+from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.report.lumbar_page import write_lumbar_report
 from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
 from vesalius.report.proof_page import Sources, write_proof_report
@@ -33,7 +35,7 @@ from vesalius.scans.writing import make_folder, write_text
 
 def _ventricles_page(folder: Path) -> Path:
     real, balanced, proof = (folder / name for name in ("real", "balanced", "proof"))
-    return write_proof_report(Sources(folder, real, balanced, proof, ventricles.ATTRIBUTE))
+    return write_proof_report(Sources(folder, real, balanced, proof, ATTRIBUTE))
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class _Known:
 
 EXPERIMENTS = {
     "ventricles": _Known(
-        ventricles.PRESETS, ventricles.run_ventricles, _ventricles_page,
+        VENTRICLES, run_ventricles, _ventricles_page,
         ("control/slope", "control/r2", "control/acceptance", "sampling/copies_rejected",
          "utility/real/volume_mae_ml", "utility/augmented/volume_mae_ml",
          "utility/augmented_minus_real/volume_mae_ml", "memorisation/copies"),

@@ -106,9 +106,10 @@ def frechet_radiomics_distance(reference: np.ndarray, other: np.ndarray) -> floa
 
 
 def fidelity_figures(real: np.ndarray, synthetic: np.ndarray, seed: int = 0) -> dict[str, Figure]:
-    """The distance of synthetic to real features and of real to real, at one number of cases.
+    """The distance of synthetic to real features, of real to real, and their ratio.
 
-    Both are medians over random halves of the real cases; the interval is over those halves.
+    All are at one number of cases and medians over random halves of the real cases; the interval
+    is over those halves.
     """
     count = min(len(real) // 2, len(synthetic))
     rng = np.random.default_rng(seed)
@@ -119,10 +120,14 @@ def fidelity_figures(real: np.ndarray, synthetic: np.ndarray, seed: int = 0) -> 
         real_vs_real.append(frechet_radiomics_distance(half, real[order[count : 2 * count]]))
         taken = synthetic[rng.permutation(len(synthetic))[:count]]
         between.append(frechet_radiomics_distance(half, taken))
+    ratios = np.array(between) / np.array(real_vs_real)
     return {
         name: Figure(
-            float(np.median(values)), "FRD", count,
+            float(np.median(values)), unit, count,
             (float(np.percentile(values, 2.5)), float(np.percentile(values, 97.5))),
         )
-        for name, values in (("frd", between), ("frd_real_to_real", real_vs_real))
+        for name, values, unit in (
+            ("frd", between, "FRD"), ("frd_real_to_real", real_vs_real, "FRD"),
+            ("frd_ratio", ratios, ""),
+        )
     }  # fmt: skip

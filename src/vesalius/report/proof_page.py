@@ -15,6 +15,7 @@ from vesalius.evidence.copies import audit_rates, audit_verdict
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
 from vesalius.report.audit_page import NEAREST, similarity_picture
+from vesalius.report.realism_section import realism_table
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import (
     Page,
@@ -33,6 +34,8 @@ from vesalius.report.verdict import verdict
 from vesalius.scans.cohort import Cohort
 
 COLUMNS = 9
+SHUFFLED = 5
+"""Cases of each kind."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def write_proof_report(sources: Sources, path: Path | None = None) -> Path:
     page = Page(
         results.protocol or "in progress", results, [
             *_cohorts(sources, real, synthetic, phantoms), _control(sources, results.figures),
+            *_realism(sources, results.figures, results.seed),
             _utility(sources, results.figures, results.notes),
             _copies(results.figures, results.notes),
         ], conclusions(results.figures), _limits(results.notes, results.seed, phantoms), phantoms,
@@ -116,6 +120,38 @@ def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
     there = tuple(one for one in panels if one.source)
     pair = Pictures(there) if there else None
     return section("Requested against measured", pair, grid(figures, rows, columns))
+
+
+def _realism(sources: Sources, figures: Mapping[str, Figure], seed: int) -> list[Section]:
+    """Generated among real cases, and what tells them; nothing where it was not measured."""
+    own = {
+        name.partition("/")[2]: figure
+        for name, figure in figures.items() if "/realism/" in name
+    }  # fmt: skip
+    if not own:
+        return []
+    real, generated = (cohort_if_there(sources.folder / name) for name in ("reference", "likeness"))
+    picture = _shuffled(real, generated, sources.attribute, seed)
+    return [section("Generated or real?", picture, realism_table(own, False))]
+
+
+def _shuffled(
+    real: Cohort | None, generated: Cohort | None, attribute: str, seed: int
+) -> Picture | None:  # fmt: skip
+    """Five cases of each without labels, in an order that the caption gives away."""
+    if real is None or generated is None:
+        return None
+    few = min(SHUFFLED, len(real.cases), len(generated.cases))
+    cases = [(own, case) for own in (real, generated) for case in own.cases[:few]]
+    order = np.random.default_rng(seed).permutation(len(cases))
+    scans = [(f"{place + 1}", cases[row][0].read(cases[row][1]))
+             for place, row in enumerate(order)]  # fmt: skip
+    answer = ", ".join(str(place + 1) for place, row in enumerate(order) if row < few)
+    return Picture(
+        pictures.montage(scans, _labels_of(real, attribute), outline=False),
+        "real and generated scans, shuffled",
+        f"Unseen real and generated cases, shuffled. Real are {answer}.",
+    )
 
 
 def _utility(
@@ -287,10 +323,15 @@ def _montage(cohort: Cohort | None, attribute: str) -> str:
     """A row of cases from the least to the greatest value of the attribute, if they are there."""
     if cohort is None:
         return ""
-    known = attribute_of(cohort.description, attribute)
+    unit = attribute_of(cohort.description, attribute).unit
     values = case_values(cohort, attribute)
     order = np.argsort(values)
     picked = order[np.unique(np.linspace(0, len(order) - 1, COLUMNS).round().astype(int))]
-    scans = [(f"{values[row]:.0f} {known.unit}", cohort.read(cohort.cases[row])) for row in picked]
-    focus = [cohort.description.labels[name] for name in known.labels]
-    return pictures.montage(scans, focus)
+    scans = [(f"{values[row]:.0f} {unit}", cohort.read(cohort.cases[row])) for row in picked]
+    return pictures.montage(scans, _labels_of(cohort, attribute))
+
+
+def _labels_of(cohort: Cohort, attribute: str) -> list[int]:
+    """Numbers of the labels that an attribute is measured on."""
+    labels = attribute_of(cohort.description, attribute).labels
+    return [cohort.description.labels[name] for name in labels]

@@ -11,7 +11,9 @@ ROWS = {
     "two-sample AUC, network on the images": "two_sample_auc",
     "two-sample AUC, linear on pinned features": "two_sample_auc_of_features",
     "two-sample AUC, network on label maps": "labels/two_sample_auc",
+    "images for real label maps: two-sample AUC, network": "from_real_labels/two_sample_auc",
     "Fréchet distance": "frechet",
+    "the same of images for real label maps": "from_real_labels/frechet",
     "power of fine detail, to that of real ones": "power_ratio",
     "the same at borders of tissues": "power_ratio/borders",
     "density": "density",
@@ -19,11 +21,12 @@ ROWS = {
 }
 
 
-def realism_table(figures: Mapping[str, Figure]) -> Table:
+def realism_table(figures: Mapping[str, Figure], features_trained_on: bool = True) -> Table:
     """Generated against other real images, held against the same real ones.
 
     Args:
         figures: by name, those of realism below `realism/`.
+        features_trained_on: whether something was fitted against earlier layers of the features.
     """
     own = {
         key.removeprefix("realism/"): figure
@@ -35,14 +38,18 @@ def realism_table(figures: Mapping[str, Figure]) -> Table:
         head, _, place = key.partition("_real_to_real")
         if key != head:
             shown[f"{head}{place}/real"] = figure
-    ratio = own.get("frechet_ratio")
+    ratio, of_images = own.get("frechet_ratio"), own.get("from_real_labels/frechet_ratio")
     count = own["two_sample_auc"].n if "two_sample_auc" in own else 0
     said = (
         f"n = {count} of each. A classifier learns on one half and is asked about the other; an "
         "AUC of 0.5 is chance. Nothing was trained against the network; the pinned features are of "
-        "EfficientNet-Lite0, at whose earlier layers the perceptual term of an autoencoder looks."
-    )
+        "EfficientNet-Lite0, "
+        + ("at whose earlier layers the perceptual term of an autoencoder looks."
+           if features_trained_on else "which took no part in any fit.")
+    )  # fmt: skip
     if ratio:
         said += f" Fréchet distance over that of real images: {ratio}."
+    if of_images:
+        said += f" Of images for real label maps: {of_images}."
     return grid(shown, ROWS, {"generated": "{row}/generated", "other real ones": "{row}/real"},
                 "realism", said)  # fmt: skip

@@ -142,7 +142,7 @@ _CODE_FIT = FitRecipe(
 
 PRESETS: dict[str, GuidedRecipe] = {
     "smallest": GuidedRecipe(
-        preset="smallest", image_autoencoder="auto", components=6,
+        preset="smallest", label_autoencoder="deformation", image_autoencoder="auto", components=6,
         denoiser_width=16, denoiser_blocks=1,
         label_widths=(8, 8), unet_widths=(8, 8), image_code_channels=2, image_widths=(8, 8),
         image_blocks=1, image_crop=16, latent_widths=(8, 8), latent_blocks=1, label_steps=4,

@@ -21,11 +21,12 @@ from vesalius.evidence.copies import CopySearch
 from vesalius.evidence.figure import Figure, Results, bootstrapped
 from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
+from vesalius.experiments.ventricles.realism import brain_realism
+from vesalius.experiments.ventricles.recipe import VentriclesRecipe
 from vesalius.methods.guided import recipe as guided
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.sampling import GuidedSampler
-from vesalius.methods.segmentation import training as segmentation
 from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.sampling.cohort import sample_cohort
@@ -38,7 +39,6 @@ from vesalius.scans.split import split_by_subject
 from vesalius.scans.writing import write_text
 from vesalius.training.fit import fit, prepare
 from vesalius.training.method import Reading
-from vesalius.training.recipe import Settings
 from vesalius.training.requests import even_requests, missing_values, subsample
 from vesalius.training.run import Run
 from vesalius.training.seeds import seed_for
@@ -46,53 +46,6 @@ from vesalius.training.seeds import seed_for
 STRIP_ML = (20.0, 40.0, 80.0, 160.0)
 STRATA_ML = (0.0, 30.0, 60.0, 90.0, 120.0, 400.0)
 TRIES = 20
-
-
-class VentriclesRecipe(Settings):
-    """Settings of the whole experiment.
-
-    Attributes:
-        cases: phantoms in the skewed cohort, a tenth of them held out of every fit.
-        test_cases: unseen phantoms with ventricles of `test_range_ml`.
-        wanted_ml: range over which the cohort is balanced.
-        control_cases: requests, evenly over the range, for requested against measured.
-        synthetic_cases: generated to balance the cohort.
-        guidance_scales: compared by control without rejection.
-        workers: processes that draw phantoms.
-    """
-
-    preset: str = "demo"
-    seed: int = 0
-    cases: int = 180
-    test_cases: int = 40
-    test_range_ml: tuple[float, float] = (60.0, 160.0)
-    wanted_ml: tuple[float, float] = (20.0, 160.0)
-    spacing_mm: float = 3.0
-    control_cases: int = 64
-    synthetic_cases: int = 160
-    guidance_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 5.0)
-    workers: int = 2
-    synthesis: guided.GuidedRecipe = guided.PRESETS["demo"]
-    segmenter: segmentation.SegmenterRecipe = segmentation.PRESETS["demo"]
-
-
-PRESETS = {
-    "smallest": VentriclesRecipe(
-        preset="smallest", cases=12, test_cases=3, spacing_mm=8.0, control_cases=4,
-        synthetic_cases=4, guidance_scales=(1.0,), workers=1, wanted_ml=(15.0, 40.0),
-        synthesis=guided.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
-    ),
-    "demo": VentriclesRecipe(),
-    "workstation": VentriclesRecipe(
-        preset="workstation", cases=1000, spacing_mm=2.0, synthetic_cases=1000, test_cases=100,
-        workers=16, synthesis=guided.PRESETS["workstation"],
-        segmenter=segmentation.PRESETS["workstation"],
-    ),
-    "paper": VentriclesRecipe(
-        preset="paper", cases=10_000, spacing_mm=1.0, synthetic_cases=1000, test_cases=42,
-        workers=16, synthesis=guided.PRESETS["paper"], segmenter=segmentation.PRESETS["paper"],
-    ),
-}  # fmt: skip
 
 
 def run_ventricles(
@@ -130,7 +83,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         return {
             "phantoms": self._phantoms, "unseen phantoms": self._unseen, "fit": self._fit,
             "control": self._control, "balance": self._balance, "strip": self._strip,
-            "proof": self._proof,
+            "realism": self._realism, "proof": self._proof,
         }  # fmt: skip
 
     @property
@@ -200,6 +153,19 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         low, high = self.recipe.wanted_ml
         volumes_ml = [ml for ml in STRIP_ML if low <= ml <= high]
         one_seed(self._run, self.folder / "strip", volumes_ml, self.recipe.seed)
+
+    def _realism(self) -> dict[str, Figure]:
+        """Generated brains beside unseen ones of the same kind as the cohort."""
+        recipe, real = self.recipe, self.cohort("real")
+        if not recipe.realism_cases:
+            return {}
+        reference = write_brains(
+            self.folder / "reference", 2 * recipe.realism_cases, recipe.seed + 2,
+            recipe.spacing_mm, split="test", workers=chosen_workers(recipe.workers),
+            progress=self.progress,
+        )  # fmt: skip
+        present = case_values(real, ATTRIBUTE, real.of_split("train"))
+        return brain_realism(self._run, reference, present, self.folder, recipe, self.progress)
 
     def _proof(self) -> dict[str, Figure]:
         recipe = self.recipe

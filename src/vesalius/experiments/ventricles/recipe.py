@@ -1,0 +1,61 @@
+"""Settings of the experiment of guided synthesis, and their presets."""
+
+from __future__ import annotations
+
+from vesalius.evidence.two_sample import FEWEST, FIT
+from vesalius.methods.guided import recipe as guided
+from vesalius.methods.segmentation import training as segmentation
+from vesalius.training.recipe import FitRecipe, Settings
+
+
+class VentriclesRecipe(Settings):
+    """Settings of the whole experiment.
+
+    Attributes:
+        cases: phantoms in the skewed cohort, a tenth of them held out of every fit.
+        test_cases: unseen phantoms with ventricles of `test_range_ml`.
+        wanted_ml: range over which the cohort is balanced.
+        control_cases: requests, evenly over the range, for requested against measured.
+        synthetic_cases: generated to balance the cohort.
+        guidance_scales: compared by control without rejection.
+        realism_cases: generated cases that are held against as many unseen real ones, twice: with
+            generated label maps and with real ones. 0 for none.
+        judge: how the network is fitted that tells them.
+        workers: processes that draw phantoms.
+    """
+
+    preset: str = "demo"
+    seed: int = 0
+    cases: int = 180
+    test_cases: int = 40
+    test_range_ml: tuple[float, float] = (60.0, 160.0)
+    wanted_ml: tuple[float, float] = (20.0, 160.0)
+    spacing_mm: float = 3.0
+    control_cases: int = 64
+    synthetic_cases: int = 160
+    guidance_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 5.0)
+    realism_cases: int = 64
+    judge: FitRecipe = FIT
+    workers: int = 2
+    synthesis: guided.GuidedRecipe = guided.PRESETS["demo"]
+    segmenter: segmentation.SegmenterRecipe = segmentation.PRESETS["demo"]
+
+
+PRESETS = {
+    "smallest": VentriclesRecipe(
+        preset="smallest", cases=12, test_cases=3, spacing_mm=8.0, control_cases=4,
+        synthetic_cases=4, guidance_scales=(1.0,), realism_cases=FEWEST + 2,
+        judge=FIT.changed(steps=3), workers=1, wanted_ml=(15.0, 40.0),
+        synthesis=guided.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
+    ),
+    "demo": VentriclesRecipe(),
+    "workstation": VentriclesRecipe(
+        preset="workstation", cases=1000, spacing_mm=2.0, synthetic_cases=1000, test_cases=100,
+        workers=16, synthesis=guided.PRESETS["workstation"],
+        segmenter=segmentation.PRESETS["workstation"],
+    ),
+    "paper": VentriclesRecipe(
+        preset="paper", cases=10_000, spacing_mm=1.0, synthetic_cases=1000, test_cases=42,
+        workers=16, synthesis=guided.PRESETS["paper"], segmenter=segmentation.PRESETS["paper"],
+    ),
+}  # fmt: skip

@@ -53,6 +53,7 @@ def test_smeared_images_are_told_and_real_ones_are_not(breasts: ImageSet) -> Non
     assert found["power_ratio_real_to_real"].value == pytest.approx(1, abs=0.3)
     assert found["power_ratio/borders"].value < 0.5
     assert found["frechet_ratio"].value > 1.3
+    assert found["frechet_ratio_of_filters"].value > 3
     assert found["coverage"].value < found["coverage_real_to_real"].value
     assert found["labels/tissue/border_cm2/ratio"].value > 1.1
     assert found["labels/two_sample_auc"].value > found["labels/two_sample_auc_real_to_real"].value

@@ -14,6 +14,7 @@ import numpy as np
 
 from vesalius.evidence.coverage import coverage_figures
 from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.filter_features import filter_features
 from vesalius.evidence.frechet import Extractor, features, frechet_distance
 from vesalius.evidence.label_shape import shape_figures
 from vesalius.evidence.slices import planes
@@ -100,15 +101,16 @@ def realism_figures(
 
     Returns:
         Figures by name; `<figure>_real_to_real` is that of other real cases. `frechet_ratio` is the
-        distance of generated over that of other real cases.
+        distance of generated over that of other real cases; `frechet_ratio_of_filters` is the
+        same of features that nothing can have been trained against.
     """
     rows, own_rows = real.one_each(seed), generated.one_each(seed)
     count = min(len(rows) // 2, len(own_rows))
     reference, other = real.taken(rows[:count]), real.taken(rows[count : 2 * count])
     made, known = generated.taken(own_rows[:count]), dict(labels or {})
     network = partial(network_judge, recipe=recipe, progress=progress)
-    seen = {name: own.features(extract) for name, own in
-            (("reference", reference), ("other", other), ("made", made))}  # fmt: skip
+    sets = {"reference": reference, "other": other, "made": made}
+    seen = {name: own.features(extract) for name, own in sets.items()}
     powers = reference.power(known)
     result: dict[str, Figure] = {}
     for name, own, vectors in (("", made, seen["made"]), ("_real_to_real", other, seen["other"])):
@@ -124,9 +126,11 @@ def realism_figures(
             result[f"power_ratio{name}{at}"] = ratio
         flat = (seen["reference"].reshape(count, -1), vectors.reshape(count, -1))
         result |= {f"{key}{name}": figure for key, figure in coverage_figures(*flat).items()}
-    result["frechet_ratio"] = jackknifed(
-        [seen["reference"], seen["other"], seen["made"]], _frechet_ratio, ""
-    )  # fmt: skip
+    filtered = {name: own.features(filter_features) for name, own in sets.items()}
+    for name, vectors in (("", seen), ("_of_filters", filtered)):
+        result[f"frechet_ratio{name}"] = jackknifed(
+            [vectors["reference"], vectors["other"], vectors["made"]], _frechet_ratio, ""
+        )  # fmt: skip
     if made.label_maps and reference.label_maps and known:
         every = (*reference.label_maps, *other.label_maps)
         shapes = shape_figures(every, made.label_maps, known)

@@ -7,6 +7,7 @@ deformed image at `x` is the image at `x + displacement(x)`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -109,7 +110,8 @@ def smooth_noise(
 def warp_voxels(images: Tensor, displacement: Tensor) -> Tensor:
     """Images `(B, C, D, H, W)` seen through displacements `(B, 3, D, H, W)` in voxels.
 
-    One image may be seen through many displacements.
+    One image may be seen through many displacements. Pictures `(B, C, H, W)` go through
+    displacements `(B, 2, H, W)` alike.
 
     >>> ramp = torch.arange(4.0).reshape(1, 1, 4, 1, 1).expand(1, 1, 4, 3, 3)
     >>> shift = torch.zeros(2, 3, 4, 3, 3); shift[:, 0] = 0.5
@@ -118,17 +120,18 @@ def warp_voxels(images: Tensor, displacement: Tensor) -> Tensor:
     """
     sides = torch.tensor(displacement.shape[2:], device=displacement.device)
     points = voxel_grid(tuple(displacement.shape[2:]), displacement.device) + displacement
-    unit = 2 * points / (sides - 1).clamp(min=1).reshape(1, 3, 1, 1, 1) - 1
+    ends = (sides - 1).clamp(min=1).reshape(1, len(sides), *[1] * len(sides))
+    unit = 2 * points / ends - 1
     return functional.grid_sample(
-        images.expand(len(displacement), -1, -1, -1, -1), unit.flip(1).movedim(1, -1),
+        images.expand(len(displacement), *images.shape[1:]), unit.flip(1).movedim(1, -1),
         padding_mode="border", align_corners=True,
     )  # fmt: skip
 
 
 def flow(velocity: Tensor) -> Tensor:
-    """Displacements in voxels along stationary velocities `(B, 3, D, H, W)` for unit time.
+    """Displacements in voxels along stationary velocities `(B, 3, D, H, W)` or `(B, 2, H, W)`.
 
-    As `exponential`, for a batch of any lengths, so always in as many squarings.
+    For unit time as `exponential`, for a batch of any lengths, so always in as many squarings.
     """
     displacement = velocity / 2**SQUARINGS
     for _ in range(SQUARINGS):
@@ -137,7 +140,7 @@ def flow(velocity: Tensor) -> Tensor:
 
 
 def gaussian_smooth(images: Tensor, sigma_voxels: float) -> Tensor:
-    """Images `(B, C, D, H, W)` smoothed by a Gaussian, the edges continued, on their device.
+    """Images `(B, C, D, H, W)`, or pictures, smoothed by a Gaussian, the edges continued.
 
     >>> point = torch.zeros(1, 1, 9, 9, 9); point[..., 4, 4, 4] = 1
     >>> round(float(gaussian_smooth(point, 1.0).sum()), 4)
@@ -147,13 +150,37 @@ def gaussian_smooth(images: Tensor, sigma_voxels: float) -> Tensor:
     place = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
     weights = torch.exp(-0.5 * (place / sigma_voxels) ** 2)
     weights = weights / weights.sum()
-    count = images.shape[1]
-    for axis in range(3):
-        form = [1, 1, 1, 1, 1]
+    count, axes = images.shape[1], images.ndim - 2
+    convolved = functional.conv3d if axes == 3 else functional.conv2d
+    for axis in range(axes):
+        form = [1] * images.ndim
         form[2 + axis] = len(weights)
-        padding = [0] * 6
-        padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = reach
+        padding = [0] * (2 * axes)
+        padding[2 * (axes - 1 - axis)] = padding[2 * (axes - 1 - axis) + 1] = reach
         padded = functional.pad(images, padding, mode="replicate")
         kernel = weights.reshape(form).expand(count, 1, *form[2:])
-        images = functional.conv3d(padded, kernel, groups=count)
+        images = convolved(padded, kernel, groups=count)
     return images
+
+
+def averaged(images: Tensor, factor: int) -> Tensor:
+    """Images `(B, C, D, H, W)`, or pictures, with blocks of voxels averaged.
+
+    >>> averaged(torch.ones(1, 1, 4, 4), 2).shape, averaged(torch.ones(1, 1, 4, 4, 4), 2).shape
+    (torch.Size([1, 1, 2, 2]), torch.Size([1, 1, 2, 2, 2]))
+    """
+    if factor == 1:
+        return images
+    pooled = functional.avg_pool3d if images.ndim == 5 else functional.avg_pool2d
+    return pooled(images, factor)
+
+
+def enlarged(displacement: Tensor, sides: Sequence[int]) -> Tensor:
+    """Displacements or velocities in voxels, on a grid whose blocks were averaged, on a finer one.
+
+    >>> enlarged(torch.ones(1, 2, 4, 4), (8, 8))[0, :, 0, 0].tolist()
+    [2.0, 2.0]
+    """
+    mode = "trilinear" if displacement.ndim == 5 else "bilinear"
+    finer = functional.interpolate(displacement, size=tuple(sides), mode=mode, align_corners=False)
+    return finer * (sides[0] / displacement.shape[2])

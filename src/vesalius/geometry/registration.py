@@ -13,9 +13,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from vesalius.geometry.deformation import flow, gaussian_smooth, warp_voxels
+from vesalius.geometry.deformation import (
+    averaged,
+    enlarged,
+    flow,
+    gaussian_smooth,
+    warp_voxels,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ def register(moving: Tensor, fixed: Tensor, levels: Sequence[Level] = LEVELS) ->
     """Velocities under whose flow `moving` looks like `fixed`.
 
     Args:
-        moving: `(1, C, D, H, W)`, sides are multiples of the coarsest factor.
+        moving: `(1, C, D, H, W)` or `(B, C, D, H, W)`, sides are multiples of the coarsest factor;
+            pictures `(B, C, H, W)` as well.
         fixed: `(B, C, D, H, W)`.
         levels: from coarse to fine.
 
@@ -62,16 +68,13 @@ def register(moving: Tensor, fixed: Tensor, levels: Sequence[Level] = LEVELS) ->
     >>> bool((after - moved).abs().mean() < 0.4 * (ball - moved).abs().mean())
     True
     """
-    velocity = torch.zeros(len(fixed), 3, *(side // levels[0].factor for side in fixed.shape[2:]))
-    velocity = velocity.to(fixed.device)
-    before = levels[0].factor
+    axes = fixed.ndim - 2
+    coarsest = (side // levels[0].factor for side in fixed.shape[2:])
+    velocity = torch.zeros(len(fixed), axes, *coarsest, device=fixed.device)
     for level in levels:
-        own, other = (functional.avg_pool3d(one, level.factor) for one in (moving, fixed))
-        if level.factor != before:
-            velocity = (before / level.factor) * functional.interpolate(
-                velocity, size=other.shape[2:], mode="trilinear", align_corners=False
-            )
-        before = level.factor
+        own, other = (averaged(one, level.factor) for one in (moving, fixed))
+        if other.shape[2:] != velocity.shape[2:]:
+            velocity = enlarged(velocity, other.shape[2:])
         for _ in range(level.rounds):
             warped = warp_voxels(own, flow(velocity))
             step = gaussian_smooth(_demons_step(warped, other), level.fluid)
@@ -85,7 +88,7 @@ def _demons_step(warped: Tensor, fixed: Tensor) -> Tensor:
     For several channels: Σ difference·∇warped / (Σ |∇warped|² + Σ difference²).
     """
     difference = fixed - warped
-    gradient = torch.stack(torch.gradient(warped, dim=(2, 3, 4)), dim=1)
+    gradient = torch.stack(torch.gradient(warped, dim=tuple(range(2, warped.ndim))), dim=1)
     force = (gradient * difference[:, None]).sum(dim=2)
     strength = gradient.square().sum(dim=(1, 2)) + difference.square().sum(dim=1)
     step = force / strength.clamp(min=1e-4)[:, None]

@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from vesalius.geometry.deformation import flow, gaussian_smooth, warp_voxels
+from vesalius.geometry.deformation import averaged, enlarged, flow, gaussian_smooth, warp_voxels
 from vesalius.geometry.registration import LEVELS, register
 from vesalius.networks.linear_codes import LinearCodes
 from vesalius.networks.spade import one_hot
@@ -58,7 +57,7 @@ class DeformationSpace(LinearCodes):
         coarse = LEVELS[-1].factor
         self.field = (3, *(side // coarse for side in shape))
         super().__init__(int(np.prod(self.field)), components)
-        self.labels, self.shape, self.coarse = labels, shape, coarse
+        self.labels, self.shape = labels, shape
         self.code_shape: tuple[int, ...] = (components,)
         self.register_buffer("template", torch.zeros(shape, dtype=torch.uint8))
         self.register_buffer("weights", torch.ones(labels))
@@ -98,10 +97,8 @@ class DeformationSpace(LinearCodes):
 
     def _warped(self, code: Tensor) -> Tensor:
         coarse = flow(self.expand(code).reshape(len(code), *self.field))
-        displacement = self.coarse * functional.interpolate(
-            coarse, size=self.shape, mode="trilinear", align_corners=False
-        )
-        return warp_voxels(one_hot(self.template[None], self.labels), displacement)
+        template = one_hot(self.template[None], self.labels)
+        return warp_voxels(template, enlarged(coarse, self.shape))
 
     @torch.no_grad()
     def _velocity(self, label_map: Tensor) -> Tensor:
@@ -154,4 +151,4 @@ def typical(
 
 def _coarse(label_map: np.ndarray, labels: int) -> Tensor:
     numbers = torch.from_numpy(np.ascontiguousarray(label_map))[None]
-    return functional.avg_pool3d(one_hot(numbers, labels), LEVELS[0].factor)
+    return averaged(one_hot(numbers, labels), LEVELS[0].factor)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.report.pictures import embedded
+from vesalius.report.realism_section import realism_table
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import Page, Picture, Table, Text, grid, names, section, shown
 from vesalius.report.sources import results_if_there
@@ -19,6 +20,7 @@ RISK = {
 FUTURE = {
     "joint space error (mm)": "future/{row}/joint_space_mae_mm",
     "SSIM in the joint": "future/{row}/ssim", "own patient first": "future/{row}/identity_rank1",
+    "of what the unchanged picture has": "future/{row}/identity_share_of_true",
 }  # fmt: skip
 PROJECTION = {
     "seconds": "projection/{row}/seconds", "difference of pixels": "projection/{row}/lpips_or_l2",
@@ -51,6 +53,7 @@ def write_osteoarthritis_report(folder: Path) -> Path:
         "what will it look like", results, [
             section("Today, predicted, true", strip), section("Fast progression", meaning, risk),
             section("Predicted and true pictures", _by_method(figures, FUTURE)),
+            section("Generated or real?", _realism(figures)),
             section("Number of neighbours", _by_method(figures, NEIGHBOURS)),
             section("Projection", _by_method(figures, PROJECTION)),
         ], conclusions(figures), phantom_note=(
@@ -67,6 +70,17 @@ def _by_method(figures: Mapping[str, Figure], columns: Mapping[str, str]) -> Tab
              for name in names(figures, column.replace("{row}", "{}"))
              if "_minus_" not in name]  # fmt: skip
     return grid(figures, list(dict.fromkeys(result)), columns)
+
+
+def _realism(figures: Mapping[str, Figure]) -> Table | None:
+    """What tells generated knees from unseen real ones, once it is measured."""
+    own = {name.removeprefix("knee/"): figure for name, figure in figures.items()
+           if name.startswith("knee/realism/")}  # fmt: skip
+    return (
+        realism_table(own, "a fixed bank of filters, which no critic looks through")
+        if own
+        else None
+    )
 
 
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:

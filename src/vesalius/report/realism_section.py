@@ -21,12 +21,17 @@ ROWS = {
 }
 
 
-def realism_table(figures: Mapping[str, Figure], features_trained_on: bool = True) -> Table:
+PERCEPTUAL = (
+    "EfficientNet-Lite0, at whose earlier layers the perceptual term of an autoencoder looks"
+)
+
+
+def realism_table(figures: Mapping[str, Figure], features: str = PERCEPTUAL) -> Table:
     """Generated against other real images, held against the same real ones.
 
     Args:
         figures: by name, those of realism below `realism/`.
-        features_trained_on: whether something was fitted against earlier layers of the features.
+        features: what the pinned features are of.
     """
     own = {
         key.removeprefix("realism/"): figure
@@ -42,13 +47,12 @@ def realism_table(figures: Mapping[str, Figure], features_trained_on: bool = Tru
     count = own["two_sample_auc"].n if "two_sample_auc" in own else 0
     said = (
         f"n = {count} of each. A classifier learns on one half and is asked about the other; an "
-        "AUC of 0.5 is chance. Nothing was trained against the network; the pinned features are of "
-        "EfficientNet-Lite0, "
-        + ("at whose earlier layers the perceptual term of an autoencoder looks."
-           if features_trained_on else "which took no part in any fit.")
-    )  # fmt: skip
+        f"AUC of 0.5 is chance. Nothing was trained against the network; features are of {features}."
+    )
     if ratio:
         said += f" Fréchet distance over that of real images: {ratio}."
+    if own.get("frechet_ratio_of_filters"):
+        said += f" By a fixed bank of filters: {own['frechet_ratio_of_filters']}."
     if of_images:
         said += f" Of images for real label maps: {of_images}."
     return grid(shown, ROWS, {"generated": "{row}/generated", "other real ones": "{row}/real"},

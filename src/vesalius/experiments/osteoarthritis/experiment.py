@@ -18,9 +18,16 @@ from safetensors.numpy import load_file, save_file
 
 from vesalius.evidence.discrimination import auc_difference, auc_figure
 from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.evidence.filter_features import filter_features
 from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.evidence.realism import ImageSet, realism_figures
+from vesalius.evidence.two_sample import FEWEST
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
-from vesalius.experiments.osteoarthritis.future import future_figures, space_errors
+from vesalius.experiments.osteoarthritis.future import (
+    future_figures,
+    recognised,
+    space_errors,
+)
 from vesalius.experiments.osteoarthritis.methods import Methods, Prediction
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.experiments.osteoarthritis.risk import risk_figures
@@ -52,6 +59,9 @@ from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
 from vesalius.training.fit import fit, plan_fit
 from vesalius.training.method import Reading
+
+SHOWN = "extrapolation_on_own_picture"
+"""The method whose pictures users are shown."""
 
 COMPARED = 500
 """Pictures of each set for the Fréchet distance, at most."""
@@ -197,7 +207,27 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         for name, one, two in zip(self.names, std, true, strict=True):
             result[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
             result[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
-        return result
+            result[f"knee/spread/{name}"] = Figure(float(one / two), "", count)
+        return result | self._realism(unseen, generated)
+
+    def _realism(self, unseen: Visits, generated: np.ndarray) -> dict[str, Figure]:
+        """What tells generated knees from those of patients whom no generator has seen.
+
+        By features that no critic looks through, since one looks at EfficientNet-Lite0.
+        """
+        graded = self._visits("graded")
+        real = ImageSet(
+            np.concatenate([unseen.images[:, 0], graded.images[:, 0]]).astype(np.float32),
+            subjects=(*unseen.patients, *graded.patients),
+        )
+        made = ImageSet(generated[:, 0].astype(np.float32))
+        if min(len(set(real.subjects)) // 2, len(made)) < FEWEST:
+            return {}
+        found = realism_figures(
+            real, made, filter_features, seed=self.recipe.seed, recipe=self.recipe.judge,
+            progress=self.progress,
+        )  # fmt: skip
+        return {f"knee/realism/{name}": figure for name, figure in found.items()}
 
     def _projection_figures(self) -> dict[str, Figure]:
         """Error, time, and what is left of joint spaces after each way of projecting."""
@@ -271,8 +301,13 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
             name: space_errors(reported[name].readings, test, self.names)  # type: ignore[arg-type]
             for name in ("no_change", "mean_difference")
         }
+        later = test.last.images[:, 0].astype(float)
+        unchanged = recognised(test.images[:, 0], later)
         for name, one in reported.items():
-            result |= future_figures(name, one, test, self.names, against)
+            result |= future_figures(name, one, test, self.names, against, unchanged)
+        shown = result.get(f"future/{SHOWN}/identity_share_of_true")
+        if shown is not None:
+            result["knee/identity/share_of_true"] = shown
         for count in self.recipe.progression.neighbours:
             if count > len(methods.training):
                 continue

@@ -13,6 +13,7 @@ from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.progression.evaluator import read_attributes
 from vesalius.methods.progression.neighbours import PublishedMetric, nearest, subsample
 from vesalius.methods.progression.outcomes import PredictedOutcomes
+from vesalius.methods.progression.own_picture import on_own_picture
 from vesalius.methods.progression.prognosis import ProgressionPipeline
 from vesalius.methods.progression.projection import draw_styles
 from vesalius.methods.progression.trajectories import Baseline, along
@@ -57,6 +58,7 @@ class Methods:
         self._generated_before: dict[tuple[Outcomes, int], PredictedOutcomes] = {}
         self.every: dict[str, Callable[[Outcomes], Prediction]] = {
             "extrapolation": self._extrapolation,
+            "extrapolation_on_own_picture": self._own_picture,
             "extrapolation_published": self._published,
             "diffusion": self._diffusion,
             "end_to_end": lambda own: Prediction(end_to_end.logits(own.images)[:, 0]),
@@ -92,6 +94,13 @@ class Methods:
 
     def _extrapolation(self, own: Outcomes) -> Prediction:
         return self.along(own, self.outcomes(own, self.forecaster.neighbours))
+
+    def _own_picture(self, own: Outcomes) -> Prediction:
+        """The same future on the patient's real picture; joint spaces are read on what is shown."""
+        then = self._extrapolation(own).pictures
+        assert then is not None
+        pictures = on_own_picture(own.images, self._generated(own.styles), then)
+        return Prediction(None, pictures, read_attributes(self.forecaster.model.meter, pictures))
 
     def _published(self, own: Outcomes) -> Prediction:
         trajectories = self.forecaster.published_trajectories

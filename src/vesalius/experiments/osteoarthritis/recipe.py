@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vesalius.evidence.two_sample import FIT
 from vesalius.methods.classification.training import PRESETS as TRAININGS
 from vesalius.methods.classification.training import ClassifierTraining
 from vesalius.methods.progression.recipe import PRESETS as PROGRESSIONS
@@ -31,6 +32,7 @@ class OsteoarthritisRecipe(Settings):
         optimised: test pictures that are projected by optimisation as well, for comparison.
         optimisation_steps: of that; a thousand as published.
         resamples: of every bootstrap of an AUC.
+        judge: how the network is fitted that tells generated from real pictures.
         workers: processes that draw phantoms.
     """
 
@@ -51,6 +53,7 @@ class OsteoarthritisRecipe(Settings):
     optimised: int = 8
     optimisation_steps: int = 300
     resamples: int = 10_000
+    judge: FitRecipe = FIT
     workers: int = 2
 
     @property
@@ -64,7 +67,7 @@ PRESETS = {
         preset="smallest", followed=40, visits=(0.0, 4.0, 8.0), graded=14, outcomes=24, test=30,
         progression=PROGRESSIONS["smallest"], grading=TRAININGS["smallest"],
         end_to_end=TRAININGS["smallest"].changed(training="standard"), optimised=2,
-        optimisation_steps=2, resamples=50, workers=1,
+        optimisation_steps=2, resamples=50, judge=FIT.changed(steps=3), workers=1,
     ),
     "demo": OsteoarthritisRecipe(),
     "study": OsteoarthritisRecipe(

@@ -127,9 +127,9 @@ def realism_figures(
         flat = (seen["reference"].reshape(count, -1), vectors.reshape(count, -1))
         result |= {f"{key}{name}": figure for key, figure in coverage_figures(*flat).items()}
     filtered = {name: own.features(filter_features) for name, own in sets.items()}
-    for name, vectors in (("", seen), ("_of_filters", filtered)):
+    for name, known_by in (("", seen), ("_of_filters", filtered)):
         result[f"frechet_ratio{name}"] = jackknifed(
-            [vectors["reference"], vectors["other"], vectors["made"]], _frechet_ratio, ""
+            [known_by["reference"], known_by["other"], known_by["made"]], _frechet_ratio, ""
         )  # fmt: skip
     if made.label_maps and reference.label_maps and known:
         every = (*reference.label_maps, *other.label_maps)

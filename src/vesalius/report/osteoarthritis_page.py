@@ -22,6 +22,7 @@ FUTURE = {
     "SSIM in the joint": "future/{row}/ssim", "own patient first": "future/{row}/identity_rank1",
     "of what the unchanged picture has": "future/{row}/identity_share_of_true",
 }  # fmt: skip
+FILTERS = "a fixed bank of filters, which no critic looks through"
 PROJECTION = {
     "seconds": "projection/{row}/seconds", "difference of pixels": "projection/{row}/lpips_or_l2",
     "joint space error (mm)": "projection/{row}/joint_space_mae_mm",
@@ -76,11 +77,7 @@ def _realism(figures: Mapping[str, Figure]) -> Table | None:
     """What tells generated knees from unseen real ones, once it is measured."""
     own = {name.removeprefix("knee/"): figure for name, figure in figures.items()
            if name.startswith("knee/realism/")}  # fmt: skip
-    return (
-        realism_table(own, "a fixed bank of filters, which no critic looks through")
-        if own
-        else None
-    )
+    return realism_table(own, FILTERS) if own else None
 
 
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:

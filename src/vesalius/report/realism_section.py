@@ -47,7 +47,8 @@ def realism_table(figures: Mapping[str, Figure], features: str = PERCEPTUAL) -> 
     count = own["two_sample_auc"].n if "two_sample_auc" in own else 0
     said = (
         f"n = {count} of each. A classifier learns on one half and is asked about the other; an "
-        f"AUC of 0.5 is chance. Nothing was trained against the network; features are of {features}."
+        "AUC of 0.5 is chance. Nothing was trained against the network; features are of "
+        f"{features}."
     )
     if ratio:
         said += f" Fréchet distance over that of real images: {ratio}."

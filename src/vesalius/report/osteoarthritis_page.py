@@ -66,11 +66,18 @@ def write_osteoarthritis_report(folder: Path) -> Path:
 
 
 def _by_method(figures: Mapping[str, Figure], columns: Mapping[str, str]) -> Table:
-    """Methods in the order in which they were measured, each with its figures."""
-    result = [name for column in columns.values()
-             for name in names(figures, column.replace("{row}", "{}"))
-             if "_minus_" not in name]  # fmt: skip
-    return grid(figures, list(dict.fromkeys(result)), columns)
+    """Methods in the order in which they were measured, each with its figures.
+
+    A column of which nothing was measured is left out.
+    """
+    found = {
+        title: [name for name in names(figures, column.replace("{row}", "{}"))
+                if "_minus_" not in name]
+        for title, column in columns.items()
+    }  # fmt: skip
+    rows = [name for own in found.values() for name in own]
+    there = {title: column for title, column in columns.items() if found[title]}
+    return grid(figures, list(dict.fromkeys(rows)), there)
 
 
 def _realism(figures: Mapping[str, Figure]) -> Table | None:
@@ -127,11 +134,7 @@ def osteoarthritis_table(results: Results) -> str:
     """The figures of the experiment as Markdown."""
     figures, notes = results.figures, results.notes
     fast = {"AUC, fast progression" if k == "AUC" else k: name for k, name in RISK.items()}
-    lines = grid(
-        figures,
-        [name for name in names(figures, "risk/{}/auc") if "_minus_" not in name],
-        fast | FUTURE,
-    ).markdown
+    lines = _by_method(figures, fast | FUTURE).markdown
     lines += ["", *(f"{line}\n" for line in conclusions(figures))]
     deviations = "; ".join(
         f"{key.split('/')[2].rsplit('_', 1)[1]} {figure.value:.2f} mm, in real pictures "

@@ -73,8 +73,8 @@ def write_prognosis(
     """Write `NAME_now.png`, for each time some pictures, `NAME.gif` and `NAME.csv`.
 
     Of each time: the typical future, what changes in it (blue pixels get darker, red brighter), and
-    the future of those who change more than nine in ten. Generated pictures are marked as synthetic
-    in their metadata.
+    the future of those who change more than nine in ten. Pictures of a future are marked as
+    synthetic in their metadata.
 
     Args:
         folder: that is written to.
@@ -83,15 +83,14 @@ def write_prognosis(
         attributes: names of what was read.
     """
     out = make_folder(folder)
-    now = futures.generated_now[patient.row, 0]
     then, fast = (one.pictures[patient.row, :, 0] for one in (futures.usual, futures.fast))
     written = [_saved(out / f"{patient.name}_now.png", patient, patient.image, generated=False)]
     for years, picture, faster in zip(futures.years, then, fast, strict=True):
         stem = f"{patient.name}_{years:g}y"
         written.append(_saved(out / f"{stem}.png", patient, picture))
-        written.append(_saved(out / f"{stem}_change.png", patient, changed(now, picture)))
+        written.append(_saved(out / f"{stem}_change.png", patient, changed(patient.image, picture)))
         written.append(_saved(out / f"{stem}_fast.png", patient, faster))
-    written.append(_animated(out / f"{patient.name}.gif", patient, [now, *then]))
+    written.append(_animated(out / f"{patient.name}.gif", patient, [patient.image, *then]))
     path = out / f"{patient.name}.csv"
     with refused_if_unwritable(path), path.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")

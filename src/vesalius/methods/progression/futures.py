@@ -34,6 +34,7 @@ from vesalius.methods.progression.outcomes import (
     outcomes_of,
     typical,
 )
+from vesalius.methods.progression.own_picture import on_own_picture
 from vesalius.methods.progression.projection import Projected, draw_styles, project
 from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import ProgressionRecipe
@@ -62,7 +63,7 @@ class GeneratedTrajectory:
     """What N patients look like at Y times along one neighbour's trajectory each.
 
     Attributes:
-        pictures: `(N, Y, C, S, S)`.
+        pictures: real ones of today, changed as the generated ones change, `(N, Y, C, S, S)`.
         readings: of them, in the attributes' units, `(N, Y, A)`.
     """
 
@@ -196,8 +197,9 @@ class Forecaster:
     ) -> Futures:  # fmt: skip
         """Pictures and readings after some years.
 
-        What is read is the reading of today's picture plus the change between the two generated
-        ones.
+        What is shown is the patient's own picture, changed as the generated one changes, and what
+        is read is read on it. Intervals are the reading of today's picture plus the change between
+        two generated ones.
         One neighbour, the most typical at the last time, is followed through all times, and another
         one who is faster than nine in ten.
 
@@ -221,9 +223,10 @@ class Forecaster:
         mine, before = np.arange(len(styles)), self._read(images)
 
         def generated(chosen: np.ndarray) -> GeneratedTrajectory:
-            moved = [draw_styles(self.model.generator, f.styles[mine, chosen]) for f in every]
-            read = [before + f.change[mine, chosen] for f in every]
-            return GeneratedTrajectory(np.stack(moved, axis=1), np.stack(read, axis=1))
+            then = [draw_styles(self.model.generator, f.styles[mine, chosen]) for f in every]
+            shown = [on_own_picture(images, now, one) for one in then]
+            read = [self._read(one) for one in shown]
+            return GeneratedTrajectory(np.stack(shown, axis=1), np.stack(read, axis=1))
 
         ends = [np.percentile(outcomes.change, INTERVAL, axis=1) for outcomes in every]
         few = np.nan if rows.shape[1] < FEWEST_FOR_INTERVAL else 0.0

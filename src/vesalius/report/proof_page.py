@@ -15,7 +15,7 @@ from vesalius.evidence.copies import audit_rates, audit_verdict
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
 from vesalius.report.audit_page import NEAREST, similarity_picture
-from vesalius.report.realism_section import realism_table
+from vesalius.report.realism_section import labels_of, realism_table, shuffled_picture
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import (
     Page,
@@ -35,8 +35,6 @@ from vesalius.scans.cohort import Cohort
 
 COLUMNS = 9
 PINNED = "EfficientNet-Lite0, which took no part in any fit"
-SHUFFLED = 5
-"""Cases of each kind."""
 
 
 @dataclass(frozen=True)
@@ -132,27 +130,8 @@ def _realism(sources: Sources, figures: Mapping[str, Figure], seed: int) -> list
     if not own:
         return []
     real, generated = (cohort_if_there(sources.folder / name) for name in ("reference", "likeness"))
-    picture = _shuffled(real, generated, sources.attribute, seed)
+    picture = shuffled_picture(real, generated, sources.attribute, seed)
     return [section("Generated or real?", picture, realism_table(own, PINNED))]
-
-
-def _shuffled(
-    real: Cohort | None, generated: Cohort | None, attribute: str, seed: int
-) -> Picture | None:  # fmt: skip
-    """Five cases of each without labels, in an order that the caption gives away."""
-    if real is None or generated is None:
-        return None
-    few = min(SHUFFLED, len(real.cases), len(generated.cases))
-    cases = [(own, case) for own in (real, generated) for case in own.cases[:few]]
-    order = np.random.default_rng(seed).permutation(len(cases))
-    scans = [(f"{place + 1}", cases[row][0].read(cases[row][1]))
-             for place, row in enumerate(order)]  # fmt: skip
-    answer = ", ".join(str(place + 1) for place, row in enumerate(order) if row < few)
-    return Picture(
-        pictures.montage(scans, _labels_of(real, attribute), outline=False),
-        "real and generated scans, shuffled",
-        f"Unseen real and generated cases, shuffled. Real are {answer}.",
-    )
 
 
 def _utility(
@@ -329,10 +308,4 @@ def _montage(cohort: Cohort | None, attribute: str) -> str:
     order = np.argsort(values)
     picked = order[np.unique(np.linspace(0, len(order) - 1, COLUMNS).round().astype(int))]
     scans = [(f"{values[row]:.0f} {unit}", cohort.read(cohort.cases[row])) for row in picked]
-    return pictures.montage(scans, _labels_of(cohort, attribute))
-
-
-def _labels_of(cohort: Cohort, attribute: str) -> list[int]:
-    """Numbers of the labels that an attribute is measured on."""
-    labels = attribute_of(cohort.description, attribute).labels
-    return [cohort.description.labels[name] for name in labels]
+    return pictures.montage(scans, labels_of(cohort, attribute))

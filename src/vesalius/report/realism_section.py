@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from vesalius.anatomy.attributes import attribute_of
 from vesalius.evidence.figure import Figure
-from vesalius.report.sections import Table, grid
+from vesalius.report import pictures
+from vesalius.report.sections import Picture, Table, grid
+from vesalius.scans.cohort import Cohort
+
+SHUFFLED = 5
+"""Cases of each kind."""
 
 ROWS = {
     "two-sample AUC, network on the images": "two_sample_auc",
@@ -58,3 +66,28 @@ def realism_table(figures: Mapping[str, Figure], features: str = PERCEPTUAL) -> 
         said += f" Of images for real label maps: {of_images}."
     return grid(shown, ROWS, {"generated": "{row}/generated", "other real ones": "{row}/real"},
                 "realism", said)  # fmt: skip
+
+
+def shuffled_picture(
+    real: Cohort | None, generated: Cohort | None, attribute: str, seed: int
+) -> Picture | None:  # fmt: skip
+    """Five cases of each without labels, in an order that the caption gives away."""
+    if real is None or generated is None:
+        return None
+    few = min(SHUFFLED, len(real.cases), len(generated.cases))
+    cases = [(own, case) for own in (real, generated) for case in own.cases[:few]]
+    order = np.random.default_rng(seed).permutation(len(cases))
+    scans = [(f"{place + 1}", cases[row][0].read(cases[row][1]))
+             for place, row in enumerate(order)]  # fmt: skip
+    answer = ", ".join(str(place + 1) for place, row in enumerate(order) if row < few)
+    return Picture(
+        pictures.montage(scans, labels_of(real, attribute), outline=False),
+        "real and generated scans, shuffled",
+        f"Unseen real and generated cases, shuffled. Real are {answer}.",
+    )
+
+
+def labels_of(cohort: Cohort, attribute: str) -> list[int]:
+    """Numbers of the labels that an attribute is measured on."""
+    labels = attribute_of(cohort.description, attribute).labels
+    return [cohort.description.labels[name] for name in labels]

@@ -15,15 +15,19 @@ from vesalius.scans.noise_texture import interior, noise_texture
 FURTHEST_SD = 2.0
 """Beyond which a sampled appearance is not followed."""
 
-NOISE, SPREAD = -2, -1
+BACKGROUND_NOISE, NOISE, SPREAD = -3, -2, -1
 """Columns of `appearance_of` after the labels."""
+
+BESIDE_LABELS = 3
+"""How many these are."""
 
 
 def appearance_of(image: np.ndarray, labels: np.ndarray, label_count: int) -> np.ndarray:
-    """What a case looks like, in the units of its image, `(C, label_count + 2)`.
+    """What a case looks like, in the units of its image, `(C, label_count + 3)`.
 
-    Mean intensity of each label, NaN where it is absent; standard deviation of the noise in
-    the label where it is least, as structure adds to it; standard deviation about the means.
+    Mean intensity of each label, NaN where it is absent; standard deviation of the noise of the
+    background, which is less than elsewhere in a magnitude image; that of the tissue where it is
+    least, as structure adds to it; standard deviation about the means.
 
     Args:
         image: `(C, D, H, W)`.
@@ -33,18 +37,19 @@ def appearance_of(image: np.ndarray, labels: np.ndarray, label_count: int) -> np
     >>> labels = np.zeros((12, 12, 12), dtype=int); labels[4:] = 1
     >>> image = np.where(labels == 1, 0.8, 0.1)[None]
     >>> appearance_of(image, labels, 2).round(3).tolist()
-    [[0.1, 0.8, 0.0, 0.0]]
+    [[0.1, 0.8, 0.0, 0.0, 0.0]]
     """
     counts = np.bincount(labels.ravel(), minlength=label_count).astype(np.float64)
     inside = interior(labels)
-    tissues = [inside & (labels == label) for label in range(1, label_count)]
+    regions = [inside & (labels == label) for label in range(label_count)]
     rows = []
     for channel in image.astype(np.float64):
         sums = np.bincount(labels.ravel(), weights=channel.ravel(), minlength=label_count)
         means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
         spread = float(np.sqrt(np.mean((channel - means[labels]) ** 2)))
-        noise = [noise_texture(channel, tissue) for tissue in tissues]
-        rows.append([*means, min(filter(np.isfinite, noise), default=np.nan), spread])
+        background, *tissues = (noise_texture(channel, region) for region in regions)
+        least = min(filter(np.isfinite, tissues), default=background)
+        rows.append([*means, min(background, least), least, spread])
     return np.array(rows)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from vesalius.methods.guided.calibration import Calibration, label_noise_texture, matching_scale
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.sampling import GuidedSampler
-from vesalius.networks.block_transform import BlockTransform
 from vesalius.sampling.rejection import case_requests, first_draws
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.progress import Progress, no_progress, track
@@ -40,9 +39,6 @@ def calibrate(
         ]
         requested, measured = np.array(pairs).T
         curves[attribute_range.name] = (requested, measured)
-    if isinstance(pipeline.model.image_autoencoder, BlockTransform):
-        run.note("calibration", Calibration.of(curves).model_dump())
-        return
     noise_textures = []
     for index, scan in enumerate(track(scans, "matching noise texture", len(scans), progress)):
         placed = run.fingerprint.grid.place(scan)

@@ -4,9 +4,9 @@ Decoding shrinks thin structures a little, so the measured value of an attribute
 condition by a smooth curve. After the fit, label maps are generated over the range of each
 attribute, they are measured, and the curve is inverted. Misses are still rejected.
 
-The spread that the image decoder learnt holds scanner noise, but also what the code did not carry.
-It is scaled label by label until images generated for real label maps have the noise texture of
-real images.
+The spread that an image decoder learnt holds scanner noise, but also what the code did not carry,
+and blocks of voxels carry on what a network takes of noise. Either is scaled label by label until
+images generated for real label maps have the noise texture of real images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vesalius.training.recipe import Settings
 class Calibration(Settings):
     """For each attribute the polynomial in √value that takes a wanted value to a condition.
 
-    `noise_scales` multiply the spread of the image decoder, one for each label in the networks'
+    `noise_scales` multiply the noise of images, one for each label in the networks'
     order; empty for no change.
 
     >>> requested = np.linspace(20, 160, 40)

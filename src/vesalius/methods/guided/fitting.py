@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.methods.guided.appearance import appearance_of
+from vesalius.methods.guided.appearance import BESIDE_LABELS, appearance_of
 from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import GuidedModel
 from vesalius.methods.guided.objectives import (
@@ -241,12 +241,11 @@ class GuidedParts:
             image, labels = store.images(case)[0].numpy(), store.labels(case)[0].numpy()
             rows.append(appearance_of(image, labels, count).ravel())
         known = torch.from_numpy(np.stack(rows)).float()
-        channels = len(self.fingerprint.channels)
-        denoiser.learn_scale(transform.std.cpu(), known[: self.data.fitted], channels)
+        denoiser.learn_scale(transform.std.cpu(), known[: self.data.fitted])
         return store, denoiser.appearance.standardised(known)
 
     def _blank_appearances(self) -> tuple[Store, Tensor]:
-        size = len(self.fingerprint.channels) * (len(self.fingerprint.labels) + 2)
+        size = len(self.fingerprint.channels) * (len(self.fingerprint.labels) + BESIDE_LABELS)
         return self.blank, torch.zeros(self.recipe.fit_image_denoiser.batch_size, size)
 
     def _image_codes(self, run: Run, progress: Progress) -> tuple[Codes, Store]:

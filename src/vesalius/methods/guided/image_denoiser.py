@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.preconditioning import clean_prediction, expected_error
 from vesalius.diffusion.schedules import Schedule, sampled_levels
-from vesalius.methods.guided.appearance import NOISE, SPREAD, Appearance
+from vesalius.methods.guided.appearance import BACKGROUND_NOISE, NOISE, SPREAD, Appearance
 from vesalius.networks.latent_denoiser import SpadeLatentDenoiser
+
+LEAST_NOISE, MOST_NOISE = 0.01, 0.5
+"""Of a scanner, in units of the image's SD; less makes all levels of diffusion count alike."""
 
 
 class ImageDenoiser(Denoiser):
@@ -49,46 +55,72 @@ class BlockDenoiser(ImageDenoiser):
         code_channels: of the blocks.
         schedule: of noise.
         appearance: of scans.
+        channels: of an image.
     """
 
     last_level = 0.008
 
     def __init__(
         self, network: SpadeLatentDenoiser, code_channels: int, schedule: Schedule,
-        appearance: Appearance,
+        appearance: Appearance, channels: int,
     ) -> None:  # fmt: skip
         super().__init__(network, code_channels, schedule)
-        self.appearance = appearance
-        self.register_buffer("noise_sd", torch.tensor(0.05))
+        self.appearance, self.channels = appearance, channels
+        self.register_buffer("image_sd", torch.tensor(1.0))
         self.register_buffer("prior_sd", torch.tensor(0.5))
-        self.noise_sd: Tensor
+        self.image_sd: Tensor
         self.prior_sd: Tensor
 
-    def learn_scale(self, component_sd: Tensor, known: Tensor, channels: int) -> None:
+    def learn_scale(self, component_sd: Tensor, known: Tensor) -> None:
         """Take the scale from the components' SD, and what can be predicted from appearances.
 
         Args:
             component_sd: in the units of images `(K,)`.
-            known: appearances `(N, C · (labels + 2))`.
-            channels: C.
+            known: appearances `(N, A)`, see `appearance_of`.
         """
-        image_sd = component_sd.square().mean().sqrt()
-        self.code_scale.copy_((image_sd / component_sd).reshape(self.code_scale.shape))
+        self.image_sd.copy_(component_sd.square().mean().sqrt())
+        self.code_scale.copy_((self.image_sd.cpu() / component_sd).reshape(self.code_scale.shape))
         self.appearance.fit(known)
-        by_channel = known.reshape(len(known), channels, -1)
-        noise = by_channel[..., NOISE].nanmedian() / image_sd
-        self.noise_sd.copy_(torch.nan_to_num(noise, nan=0.05).clamp(0.01, 0.5))
-        spread = by_channel[..., SPREAD].square().mean().sqrt() / image_sd
-        self.prior_sd.copy_(spread.clamp(0.05, 1.0))
+        spread = known.reshape(len(known), self.channels, -1)[..., SPREAD]
+        self.prior_sd.copy_((spread.square().mean().sqrt() / self.image_sd).clamp(0.05, 1.0))
 
-    def forward(self, x: Tensor, level: Tensor, *given: Tensor) -> Tensor:
+    def noise_map(
+        self, painted: Tensor, appearance: Tensor, scales: Tensor | float = 1.0
+    ) -> Tensor:  # fmt: skip
+        """Noise of the scanner in each block `(B, 1, d, h, w)`, on the scale of diffusion.
+
+        Args:
+            painted: one-hot label map `(B, labels, D, H, W)`.
+            appearance: standardised `(B, A)`.
+            scales: factors on the noise of each label `(labels,)`.
+        """
+        known = appearance * self.appearance.std + self.appearance.mean
+        noise = known.reshape(len(known), self.channels, -1).mean(dim=1) / self.image_sd
+        noise = noise.clamp(LEAST_NOISE, MOST_NOISE)
+        labels = painted.shape[1]
+        own = noise[:, NOISE, None].repeat(1, labels)
+        own[:, 0] = noise[:, BACKGROUND_NOISE]
+        shares = functional.avg_pool3d(painted, self.network.coarseness)
+        return torch.einsum("bldhw,bl->bdhw", shares, own * scales)[:, None]
+
+    def output(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
+        maps, appearance, _ = given
+        return super().output(x, level, maps, appearance)
+
+    def forward(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
         output = self.output(x, level, *given)
-        return clean_prediction(output, x, level, self.schedule, self.noise_sd)
+        return clean_prediction(output, x, level, self.schedule, given[-1])
 
-    def loss(self, clean: Tensor, rng: torch.Generator, *given: Tensor) -> Tensor:
-        """Squared error of clean blocks `(B, ...)` in units of a fair guess, at random levels."""
+    def loss(self, clean: Tensor, rng: torch.Generator, *given: Any) -> Tensor:
+        """Squared error of clean blocks `(B, ...)` in units of a fair guess, at random levels.
+
+        Args:
+            clean: blocks.
+            rng: of noise and levels.
+            given: features of labels, a standardised appearance, and the noise map.
+        """
         noise = torch.randn(clean.shape, generator=rng).to(clean.device)
         level = sampled_levels(len(clean), rng).to(clean.device)
         x = self.schedule.noisy(clean, noise, level)
-        fair = expected_error(level, x, self.schedule, self.prior_sd, self.noise_sd)
+        fair = expected_error(level, x, self.schedule, self.prior_sd, given[-1])
         return ((self(x, level, *given) - clean).square() / fair).mean()

@@ -29,7 +29,7 @@ from vesalius.training.reading import cohort_of, read_split
 from vesalius.training.run import Run
 from vesalius.training.store import Layout
 
-CALIBRATION_CASES = 12
+CALIBRATION_CASES = 8
 _KINDS = {
     "shape_space": "linear shape space", "deformation": "deformation space of one template",
     "vae": "convolutional VAE",

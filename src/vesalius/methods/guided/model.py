@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.preconditioning import output_std
 from vesalius.diffusion.schedules import SCHEDULES, Schedule, against
-from vesalius.methods.guided.appearance import Appearance
+from vesalius.methods.guided.appearance import BESIDE_LABELS, Appearance
 from vesalius.methods.guided.image_denoiser import BlockDenoiser, ImageDenoiser
 from vesalius.methods.guided.recipe import GuidedRecipe
 from vesalius.networks.block_transform import BlockTransform
@@ -132,10 +132,10 @@ class GuidedModel:
         sizes = (recipe.latent_widths, recipe.latent_blocks)
         code = self.image_code_channels
         if isinstance(self.image_autoencoder, BlockTransform):
-            size = len(fingerprint.channels) * (labels + 2)
+            size = len(fingerprint.channels) * (labels + BESIDE_LABELS)
             network = SpadeLatentDenoiser(code, labels, self.coarseness, *sizes, size)
             self.image_denoiser: ImageDenoiser = BlockDenoiser(
-                network, code, self.schedule, Appearance(size)
+                network, code, self.schedule, Appearance(size), len(fingerprint.channels)
             )
         else:
             network = SpadeLatentDenoiser(code, labels, self.coarseness, *sizes)

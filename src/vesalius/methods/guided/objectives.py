@@ -21,6 +21,9 @@ from vesalius.training.store import Store, random_box
 VALIDATED_AT_ONCE = 64
 """Codes of label maps."""
 
+BOXES = 2
+"""Of which a step learns from the one that holds more of the labels, as most of a scan is air."""
+
 
 class LabelVaeObjective(Objective):
     """Label maps that come back from the label VAE as they went in."""
@@ -165,12 +168,20 @@ class BlockDenoiserObjective(Objective):
         self.appearances, self.crop, self.held_out = appearances, crop, held_out
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
-        sides = [min(self.crop or side, side) for side in self.store.layout.shape]
-        box = random_box(self.store.layout.shape, sides, 2 * self.network.network.coarseness, rng)
-        return self.store.images(rows, box), self.store.labels(rows, box), self.appearances[rows]
+        shape = self.store.layout.shape
+        sides = [min(self.crop or side, side) for side in shape]
+        crops = []
+        for _ in range(BOXES):
+            box = random_box(shape, sides, 2 * self.network.network.coarseness, rng)
+            labels = self.store.labels(rows, box)
+            crops.append((int(torch.count_nonzero(labels)), box, labels))
+        _, box, labels = max(crops, key=lambda crop: crop[0])
+        return self.store.images(rows, box), labels, self.appearances[rows]
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         image, labels, appearance = batch
-        maps = self.network.network.read_labels(one_hot(labels, self.store.layout.label_count))
+        painted = one_hot(labels, self.store.layout.label_count)
+        maps = self.network.network.read_labels(painted)
+        noise = self.network.noise_map(painted, appearance)
         clean = self.network.scaled(self.transform.encode(image))
-        return self.network.loss(clean, rng, maps, appearance)
+        return self.network.loss(clean, rng, maps, appearance, noise)

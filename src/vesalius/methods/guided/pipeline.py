@@ -201,40 +201,45 @@ class GuidedPipeline(Travelling):
         Args:
             label_map: as `label_map` gives it.
             seed: of contrast, texture and noise.
-            noise_scale: factor on the decoder's spread of each voxel; the calibrated one if
-                `None`, and 0 for the decoder's mean. Blocks of voxels need none.
+            noise_scale: factor on the noise of each voxel; the calibrated one if `None`, and 0 for
+                none.
         """
         numbers = np.searchsorted(self.fingerprint.label_numbers, label_map.oriented("RAS").voxels)
         indices = torch.from_numpy(numbers.astype(np.int64))[None]
         rng = torch.Generator().manual_seed(seed)
-        code = self.image_code(indices, rng)
+        code = self.image_code(indices, rng, noise_scale)
         with torch.no_grad(), self.fabric.autocast():
             shown = indices.to(self.fabric.device)
             mean, sd = self.model.decoded(code, shown)
         image = mean
         if sd is not None:
             noise = torch.randn(mean.shape, generator=rng).to(mean.device)
-            image = mean + self._noise_scale(indices, noise_scale).to(mean.device) * sd * noise
+            scales = self._noise_scales(noise_scale)[indices][:, None].to(mean.device)
+            image = mean + scales * sd * noise
         voxels = self.fingerprint.unscaled(image[0].float().cpu().numpy()).astype(np.float32)
         grid = self.fingerprint.grid
         return LabelledScan(tuple(grid.volume(channel) for channel in voxels), label_map)
 
-    def _noise_scale(self, indices: Tensor, scale: float | None) -> Tensor:
-        """The factor on the decoder's spread at each voxel `(1, 1, D, H, W)`, or one for all."""
+    def _noise_scales(self, scale: float | None) -> Tensor:
+        """The factor on the noise of each label, `(labels,)`."""
         if scale is None and self.calibration and self.calibration.noise_scales:
-            return torch.tensor(self.calibration.noise_scales)[indices][:, None]
-        return torch.tensor(1.0 if scale is None else scale)
+            return torch.tensor(self.calibration.noise_scales)
+        return torch.full((len(self.fingerprint.labels),), 1.0 if scale is None else scale)
 
     @torch.no_grad()
-    def image_code(self, indices: Tensor, rng: torch.Generator) -> Tensor:
-        """An image code for label indices `(1, D, H, W)`."""
+    def image_code(
+        self, indices: Tensor, rng: torch.Generator, noise_scale: float | None = None
+    ) -> Tensor:  # fmt: skip
+        """An image code for label indices `(1, D, H, W)`; see `image` for the scale of noise."""
         denoiser, schedule = self.model.image_denoiser, self.model.schedule
         maps = one_hot(indices.to(self.fabric.device), len(self.fingerprint.labels))
         maps = maps.to(memory_format=torch.channels_last_3d)
         coarse = [side // self.model.coarseness for side in maps.shape[2:]]
         appearance = []
         if isinstance(denoiser, BlockDenoiser):
-            appearance = [denoiser.appearance.sample(rng)]
+            own = denoiser.appearance.sample(rng)
+            scales = self._noise_scales(noise_scale).to(maps.device)
+            appearance = [own, denoiser.noise_map(maps, own, scales)]
         start = torch.randn(1, self.model.image_code_channels, *coarse, generator=rng)
         start = start.to(self.fabric.device, memory_format=torch.channels_last_3d)
         with self.fabric.autocast():

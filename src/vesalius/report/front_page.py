@@ -27,8 +27,8 @@ from vesalius.report.lumbar_page import front_picture
 from vesalius.report.machine_page import machine_table, memory_table
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
-from vesalius.report.proof_page import PINNED, arms_of
-from vesalius.report.realism_section import realism_table
+from vesalius.report.proof_page import arms_of
+from vesalius.report.realism_section import PINNED, realism_table
 from vesalius.report.robustness_page import robustness_picture, robustness_table
 from vesalius.report.sections import grid, names, shown
 from vesalius.report.volumes_page import volumes_table
@@ -152,8 +152,7 @@ def lumbar_table(results: Results) -> str:
 def brains_table(results: Results) -> str:
     """What tells brains of the demo's recipe from unseen ones, as Markdown."""
     figures = results.figures
-    own = {name.removeprefix("brain/"): figure for name, figure in figures.items()}
-    table = realism_table(own, PINNED)
+    table = realism_table(figures, "brain", PINNED)
     control = ", ".join(
         f"{name} {shown(figures[f'control/once/{key}'])}"
         for name, key in (("slope", "slope"), ("R²", "r2"))

@@ -17,6 +17,7 @@ from vesalius.report.lumbar_conclusions import (
     conclusions,
     refused_requests,
 )
+from vesalius.report.realism_section import PINNED, realism_table
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import Page, Picture, Section, grid, names, section, shown
 from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
@@ -45,6 +46,7 @@ def write_lumbar_report(folder: Path) -> Path:
             section("The cohort", cohort),
             section("Before and after", *before_and_after_pairs(folder)),
             _fidelity(figures, notes), _edits(figures, notes), _requests(folder, figures, notes),
+            section("Generated or real?", realism_table(figures, "spine", PINNED)),
             _utility(figures, notes),
         ], conclusions(figures), LIMITS, phantom_note=(
             "“Real” below means a phantom lumbar spine, built by construction; what holds for "

@@ -54,7 +54,7 @@ def write_osteoarthritis_report(folder: Path) -> Path:
         "what will it look like", results, [
             section("Today, predicted, true", strip), section("Fast progression", meaning, risk),
             section("Predicted and true pictures", _by_method(figures, FUTURE)),
-            section("Generated or real?", _realism(figures)),
+            section("Generated or real?", realism_table(figures, "knee", FILTERS)),
             section("Number of neighbours", _by_method(figures, NEIGHBOURS)),
             section("Projection", _by_method(figures, PROJECTION)),
         ], conclusions(figures), phantom_note=(
@@ -78,13 +78,6 @@ def _by_method(figures: Mapping[str, Figure], columns: Mapping[str, str]) -> Tab
     rows = [name for own in found.values() for name in own]
     there = {title: column for title, column in columns.items() if found[title]}
     return grid(figures, list(dict.fromkeys(rows)), there)
-
-
-def _realism(figures: Mapping[str, Figure]) -> Table | None:
-    """What tells generated knees from unseen real ones, once it is measured."""
-    own = {name.removeprefix("knee/"): figure for name, figure in figures.items()
-           if name.startswith("knee/realism/")}  # fmt: skip
-    return realism_table(own, FILTERS) if own else None
 
 
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:

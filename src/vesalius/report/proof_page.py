@@ -15,7 +15,7 @@ from vesalius.evidence.copies import audit_rates, audit_verdict
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
 from vesalius.report.audit_page import NEAREST, similarity_picture
-from vesalius.report.realism_section import labels_of, realism_table, shuffled_picture
+from vesalius.report.realism_section import PINNED, labels_of, realism_table, shuffled_picture
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import (
     Page,
@@ -34,7 +34,6 @@ from vesalius.report.verdict import verdict
 from vesalius.scans.cohort import Cohort
 
 COLUMNS = 9
-PINNED = "EfficientNet-Lite0, which took no part in any fit"
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def write_proof_report(sources: Sources, path: Path | None = None) -> Path:
     page = Page(
         results.protocol or "in progress", results, [
             *_cohorts(sources, real, synthetic, phantoms), _control(sources, results.figures),
-            *_realism(sources, results.figures, results.seed),
+            _realism(sources, results.figures, results.seed),
             _utility(sources, results.figures, results.notes),
             _copies(results.figures, results.notes),
         ], conclusions(results.figures), _limits(results.notes, results.seed, phantoms), phantoms,
@@ -121,17 +120,13 @@ def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
     return section("Requested against measured", pair, grid(figures, rows, columns))
 
 
-def _realism(sources: Sources, figures: Mapping[str, Figure], seed: int) -> list[Section]:
-    """Generated among real cases, and what tells them; nothing where it was not measured."""
-    own = {
-        name.partition("/")[2]: figure
-        for name, figure in figures.items() if "/realism/" in name
-    }  # fmt: skip
-    if not own:
-        return []
+def _realism(sources: Sources, figures: Mapping[str, Figure], seed: int) -> Section:
+    """Generated among real cases, and what tells them, where that was measured."""
     real, generated = (cohort_if_there(sources.folder / name) for name in ("reference", "likeness"))
-    picture = shuffled_picture(real, generated, sources.attribute, seed)
-    return [section("Generated or real?", picture, realism_table(own, PINNED))]
+    return section(
+        "Generated or real?", shuffled_picture(real, generated, sources.attribute, seed),
+        realism_table(figures, "brain", PINNED),
+    )  # fmt: skip
 
 
 def _utility(

@@ -29,28 +29,32 @@ ROWS = {
 }
 
 
+PINNED = "a pretrained network that took no part in any fit"
 PERCEPTUAL = (
     "EfficientNet-Lite0, at whose earlier layers the perceptual term of an autoencoder looks"
 )
 
 
-def realism_table(figures: Mapping[str, Figure], features: str = PERCEPTUAL) -> Table:
+def realism_table(
+    figures: Mapping[str, Figure], organ: str = "", features: str = PERCEPTUAL
+) -> Table:  # fmt: skip
     """Generated against other real images, held against the same real ones.
 
     Args:
-        figures: by name, those of realism below `realism/`.
+        figures: by name, those of realism below `<organ>/realism/`.
+        organ: whose; none where the names have none.
         features: what the pinned features are of.
     """
+    head = f"{organ}/realism/" if organ else "realism/"
     own = {
-        key.removeprefix("realism/"): figure
-        for key, figure in figures.items() if key.startswith("realism/")
-    }  # fmt: skip
+        key.removeprefix(head): figure for key, figure in figures.items() if key.startswith(head)
+    }
     # A place such as a tissue stands behind the name of what it is compared with.
     shown = {f"{key}/generated": figure for key, figure in own.items()}
     for key, figure in own.items():
-        head, _, place = key.partition("_real_to_real")
-        if key != head:
-            shown[f"{head}{place}/real"] = figure
+        name, _, place = key.partition("_real_to_real")
+        if key != name:
+            shown[f"{name}{place}/real"] = figure
     ratio, of_images = own.get("frechet_ratio"), own.get("from_real_labels/frechet_ratio")
     count = own["two_sample_auc"].n if "two_sample_auc" in own else 0
     said = (

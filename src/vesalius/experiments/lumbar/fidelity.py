@@ -14,9 +14,12 @@ from vesalius.evidence.fidelity import (
     radiomics_features,
 )
 from vesalius.evidence.figure import Figure, jackknifed, mean_figure
-from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.evidence.frechet import Extractor, features, frechet_distance
+from vesalius.evidence.realism import ImageSet, realism_figures
+from vesalius.evidence.two_sample import FEWEST
 from vesalius.experiments.lumbar.edits import BESIDES, LONG, marks_of
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
+from vesalius.methods.inpainting.methods import Method
 from vesalius.networks.picture_features import features_from, lite0_features
 from vesalius.phantoms.spine.findings import PATHOLOGIES
 from vesalius.scans.cohort import Cohort
@@ -27,6 +30,8 @@ from vesalius.scans.volume import Volume
 from vesalius.training.run import Run
 
 PICTURE_MM = 48.0
+SHOWN: Method = "voxelwise_trained"
+"""The method whose findings are told from real ones."""
 
 
 def edit_figures(
@@ -94,9 +99,33 @@ def _fidelity(
                 result[f"fidelity/{pathology}/{voxelwise}_minus_{rival}/fid"] = jackknifed(
                     [seen[pathology][0], pair], _difference, "FID"
                 )
+    result |= _realism(pictures, stored[SHOWN, recipe.seeds[0]], extract, recipe, progress)
     if recipe.radiomics_cases and not radiomics_available():
         result |= _radiomics(stored, halves, recipe, names, progress)
     return result
+
+
+def _realism(
+    pictures: Mapping[str, list[list[np.ndarray]]], own: Mapping[str, np.ndarray],
+    extract: Extractor, recipe: LumbarRecipe, progress: Progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """What tells generated findings from real ones, `spine/realism/…`, of the first seed.
+
+    Both pathologies together, each of other patients: of the real ones herniations of one half and
+    stenoses of the other, of the edited ones every other patient with either.
+    """
+    real, made = [], []
+    for index, pathology in enumerate(PATHOLOGIES):
+        span = slice(index * recipe.patients, (index + 1) * recipe.patients)
+        made += _stored_pictures(own, span)[index :: len(PATHOLOGIES)]
+        real += pictures[pathology][index]
+    if min(len(real) // 2, len(made)) < FEWEST:
+        return {}
+    found = realism_figures(
+        ImageSet(np.stack(real).astype(np.float32)), ImageSet(np.stack(made).astype(np.float32)),
+        extract, seed=recipe.seed, recipe=recipe.judge, progress=progress,
+    )  # fmt: skip
+    return {f"spine/realism/{name}": figure for name, figure in found.items()}
 
 
 def edited_patients(method: str, recipe: LumbarRecipe) -> int:

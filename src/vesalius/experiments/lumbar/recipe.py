@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from vesalius.evidence.two_sample import FIT
 from vesalius.methods.classification import crops as classification
 from vesalius.methods.inpainting import recipe as synthesis
 from vesalius.methods.inpainting.methods import METHODS, Method
-from vesalius.training.recipe import Settings
+from vesalius.training.recipe import FitRecipe, Settings
 
 NETWORKS: tuple[synthesis.Network, ...] = ("voxelwise", "ordinary", "concat")
 
@@ -39,6 +40,7 @@ class LumbarRecipe(Settings):
         site_findings: of each pathology among them, which is few.
         balance_cases: findings set into these patients for the classifier.
         classifier_seeds: trainings of each arm; figures are of their mean.
+        judge: how the network is fitted that tells generated from real findings.
         workers: processes that draw phantoms.
     """
 
@@ -63,6 +65,7 @@ class LumbarRecipe(Settings):
     site_findings: int = 6
     balance_cases: int = 80
     classifier_seeds: tuple[int, ...] = (0, 1, 2)
+    judge: FitRecipe = FIT
     workers: int = 2
     inpainting: synthesis.InpaintingRecipe = _all_networks("demo")
     classifier: classification.ClassifierRecipe = classification.PRESETS["demo"]
@@ -73,7 +76,7 @@ PRESETS = {
         preset="smallest", cases=10, prevalence={"herniation": 0.15, "stenosis": 0.15},
         patients=4, spacing_mm=(8.0, 2.5, 2.5), radiomics_cases=0, control_cases=4,
         tolerance_mm=30.0, tries=1, site_cases=6, site_findings=2, balance_cases=6,
-        classifier_seeds=(0,), workers=1,
+        classifier_seeds=(0,), judge=FIT.changed(steps=3), workers=1,
         inpainting=_all_networks("smallest"), classifier=classification.PRESETS["smallest"],
     ),
     "demo": LumbarRecipe(),

@@ -29,7 +29,9 @@ from cyclopts import App
 HERE = Path(__file__).resolve().parents[1]
 STEPS, WARM = 25, 5
 BUSY = """
-import torch
+import sys, torch
+if len(sys.argv) > 1:
+    torch.set_num_threads(int(sys.argv[1]))
 layer, x = torch.nn.Conv3d(32, 32, 3, padding=1), torch.rand(1, 32, 48, 48, 48)
 print("ready", flush=True)
 while True:
@@ -114,21 +116,26 @@ def waiting(*, cohort: Path, out: Path) -> None:
 
 @app.command
 def shared(*, cohort: Path, out: Path) -> None:
-    """Steps a second alone and beside a busy process, with both ways to wait."""
+    """Steps a second alone and beside a busy process, with both ways to wait.
+
+    The busy process computes on as many processors as there are, and in a second trial on one.
+    """
     figures: dict[str, float] = {}
     for way in ("chosen", "default"):
         alone = steps(cohort, waiting=way)["steps_a_second"]
-        with subprocess.Popen(
-            [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
-        ) as busy:  # fmt: skip
-            assert busy.stdout
-            busy.stdout.readline()
-            beside = steps(cohort, waiting=way)["steps_a_second"]
-            busy.kill()
         figures[f"shared_machine/{way}/steps_a_second_alone"] = alone
-        figures[f"shared_machine/{way}/steps_a_second_beside"] = beside
-        figures[f"shared_machine/{way}/slowdown"] = alone / beside
+        for name, threads in (("beside", ()), ("beside_one_processor", ("1",))):
+            with subprocess.Popen(
+                [sys.executable, "-c", BUSY, *threads], stdout=subprocess.PIPE, text=True,
+                env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
+            ) as busy:  # fmt: skip
+                assert busy.stdout
+                busy.stdout.readline()
+                beside = steps(cohort, waiting=way)["steps_a_second"]
+                busy.kill()
+            figures[f"shared_machine/{way}/steps_a_second_{name}"] = beside
+            slowed = name.replace("beside", "slowdown")
+            figures[f"shared_machine/{way}/{slowed}"] = alone / beside
     figures["shared_machine/slowdown"] = figures["shared_machine/chosen/slowdown"]
     figures["shared_machine/alone_against_default"] = (
         figures["shared_machine/chosen/steps_a_second_alone"]

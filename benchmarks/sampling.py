@@ -64,18 +64,21 @@ class ForMonai(nn.Module):
     Args:
         denoiser: with the same weights.
         maps: labels, one-hot, read at every step, or once if `cached`.
+        given: appearance and noise, where the denoiser is of blocks.
     """
 
-    def __init__(self, denoiser: ImageDenoiser, maps: Tensor, cached: bool) -> None:
+    def __init__(
+        self, denoiser: ImageDenoiser, maps: Tensor, cached: bool, given: tuple[Tensor, ...]
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.denoiser = denoiser
+        self.denoiser, self.given = denoiser, given
         self.maps, self.cached = maps, cached
         self.kept = self.denoiser.network.read_labels(maps) if cached else None
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor | None = None) -> Tensor:
         level = (timesteps.float() + 1) / STEPS
         maps = self.kept if self.cached else self.denoiser.network.read_labels(self.maps)
-        return self.denoiser(x, level, maps)
+        return self.denoiser(x, level, maps, *self.given)
 
 
 class Drawn:
@@ -108,10 +111,13 @@ class Drawn:
 
     def noise(self, row: int) -> Tensor:
         shape = self.pipeline.fingerprint.shape
-        coarse = [side // self.pipeline.model.image_autoencoder.coarseness for side in shape]
+        coarse = [side // self.pipeline.model.coarseness for side in shape]
         rng = torch.Generator().manual_seed(row)
-        own = torch.randn(1, self.pipeline.recipe.image_code_channels, *coarse, generator=rng)
+        own = torch.randn(1, self.pipeline.model.image_code_channels, *coarse, generator=rng)
         return own.to(self.device, memory_format=torch.channels_last_3d)
+
+    def given(self, row: int, maps: Tensor) -> tuple[Tensor, ...]:
+        return self.pipeline.appearance(maps, torch.Generator().manual_seed(row))
 
     def synchronise(self) -> None:
         if self.device.type == "cuda":
@@ -119,21 +125,18 @@ class Drawn:
 
     def image(self, row: int, code: Tensor) -> tuple[Volume, Volume]:
         """The image of a code, drawn from the decoder's distribution, and its label map."""
-        denoiser, decoder = (
-            self.pipeline.model.image_denoiser,
-            self.pipeline.model.image_autoencoder,
-        )
-        scaled = code * denoiser.code_scale + denoiser.code_mean
+        scaled = self.pipeline.model.image_denoiser.unscaled(code)
         shown = self.indices(row).to(self.device)
         with torch.no_grad(), self.pipeline.fabric.autocast():
-            mean, std = decoder.decode_in_tiles(scaled, shown)
-        rng = torch.Generator().manual_seed(row)
-        scale = self.pipeline._noise_scale(shown.cpu(), None).to(mean.device)
-        noise = torch.randn(mean.shape, generator=rng).to(mean.device)
-        voxels = (mean + scale * std * noise)[0].float().cpu().numpy()
+            image, std = self.pipeline.model.decoded(scaled, shown)
+        if std is not None:
+            rng = torch.Generator().manual_seed(row)
+            scale = self.pipeline._noise_scales(None)[shown.cpu()][:, None].to(image.device)
+            image = image + scale * std * torch.randn(image.shape, generator=rng).to(image.device)
+        voxels = image[0].float().cpu().numpy()
         label_map = self.pipeline.fingerprint.grid.place(self.scans[row]).label_map
-        image = self.pipeline.fingerprint.unscaled(voxels)[0]
-        return Volume(image, label_map.oriented("RAS").affine), label_map.oriented("RAS")
+        scan = self.pipeline.fingerprint.unscaled(voxels)[0]
+        return Volume(scan, label_map.oriented("RAS").affine), label_map.oriented("RAS")
 
 
 def monai_ddim(drawn: Drawn, row: int, maps: Tensor, steps: int, cached: bool) -> Tensor:
@@ -143,7 +146,7 @@ def monai_ddim(drawn: Drawn, row: int, maps: Tensor, steps: int, cached: bool) -
     )
     scheduler.set_timesteps(steps)
     scheduler.timesteps = (STEPS // steps) * torch.arange(steps - 1, -1, -1)
-    network = ForMonai(drawn.plain, maps.contiguous(), cached)
+    network = ForMonai(drawn.plain, maps.contiguous(), cached, drawn.given(row, maps))
     code: Tensor = DiffusionInferer(scheduler).sample(
         drawn.noise(row).contiguous(), network, scheduler, verbose=False
     )
@@ -160,10 +163,11 @@ def our_ddim(drawn: Drawn, row: int, maps: Tensor, steps: int) -> Tensor:
 def _ours(drawn: Drawn, row: int, maps: Tensor, kind: str, levels: Tensor) -> Tensor:
     denoiser = drawn.pipeline.model.image_denoiser
     features = denoiser.network.kept(denoiser.network.read_labels(maps))
-    solver = ddim if kind == "ddim" else dpm_solver_2m
+    solver, given = ddim if kind == "ddim" else dpm_solver_2m, drawn.given(row, maps)
     return solver(
-        lambda x, level: denoiser(x, level, features), drawn.noise(row), levels, drawn.schedule
-    )
+        lambda x, level: denoiser(x, level, features, *given), drawn.noise(row), levels,
+        drawn.schedule,
+    )  # fmt: skip
 
 
 Work = Callable[[int, Tensor], Tensor]
@@ -234,7 +238,7 @@ def ancestral(*, run: Path, cohort: Path, out: Path, cases: int = 64, timed_case
 
     def theirs(row: int, maps: Tensor, cached: bool) -> Tensor:
         torch.manual_seed(row)
-        network = ForMonai(drawn.plain, maps.contiguous(), cached)
+        network = ForMonai(drawn.plain, maps.contiguous(), cached, drawn.given(row, maps))
         code: Tensor = DiffusionInferer(scheduler).sample(
             drawn.noise(row).contiguous(), network, scheduler, verbose=False
         )

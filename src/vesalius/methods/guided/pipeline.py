@@ -226,6 +226,26 @@ class GuidedPipeline(Travelling):
             return torch.tensor(self.calibration.noise_scales)
         return torch.full((len(self.fingerprint.labels),), 1.0 if scale is None else scale)
 
+    def appearance(
+        self, maps: Tensor, rng: torch.Generator, noise_scale: float | None = None
+    ) -> tuple[Tensor, ...]:
+        """What a denoiser of blocks is given beside labels: appearance and noise of a new scan.
+
+        Args:
+            maps: one-hot labels `(1, labels, D, H, W)`.
+            rng: of the appearance.
+            noise_scale: see `image`.
+
+        Returns:
+            nothing for codes of an autoencoder.
+        """
+        denoiser = self.model.image_denoiser
+        if not isinstance(denoiser, BlockDenoiser):
+            return ()
+        own = denoiser.appearance.sample(rng)
+        scales = self._noise_scales(noise_scale).to(maps.device)
+        return own, denoiser.noise_map(maps, own, scales)
+
     @torch.no_grad()
     def image_code(
         self, indices: Tensor, rng: torch.Generator, noise_scale: float | None = None
@@ -235,11 +255,7 @@ class GuidedPipeline(Travelling):
         maps = one_hot(indices.to(self.fabric.device), len(self.fingerprint.labels))
         maps = maps.to(memory_format=torch.channels_last_3d)
         coarse = [side // self.model.coarseness for side in maps.shape[2:]]
-        appearance = []
-        if isinstance(denoiser, BlockDenoiser):
-            own = denoiser.appearance.sample(rng)
-            scales = self._noise_scales(noise_scale).to(maps.device)
-            appearance = [own, denoiser.noise_map(maps, own, scales)]
+        appearance = self.appearance(maps, rng, noise_scale)
         start = torch.randn(1, self.model.image_code_channels, *coarse, generator=rng)
         start = start.to(self.fabric.device, memory_format=torch.channels_last_3d)
         with self.fabric.autocast():

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vesalius.evidence.overlap import dice
 from vesalius.methods.guided.appearance import BESIDE_LABELS, appearance_of
 from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import GuidedModel
@@ -34,6 +35,8 @@ from vesalius.training.run import Run
 from vesalius.training.store import BlankStore, CaseStore, Layout, Store, gridded
 
 TRAINING_CODES = "label_codes.npy"
+OVERLAP_CASES = 8
+"""By which is judged how well label maps come back."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,26 @@ class Losses(Settings):
 
     validation_loss_of_prior_alone: float | None = None
     validation_loss: float | None = None
+
+
+class Overlaps(Settings):
+    """How well training label maps come back from a linear space.
+
+    Attributes:
+        dice: median overlap of each label.
+    """
+
+    dice: dict[str, float]
+
+    @property
+    def line(self) -> str:
+        """For a card.
+
+        >>> Overlaps(dice={"background": 1.0, "organ": 0.9, "tumour": 0.4}).line
+        'label maps come back at a Dice of 0.90 organ, 0.40 tumour'
+        """
+        each = [f"{value:.2f} {name}" for name, value in self.dice.items() if name != "background"]
+        return f"label maps come back at a Dice of {', '.join(each)}"
 
 
 class GuidedParts:
@@ -164,6 +187,21 @@ class GuidedParts:
             shown = track(label_maps(), "finding the shape space", fitted, progress)
             codes = space.fit(shown, run.state)
         np.save(run.state / TRAINING_CODES, codes.numpy())
+        self._note_overlap(run, codes[:OVERLAP_CASES], label_maps())
+
+    def _note_overlap(
+        self, run: Run, codes: Tensor, label_maps: Iterator[np.ndarray]
+    ) -> None:  # fmt: skip
+        """Note how well label maps come back, so that a kind that does not suit a cohort shows."""
+        known = self.fingerprint.labels
+        overlaps: dict[str, list[float]] = {name: [] for name in known}
+        for code, true in zip(codes, label_maps, strict=False):
+            back = self.model.label_autoencoder.decode(code[None]).argmax(dim=1)[0].numpy()
+            for name, own in overlaps.items():
+                place = np.searchsorted(self.fingerprint.label_numbers, known[name])
+                own.append(dice(back, true, [int(place)]))
+        medians = {name: float(np.median(own)) for name, own in overlaps.items()}
+        run.note("label_maps", Overlaps(dice=medians).model_dump())
 
     def _label_codes(self, run: Run, progress: Progress) -> Codes:
         """Codes of all cases on the label denoiser's scale.

@@ -9,7 +9,7 @@ import numpy as np
 
 from vesalius.anatomy.attributes import default_attributes
 from vesalius.methods.guided.calibrating import calibrate
-from vesalius.methods.guided.fitting import GuidedData, GuidedParts
+from vesalius.methods.guided.fitting import GuidedData, GuidedParts, Overlaps
 from vesalius.methods.guided.model import condition_of
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import (
@@ -108,7 +108,7 @@ class Guided(Method[GuidedData]):
             block = 8.0 * fitted * min(block_numbers(fitted), row)
             held_bytes = 6.0 * row * count + block + 16.0 * fitted**2
             decision = f"{_KINDS[kind]} of {count} components"
-        images = recipe.chosen_image_autoencoder(int(np.prod(fingerprint.shape)))
+        images = recipe.chosen_image_autoencoder(fingerprint.shape)
         return GuidedData(
             recipe, fingerprint, held_bytes,
             (f"label autoencoder: {decision}", f"image autoencoder: {_KINDS[images]}"),
@@ -130,10 +130,12 @@ class Guided(Method[GuidedData]):
         """Channels, labels, grid, kind of label autoencoder, and range of each attribute."""
         fingerprint: Fingerprint = data.fingerprint
         labels = data.recipe.chosen_label_autoencoder(fingerprint.cases)
-        images = data.recipe.chosen_image_autoencoder(int(np.prod(fingerprint.shape)))
+        images = data.recipe.chosen_image_autoencoder(fingerprint.shape)
+        back = run.has_note("label_maps")
+        overlap = [run.noted("label_maps", Overlaps).line] if back else []
         return [
             *fingerprint.lines, f"label autoencoder: {_KINDS[labels]}",
-            f"image autoencoder: {_KINDS[images]}", *fingerprint.ranges,
+            *overlap, f"image autoencoder: {_KINDS[images]}", *fingerprint.ranges,
         ]  # fmt: skip
 
     def open(self, run: Run, guidance: float | None = None) -> GuidedPipeline:
@@ -156,7 +158,7 @@ def _bytes_a_case(recipe: GuidedRecipe, fingerprint: Fingerprint, fitted: int) -
     else:
         finest = 2.0 ** (3 * (len(recipe.label_widths) - 1))
         labels = 8.0 * recipe.label_code_channels * voxels / finest
-    if recipe.chosen_image_autoencoder(int(voxels)) == "blocks":
+    if recipe.chosen_image_autoencoder(fingerprint.shape) == "blocks":
         return layout.bytes_a_case + labels
     coarse = voxels / ImageAutoencoder.coarseness**3
     return layout.bytes_a_case + 8.0 * recipe.image_code_channels * coarse + labels

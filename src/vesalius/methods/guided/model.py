@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -143,7 +142,7 @@ class GuidedModel:
 
     def _image_autoencoder(self) -> ImageAutoencoder | BlockTransform:
         recipe, channels = self.recipe, len(self.fingerprint.channels)
-        if recipe.chosen_image_autoencoder(prod(self.fingerprint.shape)) == "blocks":
+        if recipe.chosen_image_autoencoder(self.fingerprint.shape) == "blocks":
             return BlockTransform(channels, channels * BLOCK**3, (BLOCK, BLOCK, BLOCK))
         return ImageAutoencoder(
             channels, len(self.fingerprint.labels), recipe.image_code_channels,

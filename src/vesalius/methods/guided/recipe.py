@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar, Literal
 
 from vesalius.training.recipe import FitRecipe, Settings
@@ -97,16 +98,16 @@ class GuidedRecipe(Settings):
             return self.label_autoencoder
         return "shape_space" if cases <= LARGEST_SHAPE_SPACE_COHORT else "vae"
 
-    def chosen_image_autoencoder(self, voxels: int) -> ImageAutoencoderKind:
-        """The kind of image autoencoder for a grid of so many voxels, unless one was asked for.
+    def chosen_image_autoencoder(self, shape: tuple[int, ...]) -> ImageAutoencoderKind:
+        """The kind of image autoencoder for a grid of this shape, unless one was asked for.
 
         >>> demo = PRESETS["demo"]
-        >>> demo.chosen_image_autoencoder(64**3), demo.chosen_image_autoencoder(192**3)
-        ('blocks', 'vae')
+        >>> [demo.chosen_image_autoencoder((side, side, side)) for side in (64, 192)]
+        ['blocks', 'vae']
         """
         if self.image_autoencoder != "auto":
             return self.image_autoencoder
-        return "blocks" if voxels <= LARGEST_BLOCK_GRID else "vae"
+        return "blocks" if prod(shape) <= LARGEST_BLOCK_GRID else "vae"
 
     def grid_multiple(self, cases: int) -> int:
         """Of which each side of the grid is one: images are halved three times, label maps by the

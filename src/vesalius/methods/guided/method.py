@@ -154,7 +154,7 @@ def _bytes_a_case(recipe: GuidedRecipe, fingerprint: Fingerprint, fitted: int) -
     layout, voxels = Layout.of(fingerprint), float(np.prod(fingerprint.shape))
     kind = recipe.chosen_label_autoencoder(fitted)
     if kind != "vae":
-        labels = 4.0 * _row(kind, fingerprint)
+        labels = (2.0 if kind == "shape_space" else 4.0) * _row(kind, fingerprint)
     else:
         finest = 2.0 ** (3 * (len(recipe.label_widths) - 1))
         labels = 8.0 * recipe.label_code_channels * voxels / finest

@@ -55,7 +55,8 @@ class GuidedPipeline(Travelling):
         run: a finished run of guided synthesis.
         guidance: scale of classifier-free guidance; the recipe's if `None`. The calibration of
             attributes holds for the recipe's scale alone and is left out at any other.
-        calibrated: use the calibration of the run.
+        calibrated: use the calibration of the run; in a deformation space, move label maps until they
+            measure what was requested.
     """
 
     def __init__(self, run: Run, guidance: float | None = None, calibrated: bool = True) -> None:
@@ -152,7 +153,8 @@ class GuidedPipeline(Travelling):
     def label_map(self, wanted: list[float], seed: int) -> Volume:
         """A label map asked to have these attributes, in the order and the units of the run's."""
         code, prior = self._label_code(wanted, seed), self.model.label_denoiser.prior
-        if isinstance(self.model.label_autoencoder, DeformationSpace) and prior is not None:
+        moved = isinstance(self.model.label_autoencoder, DeformationSpace) and self._calibrated
+        if moved and prior is not None:
             condition = condition_of([wanted], self.fingerprint.attributes).to(code.device)
             along = directions(prior, condition)
             code = adjusted(code, condition[0, :-1], along, self._measured)

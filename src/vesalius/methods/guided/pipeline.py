@@ -55,8 +55,8 @@ class GuidedPipeline(Travelling):
         run: a finished run of guided synthesis.
         guidance: scale of classifier-free guidance; the recipe's if `None`. The calibration of
             attributes holds for the recipe's scale alone and is left out at any other.
-        calibrated: use the calibration of the run; in a deformation space, move label maps until they
-            measure what was requested.
+        calibrated: use the calibration of the run; in a deformation space, move label maps until
+            they measure what was requested.
     """
 
     def __init__(self, run: Run, guidance: float | None = None, calibrated: bool = True) -> None:

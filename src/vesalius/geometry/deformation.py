@@ -107,11 +107,11 @@ def smooth_noise(
     return field / field.std().clamp(min=1e-6)
 
 
-def warp_voxels(images: Tensor, displacement: Tensor) -> Tensor:
+def warp_voxels(images: Tensor, displacement: Tensor, mode: str = "bilinear") -> Tensor:
     """Images `(B, C, D, H, W)` seen through displacements `(B, 3, D, H, W)` in voxels.
 
     One image may be seen through many displacements. Pictures `(B, C, H, W)` go through
-    displacements `(B, 2, H, W)` alike.
+    displacements `(B, 2, H, W)` alike; `bicubic` keeps their texture.
 
     >>> ramp = torch.arange(4.0).reshape(1, 1, 4, 1, 1).expand(1, 1, 4, 3, 3)
     >>> shift = torch.zeros(2, 3, 4, 3, 3); shift[:, 0] = 0.5
@@ -124,7 +124,7 @@ def warp_voxels(images: Tensor, displacement: Tensor) -> Tensor:
     unit = 2 * points / ends - 1
     return functional.grid_sample(
         images.expand(len(displacement), *images.shape[1:]), unit.flip(1).movedim(1, -1),
-        padding_mode="border", align_corners=True,
+        mode=mode, padding_mode="border", align_corners=True,
     )  # fmt: skip
 
 

@@ -56,4 +56,4 @@ def _moved(own: Tensor, before: Tensor, after: Tensor) -> Tensor:
     displacement = flow(register(before, after, LEVELS))
     unexplained = after - warp_voxels(before, displacement)
     change = gaussian_smooth(unexplained, UNEXPLAINED_SD)
-    return (warp_voxels(own, displacement) + change).clamp(0, 1)
+    return (warp_voxels(own, displacement, "bicubic") + change).clamp(0, 1)

@@ -7,7 +7,7 @@ half, as many of each: what the other half reaches is the mark that perfect imag
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -59,6 +59,10 @@ class ImageSet:
             taken(self.images, rows), tuple(self.label_maps[row] for row in rows)
             if self.label_maps else (),
         )  # fmt: skip
+
+    def without_labels(self) -> ImageSet:
+        """The same images, of which nothing else is compared."""
+        return replace(self, label_maps=())
 
     def features(self, extract: Extractor) -> np.ndarray:
         """Features `(N, P, F)` of the middle slice across each of P axes, or of the picture."""

@@ -75,10 +75,11 @@ def brain_realism(
     known = run.fingerprint.labels
     labels = {name: number for name, number in known.items() if number}
     compare = partial(
-        realism_figures, real, extract=lite0_features().pooled, labels=labels, seed=recipe.seed,
-        recipe=recipe.judge, progress=progress,
+        realism_figures, extract=lite0_features().pooled, seed=recipe.seed, recipe=recipe.judge,
+        progress=progress,
     )  # fmt: skip
-    figures, alone = compare(generated), compare(repainted)
+    figures = compare(real, generated, labels=labels)
+    alone = compare(real.without_labels(), repainted.without_labels())
     figures |= {f"from_real_labels/{name}": alone[name] for name in OF_IMAGES if name in alone}
     figures |= _radiomics(reference, sampled.cohort, recipe.seed, progress)
     return {f"brain/realism/{name}": figure for name, figure in figures.items()}

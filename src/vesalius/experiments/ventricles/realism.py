@@ -108,6 +108,8 @@ def _relabelled(
     with CohortWriter(out, run.fingerprint.description, [], made) as writer:
         for row in track(rows, "generating images for real labels", len(rows), progress):
             case = cohort.cases[row]
+            if case.name in writer.done:
+                continue  # of a killed process
             placed = run.fingerprint.grid.place(cohort.read(case)).label_map
             label_map = run.fingerprint.grid.volume(placed.oriented("RAS").voxels)
             own = seed_for(seed, case.name)

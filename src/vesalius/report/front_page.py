@@ -162,7 +162,8 @@ def brains_table(results: Results) -> str:
         *table.markdown, "", f"{table.note} Radiomics distance over that of real images: "
         f"{shown(radiomics)}.", "",
         f"First draws of {figures['control/once/slope'].n} requests from 20 to 160 mL: {control}. "
-        f"The audit calls {copies.value:.0f} of {copies.n} generated cases copies; no gate held them back. One fit of the "
+        f"The audit calls {copies.value:.0f} of {copies.n} generated cases copies; no gate "
+        "held them back. One fit of the "
         f"demo's recipe, seed {results.seed}, {results.notes['fit_minutes']:.0f} minutes on "
         f"{results.machine['cores']} cores without bfloat16, beside other processes; "
         f"{results.notes['seconds_a_case']:.1f} s a generated case.",

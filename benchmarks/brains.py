@@ -1,6 +1,6 @@
 """How near brains of a fit are to unseen ones, without the other stages of their experiment.
 
-    python -m benchmarks.brains REAL RUN REFERENCE --out OUT --fit-minutes 40
+    python -m benchmarks.brains REAL RUN REFERENCE --out OUT
 
 REAL is the cohort that RUN was fitted to, REFERENCE unseen phantoms of the same kind, two for each
 generated case. Writes `docs/results/brains.json` and a shuffled picture beside the documents.
@@ -20,7 +20,7 @@ from vesalius.api.console import bars
 from vesalius.evidence.audit import compare
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.copies import CopySearch
-from vesalius.evidence.figure import Results
+from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.ventricles.realism import brain_realism
 from vesalius.experiments.ventricles.recipe import PRESETS
 from vesalius.methods.guided.pipeline import GuidedPipeline
@@ -39,34 +39,33 @@ app = App(help=__doc__)
 
 
 @app.default
-def measure(
-    real: Path, run: Path, reference: Path, *, out: Path, fit_minutes: float, preset: str = "demo"
-) -> None:
+def measure(real: Path, run: Path, reference: Path, *, out: Path, preset: str = "demo") -> None:
     """Measure, and keep the figures with the documents."""
     recipe, opened = PRESETS[preset], Run.open(run, GuidedRecipe)
     cohort, unseen = Cohort.open(real), Cohort.open(reference)
     present = case_values(cohort, ATTRIBUTE, cohort.of_split("train"))
     sampler = GuidedSampler(GuidedPipeline(opened))
+    unmoved = GuidedSampler(GuidedPipeline(opened, calibrated=False))
+    figures: dict[str, Figure] = {}
     with bars() as progress:
         targets = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
-        draws = first_draws(sampler, case_requests(opened, targets, recipe.seed), progress)
-        requested, measured = np.array(
-            [(one.requested[ATTRIBUTE], one.measured[ATTRIBUTE]) for one in draws]
-        ).T
-        figures = {
-            f"control/once/{name}": figure
-            for name, figure in control_figures(requested, measured, "mL").items()
-        }
+        for way, own in (("once", sampler), ("unmoved", unmoved)):
+            draws = first_draws(own, case_requests(opened, targets, recipe.seed), progress)
+            requested, measured = np.array(
+                [(one.requested[ATTRIBUTE], one.measured[ATTRIBUTE]) for one in draws]
+            ).T
+            found = control_figures(requested, measured, "mL")
+            figures |= {f"control/{way}/{name}": figure for name, figure in found.items()}
         began = time.perf_counter()
         sampler.pipeline.image(sampler.pipeline.label_map([40.0], 0), 0)
         seconds = time.perf_counter() - began
         figures |= brain_realism(opened, unseen, present, out, recipe, progress)
-        made = Cohort.open(out / "likeness")
+        made = Cohort.open(out / "generated")
         held_out = [(cohort, case) for case in cohort.of_split("val")]
         held_out += [(unseen, case) for case in unseen.cases]
         search = CopySearch(cohort, cohort.of_split("train"), held_out, True, progress=progress)
         figures |= compare(search, [(made, case) for case in made.cases], progress).figures
-    notes = {"fit_minutes": fit_minutes, "seconds_a_case": seconds, "run": opened.name}
+    notes = {"seconds_a_case": seconds, "run": opened.name}
     Results("brains", preset, recipe.seed, True, figures, notes).write(out)
     shutil.copyfile(out / "results.json", HERE / "docs/results/brains.json")
     picture = shuffled_picture(unseen, made, ATTRIBUTE, recipe.seed)

@@ -153,20 +153,24 @@ def brains_table(results: Results) -> str:
     """What tells brains of the demo's recipe from unseen ones, as Markdown."""
     figures = results.figures
     table = realism_table(figures, "brain", PINNED)
-    control = ", ".join(
-        f"{name} {shown(figures[f'control/once/{key}'])}"
-        for name, key in (("slope", "slope"), ("R²", "r2"))
+    moved, unmoved = (
+        ", ".join(
+            f"{name} {shown(figures[f'control/{way}/{key}'])}"
+            for name, key in (("slope", "slope"), ("R²", "r2"), ("mean error in mL", "mae_ml"))
+            if f"control/{way}/{key}" in figures
+        )
+        for way in ("once", "unmoved")
     )
     copies, radiomics = figures["memorisation/copies"], figures["brain/realism/radiomics_ratio"]
     return "\n".join([
         *table.markdown, "", f"{table.note} Radiomics distance over that of real images: "
         f"{shown(radiomics)}.", "",
-        f"First draws of {figures['control/once/slope'].n} requests from 20 to 160 mL: {control}. "
-        f"The audit calls {copies.value:.0f} of {copies.n} generated cases copies; no gate "
-        "held them back. One fit of the "
-        f"demo's recipe, seed {results.seed}, {results.notes['fit_minutes']:.0f} minutes on "
-        f"{results.machine['cores']} cores without bfloat16, beside other processes; "
-        f"{results.notes['seconds_a_case']:.1f} s a generated case.",
+        f"{figures['control/once/slope'].n} requests from 20 to 160 mL, the first draw of each, "
+        f"moved until it measures what was requested: {moved}; before that: {unmoved}. The audit "
+        f"calls {copies.value:.0f} of {copies.n} generated cases copies; no gate held them back. "
+        f"One fit of the demo's recipe, seed {results.seed}, on "
+        f"{results.machine['cores']} cores without bfloat16; one case took "
+        f"{results.notes['seconds_a_case']:.1f} s.",
     ])  # fmt: skip
 
 

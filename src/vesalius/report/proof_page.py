@@ -34,6 +34,10 @@ from vesalius.report.verdict import verdict
 from vesalius.scans.cohort import Cohort
 
 COLUMNS = 9
+LABEL_KINDS = {
+    "shape_space": "linear shape space", "deformation": "deformation space of one template",
+    "vae": "convolutional VAE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,9 @@ def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
 
 def _realism(sources: Sources, figures: Mapping[str, Figure], seed: int) -> Section:
     """Generated among real cases, and what tells them, where that was measured."""
-    real, generated = (cohort_if_there(sources.folder / name) for name in ("reference", "likeness"))
+    real, generated = (
+        cohort_if_there(sources.folder / name) for name in ("reference", "generated")
+    )
     return section(
         "Generated or real?", shuffled_picture(real, generated, sources.attribute, seed),
         realism_table(figures, "brain", PINNED),
@@ -210,11 +216,16 @@ def _limits(notes: Mapping[str, Any], seed: int, phantoms: bool) -> list[str]:
             f"({low:.0f} to {high:.0f} mL)."
         )
     if "label_autoencoder" in notes:
-        linear = notes["label_autoencoder"] == "shape_space"
         said.append(
-            f"Label maps come from a {'linear shape space' if linear else 'convolutional VAE'}, "
-            "fitted here from nothing; no starter weights were used."
+            f"Label maps come from a {LABEL_KINDS[notes['label_autoencoder']]}, fitted here from "
+            "nothing; no starter weights were used."
         )
+        if notes["label_autoencoder"] == "deformation":
+            said.append(
+                "First draws are moved until they measure what was requested, so their slope and "
+                "R² are near 1 by construction; the uncalibrated ones are not moved. A structure "
+                "that the template lacks is in no synthetic case."
+            )
     if "fidelity_left_out" in notes:
         said.append(f"Fréchet radiomics distance left out: {notes['fidelity_left_out']}.")
     return [*said, "Copied pieces of less than half the sides are mostly missed by the audit."]

@@ -54,7 +54,7 @@ def brain_realism(
         run: of guided synthesis.
         reference: unseen real cases, twice as many as are generated.
         training_ml: ventricular volumes of the training cases, of which requests are taken.
-        folder: `likeness/` and `relabelled/` appear in it.
+        folder: `generated/` and `relabelled/` appear in it.
         recipe: of the experiment.
         progress: called after each case and step.
     """
@@ -62,7 +62,7 @@ def brain_realism(
     asked = np.random.default_rng(seed).choice(training_ml, count)
     requests = case_requests(run, [{ATTRIBUTE: float(ml)} for ml in asked], seed)
     sampler = GuidedSampler(pipeline)
-    sampled = sample_cohort(sampler, requests, folder / "likeness", TRIES, progress=progress)
+    sampled = sample_cohort(sampler, requests, folder / "generated", TRIES, progress=progress)
     if len(sampled.cohort.cases) < FEWEST:
         return {}
     real = image_set(reference, run.fingerprint, "reference cases", progress)

@@ -18,7 +18,7 @@ ROUNDS, CLOSE = 6, 0.02
 """How often a shape is measured again, and the error in units of a condition that is let be."""
 
 FLATTEST, STEEPEST = 0.3, 3.0
-"""Slopes of a measurement against its condition that are believed."""
+"""Slopes of a measurement against its condition that are trusted."""
 
 
 def directions(prior: GaussianPrior, wanted: Tensor) -> Tensor:

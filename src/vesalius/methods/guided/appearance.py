@@ -26,7 +26,7 @@ def appearance_of(image: np.ndarray, labels: np.ndarray, label_count: int) -> np
     """What a case looks like, in the units of its image, `(C, label_count + 3)`.
 
     Mean intensity of each label, NaN where it is absent; standard deviation of the noise of the
-    background, which is less than elsewhere in a magnitude image; that of the tissue where it is
+    background, which is less than in tissue in a magnitude image; that of the tissue where it is
     least, as structure adds to it; standard deviation about the means.
 
     Args:

@@ -51,6 +51,10 @@ def test_a_run_foresees_pictures_and_readings_with_intervals(
         assert np.allclose(one.pictures[:, 0], images, atol=2e-3)  # the patient's own
     assert (found.low <= found.high).all()
     assert np.allclose(found.low[:, 0], found.high[:, 0], atol=1e-4)  # nothing moves in no time
+    within = (found.low - 1e-5 <= found.usual.readings) & (
+        found.usual.readings <= found.high + 1e-5
+    )
+    assert within.mean() > 0.8  # the most typical of five is rarely an extreme one
     before = read_attributes(forecaster.model.meter, images)
     assert np.allclose(found.usual.readings[:, 0], before, atol=0.01)
     shown = read_attributes(forecaster.model.meter, found.usual.pictures[:, 2])

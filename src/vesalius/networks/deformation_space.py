@@ -64,12 +64,16 @@ class DeformationSpace(LinearCodes):
         self.template: Tensor
         self.weights: Tensor
 
-    def fit(self, label_maps: Iterable[np.ndarray], folder: Path | None = None) -> Tensor:
+    def fit(
+        self, label_maps: Iterable[np.ndarray], folder: Path | None = None,
+        device: torch.device | None = None,
+    ) -> Tensor:  # fmt: skip
         """Register the template to each of N label maps, and find the components.
 
         Args:
             label_maps: whole numbers `(D, H, W)`, looked at one after the other.
             folder: on whose disk the velocities lie; the temporary one if `None`.
+            device: where label maps are registered; the CPU if `None`.
 
         Returns:
             the codes `(N, K)` of these label maps, as `encode` would give them.
@@ -78,7 +82,7 @@ class DeformationSpace(LinearCodes):
         some: list[Tensor] = []
         for label_map in label_maps:
             numbers = torch.from_numpy(label_map)[None]
-            rows.add(self._velocity(numbers).ravel().numpy())
+            rows.add(self._velocity(numbers.to(device)).ravel().cpu().numpy())
             if len(some) < BALANCED:
                 some.append(numbers)
         codes = self.fit_rows(rows.array())
@@ -103,14 +107,15 @@ class DeformationSpace(LinearCodes):
     @torch.no_grad()
     def _velocity(self, label_map: Tensor) -> Tensor:
         """The velocity `(3, d, h, w)` from the template to a label map `(1, D, H, W)`."""
-        moving = gaussian_smooth(one_hot(self.template[None], self.labels), BLUR)
+        template = self.template.to(label_map.device)
+        moving = gaussian_smooth(one_hot(template[None], self.labels), BLUR)
         fixed = gaussian_smooth(one_hot(label_map, self.labels), BLUR)
         return register(moving, fixed)[0]
 
     @torch.no_grad()
     def _balance(self, codes: Tensor, label_maps: Tensor, rounds: int = 8) -> None:
         """Weigh labels so that warping shrinks none: what is thin would lose at each border."""
-        warped = self._warped(codes)
+        warped = torch.cat([self._warped(code[None]) for code in codes])
         real = torch.bincount(label_maps.ravel().long(), minlength=self.labels).float()
         for _ in range(rounds):
             numbers = (warped * self.weights.reshape(1, -1, 1, 1, 1)).argmax(dim=1)

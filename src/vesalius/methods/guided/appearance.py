@@ -84,8 +84,9 @@ class Appearance(nn.Module):
         rest = torch.where(known.isnan(), 0.0, known - mean)
         std = rest.square().mean(dim=0).sqrt()
         self.mean.copy_(mean)
-        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
-        alike = rest / self.std
+        std = torch.where(std > 1e-6, std, 1.0)
+        self.std.copy_(std)
+        alike = rest / std
         variances, vectors = torch.linalg.eigh((alike.T @ alike / max(1, len(alike) - 1)).double())
         self.axes.copy_(vectors * variances.clamp(min=0).sqrt())
 

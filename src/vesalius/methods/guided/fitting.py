@@ -29,6 +29,7 @@ from vesalius.scans.case import LabelledScan
 from vesalius.scans.computing import Precision
 from vesalius.scans.progress import Progress, track
 from vesalius.training.coding import Codes, coded, kept_codes
+from vesalius.training.device import fabric_for
 from vesalius.training.method import Data, Part
 from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
@@ -181,7 +182,7 @@ class GuidedParts:
                 torch.from_numpy(typical(label_maps(), label_maps(), space.labels))
             )
             shown = track(label_maps(), "registering label maps", fitted, progress)
-            codes = space.fit(shown, run.state)
+            codes = space.fit(shown, run.state, fabric_for().device)
         else:
             assert isinstance(space, ShapeSpace)
             shown = track(label_maps(), "finding the shape space", fitted, progress)

@@ -198,8 +198,8 @@ class Forecaster:
         """Pictures and readings after some years.
 
         What is shown is the patient's own picture, changed as the generated one changes, and what
-        is read is read on it. Intervals are the reading of today's picture plus the change between
-        two generated ones.
+        is read is read on it. Intervals are as wide as the changes between generated
+        pictures of all neighbours, about what is read.
         One neighbour, the most typical at the last time, is followed through all times, and another
         one who is faster than nine in ten.
 
@@ -220,7 +220,7 @@ class Forecaster:
         every = [self.outcomes(styles, self.steering.moved(styles, ahead * annual_change), grade)
                  for ahead in years]  # fmt: skip
         at_last = every[int(np.argmax(years))].change
-        mine, before = np.arange(len(styles)), self._read(images)
+        mine, typically = np.arange(len(styles)), typical(at_last)
 
         def generated(chosen: np.ndarray) -> GeneratedTrajectory:
             then = [draw_styles(self.model.generator, f.styles[mine, chosen]) for f in every]
@@ -230,13 +230,17 @@ class Forecaster:
 
         ends = [np.percentile(outcomes.change, INTERVAL, axis=1) for outcomes in every]
         few = np.nan if rows.shape[1] < FEWEST_FOR_INTERVAL else 0.0
+        usual = generated(typically)
+        # What is read on the picture that is shown, less the change that was generated for it.
+        base = [usual.readings[:, at] - one.change[mine, typically] for at, one in enumerate(every)]
+        around = list(zip(base, ends, strict=True))
         return Futures(
             np.asarray(years, dtype=float),
             now,
-            generated(typical(at_last)),
+            usual,
             generated(exceeding(at_last, FAST)),
-            np.stack([before + low + few for low, _ in ends], axis=1),
-            np.stack([before + high + few for _, high in ends], axis=1),
+            np.stack([own + low + few for own, (low, _) in around], axis=1),
+            np.stack([own + high + few for own, (_, high) in around], axis=1),
             np.stack([f.grades.mean(axis=1) for f in every], axis=1),
         )
 

@@ -13,21 +13,17 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import torch
 from safetensors.numpy import load_file, save_file
 
 from vesalius.evidence.discrimination import auc_difference, auc_figure
 from vesalius.evidence.figure import Figure, Results, mean_figure
-from vesalius.evidence.filter_features import filter_features
-from vesalius.evidence.frechet import features, frechet_distance
-from vesalius.evidence.realism import ImageSet, realism_figures
-from vesalius.evidence.two_sample import FEWEST
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
 from vesalius.experiments.osteoarthritis.future import (
     future_figures,
     recognised,
     space_errors,
 )
+from vesalius.experiments.osteoarthritis.generator import generator_figures
 from vesalius.experiments.osteoarthritis.methods import Methods, Prediction
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.experiments.osteoarthritis.risk import risk_figures
@@ -51,7 +47,6 @@ from vesalius.methods.progression.projection import (
     project,
 )
 from vesalius.methods.progression.recipe import PUBLISHED_PROJECTION
-from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.classified import Classified
 from vesalius.scans.progress import Progress, no_progress
@@ -62,9 +57,6 @@ from vesalius.training.method import Reading
 
 SHOWN = "extrapolation_on_own_picture"
 """The method whose pictures users are shown."""
-
-COMPARED = 500
-"""Pictures of each set for the Fréchet distance, at most."""
 
 
 def run_osteoarthritis(
@@ -181,53 +173,10 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
 
     def _generator_figures(self) -> dict[str, Figure]:
         """How near generated pictures are to real ones, and whether joint spaces vary alike."""
-        forecaster = self._prognosis.forecaster
-        real, unseen = self._parts[0], self._visits("test")
-        count = min(COMPARED, len(real), len(unseen))
-        generator = forecaster.model.generator
-        rng = torch.Generator().manual_seed(1)
-        noise = torch.randn(count, generator.mapping.noise, generator=rng)
-        with torch.no_grad():
-            styles = generator.mapping(noise.to(generator.mapping.mean.device)).cpu().numpy()
-        generated = draw_styles(generator, styles, rng=rng)
-        extract = lite0_features().pooled
-        picks = np.random.default_rng(0)
-        seen, apart = (
-            features(list(one.images[picks.permutation(len(one))[:count], 0].astype(float)),
-                     extract)
-            for one in (real, unseen)
+        return generator_figures(
+            self._prognosis.forecaster, self._parts[0], self._visits("test"),
+            self._visits("graded"), self.recipe, self.progress,
         )  # fmt: skip
-        own = features(list(generated[:, 0].astype(float)), extract)
-        result = {
-            "generator/fid": Figure(frechet_distance(apart, own), "", count),
-            "generator/fid_floor": Figure(frechet_distance(apart, seen), "", count),
-        }
-        std = read_attributes(forecaster.model.meter, generated).std(axis=0)
-        true = read_attributes(forecaster.model.meter, real.images).std(axis=0)
-        for name, one, two in zip(self.names, std, true, strict=True):
-            result[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
-            result[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
-            result[f"knee/spread/{name}"] = Figure(float(one / two), "", count)
-        return result | self._realism(unseen, generated)
-
-    def _realism(self, unseen: Visits, generated: np.ndarray) -> dict[str, Figure]:
-        """What tells generated knees from those of patients whom no generator has seen.
-
-        By features that no critic looks through, since one looks at EfficientNet-Lite0.
-        """
-        graded = self._visits("graded")
-        real = ImageSet(
-            np.concatenate([unseen.images[:, 0], graded.images[:, 0]]).astype(np.float32),
-            subjects=(*unseen.patients, *graded.patients),
-        )
-        made = ImageSet(generated[:, 0].astype(np.float32))
-        if min(len(set(real.subjects)) // 2, len(made)) < FEWEST:
-            return {}
-        found = realism_figures(
-            real, made, filter_features, seed=self.recipe.seed, recipe=self.recipe.judge,
-            progress=self.progress,
-        )  # fmt: skip
-        return {f"knee/realism/{name}": figure for name, figure in found.items()}
 
     def _projection_figures(self) -> dict[str, Figure]:
         """Error, time, and what is left of joint spaces after each way of projecting."""
@@ -291,8 +240,8 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         reported: dict[str, Prediction] = {
             name: predict(test) for name, predict in methods.every.items()
         }
-        points = {name: predict(ends).score for name, predict in methods.every.items()}
         scores = {name: one.score for name, one in reported.items() if one.score is not None}
+        points = {name: methods.every[name](ends).score for name in scores}
         result = risk_figures(
             scores, {n: s for n, s in points.items() if s is not None}, test.fast, ends.fast,
             self.recipe.resamples,

@@ -97,8 +97,8 @@ class Methods:
 
     def _own_picture(self, own: Outcomes) -> Prediction:
         """The same future on the patient's real picture; joint spaces are read on what is shown."""
-        then = self._extrapolation(own).pictures
-        assert then is not None
+        outcomes = self.outcomes(own, self.forecaster.neighbours)
+        then = self._generated(outcomes.of_typical(outcomes.styles))
         pictures = on_own_picture(own.images, self._generated(own.styles), then)
         return Prediction(None, pictures, read_attributes(self.forecaster.model.meter, pictures))
 

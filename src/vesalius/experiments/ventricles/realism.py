@@ -28,6 +28,7 @@ from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import case_requests
+from vesalius.scans.arrays import scratch
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.progress import Progress, track
@@ -88,14 +89,15 @@ def brain_realism(
 def image_set(
     cohort: Cohort, fingerprint: Fingerprint, what: str, progress: Progress
 ) -> ImageSet:  # fmt: skip
-    """Cases of a cohort in the grid of a run, with their label maps."""
-    images, maps = [], []
-    for case in track(cohort.cases, f"reading {what}", len(cohort.cases), progress):
+    """Cases of a cohort in the grid of a run, images on disk, with their label maps."""
+    images, maps = scratch(np.float32, (len(cohort.cases), *fingerprint.shape)), []
+    cases = enumerate(cohort.cases)
+    for row, case in track(cases, f"reading {what}", len(cohort.cases), progress):
         placed = fingerprint.grid.place(cohort.read(case))
         scaled = fingerprint.scaled(np.stack([one.voxels for one in placed.channels]))[0]
-        images.append(np.clip(scaled / BRIGHTEST, 0, 1).astype(np.float32))
+        images[row] = np.clip(scaled / BRIGHTEST, 0, 1)
         maps.append(placed.label_map)
-    return ImageSet(np.stack(images), tuple(maps), tuple(case.subject for case in cohort.cases))
+    return ImageSet(images, tuple(maps), tuple(case.subject for case in cohort.cases))
 
 
 def _relabelled(

@@ -1,0 +1,84 @@
+"""The generator of knees: how near its pictures are to real ones, and whether they vary alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.filter_features import filter_features
+from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.evidence.realism import ImageSet, realism_figures
+from vesalius.evidence.two_sample import FEWEST
+from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
+from vesalius.methods.progression.evaluator import read_attributes
+from vesalius.methods.progression.futures import Forecaster
+from vesalius.methods.progression.projection import draw_styles
+from vesalius.networks.picture_features import lite0_features
+from vesalius.scans.progress import Progress
+from vesalius.scans.visits import Visits
+
+COMPARED = 500
+"""Pictures of each set for the Fréchet distance, at most."""
+
+
+def generator_figures(
+    forecaster: Forecaster, real: Visits, unseen: Visits, graded: Visits,
+    recipe: OsteoarthritisRecipe, progress: Progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """Fréchet distance and spread of joint spaces, `generator/…`, and `knee/realism/…`.
+
+    Args:
+        forecaster: of the run.
+        real: pictures that the generator has learnt from.
+        unseen: those of the test.
+        graded: of other patients, whom no generator has seen either.
+        recipe: of the experiment.
+        progress: called after each step.
+    """
+    count = min(COMPARED, len(real), len(unseen))
+    generator = forecaster.model.generator
+    rng = torch.Generator().manual_seed(1)
+    noise = torch.randn(count, generator.mapping.noise, generator=rng)
+    with torch.no_grad():
+        styles = generator.mapping(noise.to(generator.mapping.mean.device)).cpu().numpy()
+    generated = draw_styles(generator, styles, rng=rng)
+    extract = lite0_features().pooled
+    picks = np.random.default_rng(0)
+    seen, apart = (
+        features(list(one.images[picks.permutation(len(one))[:count], 0].astype(float)), extract)
+        for one in (real, unseen)
+    )
+    own = features(list(generated[:, 0].astype(float)), extract)
+    result = {
+        "generator/fid": Figure(frechet_distance(apart, own), "", count),
+        "generator/fid_floor": Figure(frechet_distance(apart, seen), "", count),
+    }
+    std = read_attributes(forecaster.model.meter, generated).std(axis=0)
+    true = read_attributes(forecaster.model.meter, real.images).std(axis=0)
+    for name, one, two in zip(recipe.progression.attributes, std, true, strict=True):
+        result[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
+        result[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
+        result[f"knee/spread/{name}"] = Figure(float(one / two), "", count)
+    return result | _realism(unseen, graded, generated, recipe, progress)
+
+
+def _realism(
+    unseen: Visits, graded: Visits, generated: np.ndarray, recipe: OsteoarthritisRecipe,
+    progress: Progress,
+) -> dict[str, Figure]:  # fmt: skip
+    """What tells generated knees from those of patients whom no generator has seen.
+
+    By features that no critic looks through, since one looks at EfficientNet-Lite0.
+    """
+    real = ImageSet(
+        np.concatenate([unseen.images[:, 0], graded.images[:, 0]]).astype(np.float32),
+        subjects=(*unseen.patients, *graded.patients),
+    )
+    made = ImageSet(generated[:, 0].astype(np.float32))
+    if min(len(set(real.subjects)) // 2, len(made)) < FEWEST:
+        return {}
+    found = realism_figures(
+        real, made, filter_features, seed=recipe.seed, recipe=recipe.judge, progress=progress
+    )
+    return {f"knee/realism/{name}": figure for name, figure in found.items()}

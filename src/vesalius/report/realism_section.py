@@ -35,6 +35,13 @@ PERCEPTUAL = (
 )
 
 
+TESTS = ("two_sample_auc", "two_sample_auc_of_features")
+
+
+def _value(figure: Figure) -> float:
+    return figure.value
+
+
 def realism_table(
     figures: Mapping[str, Figure], organ: str = "", features: str = PERCEPTUAL
 ) -> Table:  # fmt: skip
@@ -57,9 +64,13 @@ def realism_table(
             shown[f"{name}{place}/real"] = figure
     ratio, of_images = own.get("frechet_ratio"), own.get("from_real_labels/frechet_ratio")
     count = own["two_sample_auc"].n if "two_sample_auc" in own else 0
-    said = (
-        f"n = {count} of each. A classifier learns on one half and is asked about the other; an "
-        "AUC of 0.5 is chance. Nothing was trained against the network; features are of "
+    tests = [own[name] for name in TESTS if name in own]
+    said = f"n = {count} of each. "
+    if tests:
+        said += f"The classifier that tells them best has an AUC of {max(tests, key=_value)}. "
+    said += (
+        "A classifier learns on one half and is asked about the other; an AUC of 0.5 is chance, "
+        "or too few cases to learn from. Nothing was trained against the network; features are of "
         f"{features}."
     )
     if ratio:

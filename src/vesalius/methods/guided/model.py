@@ -99,7 +99,7 @@ class GuidedModel:
     ...     (0, 0, 4.0, 0), (0, 0, 0, 1)), orientation="RAS", intensity_low=(0.0,),
     ...     intensity_high=(1.0,), intensity_bounds=((0.0, 1.0),), attributes=(known,), content="")
     >>> GuidedModel(PRESETS["smallest"], fingerprint).kind
-    'shape_space'
+    'deformation'
     """
 
     def __init__(self, recipe: GuidedRecipe, fingerprint: Fingerprint) -> None:

@@ -133,6 +133,18 @@ def test_the_truth_put_into_the_crop_comes_out_as_the_truth(inpainter: Inpaintin
     assert measured == pytest.approx(positive.attributes["herniation_mm_L3-L4"], abs=1.5)
 
 
+def test_the_disc_may_change_along_its_length_and_its_neighbours_may_not(
+    inpainter: InpaintingPipeline, healthy: LabelledScan
+) -> None:
+    crop = inpainter.edit(healthy, REQUEST, 0)
+    labels, spacing = crop.crop.scan.label_map.voxels, inpainter.fingerprint.spacing_mm
+    assert (crop.edit.blend[labels == LABELS["disc_L3-L4"]] > 0).mean() > 0.95
+    without = edit_map(inpainter.recipe.noise_map, crop.crop, spacing, 0.5)
+    assert (without.blend[labels == LABELS["disc_L3-L4"]] > 0).mean() < 0.8
+    for other in ("disc_L2-L3", "disc_L4-L5"):
+        assert not (crop.edit.blend[labels == LABELS[other]] > 0).any()
+
+
 def test_the_blend_is_as_wide_as_asked_for(
     inpainter: InpaintingPipeline, healthy: LabelledScan
 ) -> None:

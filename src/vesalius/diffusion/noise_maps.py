@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,6 +40,19 @@ def distance_mm(
         for n, size, at, wide in zip(shape, spacing_mm, landmark, stretch, strict=True)
     ]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")).norm(dim=0)
+
+
+def distance_around_mm(region: np.ndarray, spacing_mm: Sequence[float]) -> Tensor:
+    """Distance of every voxel from a region `(X, Y, Z)` in mm, 0 inside it; infinite from none.
+
+    >>> region = np.zeros((1, 1, 4), dtype=bool); region[..., 1] = True
+    >>> distance_around_mm(region, (4.0, 1.0, 2.0)).flatten().tolist()
+    [2.0, 0.0, 2.0, 4.0]
+    """
+    if not region.any():
+        return torch.full(region.shape, torch.inf)
+    away = ndimage.distance_transform_edt(~region, sampling=spacing_mm)
+    return torch.from_numpy(away.astype(np.float32))
 
 
 def gaussian_map(distance: Tensor, sigma_mm: float) -> Tensor:

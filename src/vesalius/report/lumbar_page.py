@@ -111,12 +111,15 @@ def _edits(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section:
         "Dice of herniation": "anatomy/herniation/{row}/dice",
         "Dice of canal, herniation": "anatomy/herniation/{row}/canal_dice",
         "Dice of canal, stenosis": "anatomy/stenosis/{row}/dice",
+        "darkening of the disc, herniation": "anatomy/herniation/{row}/disc_darker",
+        "its loss of height": "anatomy/herniation/{row}/disc_flatter",
     }  # fmt: skip
     note = (
         "Changes in the units of the scans. Seam: steepness across the border of the edit over "
         "that of the same border in the scan before; 1 is no seam. Dice against the "
         "counterfactual truth inside the map: a method that generates another herniation of the "
-        "same size at the same point need not reach 1."
+        "same size at the same point need not reach 1. Darkening and loss of height of the disc "
+        "are shares of what the counterfactual truth shows, which is 1."
     )
     return section("Context, seam, anatomy", grid(figures, methods, columns, "method", note))
 

@@ -49,6 +49,10 @@ class Edit:
     dice: float
     canal_dice: float
     spared_mae: float
+    disc_darker: float
+    disc_darker_of_truth: float
+    disc_flatter: float
+    disc_flatter_of_truth: float
     network_calls: int
     seconds: float
 
@@ -146,6 +150,10 @@ def _edit(
     generated = raw * scale + inpainter.fingerprint.intensity_low[0]
     spared = free & (np.abs(true - before) < 0.01 * scale)
     whole = [scan.channels[0].oriented("RAS") for scan in (healthy, made.scan)]
+    disc = labels[f"disc_{request.level}"]
+    # Of what the disc was, since what it is now depends on the method.
+    core = negative.scan.label_map.voxels == disc
+    voxels = [float((c.scan.label_map.voxels == disc).sum()) for c in (negative, after, positive)]
     return Edit(
         name, request.pathology, row, request.level, request.size_mm, measured,
         abs(measured - request.size_mm),
@@ -153,7 +161,9 @@ def _edit(
         float(np.abs(generated - before)[~free].mean()),
         seam(new, before, blend),
         own if request.pathology == "herniation" else canal_dice, canal_dice,
-        float(np.abs(new - before)[spared].mean()), made.network_calls, seconds,
+        float(np.abs(new - before)[spared].mean()),
+        float((before - new)[core].mean()), float((before - true)[core].mean()),
+        voxels[0] - voxels[1], voxels[0] - voxels[2], made.network_calls, seconds,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from vesalius.evidence.fidelity import (
     radiomics_available,
     radiomics_features,
 )
-from vesalius.evidence.figure import Figure, jackknifed, mean_figure
+from vesalius.evidence.figure import Figure, bootstrapped, jackknifed, mean_figure
 from vesalius.evidence.frechet import Extractor, features, frechet_distance
 from vesalius.evidence.realism import ImageSet, realism_figures
 from vesalius.evidence.two_sample import FEWEST
@@ -58,6 +58,9 @@ def edit_figures(
             for column, unit in (("dice", ""), ("canal_dice", ""), ("spared_mae", "units"),
                                  ("size_error_mm", "mm")):  # fmt: skip
                 result[f"{head}/{column}"] = mean_figure(_by_patient(some, column), unit)
+            for change in ("disc_darker", "disc_flatter"):
+                pair = [_by_patient(some, name) for name in (change, f"{change}_of_truth")]
+                result[f"{head}/{change}"] = bootstrapped(pair, _share, "")
     result |= _fidelity(folder, reference, recipe, names, progress)
     return result
 
@@ -231,6 +234,11 @@ def _picture(
         slice(max(0, n // 2 - h), n // 2 + h) for n, h in zip(plane.shape, half, strict=True)
     )
     return np.flipud(to_unit_range(plane[box], ends).T).copy()
+
+
+def _share(own: np.ndarray, of: np.ndarray) -> float:
+    """What there is of something, over all patients; none where there is nothing."""
+    return float(own.sum() / of.sum()) if of.sum() else float("nan")
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -240,9 +240,9 @@ class _Networks:
         self, name: Network, network: VoxelwiseDenoiser, store: Store
     ) -> InpaintingObjective:
         return InpaintingObjective(
-            network, name, store, self._conditions(), self.training_range, self.rows,
-            self.model.kinds,
-            self.recipe, self.model.schedule, self.data.fingerprint.spacing_mm, self.held_out,
+            network, name, store, self._conditions(), self._discs(), self.training_range,
+            self.rows, self.model.kinds, self.recipe, self.model.schedule,
+            self.data.fingerprint.spacing_mm, self.held_out,
         )  # fmt: skip
 
     def store(self, run: Run, progress: Progress) -> CaseStore:
@@ -265,6 +265,12 @@ class _Networks:
                 for pathology, crop in pairs
             ]
         )
+
+    def _discs(self) -> Tensor:
+        """Label of the disc at each crop's level, as the store numbers labels `(N,)`."""
+        known = self.data.fingerprint
+        numbers = [known.labels[f"disc_{crop.level}"] for crop in self.data.crops]
+        return torch.from_numpy(np.searchsorted(known.label_numbers, numbers))
 
 
 def _findings(

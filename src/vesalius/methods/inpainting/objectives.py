@@ -12,6 +12,7 @@ from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map,
 from vesalius.diffusion.preconditioning import clean_prediction, expected_error, normalised_input
 from vesalius.diffusion.schedules import Schedule
 from vesalius.methods.inpainting.conditioning import conditioning_maps, offsets_mm
+from vesalius.methods.inpainting.editing import disc_map
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, to_latent
 from vesalius.methods.inpainting.recipe import InpaintingRecipe, Network
 from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
@@ -20,6 +21,8 @@ from vesalius.training.objective import Batch, Objective, mean_loss, moved
 from vesalius.training.store import Store
 
 SMALLEST_LEVEL = 0.01
+WITH_DISC = 0.7
+"""Share of the maps that hold the disc, where maps of the run do."""
 
 
 class InpaintingObjective(Objective):
@@ -30,6 +33,7 @@ class InpaintingObjective(Objective):
         kind: which of the recipe's networks it is.
         store: crops.
         conditions: of each crop `(N, A)`.
+        discs: label of the disc at each crop's level, as the store numbers labels `(N,)`.
         training_range: pathologies that the conditions speak of.
         rows: crop of each number that the loop draws, so that rare findings come often enough.
         kinds: of labels.
@@ -41,13 +45,13 @@ class InpaintingObjective(Objective):
 
     def __init__(
         self, network: VoxelwiseDenoiser, kind: Network, store: Store, conditions: Tensor,
-        training_range: TrainingPathologies, rows: Tensor, kinds: LabelKinds,
+        discs: Tensor, training_range: TrainingPathologies, rows: Tensor, kinds: LabelKinds,
         recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
         held_out: Sequence[int] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.kind, self.store = network, kind, store
-        self.conditions, self.rows, self.kinds = conditions, rows, kinds
+        self.conditions, self.discs, self.rows, self.kinds = conditions, discs, rows, kinds
         self.training_range = training_range
         self.offsets = offsets_mm(store.layout.shape, spacing_mm)
         self.held_out = held_out
@@ -80,7 +84,9 @@ class InpaintingObjective(Objective):
         condition = drop_condition(
             condition, torch.zeros_like(condition), self.recipe.drop_condition, rng
         )
-        weight = torch.cat([self._map(rng) for _ in range(len(taken))])
+        weight = torch.cat(
+            [self._map(one == own, rng) for one, own in zip(labels, self.discs[taken], strict=True)]
+        )
         time = torch.rand(len(taken), 1, 1, 1, 1, generator=rng)
         time = SMALLEST_LEVEL + (1 - SMALLEST_LEVEL) * time
         mask = (weight > 0).float()
@@ -121,8 +127,13 @@ class InpaintingObjective(Objective):
         start = int(torch.randint(depth - count + 1, (1,), generator=rng))
         return slice(start, start + count)
 
-    def _map(self, rng: torch.Generator) -> Tensor:
-        """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle."""
+    def _map(self, disc: Tensor, rng: torch.Generator) -> Tensor:
+        """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle.
+
+        Args:
+            disc: where the crop shows the disc of its level `(D, H, W)`.
+            rng: of the map.
+        """
         shape = self.store.layout.shape
         draw = torch.rand(8, generator=rng).tolist()
         if draw[0] < self.recipe.maps[0] or self.kind == "ordinary":
@@ -132,10 +143,16 @@ class InpaintingObjective(Objective):
         stretch = (0.9 + 0.6 * draw[4], 1.0 + 0.9 * draw[5], 1.0)
         distance = distance_mm(shape, self.spacing_mm, middle, stretch)
         reach = 9 + 13 * draw[6]
-        if draw[0] < sum(self.recipe.maps) or self.kind == "concat":
+        hard = draw[0] < sum(self.recipe.maps) or self.kind == "concat"
+        if hard:
             weight = (distance < reach).float()
         elif draw[7] < 0.5:
             weight = gaussian_map(distance, 0.5 * reach)
         else:
             weight = linear_map(distance, 0.9 * draw[7] * reach, reach)
+        if self.recipe.disc_mm:
+            with_disc, wider = torch.rand(2, generator=rng).tolist()
+            if with_disc < WITH_DISC:
+                own = disc_map(disc.numpy(), self.spacing_mm, (0.7 + wider) * self.recipe.disc_mm)
+                weight = torch.maximum(weight, (own > 0).float() if hard else own)
         return on_latent_grid(weight[None, None], LATENT_FACTORS)

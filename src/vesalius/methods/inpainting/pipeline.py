@@ -14,7 +14,7 @@ from vesalius.anatomy.spine import CANAL, PATHOLOGIES, landmark_voxel, spine_att
 from vesalius.evidence.copies import CopySearch
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.calibration import SizeCalibration
-from vesalius.methods.inpainting.editing import EditMap, edit_map, edited
+from vesalius.methods.inpainting.editing import EditMap, disc_map, edit_map, edited
 from vesalius.methods.inpainting.latent import latent_of
 from vesalius.methods.inpainting.methods import NETWORK_OF, Method, draw
 from vesalius.methods.inpainting.model import InpaintingModel
@@ -235,7 +235,10 @@ class InpaintingPipeline(Travelling):
         training_range = self.training_range.pathology(request.pathology)
         crop = cut(scan, self.landmark(scan, request), self.fingerprint.grid)
         severity = training_range.severity_of(request.size_mm)
-        edit = edit_map(self.recipe.noise_map, crop, self.fingerprint.spacing_mm, severity)
+        edit = edit_map(
+            self.recipe.noise_map, crop, self.fingerprint.spacing_mm, severity,
+            self._disc_map(crop, request.level),
+        )  # fmt: skip
         source = latent_of([crop], self.fingerprint, self.model.kinds)
         size = self.calibration.condition(request.pathology, request.size_mm)
         reported = torch.tensor(
@@ -251,6 +254,13 @@ class InpaintingPipeline(Travelling):
         )  # fmt: skip
         result = edited(scan, crop, generated, edit.blend, self.fingerprint, self.model.kinds, seed)
         return Edit(result, crop, edit, generated, calls)
+
+    def _disc_map(self, crop: Crop, level: str) -> Tensor | None:
+        """What may change of the disc of a level, if the run has learnt to change it."""
+        if not self.recipe.disc_mm:
+            return None
+        region = crop.scan.label_map.voxels == self.labels[f"disc_{level}"]
+        return disc_map(region, self.fingerprint.spacing_mm, self.recipe.disc_mm)
 
     def require_match(self, scan: LabelledScan, case: str) -> None:
         """Refuse a scan of other channels, voxels or intensities than the run's."""

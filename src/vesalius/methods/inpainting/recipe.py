@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from vesalius.training.recipe import FitRecipe, Settings, once_called
 
@@ -59,11 +61,15 @@ class InpaintingRecipe(Settings):
             and the rest with soft maps.
         positive_share: share of crops with a finding in training.
         noise_map: used when cases are generated.
+        disc_mm: how far the map reaches about the disc of the level as well, which darkens and
+            loses height with a finding; 0 leaves the disc out, but for what lies near the landmark.
         fewest: findings of a pathology below which it is not learnt.
         shared_steps: share of the steps in which all networks are still one, fitted without maps;
             each takes the rest by itself, so that all have the same number.
         fit: steps and the rest, of each network.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"disc_mm"})
 
     method: Literal["inpainting"] = "inpainting"
     preset: str = "demo"
@@ -87,6 +93,7 @@ class InpaintingRecipe(Settings):
     maps: tuple[float, float] = (0.1, 0.2)
     positive_share: float = once_called("ill_share", "positive_share", 0.65)
     noise_map: MapRecipe = MapRecipe()
+    disc_mm: float = Field(default=0.0, ge=0)
     fewest: int = 6
     shared_steps: float = 0.3
     fit: FitRecipe = FitRecipe(
@@ -96,20 +103,20 @@ class InpaintingRecipe(Settings):
 
 PRESETS: dict[str, InpaintingRecipe] = {
     "smallest": InpaintingRecipe(
-        preset="smallest", crop_mm=(32.0, 40.0, 40.0), slices=0, widths=(8, 8), blocks=1, heads=1,
-        calls=3, fewest=1,
+        preset="smallest", crop_mm=(32.0, 40.0, 40.0), disc_mm=8.0, slices=0, widths=(8, 8),
+        blocks=1, heads=1, calls=3, fewest=1,
         fit=FitRecipe(steps=4, batch_size=2),
     ),
-    "demo": InpaintingRecipe(),
+    "demo": InpaintingRecipe(crop_mm=(35.2, 64.0, 50.0), disc_mm=8.0),
     "workstation": InpaintingRecipe(
-        preset="workstation", widths=(96, 192), blocks=3, guidance=1.25,
-        calls=50,
+        preset="workstation", crop_mm=(35.2, 64.0, 50.0), disc_mm=8.0, widths=(96, 192), blocks=3,
+        guidance=1.25, calls=50,
         fit=FitRecipe(steps=40_000, batch_size=16, learning_rate=3e-4, warmup_steps=500,
                       moving_average=0.999, validate_every=2000),
     ),
     "paper": InpaintingRecipe(
-        preset="paper", crop_mm=(64.0, 80.0, 80.0), widths=(128, 320), blocks=4, guidance=1.25,
-        calls=50,
+        preset="paper", crop_mm=(64.0, 80.0, 80.0), disc_mm=8.0, widths=(128, 320), blocks=4,
+        guidance=1.25, calls=50,
         fit=FitRecipe(steps=150_000, batch_size=16, learning_rate=2e-4, warmup_steps=1000,
                       moving_average=0.9995, validate_every=5000),
     ),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from torch import nn
 
 import vesalius as vs
+from benchmarks import sampling
 from tests.gpu.pretend import GPU, pretended
 from vesalius.methods.classification.saliency import METHODS as SALIENCY
 from vesalius.methods.guided.method import Guided
@@ -19,11 +22,14 @@ from vesalius.methods.inpainting.methods import METHODS as INPAINTING
 from vesalius.methods.inpainting.recipe import PRESETS as PATHOLOGIES
 from vesalius.methods.volumes.method import Volumes
 from vesalius.methods.volumes.recipe import PRESETS as VOLUMES
+from vesalius.networks.weights import read_tensors
 from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.cohorts.organs import write_gridded, write_spines
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.cohort import Cohort, update_table
 from vesalius.training.fit import fit, prepare
+from vesalius.training.judges import JudgeRecipe
+from vesalius.training.run import Run
 
 GRID = (32, 32, 32)
 
@@ -88,6 +94,55 @@ def test_guided_synthesis(
         made = vs.balance(model, brains, ranges, out=tmp_path / "out", count=1, tolerance=0.9,
                           progress=_quiet)  # fmt: skip
         assert made.gated and len(made.cohort.cases) == 1
+
+
+def test_critics_sit_where_the_autoencoder_of_images_does(
+    brains: Cohort, tmp_path: Path, gpu: None
+) -> None:
+    judges = JudgeRecipe(critics_from=1, critic_width=4, critic_levels=1)
+    recipe = GUIDED["smallest"].changed(
+        label_autoencoder="shape_space", image_autoencoder="vae", image_judges=judges
+    )
+    run = fit(prepare(Guided(), brains, recipe), tmp_path / "run")
+    other = fit(prepare(Guided(), brains, recipe.changed(image_judges=None)), tmp_path / "other")
+    assert run.name != other.name
+    first, second = (
+        read_tensors(one.folder / "image_autoencoder.safetensors", "fit it again")[0]
+        for one in (run, other)
+    )
+    assert first.keys() == second.keys()  # critics are not kept
+    assert any(not first[name].equal(second[name]) for name in first)
+
+
+def test_a_proof_of_synthetic_cases(
+    brains: Cohort, unseen: Cohort, small_cohort: Cohort, tmp_path: Path, gpu: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("vesalius.experiments.prove.radiomics_available", lambda: "not here")
+    proof = vs.prove(
+        brains, small_cohort, test=unseen, out=tmp_path / "proof",
+        attribute="ventricle_volume_ml", preset="smallest", progress=_quiet,
+    )  # fmt: skip
+    assert proof.figures["utility/augmented/dice"].n == 3
+    assert proof.figures["memorisation/copies"].n == 3
+
+
+def test_sampling_beside_another_inferer(
+    small_run: Run, brains: Cohort, tmp_path: Path, gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
+    monkeypatch.setattr(sampling, "STEPS", 24)
+    monkeypatch.setattr(sampling, "SOLVERS", {"dpm_2": ("dpm", 2)})
+    monkeypatch.setattr(sampling, "SIDES", (16, 32))
+    monkeypatch.setattr(sampling, "radiomics_features", lambda pairs: np.eye(len(pairs), 2))
+    given = {"run": small_run.folder, "out": tmp_path}
+    sampling.equal(**given, cohort=brains.folder, cases=2)
+    sampling.ancestral(**given, cohort=brains.folder, cases=2, timed_cases=1)
+    sampling.cost(**given, repeats=1)
+    found = json.loads((tmp_path / "equal.json").read_text())
+    assert found["sampling/equal_steps/largest_difference"][0] < 1e-3
+    found = json.loads((tmp_path / "ancestral.json").read_text())
+    assert found["sampling/dpm_2/speedup"][0] > 0
 
 
 def test_pathology_inpainting_by_every_method(spines: Cohort, tmp_path: Path, gpu: None) -> None:

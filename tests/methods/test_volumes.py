@@ -332,7 +332,7 @@ def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
     psnr = {}
     for channels in (4, 16, 64):
         recipe = Volumes().recipe(preset="smallest", bottleneck="components")
-        assert recipe.code_channels == 2 * PRESETS["smallest"].code_channels
+        assert recipe.code_channels == 3 * PRESETS["smallest"].code_channels
         ready = prepare(Volumes(), chests, recipe.changed(code_channels=channels))
         assert [one.part for one in ready.plan.fits] == ["denoiser"]
         own = fit(ready, tmp_path / str(channels))

@@ -108,7 +108,9 @@ class ImageAutoencoder(nn.Module):
         mean, std = in_tiles(work, [code, label_map[:, None]], sides, own, reach, grown).chunk(2, 1)
         return mean, std
 
-    def loss(self, image: Tensor, label_one_hot: Tensor, noise: Tensor, kl_weight: float) -> Tensor:
+    def loss(
+        self, image: Tensor, label_one_hot: Tensor, noise: Tensor, kl_weight: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Absolute error of the mean, -log N(error; 0, spread), and weight·KL, for each voxel.
 
         The spread is fitted to the error of the mean but does not weigh it: a joint likelihood
@@ -117,6 +119,9 @@ class ImageAutoencoder(nn.Module):
         Args:
             noise: standard normal, like the code.
             kl_weight: of the Kullback-Leibler divergence of the code from N(0, 1).
+
+        Returns:
+            the loss, and mean and standard deviation of every voxel.
         """
         mean, std = self.encode(image)
         decoded, observed = self.decode(mean + std * noise, label_one_hot)
@@ -124,4 +129,5 @@ class ImageAutoencoder(nn.Module):
         likelihood = 0.5 * (error.detach() / observed) ** 2 + torch.log(observed)
         divergence = 0.5 * (mean**2 + std**2 - 1 - 2 * torch.log(std))
         divergence = divergence.mean(dim=(0, 2, 3, 4)).clamp(min=FREE_NATS).mean()
-        return 10 * error.mean() + 0.1 * likelihood.mean() + kl_weight * divergence
+        total = 10 * error.mean() + 0.1 * likelihood.mean() + kl_weight * divergence
+        return total, decoded, observed

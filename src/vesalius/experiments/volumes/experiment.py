@@ -36,7 +36,7 @@ from vesalius.methods.volumes.pipeline import (
     VolumesPipeline,
     sampling_of,
 )
-from vesalius.methods.volumes.recipe import VolumesRecipe
+from vesalius.methods.volumes.recipe import Kind, VolumesRecipe, with_codes
 from vesalius.methods.volumes.sampling import VolumesSampler
 from vesalius.networks.picture_features import lite0_features
 from vesalius.phantoms.cohorts.organs import write_gridded
@@ -49,8 +49,6 @@ from vesalius.training.fit import fit, prepare
 from vesalius.training.method import Reading
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
-
-GAUSSIAN_FIT = "run-gaussian"
 
 
 def run_volumes(
@@ -92,7 +90,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         return {
             "phantoms": self._phantoms,
             "fit": self._fit,
-            **({"gaussian fit": self._gaussian} if recipe.gaussian else {}),
+            **{f"{kind} fit": partial(self._rival, kind) for kind in recipe.rivals},
             "generate": self._generate,
             **({"samplers": self._samplers} if recipe.samplers else {}),
             "fidelity": self._fidelity,
@@ -112,9 +110,10 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
                 chosen_workers(recipe.workers), self.progress,
             )  # fmt: skip
 
-    def _method(self, bottleneck: str = "codebook") -> VolumesRecipe:
-        return self.recipe.synthesis.changed(
-            attributes=(self.own.attribute,), seed=self.recipe.seed, bottleneck=bottleneck
+    def _method(self, kind: Kind | None = None) -> VolumesRecipe:
+        recipe = self.recipe.synthesis
+        return with_codes(recipe, kind or recipe.bottleneck).changed(
+            attributes=(self.own.attribute,), seed=self.recipe.seed
         )
 
     def _fit(self) -> dict[str, Figure]:
@@ -127,12 +126,14 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
     def _run(self) -> Run:
         return Run.open(self.folder / "run", VolumesRecipe)
 
-    def _gaussian(self) -> dict[str, Figure]:
-        reading, recipe = Reading(self.progress), self._method("gaussian")
-        prepared = prepare(Volumes(), self.folder / "real", recipe, reading)
-        run = fit(prepared, self.folder / GAUSSIAN_FIT, self.progress)
-        self._sample(VolumesPipeline(run), "drawn-gaussian", [{}] * self.recipe.test_cases)
-        return _reconstruction_figures(run, "reconstruction_gaussian")
+    def _rival(self, kind: Kind) -> dict[str, Figure]:
+        """The same method on codes of another kind, and volumes of it."""
+        prepared = prepare(
+            Volumes(), self.folder / "real", self._method(kind), Reading(self.progress)
+        )
+        run = fit(prepared, self.folder / f"run-{kind}", self.progress)
+        self._sample(VolumesPipeline(run), f"drawn-{kind}", [{}] * self.recipe.test_cases)
+        return _reconstruction_figures(run, f"reconstruction_{kind}")
 
     def _generate(self) -> None:
         self._sample(VolumesPipeline(self._run), "drawn", [{}] * self.recipe.synthetic_cases)
@@ -167,9 +168,10 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         extract = lite0_features().pooled
         sets = {"fid": generated.features(extract)}
         sets["fid_reconstructed"] = real.reconstructed(self._run).features(extract)
-        if recipe.gaussian:
-            name = "drawn-gaussian"
-            sets["fid_gaussian"] = evaluation_set(name, recipe.test_cases).features(extract)
+        for kind in recipe.rivals:
+            other = evaluation_set(f"drawn-{kind}", recipe.test_cases)
+            sets[f"fid_{kind}"] = other.features(extract)
+        self.notes["codes"] = recipe.synthesis.bottleneck
         own = sampling_of(self._method())
         figures: dict[str, Figure] = {}
         for sampler, steps in ((own.sampler, own.steps), *recipe.samplers):
@@ -182,7 +184,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
                 sets[f"fid_{sampler}_{steps}"] = rows
         figures |= frechet_figures(real.features(extract), sets)
         figures |= similarity_figures(real, generated, seen.spacing_mm, recipe.seed)
-        figures |= realism_of(real, generated, extract, recipe.seed, self.progress)
+        figures |= realism_of(real, generated, extract, recipe.seed, recipe.judge, self.progress)
         distances, why = radiomics_figures(real, generated, recipe.radiomics_cases, recipe.seed)
         self.notes["radiomics"] = why or "taken"
         return figures | distances

@@ -25,6 +25,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
+from vesalius.training.recipe import FitRecipe
 from vesalius.training.run import Run
 
 
@@ -98,14 +99,15 @@ def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[
 
 
 def realism_of(
-    real: EvaluationSet, synthetic: EvaluationSet, extract: Extractor, seed: int,
+    real: EvaluationSet, synthetic: EvaluationSet, extract: Extractor, seed: int, judge: FitRecipe,
     progress: Progress,
 ) -> dict[str, Figure]:  # fmt: skip
     """What tells generated from unseen real volumes, `realism/…`; none of a few cases."""
     if min(len(real.scaled) // 2, len(synthetic.scaled)) < FEWEST:
         return {}
     found = realism_figures(
-        ImageSet(real.scaled), ImageSet(synthetic.scaled), extract, seed=seed, progress=progress
+        ImageSet(real.scaled), ImageSet(synthetic.scaled), extract, seed=seed, recipe=judge,
+        progress=progress,
     )  # fmt: skip
     return {f"realism/{name}": figure for name, figure in found.items()}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from vesalius.evidence.two_sample import FIT
 from vesalius.methods.pretraining.training import PRESETS as PRETRAININGS
 from vesalius.methods.pretraining.training import PretrainingRecipe
 from vesalius.methods.segmentation.training import PRESETS as SEGMENTERS
 from vesalius.methods.segmentation.training import SegmenterRecipe
 from vesalius.methods.volumes.recipe import PRESETS as VOLUMES
-from vesalius.methods.volumes.recipe import Sampler, VolumesRecipe
+from vesalius.methods.volumes.recipe import Kind, Sampler, VolumesRecipe
 from vesalius.training.recipe import FitRecipe, Settings
 
 Organ = Literal["breast", "chest"]
@@ -47,7 +48,7 @@ class VolumesExperimentRecipe(Settings):
         test_cases: unseen phantoms: for Dice, fidelity and as the baseline of the audit.
         synthetic_cases: generated, and used for pre-training.
         control_cases: requests of an attribute, evenly over the seen range, 0 for none.
-        gaussian: fit a KL autoencoder by the same recipe as well, for comparison.
+        rivals: other kinds of codes, each fitted in about the same time for comparison.
         samplers: further ways to draw, compared by Fréchet distance and time: name and steps.
         sampler_cases: volumes for each of them.
         fractions: of the labelled cases that segmenters are fine-tuned on.
@@ -57,6 +58,7 @@ class VolumesExperimentRecipe(Settings):
         controls: arms at the primary fraction that tell what carries a gain.
         control_seeds: trainings of each of these, paired with the first of the others.
         radiomics_cases: of each side for the radiomics distance, which is slow; 0 for none.
+        judge: how the network is fitted that tells generated from real volumes.
         workers: processes that draw phantoms.
     """
 
@@ -74,10 +76,10 @@ class VolumesExperimentRecipe(Settings):
     )  # fmt: skip
     cases: int = 200
     labelled_cases: int = 20
-    test_cases: int = 40
+    test_cases: int = 64
     synthetic_cases: int = 100
     control_cases: int = 0
-    gaussian: bool = False
+    rivals: tuple[Kind, ...] = ()
     samplers: tuple[tuple[Sampler, int], ...] = ()
     sampler_cases: int = 40
     fractions: tuple[float, ...] = (0.05, 0.2, 0.8)
@@ -87,6 +89,7 @@ class VolumesExperimentRecipe(Settings):
     controls: tuple[Arm, ...] = ()
     control_seeds: int = 2
     radiomics_cases: int = 12
+    judge: FitRecipe = FIT
     workers: int = 2
     synthesis: VolumesRecipe = VOLUMES["demo"]
     pretraining: PretrainingRecipe = PRETRAININGS["demo"]
@@ -112,9 +115,9 @@ _SMALL = {"shape": (32, 32, 32), "working_mm": (12.0, 12.0, 12.0)}
 PRESETS = {
     "smallest": VolumesExperimentRecipe(
         preset="smallest", cases=12, labelled_cases=6, test_cases=12, synthetic_cases=8,
-        control_cases=4, gaussian=True, samplers=(("ddpm", 2),), sampler_cases=4,
+        control_cases=4, rivals=("gaussian",), samplers=(("ddpm", 2),), sampler_cases=4,
         fractions=(0.2, 0.8), primary=0.2, primary_seeds=2, seeds=1,
-        controls=CONTROLS, radiomics_cases=0, workers=1,
+        controls=CONTROLS, radiomics_cases=0, judge=FIT.changed(steps=3), workers=1,
         breast=VolumesExperimentRecipe().breast.changed(**_SMALL),
         chest=VolumesExperimentRecipe().chest.changed(**_SMALL),
         synthesis=VOLUMES["smallest"],
@@ -122,13 +125,15 @@ PRESETS = {
     ),
     "demo": VolumesExperimentRecipe(),
     "study": VolumesExperimentRecipe(
-        preset="study", organs=("breast", "chest"), control_cases=32, gaussian=True,
-        samplers=(("ddpm", 300), ("dpm_solver_2m", 10)), fractions=(0.05, 0.1, 0.2, 0.4, 0.8),
-        primary_seeds=16, seeds=3, controls=CONTROLS, control_seeds=10, radiomics_cases=40,
+        preset="study", organs=("breast", "chest"), control_cases=32,
+        rivals=("codebook", "gaussian"), samplers=(("ddpm", 300), ("dpm_solver_2m", 10)),
+        fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, seeds=3, controls=CONTROLS,
+        control_seeds=10, radiomics_cases=40,
     ),
     "workstation": VolumesExperimentRecipe(
         preset="workstation", organs=("breast", "chest"), cases=1000, labelled_cases=100,
-        test_cases=200, synthetic_cases=1000, control_cases=64, gaussian=True,
+        test_cases=200, synthetic_cases=1000, control_cases=64,
+        rivals=("components", "gaussian"),
         samplers=(("ddpm", 300), ("dpm_solver_2m", 10)), sampler_cases=200,
         fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, seeds=3, controls=CONTROLS,
         control_seeds=10, radiomics_cases=200, workers=16,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,12 +25,14 @@ from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.deformation_space import DeformationSpace, typical
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.linear_codes import LinearCodes
+from vesalius.networks.picture_features import lite0_features
 from vesalius.networks.shape_space import ShapeSpace
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.computing import Precision
 from vesalius.scans.progress import Progress, track
 from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.device import fabric_for
+from vesalius.training.judges import Judges
 from vesalius.training.method import Data, Part
 from vesalius.training.recipe import FitRecipe, Settings
 from vesalius.training.run import Run
@@ -146,10 +149,7 @@ class GuidedParts:
         return [
             Part(
                 "image_autoencoder", autoencoder, recipe.fit_image_autoencoder, fitted,
-                lambda store: ImageAutoencoderObjective(
-                    autoencoder, store, recipe.image_crop, recipe.image_kl_weight
-                ),
-                self.store, lambda: self.blank,
+                partial(self._image_objective, autoencoder), self.store, lambda: self.blank,
             ),
             Part(
                 "image_denoiser", denoiser, denoiser_fit, fitted,
@@ -159,6 +159,22 @@ class GuidedParts:
                 self._image_codes, self._blank_image_codes,
             ),
         ]  # fmt: skip
+
+    def _image_objective(
+        self, autoencoder: ImageAutoencoder, store: Store
+    ) -> ImageAutoencoderObjective:
+        """Of the image autoencoder; the plan is of a step with all critics."""
+        recipe, judges = self.recipe, None
+        if known := recipe.image_judges:
+            look = lite0_features()
+            if isinstance(store, BlankStore):
+                known = known.changed(critics_from=0)
+            else:
+                look.to(fabric_for().device)
+            judges = Judges(known, store.layout.channels, look)
+        return ImageAutoencoderObjective(
+            autoencoder, store, recipe.image_crop, recipe.image_kl_weight, judges
+        )
 
     def store(self, run: Run, progress: Progress) -> CaseStore:
         """All cases in one grid, on disk."""

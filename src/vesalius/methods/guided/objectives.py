@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.methods.guided.image_denoiser import BlockDenoiser, ImageDenoiser
@@ -15,6 +15,7 @@ from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.label_vae import LabelVae
 from vesalius.networks.spade import one_hot
 from vesalius.training.coding import Codes
+from vesalius.training.judges import Judges, random_slice
 from vesalius.training.objective import Batch, Objective, mean_loss, moved
 from vesalius.training.store import Store, random_box
 
@@ -97,26 +98,40 @@ class ImageAutoencoderObjective(Objective):
         store: images and labels.
         crop: side in voxels of the part that is taken from each case, 0 for all of it.
         kl_weight: see `ImageAutoencoder.loss`.
+        judges: of images drawn from what the decoder says, noise of the scanner included.
     """
 
     def __init__(
-        self, network: ImageAutoencoder, store: Store, crop: int, kl_weight: float
-    ) -> None:
+        self, network: ImageAutoencoder, store: Store, crop: int, kl_weight: float,
+        judges: Judges | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.store, self.crop, self.kl_weight = network, store, crop, kl_weight
+        self.judges = judges
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
         sides = [min(self.crop or side, side) for side in self.store.layout.shape]
         box = random_box(self.store.layout.shape, sides, self.network.coarseness, rng)
-        return self.store.images(rows, box), self.store.labels(rows, box)
+        image = self.store.images(rows, box)
+        looked_at = random_slice(image.shape, rng) if self.judges else None
+        return image, self.store.labels(rows, box), looked_at
 
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        image, labels = batch
+        image, labels, looked_at = batch
         sides = [side // self.network.coarseness for side in image.shape[2:]]
         code = (len(image), self.network.code_channels, *sides)
         noise = torch.randn(code, generator=rng).to(image.device)
         painted = one_hot(labels, self.store.layout.label_count)
-        return self.network.loss(image, painted, noise, self.kl_weight)
+        loss, decoded, std = self.network.loss(image, painted, noise, self.kl_weight)
+        if self.judges is not None:
+            texture = torch.randn(image.shape, generator=rng).to(image.device)
+            loss = loss + self.judges(image, decoded + std.detach() * texture, *looked_at)
+        return loss
+
+    def clipped_apart(self) -> list[list[nn.Parameter]]:
+        """Autoencoder and critics, as in whole volumes."""
+        own = [list(self.network.parameters())]
+        return own if self.judges is None else [*own, self.judges.critics()]
 
 
 class ImageDenoiserObjective(Objective):

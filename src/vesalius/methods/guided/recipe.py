@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import ClassVar, Literal
 
+from vesalius.training.judges import JudgeRecipe
 from vesalius.training.recipe import FitRecipe, Settings
 
 LabelAutoencoderKind = Literal["shape_space", "deformation", "vae"]
@@ -37,6 +38,8 @@ class GuidedRecipe(Settings):
         latent_widths, latent_blocks: of the SPADE latent denoiser.
         label_kl_weight, image_kl_weight: of the codes' divergence from N(0, 1). A large weight on
             images leaves to the observation noise what the codes need not carry.
+        image_judges: of what comes back from the image autoencoder beside its error, such as
+            critics, which want the time of a GPU; none if `None`.
         schedule: of noise.
         drop_condition: share of training cases whose condition is dropped.
         guidance: scale of classifier-free guidance when label maps are generated.
@@ -45,7 +48,7 @@ class GuidedRecipe(Settings):
     """
 
     unhashed: ClassVar[frozenset[str]] = frozenset({"method"})
-    later: ClassVar[frozenset[str]] = frozenset({"image_autoencoder"})
+    later: ClassVar[frozenset[str]] = frozenset({"image_autoencoder", "image_judges"})
 
     method: Literal["guided"] = "guided"
     preset: str = "demo"
@@ -71,6 +74,7 @@ class GuidedRecipe(Settings):
     latent_blocks: int = 1
     label_kl_weight: float = 1e-4
     image_kl_weight: float = 0.005
+    image_judges: JudgeRecipe | None = None
     schedule: Literal["cosine", "linear_beta", "linear_flow"] = "cosine"
     drop_condition: float = 0.1
     guidance: float = 1.0
@@ -162,7 +166,7 @@ PRESETS: dict[str, GuidedRecipe] = {
         preset="workstation", spacing_mm=2.0, image_autoencoder="auto", components=192,
         image_code_channels=8,
         label_widths=(32, 64, 64), unet_widths=(128, 256, 256), image_widths=(48, 96),
-        image_blocks=3, image_crop=64,
+        image_blocks=3, image_crop=64, image_judges=JudgeRecipe(critics_from=5000, critic_width=32),
         latent_widths=(128, 192), latent_blocks=3, guidance=1.5, label_steps=30, image_steps=20,
         fit_label_autoencoder=_gpu_fit(20_000, 4), fit_label_denoiser=_CODE_FIT,
         fit_image_autoencoder=_gpu_fit(30_000, 8),
@@ -172,6 +176,7 @@ PRESETS: dict[str, GuidedRecipe] = {
         preset="paper", spacing_mm=1.0, image_code_channels=8, label_autoencoder="vae",
         label_widths=(32, 64, 128), unet_widths=(192, 384, 512), image_widths=(64, 128),
         image_blocks=3, image_crop=96,
+        image_judges=JudgeRecipe(critics_from=10_000, critic_width=64),
         latent_widths=(192, 320), latent_blocks=4, guidance=1.5, label_steps=50, image_steps=50,
         fit_label_autoencoder=_gpu_fit(100_000, 4),
         fit_label_denoiser=_gpu_fit(120_000, 8).changed(validate_every=5000),

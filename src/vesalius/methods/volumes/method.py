@@ -17,7 +17,7 @@ from vesalius.methods.volumes.noise_texture import FILE as NOISE_TEXTURE_FILE
 from vesalius.methods.volumes.noise_texture import NoiseTexture, neighbour_axes
 from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
 from vesalius.methods.volumes.pipeline import Sampling, VolumesPipeline
-from vesalius.methods.volumes.recipe import PRESETS, Kind, VolumesRecipe
+from vesalius.methods.volumes.recipe import PRESETS, Kind, VolumesRecipe, with_codes
 from vesalius.methods.volumes.reconstruction import Reconstruction, reconstruct
 from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.picture_features import (
@@ -71,7 +71,7 @@ class Volumes(Method[VolumesData]):
             "smallest", "demo", "workstation", "knee_mri", "breast_mri", "brain_mri", "chest_ct"
         ] = "demo",
         attribute: list[str] | None = None,
-        bottleneck: Kind = "codebook", perceptual: str | None = None,
+        bottleneck: Kind | None = None, perceptual: str | None = None,
         spacing: float | None = None, mirror: bool = False, seed: int = 0,
     ) -> VolumesRecipe:  # fmt: skip
         """Settings of a run.
@@ -85,7 +85,8 @@ class Volumes(Method[VolumesData]):
             what can be measured on label maps. May be repeated.
         bottleneck: str
             A codebook makes a VQ-GAN, gaussian a KL autoencoder by the same recipe; components are
-            those of blocks of voxels, found without training, with twice the channels.
+            those of blocks of voxels, found without training. The preset's own without it:
+            components for CPU minutes, else a codebook.
         perceptual: str
             Features that compare slices: lite0, none, or a ResNet-50 or Inception v3 in
             safetensors.
@@ -98,11 +99,10 @@ class Volumes(Method[VolumesData]):
             Of the fit.
         """
         base = PRESETS[preset]
-        wider = {"code_channels": 2 * base.code_channels} if bottleneck == "components" else {}
+        if bottleneck:
+            base = with_codes(base, bottleneck)
         return base.changed(
-            **wider,
             attributes=tuple(attribute or base.attributes),
-            bottleneck=bottleneck,
             perceptual=perceptual or base.perceptual,
             spacing_mm=base.spacing_mm if spacing is None else spacing,
             mirror=mirror or base.mirror,

@@ -6,10 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from vesalius.training.judges import JudgeRecipe
 from vesalius.training.recipe import FitRecipe, Settings, once_called
 
 Kind = Literal["codebook", "gaussian", "components"]
 Sampler = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
+
+WIDER = 3
+"""Components for each channel of a learnt code."""
 
 
 class VolumesRecipe(Settings):
@@ -56,9 +60,9 @@ class VolumesRecipe(Settings):
     spacing_mm: float | None = None
     mirror: bool = False
 
-    bottleneck: Kind = "codebook"
+    bottleneck: Kind = "components"
     downsampling: tuple[int, int, int] = (4, 4, 4)
-    code_channels: int = 8
+    code_channels: int = 24
     codes: int = 2048
     widths: tuple[int, ...] = (32, 64)
     blocks: int = 1
@@ -88,7 +92,37 @@ class VolumesRecipe(Settings):
     fit_autoencoder: FitRecipe = FitRecipe(
         steps=1000, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
     )
-    fit_denoiser: FitRecipe = FitRecipe(steps=900, batch_size=8, learning_rate=1e-3)
+    fit_denoiser: FitRecipe = FitRecipe(steps=1900, batch_size=8, learning_rate=1e-3)
+
+    @property
+    def judges(self) -> JudgeRecipe:
+        """Of what comes back from the autoencoder."""
+        return JudgeRecipe(
+            perceptual_weight=self.perceptual_weight, adversarial_weight=self.adversarial_weight,
+            feature_weight=self.feature_weight, critics_from=self.critics_from,
+            critic_width=self.critic_width, critic_levels=self.critic_levels,
+        )  # fmt: skip
+
+
+def with_codes(recipe: VolumesRecipe, kind: Kind) -> VolumesRecipe:
+    """A recipe with codes of another kind, in about the same time.
+
+    Components need no fit, so the denoiser takes the steps of the autoencoder as well; and more of
+    them, since they know nothing beyond their block.
+
+    >>> learnt = with_codes(VolumesRecipe(), "gaussian")
+    >>> learnt.code_channels, with_codes(learnt, "components").code_channels
+    (8, 24)
+    """
+    if (kind == "components") == (recipe.bottleneck == "components"):
+        return recipe.changed(bottleneck=kind)
+    fit, extra = recipe.fit_denoiser, recipe.fit_autoencoder.steps
+    channels, steps = recipe.code_channels // WIDER, fit.steps - extra
+    if kind == "components":
+        channels, steps = recipe.code_channels * WIDER, fit.steps + extra
+    return recipe.changed(
+        bottleneck=kind, code_channels=channels, fit_denoiser=fit.changed(steps=steps)
+    )
 
 
 def _published(
@@ -102,10 +136,11 @@ def _published(
     that folds; noise is predicted in the preconditioned form of this house.
     """
     return VolumesRecipe(
-        preset=preset, downsampling=downsampling, widths=widths, blocks=1, codes=16_384,
-        crop=(0, 0, 0), critic_width=64, critics_from=10_000, adversarial_weight=1.0,
-        feature_weight=4.0, noise_texture=False, attend_from=0, denoiser_widths=(64, 128, 256, 512),
-        denoiser_blocks=2, sampler="ddpm", sampler_steps=300,
+        preset=preset, bottleneck="codebook", code_channels=8, downsampling=downsampling,
+        widths=widths, blocks=1, codes=16_384, crop=(0, 0, 0), critic_width=64,
+        critics_from=10_000, adversarial_weight=1.0, feature_weight=4.0, noise_texture=False,
+        attend_from=0, denoiser_widths=(64, 128, 256, 512), denoiser_blocks=2,
+        sampler="ddpm", sampler_steps=300,
         fit_autoencoder=FitRecipe(
             steps=100_000, batch_size=2, learning_rate=3e-4, betas=(0.5, 0.9), warmup_steps=500,
             moving_average=0.999, precision="32-true",
@@ -119,15 +154,16 @@ def _published(
 
 PRESETS: dict[str, VolumesRecipe] = {
     "smallest": VolumesRecipe(
-        preset="smallest", code_channels=4, codes=16, widths=(8, 8), critic_width=4,
-        critic_levels=1, critics_from=2, perceptual="none", least_psnr=0.0, least_ssim=-1.0,
-        denoiser_widths=(8, 8), sampler_steps=2,
+        preset="smallest", bottleneck="codebook", code_channels=4, codes=16, widths=(8, 8),
+        critic_width=4, critic_levels=1, critics_from=2, perceptual="none", least_psnr=0.0,
+        least_ssim=-1.0, denoiser_widths=(8, 8), sampler_steps=2,
         fit_autoencoder=FitRecipe(steps=4, batch_size=2, betas=(0.5, 0.9)),
         fit_denoiser=FitRecipe(steps=4, batch_size=2),
     ),
     "demo": VolumesRecipe(),
     "workstation": VolumesRecipe(
-        preset="workstation", codes=8192, widths=(48, 96), blocks=2, crop=(64, 64, 64),
+        preset="workstation", bottleneck="codebook", code_channels=8, codes=8192, widths=(48, 96),
+        blocks=2, crop=(64, 64, 64),
         critic_width=32, critics_from=5000, adversarial_weight=0.5,
         denoiser_widths=(128, 256, 384), denoiser_blocks=2,
         fit_autoencoder=FitRecipe(

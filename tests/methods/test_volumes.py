@@ -16,8 +16,10 @@ from tests.conftest import blobs
 from vesalius.anatomy.attributes import case_value
 from vesalius.api.generating import generate
 from vesalius.diffusion.schedules import SCHEDULES
+from vesalius.methods.volumes.code_denoiser import CodeDenoiser
 from vesalius.methods.volumes.method import Volumes, VolumesData, reconstruction_of
-from vesalius.methods.volumes.model import CodeDenoiser, VolumesModel
+from vesalius.methods.volumes.component_denoiser import ComponentDenoiser
+from vesalius.methods.volumes.model import VolumesModel
 from vesalius.methods.volumes.noise_texture import NoiseTexture
 from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
 from vesalius.methods.volumes.pipeline import (
@@ -332,7 +334,7 @@ def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
     psnr = {}
     for channels in (4, 16, 64):
         recipe = Volumes().recipe(preset="smallest", bottleneck="components")
-        assert recipe.code_channels == 3 * PRESETS["smallest"].code_channels
+        assert recipe.code_channels == 4 * PRESETS["smallest"].code_channels
         ready = prepare(Volumes(), chests, recipe.changed(code_channels=channels))
         assert [one.part for one in ready.plan.fits] == ["denoiser"]
         own = fit(ready, tmp_path / str(channels))
@@ -342,7 +344,11 @@ def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
     drawn = pipeline.volume(3)
     assert np.isfinite(drawn.channels[0].voxels).all()
     assert drawn.channels[0].shape == chests.read_images(chests.cases[0]).channels[0].shape
-    encoder = pipeline.model.autoencoder
+    encoder, denoiser = pipeline.model.autoencoder, pipeline.model.denoiser
+    assert isinstance(denoiser, ComponentDenoiser)
+    shares = denoiser.share.flatten()
+    assert (shares.diff() <= 0).all() and shares[0] > 2 * shares[-1]  # coarse ones count most
+    assert shares.square().mean().sqrt() == pytest.approx(0.5)
     code = encoder.encode(torch.rand(1, 1, 32, 28, 24))
     again = encoder.encode(encoder.decode(code))
     assert torch.allclose(again, code, atol=1e-2 * float(code.abs().max()))

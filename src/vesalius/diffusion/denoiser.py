@@ -1,4 +1,4 @@
-"""The wrapper of every network that guesses clean codes, and the loss that it learns by."""
+"""The wrappers of every network that guesses clean codes, and the losses that they learn by."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.diffusion.preconditioning import (
+    clean_prediction,
+    expected_error,
     normalised_input,
     output_std,
     preconditioned,
@@ -66,3 +68,33 @@ class Denoiser(nn.Module):
         x = self.schedule.noisy(clean, noise, level)
         error = self.output(x, level, *given) - self.wanted(clean, noise, x, level, *given)
         return error.square().mean()
+
+
+class CleanDenoiser(Denoiser):
+    """A denoiser whose network says x₀ itself; where x is cleaner than the data's noise, x counts.
+
+    For data with noise of its own, such as voxels: a narrow network cannot carry it through. See
+    `clean_prediction`. The loss is the squared error in units of a fair guess, so that every level
+    counts alike.
+    """
+
+    def own_noise(self, *given: Any) -> Tensor:
+        """SD of what no network can predict, on the scale of the codes; broadcasts to them."""
+        raise NotImplementedError
+
+    def own_spread(self) -> Tensor | float:
+        """Error of a guess from what is given alone."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
+        output = self.output(x, level, *given)
+        return clean_prediction(output, x, level, self.schedule, self.own_noise(*given))
+
+    def loss(self, clean: Tensor, rng: torch.Generator, *given: Any) -> Tensor:
+        """Squared error on clean codes `(B, ...)` in units of a fair guess, at random levels."""
+        noise = torch.randn(clean.shape, generator=rng).to(clean.device)
+        level = sampled_levels(len(clean), rng).to(clean.device)
+        x = self.schedule.noisy(clean, noise, level)
+        floor = self.own_noise(*given)
+        fair = expected_error(level, x, self.schedule, self.own_spread(), floor)
+        return ((self(x, level, *given) - clean).square() / fair).mean()

@@ -113,7 +113,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
     def _method(self, kind: Kind | None = None) -> VolumesRecipe:
         recipe = self.recipe.synthesis
         return with_codes(recipe, kind or recipe.bottleneck).changed(
-            attributes=(self.own.attribute,), seed=self.recipe.seed
+            attributes=(self.own.attribute,), seed=self.recipe.seed, mirror=self.own.mirror
         )
 
     def _fit(self) -> dict[str, Figure]:

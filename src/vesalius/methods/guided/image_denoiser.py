@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vesalius.diffusion.denoiser import Denoiser
-from vesalius.diffusion.preconditioning import clean_prediction, expected_error
-from vesalius.diffusion.schedules import Schedule, sampled_levels
+from vesalius.diffusion.denoiser import CleanDenoiser, Denoiser
+from vesalius.diffusion.schedules import Schedule
 from vesalius.methods.guided.appearance import BACKGROUND_NOISE, NOISE, SPREAD, Appearance
 from vesalius.networks.latent_denoiser import SpadeLatentDenoiser
 
@@ -43,12 +42,13 @@ class ImageDenoiser(Denoiser):
         return x * self.code_scale + self.code_mean
 
 
-class BlockDenoiser(ImageDenoiser):
+class BlockDenoiser(CleanDenoiser, ImageDenoiser):
     """Guesses blocks of voxels that lost nothing, so noise of the scanner is part of them.
 
     The network predicts the clean blocks, and where the sample is cleaner than the scanner's noise,
     the sample is trusted: a narrow network cannot carry noise through. Components keep the share
-    that they have in the image; so coarse ones are settled first, and details under them.
+    that they have in the image; so coarse ones are settled first, and details under them. Given are
+    features of labels, a standardised appearance, and the noise map.
 
     Args:
         network: F, given features of labels and an appearance.
@@ -107,20 +107,9 @@ class BlockDenoiser(ImageDenoiser):
         maps, appearance, _ = given
         return super().output(x, level, maps, appearance)
 
-    def forward(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
-        output = self.output(x, level, *given)
-        return clean_prediction(output, x, level, self.schedule, given[-1])
+    def own_noise(self, *given: Any) -> Tensor:
+        noise: Tensor = given[-1]
+        return noise
 
-    def loss(self, clean: Tensor, rng: torch.Generator, *given: Any) -> Tensor:
-        """Squared error of clean blocks `(B, ...)` in units of a fair guess, at random levels.
-
-        Args:
-            clean: blocks.
-            rng: of noise and levels.
-            given: features of labels, a standardised appearance, and the noise map.
-        """
-        noise = torch.randn(clean.shape, generator=rng).to(clean.device)
-        level = sampled_levels(len(clean), rng).to(clean.device)
-        x = self.schedule.noisy(clean, noise, level)
-        fair = expected_error(level, x, self.schedule, self.prior_sd, given[-1])
-        return ((self(x, level, *given) - clean).square() / fair).mean()
+    def own_spread(self) -> Tensor:
+        return self.prior_sd

@@ -12,6 +12,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from vesalius.methods.volumes.component_denoiser import ComponentDenoiser
 from vesalius.methods.volumes.model import VolumesModel
 from vesalius.methods.volumes.noise_texture import FILE as NOISE_TEXTURE_FILE
 from vesalius.methods.volumes.noise_texture import NoiseTexture, neighbour_axes
@@ -262,8 +263,13 @@ class _Networks:
             run.state / "codes.npy", encoder, code, store.images,
             range(len(store)), "bf16-mixed", "coding volumes", progress,
         )  # fmt: skip
-        plain = Codes(codes.array[:, :1])
-        self.model.denoiser.learn_scale(plain, range(self.data.fitted), encoder.bottleneck)
+        denoiser = self.model.denoiser
+        if isinstance(denoiser, ComponentDenoiser):
+            assert isinstance(encoder, BlockTransform)
+            denoiser.learn_shares(encoder.std)
+        else:
+            plain = Codes(codes.array[:, :1])
+            denoiser.learn_scale(plain, range(self.data.fitted), encoder.bottleneck)
         return codes, self.model.condition(self.data.conditions)
 
     def _blank_codes(self) -> tuple[Codes, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
-from vesalius.methods.volumes.model import CodeDenoiser
+from vesalius.methods.volumes.code_denoiser import CodeDenoiser
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.picture_features import PictureFeatures
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder

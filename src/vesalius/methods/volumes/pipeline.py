@@ -169,7 +169,8 @@ class VolumesPipeline(Travelling):
             if how.sampler == "ddpm":
                 code = ddpm(guided_denoiser, start, even_levels(how.steps), schedule, noise)
             else:
-                levels = even_log_snr_levels(schedule, how.steps, 0.995, 0.02)
+                last = self.model.denoiser.last_level
+                levels = even_log_snr_levels(schedule, how.steps, 0.995, last)
                 code = SAMPLERS[how.sampler](guided_denoiser, start, levels, schedule)
         return self.model.denoiser.unscaled(code.float())
 

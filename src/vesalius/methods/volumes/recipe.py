@@ -12,8 +12,12 @@ from vesalius.training.recipe import FitRecipe, Settings, once_called
 Kind = Literal["codebook", "gaussian", "components"]
 Sampler = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
 
-WIDER = 3
+WIDER = 4
 """Components for each channel of a learnt code."""
+
+STEPS_FOR_ONE = 0.75
+"""Steps of the denoiser in the time of one of the autoencoder, as the plan has them for volumes of
+64 × 64 × 32 voxels."""
 
 
 class VolumesRecipe(Settings):
@@ -27,7 +31,9 @@ class VolumesRecipe(Settings):
         spacing_mm: of the grid; the cohort's own if `None`.
         mirror: learn from volumes exchanged left to right as well, as suits anatomy without sides.
         bottleneck: `codebook` for a VQ-GAN, `gaussian` for a KL autoencoder by the same recipe,
-            `components` for the whitened principal components of blocks, which are not trained.
+            `components` for the principal components of blocks, which are not trained.
+        keep_shares: let each component count as much as it does in the volume, coarse ones most,
+            rather than whiten them. Only for components.
         downsampling: of the code against the volume, powers of two.
         code_channels: of the code.
         codes: in the codebook.
@@ -51,7 +57,7 @@ class VolumesRecipe(Settings):
         held_out: share of the subjects kept for validation when the cohort names none.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"mirror"})
+    later: ClassVar[frozenset[str]] = frozenset({"mirror", "keep_shares"})
 
     method: Literal["volumes"] = "volumes"
     preset: str = "demo"
@@ -61,8 +67,9 @@ class VolumesRecipe(Settings):
     mirror: bool = False
 
     bottleneck: Kind = "components"
+    keep_shares: bool = False
     downsampling: tuple[int, int, int] = (4, 4, 4)
-    code_channels: int = 24
+    code_channels: int = 32
     codes: int = 2048
     widths: tuple[int, ...] = (32, 64)
     blocks: int = 1
@@ -92,7 +99,7 @@ class VolumesRecipe(Settings):
     fit_autoencoder: FitRecipe = FitRecipe(
         steps=1000, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
     )
-    fit_denoiser: FitRecipe = FitRecipe(steps=1900, batch_size=8, learning_rate=1e-3)
+    fit_denoiser: FitRecipe = FitRecipe(steps=1650, batch_size=8, learning_rate=1e-3)
 
     @property
     def judges(self) -> JudgeRecipe:
@@ -107,21 +114,24 @@ class VolumesRecipe(Settings):
 def with_codes(recipe: VolumesRecipe, kind: Kind) -> VolumesRecipe:
     """A recipe with codes of another kind, in about the same time.
 
-    Components need no fit, so the denoiser takes the steps of the autoencoder as well; and more of
+    Components need no fit, so the denoiser takes the time of the autoencoder as well; and more of
     them, since they know nothing beyond their block.
 
     >>> learnt = with_codes(VolumesRecipe(), "gaussian")
     >>> learnt.code_channels, with_codes(learnt, "components").code_channels
-    (8, 24)
+    (8, 32)
     """
     if (kind == "components") == (recipe.bottleneck == "components"):
         return recipe.changed(bottleneck=kind)
-    fit, extra = recipe.fit_denoiser, recipe.fit_autoencoder.steps
+    fit, extra = recipe.fit_denoiser, round(STEPS_FOR_ONE * recipe.fit_autoencoder.steps)
     channels, steps = recipe.code_channels // WIDER, fit.steps - extra
     if kind == "components":
         channels, steps = recipe.code_channels * WIDER, fit.steps + extra
     return recipe.changed(
-        bottleneck=kind, code_channels=channels, fit_denoiser=fit.changed(steps=steps)
+        bottleneck=kind,
+        keep_shares=kind == "components",
+        code_channels=channels,
+        fit_denoiser=fit.changed(steps=steps),
     )
 
 
@@ -160,7 +170,7 @@ PRESETS: dict[str, VolumesRecipe] = {
         fit_autoencoder=FitRecipe(steps=4, batch_size=2, betas=(0.5, 0.9)),
         fit_denoiser=FitRecipe(steps=4, batch_size=2),
     ),
-    "demo": VolumesRecipe(),
+    "demo": VolumesRecipe(keep_shares=True),
     "workstation": VolumesRecipe(
         preset="workstation", bottleneck="codebook", code_channels=8, codes=8192, widths=(48, 96),
         blocks=2, crop=(64, 64, 64),

@@ -17,8 +17,8 @@ from vesalius.anatomy.attributes import case_value
 from vesalius.api.generating import generate
 from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.methods.volumes.code_denoiser import CodeDenoiser
-from vesalius.methods.volumes.method import Volumes, VolumesData, reconstruction_of
 from vesalius.methods.volumes.component_denoiser import ComponentDenoiser
+from vesalius.methods.volumes.method import Volumes, VolumesData, reconstruction_of
 from vesalius.methods.volumes.model import VolumesModel
 from vesalius.methods.volumes.noise_texture import NoiseTexture
 from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective

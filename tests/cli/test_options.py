@@ -34,7 +34,7 @@ def recipe_of(monkeypatch: pytest.MonkeyPatch, cohort: Cohort, *options: str) ->
     return kept[0]
 
 
-def test_auto_lets_the_size_of_the_cohort_decide_whatever_the_preset_says(
+def test_auto_is_left_to_the_cohort_whatever_the_preset_says(
     brains: Cohort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert PRESETS["paper"].label_autoencoder == "vae"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,11 @@ from vesalius.methods.guided.sampling import GuidedSampler
 from vesalius.networks.image_autoencoder import ImageAutoencoder
 from vesalius.networks.spade import one_hot
 from vesalius.sampling.rejection import case_requests, first_draws
+from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.input_error import InputError
+from vesalius.scans.volume import Volume
 from vesalius.training.fit import fit, prepare
 from vesalius.training.method import Reading
 from vesalius.training.requests import even_requests
@@ -121,6 +125,29 @@ def fitted_to_blobs(
     run = fit(prepare(Guided(), cohort, recipe, Reading(faults=faults)), folder / "run")
     assert not faults
     return cohort, run
+
+
+def test_a_deformation_space_is_chosen_only_where_one_case_shows_the_others(
+    brains: Cohort, tmp_path: Path
+) -> None:
+    auto = PRESETS["smallest"].changed(label_autoencoder="auto")
+    whole = prepare(Guided(), brains, auto)
+    assert whole.data.recipe.label_autoencoder == "deformation"
+    assert any("one case, warped, shows" in line for line in whole.data.decisions)
+
+    labels = {**brains.description.labels, "lesion": 1 + max(brains.description.labels.values())}
+    writer = CohortWriter(tmp_path / "lesions", replace(brains.description, labels=labels))
+    rng = np.random.default_rng(0)
+    for case in brains.cases:
+        scan = brains.read(case)
+        voxels = scan.label_map.voxels.copy()
+        x, y, z = rng.choice(np.argwhere(voxels == labels["white_matter"]))
+        voxels[x - 1 : x + 2, y - 1 : y + 2, z - 1 : z + 2] = labels["lesion"]
+        changed = LabelledScan(scan.channels, Volume(voxels, scan.label_map.affine))
+        writer.add(case.name, changed, case.subject, case.attributes)
+    ready = prepare(Guided(), writer.finish(), auto)
+    assert ready.data.recipe.label_autoencoder == "shape_space"
+    assert any("shows lesion of others at Dice 0." in line for line in ready.data.decisions)
 
 
 def test_convolutional_autoencoders_run_from_cohort_to_image(tmp_path: Path) -> None:

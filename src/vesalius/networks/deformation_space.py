@@ -95,6 +95,15 @@ class DeformationSpace(LinearCodes):
         code = self.project(torch.stack(velocities))
         return code, torch.zeros_like(code)
 
+    @torch.no_grad()
+    def registered(self, label_map: np.ndarray) -> np.ndarray:
+        """The template as it looks when registered to a label map `(D, H, W)`, by no components."""
+        numbers = torch.from_numpy(label_map)[None].to(self.template.device)
+        template = one_hot(self.template[None], self.labels)
+        warped = warp_voxels(template, enlarged(flow(self._velocity(numbers)[None]), self.shape))
+        result: np.ndarray = warped.argmax(dim=1)[0].cpu().numpy()
+        return result
+
     def decode(self, code: Tensor) -> Tensor:
         """Scores `(B, labels, D, H, W)`: how much of each label a voxel sees in the template."""
         return self._warped(code) * self.weights.reshape(1, -1, 1, 1, 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from vesalius.anatomy.attributes import default_attributes
 from vesalius.methods.guided.calibrating import calibrate
+from vesalius.methods.guided.choosing import looked_at, suited
 from vesalius.methods.guided.fitting import GuidedData, GuidedParts, Overlaps
 from vesalius.methods.guided.model import condition_of
 from vesalius.methods.guided.pipeline import GuidedPipeline
@@ -25,7 +26,7 @@ from vesalius.scans.progress import Progress
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.measures import Measuring
 from vesalius.training.method import Method, Part, Reading
-from vesalius.training.reading import cohort_of, read_split
+from vesalius.training.reading import SoundCases, cohort_of, read_split
 from vesalius.training.run import Run
 from vesalius.training.store import Layout
 
@@ -67,7 +68,8 @@ class Guided(Method[GuidedData]):
         label_autoencoder: str
             A linear shape space, deformations of one template, which keep what is thin and folded
             and suit cases that differ in shape alone, or a VAE for thousands of cases; auto
-            decides by the size of the cohort. The preset's without it.
+            decides by the size of the cohort and by whether one case, warped, shows the others. The
+            preset's without it.
         image_autoencoder: str
             Blocks of voxels lose nothing and need no training, and suit grids up to 2 mm; a VAE
             has codes four times coarser. The preset's without it.
@@ -99,8 +101,9 @@ class Guided(Method[GuidedData]):
         grid = sound.grid(recipe.spacing_mm, recipe.grid_multiple(fitted))
         fingerprint = sound.fingerprint(grid, recipe.attributes)
         conditions = condition_of(sound.values(recipe.attributes).tolist(), fingerprint.attributes)
-        held_bytes, decision = 0.0, "convolutional VAE"
-        kind = recipe.chosen_label_autoencoder(fitted)
+        kind, why = _label_kind(recipe, sound, fingerprint, reading.progress)
+        recipe = recipe.changed(label_autoencoder=kind)
+        held_bytes, decision = 0.0, _KINDS["vae"]
         if kind != "vae":
             count = min(recipe.components, fitted - 1)
             row = _row(kind, fingerprint)
@@ -111,7 +114,7 @@ class Guided(Method[GuidedData]):
         images = recipe.chosen_image_autoencoder(fingerprint.shape)
         return GuidedData(
             recipe, fingerprint, held_bytes,
-            (f"label autoencoder: {decision}", f"image autoencoder: {_KINDS[images]}"),
+            (f"label autoencoder: {decision}{why}", f"image autoencoder: {_KINDS[images]}"),
             {"split": sound.split},
             scans=sound.scans, fitted=fitted, conditions=conditions,
             disk_bytes=len(sound.cases) * _bytes_a_case(recipe, fingerprint, fitted),
@@ -141,6 +144,23 @@ class Guided(Method[GuidedData]):
     def open(self, run: Run, guidance: float | None = None) -> GuidedPipeline:
         """The networks on their device, ready to generate."""
         return GuidedPipeline(run, guidance)
+
+
+def _label_kind(
+    recipe: GuidedRecipe, sound: SoundCases, fingerprint: Fingerprint, progress: Progress
+) -> tuple[LabelAutoencoderKind, str]:
+    """The kind of label autoencoder for a cohort, and why, unless one was asked for."""
+    kind = recipe.chosen_label_autoencoder(sound.fitted)
+    if recipe.label_autoencoder != "auto" or kind == "vae":
+        return kind, ""
+    rows = looked_at(sound.fitted)
+    grid, numbers = fingerprint.grid, fingerprint.label_numbers
+    placed = (grid.place(sound.scans[row]).label_map.oriented("RAS").voxels for row in rows)
+    found = suited(
+        (np.searchsorted(numbers, voxels) for voxels in placed), len(numbers), len(rows), progress
+    )
+    reason = f" ({found.line(sorted(fingerprint.labels, key=fingerprint.labels.__getitem__))})"
+    return ("deformation" if found.suits else "shape_space"), reason
 
 
 def _row(kind: LabelAutoencoderKind, fingerprint: Fingerprint) -> float:

@@ -21,8 +21,9 @@ class GuidedRecipe(Settings):
         seed: of the fit.
         attributes: that steer the label maps; what the cohort declares if there are none.
         spacing_mm: of the grid; the cohort's own if `None`.
-        label_autoencoder: `shape_space`, `deformation` of one case, `vae`, or `auto`, by which the
-            plan decides.
+        label_autoencoder: `shape_space`, `deformation` of one case, `vae`, or `auto`: above 600
+            cases a VAE, else a deformation space if one case, warped, shows the others. Runs keep
+            what was chosen; `auto` in one of an earlier version is a shape space, or a VAE.
         image_autoencoder: `blocks` of voxels, which lose nothing and need no training, `vae`, or
             `auto`, by which the plan decides.
         components: of the shape or deformation space.
@@ -91,7 +92,8 @@ class GuidedRecipe(Settings):
     fit_image_denoiser: FitRecipe = FitRecipe(steps=800, batch_size=8)
 
     def chosen_label_autoencoder(self, cases: int) -> LabelAutoencoderKind:
-        """The kind of label autoencoder for a cohort of this size, unless one was asked for.
+        """The kind of label autoencoder for a cohort of this size, unless one was asked for; a
+        shape space stands for either linear one, until label maps have been looked at.
 
         >>> GuidedRecipe().chosen_label_autoencoder(200)
         'shape_space'
@@ -158,8 +160,7 @@ PRESETS: dict[str, GuidedRecipe] = {
         fit_image_denoiser=FitRecipe(steps=3, batch_size=2),
     ),
     "demo": GuidedRecipe(
-        label_autoencoder="deformation", image_autoencoder="auto",
-        latent_widths=(48, 96), latent_blocks=2,
+        image_autoencoder="auto", latent_widths=(48, 96), latent_blocks=2,
         fit_image_denoiser=FitRecipe(steps=1200, batch_size=4),
     ),
     "workstation": GuidedRecipe(

@@ -12,7 +12,8 @@
 * `cost`: seconds a case from 32³ to 128³ voxels, as a power of the number of voxels.
 * `processes`: cases a second of two processes beside one, one thread each.
 
-Each keeps its figures in OUT; `collect` writes `docs/results/sampling.json`. n counts cases.
+Each keeps its figures in OUT; `collect` writes `docs/results/sampling.json`, where parts that were
+not measured anew stay as they are, and notes recipe and machine of each part. n counts cases.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from torch import Tensor, nn
 from vesalius.diffusion.samplers import ddim, dpm_solver_2m
 from vesalius.diffusion.schedules import Schedule, even_levels, even_log_snr_levels
 from vesalius.evidence.fidelity import frechet_radiomics_distance, radiomics_features
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, machine
 from vesalius.methods.guided.model import GuidedModel, ImageDenoiser
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.networks.spade import one_hot
@@ -46,7 +47,8 @@ from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.device import sampled_often
 
-HERE = Path(__file__).resolve().parents[1]
+KEPT = Path(__file__).resolve().parents[1] / "docs/results/sampling.json"
+PARTS = ("equal", "ancestral", "cost", "processes")
 STEPS = 1000
 EQUAL_STEPS = 12
 SOLVERS = {
@@ -189,11 +191,13 @@ def timed(drawn: Drawn, work: Work, rows: range) -> tuple[float, list[Tensor]]:
     return seconds, codes
 
 
-def keep(out: Path, name: str, figures: dict[str, tuple[float, str, int]]) -> None:
-    """Write figures of one part, and print them."""
+def keep(out: Path, name: str, figures: dict[str, tuple[float, str, int]], run: Path) -> None:
+    """Write figures of one part, the run's recipe and the machine, and print the figures."""
     for figure, (value, unit, count) in figures.items():
         print(f"{figure:<48}{value:10.4g} {unit} (n = {count})", flush=True)
-    write_text(make_folder(out) / f"{name}.json", json.dumps(figures))
+    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    content = {"figures": figures, "recipe": recipe, "machine": machine()}
+    write_text(make_folder(out) / f"{name}.json", json.dumps(content))
 
 
 @app.command
@@ -224,7 +228,7 @@ def equal(*, run: Path, cohort: Path, out: Path, cases: int = 12) -> None:
             seconds["monai_cached"] / seconds["ours"], "", drawn.count),
         f"{prefix}/largest_difference": (apart, "SD", drawn.count),
         f"{prefix}/seconds_a_case": (seconds["ours"] / drawn.count, "s", drawn.count),
-    })  # fmt: skip
+    }, run)  # fmt: skip
 
 
 @app.command
@@ -270,14 +274,14 @@ def ancestral(*, run: Path, cohort: Path, out: Path, cases: int = 64, timed_case
         if name != "ancestral":
             ratio = slow / timed_cases / (seconds / half)
             figures[f"sampling/{name}/speedup"] = (ratio, "", half)
-        keep(out, "ancestral", figures)
+        keep(out, "ancestral", figures, run)
     sound = figures["sampling/ancestral/frechet"][0]
     fine = [name for name in SOLVERS if figures[f"sampling/{name}/frechet"][0] <= sound]
     if fine:
         best = max(fine, key=lambda name: figures[f"sampling/{name}/speedup"][0])
         figures["sampling/ancestral/speedup"] = figures[f"sampling/{best}/speedup"]
         figures["sampling/ancestral/steps"] = (float(SOLVERS[best][1]), "steps", half)
-    keep(out, "ancestral", figures)
+    keep(out, "ancestral", figures, run)
 
 
 @app.command
@@ -307,7 +311,7 @@ def cost(*, run: Path, out: Path, repeats: int = 2) -> None:
         f"sampling/cost/{side}/seconds_a_case": (own, "s", repeats)
         for side, own in zip(SIDES, seconds, strict=True)
     }  # fmt: skip
-    keep(out, "cost", figures)
+    keep(out, "cost", figures, run)
 
 
 @app.command
@@ -356,21 +360,22 @@ def processes(*, run: Path, cohort: Path, out: Path, cases: int = 24) -> None:
     ratios = [seconds(1) / seconds(2) for _ in range(2)]
     keep(out, "processes", {
         "sampling/two_processes/speedup": (float(np.mean(ratios)), "", cases)
-    })  # fmt: skip
+    }, run)  # fmt: skip
 
 
 @app.command
-def collect(*, run: Path, out: Path) -> None:
-    """Write `docs/results/sampling.json` of the parts that were measured."""
-    figures: dict[str, Figure] = {}
-    for name in ("equal", "ancestral", "cost", "processes"):
-        kept = out / f"{name}.json"
-        if kept.is_file():
-            content = json.loads(kept.read_text(encoding="utf-8"))
-            figures |= {key: Figure(*values) for key, values in content.items()}
-    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    Results("sampling", recipe["preset"], 0, True, figures, {"recipe": recipe}).write(out)
-    shutil.copyfile(out / "results.json", HERE / "docs/results/sampling.json")
+def collect(*, out: Path) -> None:
+    """Write `docs/results/sampling.json` anew with the parts that were measured."""
+    known = Results.of_file(KEPT)
+    figures, notes = dict(known.figures), dict(known.notes)
+    for name in PARTS:
+        path = out / f"{name}.json"
+        if path.is_file():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            figures |= {key: Figure(*values) for key, values in content["figures"].items()}
+            notes[name] = {"recipe": content["recipe"], "machine": content["machine"]}
+    Results("sampling", known.preset, 0, True, figures, notes).write(out)
+    shutil.copyfile(out / "results.json", KEPT)
 
 
 @app.command(name="all")
@@ -380,7 +385,7 @@ def every(*, run: Path, cohort: Path, out: Path) -> None:
     cost(run=run, out=out)
     processes(run=run, cohort=cohort, out=out)
     ancestral(run=run, cohort=cohort, out=out)
-    collect(run=run, out=out)
+    collect(out=out)
 
 
 if __name__ == "__main__":

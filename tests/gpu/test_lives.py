@@ -139,9 +139,9 @@ def test_sampling_beside_another_inferer(
     sampling.equal(**given, cohort=brains.folder, cases=2)
     sampling.ancestral(**given, cohort=brains.folder, cases=2, timed_cases=1)
     sampling.cost(**given, repeats=1)
-    found = json.loads((tmp_path / "equal.json").read_text())
+    found = json.loads((tmp_path / "equal.json").read_text())["figures"]
     assert found["sampling/equal_steps/largest_difference"][0] < 1e-3
-    found = json.loads((tmp_path / "ancestral.json").read_text())
+    found = json.loads((tmp_path / "ancestral.json").read_text())["figures"]
     assert found["sampling/dpm_2/speedup"][0] > 0
 
 

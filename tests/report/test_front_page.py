@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from benchmarks.robustness_page import CAMPAIGNS
+from benchmarks.stale import main
+from vesalius.evidence import provenance
 from vesalius.evidence.copies import audit_rates, published_rates
 from vesalius.evidence.figure import Results
+from vesalius.evidence.provenance import Code
 from vesalius.report.front_page import PICTURES, filled, page_of
+from vesalius.report.staleness import mark_line, stale
 
 ROOT = Path(__file__).parents[2]
 RESULTS = [
@@ -30,6 +37,49 @@ def test_the_figures_on_a_page_are_those_of_the_results(path: Path) -> None:
     picture = f"pictures/{path.stem}.png"
     assert (ROOT / "docs" / picture).stat().st_size > 10_000
     assert picture in page.read_text()
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_figures_are_of_the_code_as_it_is_or_say_that_they_are_not(path: Path) -> None:
+    results = Results.of_file(path)
+    assert not stale(results), (
+        'measure again, or: python -m benchmarks.stale "why it is still shown"'
+    )
+    assert mark_line(results) in page_of(results, PAGES).read_text()
+
+
+def test_one_changed_line_of_a_generator_makes_figures_stale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root, line = "vesalius.experiments.ventricles.experiment", "vesalius.phantoms.brain"
+    results = Results("ventricles", "demo", 0, True, {}, {}, code=Code.of(root))
+    assert not stale(results)
+    source = provenance._source(line)
+    for text, changed in ((f"# as it was\n{source}", False), (f"{source}\nEXTRA = 1\n", True)):
+        monkeypatch.setattr(
+            provenance, "_source",
+            lambda name, text=text, kept=provenance._source: text if name == line else kept(name),
+        )  # fmt: skip
+        provenance.code_digest.cache_clear()
+        assert stale(results) == changed
+    monkeypatch.undo()
+    provenance.code_digest.cache_clear()
+    assert not stale(results)
+
+
+def test_what_is_marked_says_when_and_why(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "README.md", tmp_path / "README.md")
+    path = tmp_path / "docs/results/lumbar-demo.json"
+    content = json.loads(path.read_text())
+    content.pop("code_changed", None)
+    path.write_text(json.dumps(content))
+    assert "lumbar-demo" in main("another map", tmp_path)
+    page = page_of(
+        Results.of_file(path), [tmp_path / "README.md", *(tmp_path / "docs").glob("*.md")]
+    )
+    assert f"(marked {date.today().isoformat()}: another map)" in page.read_text()
+    assert not main("yet another", tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

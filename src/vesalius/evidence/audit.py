@@ -26,6 +26,7 @@ from vesalius.evidence.copies import (
 )
 from vesalius.evidence.figure import Figure, Results, bootstrapped
 from vesalius.evidence.membership import membership_auc
+from vesalius.evidence.provenance import Code
 from vesalius.scans.arrays import ScratchRows
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
@@ -114,7 +115,9 @@ def audit(
         search = CopySearch(real, training, pairs, labelled, embed, progress)
         compared = compare(search, [(synthetic, case) for case in generated], progress)
         phantom = real.description.origin == "phantom"
-        results = Results("audit", "", 0, phantom, compared.figures, compared.notes)
+        results = Results(
+            "audit", "", 0, phantom, compared.figures, compared.notes, code=Code.of(__name__)
+        )
         results.write(folder)
         write_text(folder / "withhold.csv", _table(compared.withheld))
         return Audited(results, compared.withheld)

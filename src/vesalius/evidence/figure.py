@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from vesalius import __version__
+from vesalius.evidence.provenance import Code
 from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.writing import write_text
 
@@ -187,7 +188,11 @@ def machine() -> dict[str, Any]:
 
 @dataclass
 class Results:
-    """What an experiment measured: figures by name, and what they were measured with."""
+    """What an experiment measured: figures by name, and what they were measured with.
+
+    `code` is that by which all of them were measured, if it is known; `code_changed` says since
+    when, and why, it is no longer that of the house.
+    """
 
     protocol: str
     preset: str
@@ -197,6 +202,8 @@ class Results:
     notes: dict[str, Any]
     versions: dict[str, str] = field(default_factory=versions)
     machine: dict[str, Any] = field(default_factory=machine)
+    code: Code | None = None
+    code_changed: dict[str, str] | None = None
 
     def write(self, folder: Path) -> Path:
         """Write `results.json`."""
@@ -211,6 +218,8 @@ class Results:
             "notes": self.notes | {"undefined": sorted(set(self.figures) - set(sound))},
             "versions": self.versions,
             "machine": self.machine,
+            "code": None if self.code is None else asdict(self.code),
+            "code_changed": self.code_changed,
         }
         path = folder / "results.json"
         write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

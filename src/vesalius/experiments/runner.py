@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.provenance import Code
 from vesalius.experiments.stages import Stages
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress
@@ -73,6 +74,7 @@ def run_experiment(
         InputError: for a folder of other content or other settings.
     """
     stages = Stages(out, settings)
+    codes: list[Code | None] = []
     for subject, experiment_in in subjects.items():
         experiment = experiment_in(stages.folder / subject)
         seconds: dict[str, float] = {}
@@ -91,6 +93,8 @@ def run_experiment(
             own[f"seconds/{stage.replace(' ', '_')}"] = Figure(seconds[stage], "s", 1)
             results.figures.update({f"{front}{name}": figure for name, figure in own.items()})
             notes |= measured.notes
+            codes.append(measured.code)
+            results.code = Code.joined([one for one in codes if one]) if all(codes) else None
             results.write(stages.folder)
             if fresh:
                 finished(key)
@@ -102,6 +106,6 @@ def _measured(experiment: Experiment[Any], work: Stage, kept: Path, whole: Resul
     figures = work() or {}
     result = Results(
         whole.protocol, whole.preset, whole.seed, whole.rests_on_phantoms, figures,
-        dict(experiment.notes),
+        dict(experiment.notes), code=Code.of(type(experiment).__module__),
     )  # fmt: skip
     result.write(make_folder(kept))

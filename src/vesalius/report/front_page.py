@@ -31,6 +31,7 @@ from vesalius.report.proof_page import arms_of
 from vesalius.report.realism_section import PINNED, realism_table
 from vesalius.report.robustness_page import robustness_picture, robustness_table
 from vesalius.report.sections import grid, names, shown
+from vesalius.report.staleness import mark_line
 from vesalius.report.volumes_page import volumes_table
 from vesalius.report.volumes_pictures import volumes_picture
 from vesalius.scans.case import LabelledScan
@@ -201,7 +202,8 @@ def filled(page: str, results: Results) -> str:
     begin, end = markers(results)
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
-    return f"{before}{begin}\n{TABLES[results.protocol](results)}\n{end}{after}"
+    said = "\n\n".join(filter(None, [TABLES[results.protocol](results), mark_line(results)]))
+    return f"{before}{begin}\n{said}\n{end}{after}"
 
 
 def ventricles_picture(demo: Path) -> str:

@@ -114,7 +114,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         self.notes |= {
             "seen_ml": [seen.low, seen.high],
             "extrapolated": [ml for ml in recipe.wanted_ml if not seen.holds(ml)],
-            "label_autoencoder": recipe.synthesis.chosen_label_autoencoder(run.fingerprint.cases),
+            "label_autoencoder": prepared.data.recipe.label_autoencoder,
             "run": run.name,
         }
 

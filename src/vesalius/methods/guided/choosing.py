@@ -18,7 +18,7 @@ LOOKED_AT = 24
 REGISTERED = 6
 """Of them, to which it is registered."""
 
-LARGEST_GRID = 2**20
+LARGEST_GRID = 2**19
 """Voxels of a label map above which only every other one is looked at."""
 
 LEAST_DICE = 0.2

@@ -14,7 +14,8 @@ from vesalius.evidence.figure import Results
 from vesalius.experiments.volumes.experiment import run_volumes
 from vesalius.experiments.volumes.recipe import CONTROLS, PRESETS, VolumesExperimentRecipe
 from vesalius.experiments.volumes.transfer import COLUMNS, noise_like, scrambled, transfer_figures
-from vesalius.report.volumes_page import volumes_table, write_volumes_report
+from vesalius.report.volumes_page import write_volumes_report
+from vesalius.report.volumes_table import volumes_table
 from vesalius.scans.input_error import InputError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -70,21 +71,36 @@ class Denoiser(nn.Module):
         return error.square().mean()
 
 
-class CleanDenoiser(Denoiser):
+class CleanDenoiser(Denoiser, ABC):
     """A denoiser whose network says x₀ itself; where x is cleaner than the data's noise, x counts.
 
     For data with noise of its own, such as voxels: a narrow network cannot carry it through. See
     `clean_prediction`. The loss is the squared error in units of a fair guess, so that every level
     counts alike.
+
+    >>> from vesalius.diffusion.schedules import SCHEDULES
+    >>> class Smooth(nn.Module):
+    ...     def forward(self, x, level):
+    ...         return torch.zeros_like(x)
+    >>> class Grainy(CleanDenoiser):
+    ...     def own_noise(self, *given):
+    ...         return torch.tensor(0.1)
+    ...     def own_spread(self):
+    ...         return 1.0
+    >>> denoiser = Grainy(Smooth(), SCHEDULES["cosine"])
+    >>> x = torch.ones(1, 3)
+    >>> kept = [round(float(denoiser(x, torch.tensor([at])).mean()), 2) for at in (0.0, 0.5, 0.9)]
+    >>> kept
+    [1.0, 0.01, 0.0]
     """
 
+    @abstractmethod
     def own_noise(self, *given: Any) -> Tensor:
         """SD of what no network can predict, on the scale of the codes; broadcasts to them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own_spread(self) -> Tensor | float:
         """Error of a guess from what is given alone."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor, level: Tensor, *given: Any) -> Tensor:
         output = self.output(x, level, *given)

@@ -32,8 +32,8 @@ from vesalius.report.realism_section import PINNED, realism_table
 from vesalius.report.robustness_page import robustness_picture, robustness_table
 from vesalius.report.sections import grid, names, shown
 from vesalius.report.staleness import mark_line
-from vesalius.report.volumes_page import volumes_table
 from vesalius.report.volumes_pictures import volumes_picture
+from vesalius.report.volumes_table import volumes_table
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.writing import write_text

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
 from vesalius.report.pictures import REAL, SYNTHETIC, encoded, plot
 from vesalius.report.realism_section import realism_table
 from vesalius.report.rendering import write_page
@@ -32,6 +32,7 @@ from vesalius.report.volumes_conclusions import (
     fractions_of,
 )
 from vesalius.report.volumes_pictures import volumes_picture
+from vesalius.report.volumes_table import CODES
 
 COLOURS = {"scratch": "#8a97a5", "synthetic": SYNTHETIC, "real": REAL}
 
@@ -62,11 +63,6 @@ LIMITS = (
     "segmenter, whose own error stands beside it.",
     "One fit of the method; intervals do not cover another fit.",
 )
-CODES = {
-    "codebook": "a VQ-GAN", "gaussian": "a KL autoencoder", "components": "block components"
-}  # fmt: skip
-"""What codes are made by, as it is printed."""
-
 DISTANCES = {
     "generated": "fidelity/fid", "real to real (floor)": "fidelity/fid_floor",
     "real ones through the codes": "fidelity/fid_reconstructed",
@@ -236,87 +232,3 @@ def _curve(figures: Mapping[str, Figure]) -> str:
     ax.set(xlabel="labelled cases fine-tuned on (%)", ylabel="Dice, unseen cases")
     ax.legend(frameon=False, fontsize=8)
     return encoded(canvas)
-
-
-TABLE = {
-    "held-out volumes through their codes, PSNR (dB)": "reconstruction/psnr",
-    "the same, SSIM": "reconstruction/ssim",
-    "share of codes in use": "reconstruction/codes_used",
-    **{
-        f"held-out volumes through {name}, PSNR (dB)": f"reconstruction_{kind}/psnr"
-        for kind, name in CODES.items()
-    },
-    "Fréchet distance, generated": "fidelity/fid",
-    **{
-        f"Fréchet distance, generated on codes of {name}": f"fidelity/fid_{kind}"
-        for kind, name in CODES.items()
-    },
-    "Fréchet distance, generated in 300 ancestral steps": "fidelity/fid_ddpm_300",
-    "Fréchet distance, generated in 10 fast steps": "fidelity/fid_dpm_solver_2m_10",
-    "Fréchet distance, real ones through their codes": "fidelity/fid_reconstructed",
-    "Fréchet distance, real to real": "fidelity/fid_floor",
-    "generated over real to real, Fréchet": "realism/frechet_ratio",
-    "the same by a fixed filter bank": "realism/frechet_ratio_of_filters",
-    "generated told from real by pinned features, AUC": "realism/two_sample_auc_of_features",
-    "the same by a small network": "realism/two_sample_auc",
-    "power in the upper half of frequencies over that of real ones": "realism/power_ratio",
-    "Fréchet radiomics distance, generated": "fidelity/frd",
-    "Fréchet radiomics distance, real to real": "fidelity/frd_floor",
-    "MS-SSIM of pairs, generated": "diversity/ms_ssim/synthetic",
-    "MS-SSIM of pairs, real": "diversity/ms_ssim/real",
-    "SSIM of neighbouring slices, generated": "slices/ssim/synthetic",
-    "SSIM of neighbouring slices, real": "slices/ssim/real",
-    "attribute asked for and measured, slope": "control/drawn/slope",
-    "the same, R²": "control/drawn/r2",
-    "attribute of unseen phantoms and measured, slope": "control/unseen/slope",
-    "called copies": "memorisation/copies",
-    "membership AUC": "memorisation/membership_auc",
-    "gain of synthetic pre-training, Dice": "pretraining/primary/dice_gain",
-    "gain of real pre-training, Dice": "pretraining/primary/real_gain",
-    "gain of scrambled volumes, Dice": "pretraining/primary/scrambled_gain",
-    "gain of noise, Dice": "pretraining/primary/noise_gain",
-    "gain of longer training from scratch, Dice": "pretraining/primary/longer_gain",
-}
-"""Rows of the table in the documents."""
-
-
-def volumes_table(results: Results) -> str:
-    """The figures of the experiment as Markdown."""
-    organs = list(results.notes)
-    every = {organ: figures_of(results.figures, organ) for organ in organs}
-    columns = {organ: f"{organ}/{{row}}" for organ in organs}
-    lines = grid(results.figures, TABLE, columns).markdown
-    for organ, own in every.items():
-        dice = "; ".join(
-            f"{100 * float(row['fraction']):g} %: scratch {shown(row['scratch'])}, synthetic "
-            f"{shown(row['synthetic'])}, real {shown(row['real'])}"
-            for row in dice_by_fraction(own)
-        )
-        lines += ["", f"Dice, {organ}, by share of {_labelled(results, organ)}: {dice}."]
-        said = conclusions(organ, own, results.notes[organ])
-        lines += [
-            f"\n{line}" for line in said if any(part in line for part in ("pre-training", "it br"))
-        ]
-    minutes = ", ".join(f"{organ} {_seconds(own) / 60:.0f}" for organ, own in every.items())
-    lines.append(
-        f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "
-        f"weights and order (two trainings have none). One fit of the method, "
-        f"seed {results.seed}. Minutes on {results.machine['cores']} cores: {minutes}."
-    )
-    return "\n".join(lines)
-
-
-def _seconds(figures: Mapping[str, Figure]) -> float:
-    """What all stages of one organ took; a volume's own pace is no stage."""
-    return float(
-        sum(
-            f.value
-            for key, f in figures.items()
-            if key.startswith("seconds/") and "volume_" not in key
-        )
-    )
-
-
-def _labelled(results: Results, organ: str) -> str:
-    notes = results.notes[organ]
-    return f"{notes['labelled_cases']} labelled cases ({', '.join(notes['targets'])})"

@@ -24,7 +24,7 @@ def volumes_picture(folder: Path, organs: Sequence[str] | None = None) -> str:
     rows = []
     for organ in chosen:
         sets = []
-        for name, reported in (("unseen", "phantom"), ("drawn", "synthetic")):
+        for name, reported in (("unseen", "phantom"), ("generated", "synthetic")):
             cohort = cohort_if_there(folder / organ / name, labelled=False)
             if cohort:
                 scans = [cohort.read_images(case) for case in cohort.cases[:EACH]]

@@ -132,11 +132,11 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
             Volumes(), self.folder / "real", self._method(kind), Reading(self.progress)
         )
         run = fit(prepared, self.folder / f"run-{kind}", self.progress)
-        self._sample(VolumesPipeline(run), f"drawn-{kind}", [{}] * self.recipe.test_cases)
+        self._sample(VolumesPipeline(run), f"generated-{kind}", [{}] * self.recipe.test_cases)
         return _reconstruction_figures(run, f"reconstruction_{kind}")
 
     def _generate(self) -> None:
-        self._sample(VolumesPipeline(self._run), "drawn", [{}] * self.recipe.synthetic_cases)
+        self._sample(VolumesPipeline(self._run), "generated", [{}] * self.recipe.synthetic_cases)
 
     def _sample(
         self, pipeline: VolumesPipeline, name: str, targets: Sequence[Mapping[str, float]],
@@ -152,7 +152,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         guidance = self.recipe.synthesis.guidance
         for name, steps in self.recipe.samplers:
             pipeline = VolumesPipeline(self._run, Sampling(name, steps, guidance))
-            self._sample(pipeline, f"drawn-{name}-{steps}", [{}] * self.recipe.sampler_cases)
+            self._sample(pipeline, f"generated-{name}-{steps}", [{}] * self.recipe.sampler_cases)
 
     def _fidelity(self) -> dict[str, Figure]:
         recipe, seen = self.recipe, self._run.fingerprint
@@ -163,13 +163,13 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
 
         real, generated = (
             evaluation_set("unseen", both),
-            evaluation_set("drawn", recipe.synthetic_cases),
+            evaluation_set("generated", recipe.synthetic_cases),
         )
         extract = lite0_features().pooled
         sets = {"fid": generated.features(extract)}
         sets["fid_reconstructed"] = real.reconstructed(self._run).features(extract)
         for kind in recipe.rivals:
-            other = evaluation_set(f"drawn-{kind}", recipe.test_cases)
+            other = evaluation_set(f"generated-{kind}", recipe.test_cases)
             sets[f"fid_{kind}"] = other.features(extract)
         self.notes["codes"] = recipe.synthesis.bottleneck
         own = sampling_of(self._method())
@@ -179,7 +179,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
                 Sampling(sampler, steps, own.guidance)
             )
             if (sampler, steps) in recipe.samplers:
-                name = f"drawn-{sampler}-{steps}"
+                name = f"generated-{sampler}-{steps}"
                 rows = evaluation_set(name, recipe.sampler_cases).features(extract)
                 sets[f"fid_{sampler}_{steps}"] = rows
         figures |= frechet_figures(real.features(extract), sets)
@@ -202,7 +202,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
 
     def _audit(self) -> dict[str, Figure]:
         result = audit(
-            self._fitted(), self.cohort("drawn", False), self.cohort("unseen"),
+            self._fitted(), self.cohort("generated", False), self.cohort("unseen"),
             self.folder / "audit", self.progress,
         ).results  # fmt: skip
         self.notes["withhold"] = result.notes["withhold"]
@@ -220,7 +220,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
     def _transfer(self) -> dict[str, Figure]:
         transfer = Transfer(
             self.folder, self.recipe, self.own, self.cohort("real"),
-            self.cohort("drawn", False), self.cohort("unseen"), self.progress,
+            self.cohort("generated", False), self.cohort("unseen"), self.progress,
         )  # fmt: skip
         transfer.run()
         self.notes |= {

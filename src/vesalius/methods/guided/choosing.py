@@ -68,6 +68,8 @@ def suited(
 ) -> Suited:  # fmt: skip
     """Register the most typical of some label maps to a few of the others.
 
+    On the CPU wherever it runs, so that every machine chooses alike; it takes seconds.
+
     Args:
         label_maps: numbers from 0 `(D, H, W)`, sides multiples of 8, one after the other.
         labels: how many labels, the background included.
@@ -83,8 +85,10 @@ def suited(
     >>> found.suits, found.line(["background", "organ", "lesion"])[:39]
     (False, 'one case, warped, shows lesion of other')
     """
-    shown = track(label_maps, "looking at label maps", count, progress)
-    maps = [_coarse(one) for one in shown]
+    maps, present = [], []
+    for whole in track(label_maps, "looking at label maps", count, progress):
+        present.append(np.bincount(whole.ravel(), minlength=labels) > 0)  # also what is tiny
+        maps.append(_coarse(whole))
     space = DeformationSpace(labels, maps[0].shape, components=1)
     template = typical(maps, maps, labels)
     space.template.copy_(torch.from_numpy(template))
@@ -93,8 +97,8 @@ def suited(
     found = np.array([
         [dice(space.registered(one), one, [label]) for label in range(labels)] for one in picked
     ])  # fmt: skip
-    everywhere = [all((one == label).any() for one in maps) for label in range(labels)]
-    return Suited(tuple(found.mean(axis=0).tolist()), tuple(everywhere))
+    everywhere = np.all(present, axis=0)
+    return Suited(tuple(found.mean(axis=0).tolist()), tuple(everywhere.tolist()))
 
 
 def _coarse(label_map: np.ndarray) -> np.ndarray:

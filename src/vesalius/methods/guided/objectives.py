@@ -98,7 +98,7 @@ class ImageAutoencoderObjective(Objective):
         store: images and labels.
         crop: side in voxels of the part that is taken from each case, 0 for all of it.
         kl_weight: see `ImageAutoencoder.loss`.
-        judges: of images drawn from what the decoder says, noise of the scanner included.
+        judges: of images sampled from what the decoder says, noise of the scanner included.
     """
 
     def __init__(

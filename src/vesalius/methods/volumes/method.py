@@ -86,8 +86,7 @@ class Volumes(Method[VolumesData]):
             what can be measured on label maps. May be repeated.
         bottleneck: str
             A codebook makes a VQ-GAN, gaussian a KL autoencoder by the same recipe; components are
-            those of blocks of voxels, found without training. The preset's own without it:
-            components for CPU minutes, else a codebook.
+            those of blocks of voxels, found without training. The preset's own without it.
         perceptual: str
             Features that compare slices: lite0, none, or a ResNet-50 or Inception v3 in
             safetensors.

@@ -66,10 +66,10 @@ class VolumesRecipe(Settings):
     spacing_mm: float | None = None
     mirror: bool = False
 
-    bottleneck: Kind = "components"
+    bottleneck: Kind = "codebook"
     keep_shares: bool = False
     downsampling: tuple[int, int, int] = (4, 4, 4)
-    code_channels: int = 32
+    code_channels: int = 8
     codes: int = 2048
     widths: tuple[int, ...] = (32, 64)
     blocks: int = 1
@@ -99,7 +99,7 @@ class VolumesRecipe(Settings):
     fit_autoencoder: FitRecipe = FitRecipe(
         steps=1000, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
     )
-    fit_denoiser: FitRecipe = FitRecipe(steps=1650, batch_size=8, learning_rate=1e-3)
+    fit_denoiser: FitRecipe = FitRecipe(steps=900, batch_size=8, learning_rate=1e-3)
 
     @property
     def judges(self) -> JudgeRecipe:
@@ -117,9 +117,11 @@ def with_codes(recipe: VolumesRecipe, kind: Kind) -> VolumesRecipe:
     Components need no fit, so the denoiser takes the time of the autoencoder as well; and more of
     them, since they know nothing beyond their block.
 
-    >>> learnt = with_codes(VolumesRecipe(), "gaussian")
-    >>> learnt.code_channels, with_codes(learnt, "components").code_channels
-    (8, 32)
+    >>> there = with_codes(VolumesRecipe(), "components")
+    >>> there.code_channels, there.fit_denoiser.steps
+    (32, 1650)
+    >>> with_codes(there, "codebook") == VolumesRecipe()
+    True
     """
     if (kind == "components") == (recipe.bottleneck == "components"):
         return recipe.changed(bottleneck=kind)
@@ -146,11 +148,10 @@ def _published(
     that folds; noise is predicted in the preconditioned form of this house.
     """
     return VolumesRecipe(
-        preset=preset, bottleneck="codebook", code_channels=8, downsampling=downsampling,
-        widths=widths, blocks=1, codes=16_384, crop=(0, 0, 0), critic_width=64,
-        critics_from=10_000, adversarial_weight=1.0, feature_weight=4.0, noise_texture=False,
-        attend_from=0, denoiser_widths=(64, 128, 256, 512), denoiser_blocks=2,
-        sampler="ddpm", sampler_steps=300,
+        preset=preset, downsampling=downsampling, widths=widths, blocks=1, codes=16_384,
+        crop=(0, 0, 0), critic_width=64, critics_from=10_000, adversarial_weight=1.0,
+        feature_weight=4.0, noise_texture=False, attend_from=0, denoiser_widths=(64, 128, 256, 512),
+        denoiser_blocks=2, sampler="ddpm", sampler_steps=300,
         fit_autoencoder=FitRecipe(
             steps=100_000, batch_size=2, learning_rate=3e-4, betas=(0.5, 0.9), warmup_steps=500,
             moving_average=0.999, precision="32-true",
@@ -164,16 +165,15 @@ def _published(
 
 PRESETS: dict[str, VolumesRecipe] = {
     "smallest": VolumesRecipe(
-        preset="smallest", bottleneck="codebook", code_channels=4, codes=16, widths=(8, 8),
-        critic_width=4, critic_levels=1, critics_from=2, perceptual="none", least_psnr=0.0,
-        least_ssim=-1.0, denoiser_widths=(8, 8), sampler_steps=2,
+        preset="smallest", code_channels=4, codes=16, widths=(8, 8), critic_width=4,
+        critic_levels=1, critics_from=2, perceptual="none", least_psnr=0.0, least_ssim=-1.0,
+        denoiser_widths=(8, 8), sampler_steps=2,
         fit_autoencoder=FitRecipe(steps=4, batch_size=2, betas=(0.5, 0.9)),
         fit_denoiser=FitRecipe(steps=4, batch_size=2),
     ),
-    "demo": VolumesRecipe(keep_shares=True),
+    "demo": VolumesRecipe(),
     "workstation": VolumesRecipe(
-        preset="workstation", bottleneck="codebook", code_channels=8, codes=8192, widths=(48, 96),
-        blocks=2, crop=(64, 64, 64),
+        preset="workstation", codes=8192, widths=(48, 96), blocks=2, crop=(64, 64, 64),
         critic_width=32, critics_from=5000, adversarial_weight=0.5,
         denoiser_widths=(128, 256, 384), denoiser_blocks=2,
         fit_autoencoder=FitRecipe(

@@ -361,6 +361,7 @@ def test_pauses_between_tries_grow(serve: Any, context: BrowserContext) -> None:
     assert page.evaluate(first) == [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]
     page.locator("#sheet button.main").click()
     _reached(page, 0)
+    page.evaluate("reader.pauses = function* () { for (;;) yield 4000; }")  # time to be seen
     page.route("**/api/steps/0", lambda route: route.fulfill(status=403, body="no"), times=1)
     _keyed(page, "24")
     expect(page.locator("#state")).to_contain_text("answers 403")

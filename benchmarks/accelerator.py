@@ -29,7 +29,7 @@ from cyclopts import App
 
 import vesalius as vs
 from benchmarks.memory import Watch
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, counted
 from vesalius.methods import method
 from vesalius.methods.pretraining.pipeline import Embedding
 from vesalius.scans.progress import no_progress
@@ -295,9 +295,9 @@ def collect(*, out: Path, size: str = "", missing: list[str] | None = None) -> N
     for name, place in places.items():
         for key, values in json.loads(place.read_text(encoding="utf-8")).items():
             last = key.removeprefix("sampling/equal_steps/")
-            kept[f"accelerator/{name}/{last}"] = Figure(*values)
+            kept[f"accelerator/{name}/{last}"] = counted(*values, "cases", "measured once")
     for key, figure in kept.items():
-        print(f"{key:<64}{figure.value:10.4g} {figure.unit} (n = {figure.n})")
+        print(f"{key:<64}{figure.value:10.4g} {figure.unit} ({figure.size})")
     gpu = compute_device().type == "cuda"
     notes = {"card": torch.cuda.get_device_name() if gpu else "", "not_measured": missing or []}
     preset = chosen(size).preset

@@ -21,7 +21,7 @@ from cyclopts import App
 from scipy import ndimage
 
 from vesalius.evidence.copies import CopySearch
-from vesalius.evidence.figure import Figure, Results, bootstrapped
+from vesalius.evidence.figure import Figure, Results, counted, proportion
 from vesalius.phantoms.cohorts.organs import write_brains, write_gridded
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.volume import Volume
@@ -179,13 +179,17 @@ def main(*, out: Path, organ: list[Organ] | None = None) -> None:
     for one in organ or ["brain", "breast", "chest"]:
         found, seconds = measure(one, out)
         for name, cases in found.items():
-            figures[f"copies/{one}/{name}"] = bootstrapped([cases.astype(float)], np.mean, "")
+            figures[f"copies/{one}/{name}"] = proportion(cases.sum(), len(cases), "cases")
             pooled.setdefault(name, []).append(cases.astype(float))
             print(f"{one:<8}{name:<50} {cases.mean():.3f}  (n = {len(cases)})", flush=True)
-        figures[f"copies/{one}/seconds_per_case"] = Figure(seconds, "s", TRAINING)
+        figures[f"copies/{one}/seconds_per_case"] = counted(
+            seconds, "s", TRAINING, "training cases", "measured once"
+        )
         print(f"{one:<8}seconds a case {seconds:.3f}", flush=True)
     for name, parts in pooled.items():
-        figures[f"copies/{name}"] = bootstrapped([np.concatenate(parts)], np.mean, "")
+        figures[f"copies/{name}"] = proportion(
+            np.concatenate(parts).sum(), sum(map(len, parts)), "cases"
+        )
     if organ:
         return
     notes = {

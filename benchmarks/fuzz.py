@@ -32,8 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fuzz_entrances import ENTRANCES, Broken, Entrance, Reported
-from vesalius.evidence.agreement import share
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, counted, number_of
 from vesalius.scans.input_error import LONGEST_MESSAGE, InputError
 from vesalius.scans.writing import append_line
 
@@ -244,25 +243,16 @@ def results_of(counts: dict[str, int], found: Sequence[Violation], seed: int) ->
     figures: dict[str, Figure] = {}
     for name, count in counts.items():
         broken = sum(one.entrance == name for one in found)
-        figures[f"fuzz/{name}/tried"] = Figure(count, "inputs", count)
-        figures[f"fuzz/{name}/violations"] = Figure(
-            broken, "inputs", count, _counted(broken, count)
-        )
+        figures[f"fuzz/{name}/tried"] = counted(count, "inputs", count, "inputs")
+        figures[f"fuzz/{name}/violations"] = number_of(broken, count, "violations", "inputs")
     tried, broken = sum(counts.values()), len(found)
-    figures["fuzz/all/tried"] = Figure(tried, "inputs", tried)
-    figures["fuzz/all/violations"] = Figure(broken, "inputs", tried, _counted(broken, tried))
+    figures["fuzz/all/tried"] = counted(tried, "inputs", tried, "inputs")
+    figures["fuzz/all/violations"] = number_of(broken, tried, "violations", "inputs")
     notes = {
         "contract": __doc__.splitlines()[0] if __doc__ else "",
-        "n": "inputs; the interval is Wilson's for the share, times n",
         "violations": [asdict(one) for one in found[:200]],
     }
     return Results("fuzz", "", seed, True, figures, notes)
-
-
-def _counted(broken: int, count: int) -> tuple[float, float] | None:
-    """The interval of a count of violations, from that of its share."""
-    found = share(broken, count).ci95
-    return (found[0] * count, found[1] * count) if found else None
 
 
 def main() -> None:

@@ -29,8 +29,7 @@ from typing import Any
 
 from benchmarks.reader_study import killed, lost, study_of_maps
 from vesalius.cli import main as command_line
-from vesalius.evidence.agreement import share
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, counted, number_of
 from vesalius.readers.answers.store import Store
 from vesalius.training import loop
 
@@ -412,12 +411,13 @@ def results_of(found: dict[str, Count], seed: int) -> Results:
     figures: dict[str, Figure] = {}
     for name, count in found.items():
         broken = len(count.violations)
-        bounds = share(broken, count.tried).ci95
-        interval = (bounds[0] * count.tried, bounds[1] * count.tried) if bounds else None
-        figures[f"kills/{name}/tried"] = Figure(count.tried, "times", count.tried)
-        figures[f"kills/{name}/violations"] = Figure(broken, "times", count.tried, interval)
+        tried = counted(count.tried, "times", count.tried, "disturbances")
+        figures[f"kills/{name}/tried"] = tried
+        figures[f"kills/{name}/violations"] = number_of(
+            broken, count.tried, "times", "disturbances"
+        )
     notes = {
-        "n": "kills, or times a command was disturbed otherwise; Wilson's interval, times n",
+        "disturbances": "kills, or times a command was disturbed otherwise",
         "violations": {name: count.violations for name, count in found.items() if count.violations},
         "not_tried": [name for name, count in found.items() if not count.tried],
     }

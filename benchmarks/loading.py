@@ -92,11 +92,14 @@ def steps(cohort: Path, workers: int = 1, waiting: str = "chosen") -> dict[str, 
 
 def write(name: str, out: Path, figures: dict[str, float], units: dict[str, str]) -> None:
     """Keep figures with the documents, and print them."""
-    from vesalius.evidence.figure import Figure, Results
+    from vesalius.evidence.figure import Results, counted
 
     for key, value in figures.items():
         print(f"{key:<48}{value:8.3f}", flush=True)
-    kept = {key: Figure(value, units.get(key, ""), STEPS) for key, value in figures.items()}
+    kept = {
+        key: counted(value, units.get(key, ""), STEPS, "steps", "measured once")
+        for key, value in figures.items()
+    }
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     Results(name, "demo", 0, True, kept, {"warm_steps": WARM}).write(folder)

@@ -25,7 +25,7 @@ from pathlib import Path
 from cyclopts import App
 
 from vesalius.cli import main as vesalius
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, counted
 from vesalius.scans.writing import write_text
 
 HERE = Path(__file__).resolve().parents[1]
@@ -139,6 +139,10 @@ def large(*, out: Path) -> None:
     print({name: round(value / 1e9, 3) for name, value in peaks.items()})
 
 
+def _once(value: float, unit: str, cases: int) -> Figure:
+    return counted(value, unit, cases, "cases", "measured once")
+
+
 @app.command
 def collect(*, out: Path) -> None:
     """Write `docs/results/memory.json` of what was measured; other commands keep their figures."""
@@ -155,15 +159,15 @@ def collect(*, out: Path) -> None:
         for count in (FEW, MANY):
             content = json.loads((out / f"{name}_{count}.json").read_text("utf-8"))
             peaks[count] = content["anonymous"]
-            figures[f"memory/{name}/peak_gb_{count}"] = Figure(peaks[count] / 1e9, "GB", count)
+            figures[f"memory/{name}/peak_gb_{count}"] = _once(peaks[count] / 1e9, "GB", count)
             resident = content["resident"] / 1e9
-            figures[f"memory/{name}/resident_gb_{count}"] = Figure(resident, "GB", count)
+            figures[f"memory/{name}/resident_gb_{count}"] = _once(resident, "GB", count)
         ratio = peaks[MANY] / peaks[FEW]
-        figures[f"memory/{name}/peak_ratio_400_to_40"] = Figure(ratio, "", MANY)
+        figures[f"memory/{name}/peak_ratio_400_to_40"] = _once(ratio, "", MANY)
     if (out / "volumes_2000.json").is_file():
         content = json.loads((out / "volumes_2000.json").read_text("utf-8"))
         for name, key in (("peak_gb", "anonymous"), ("resident_gb", "resident")):
-            figures[f"memory/volumes_2000/{name}"] = Figure(content[key] / 1e9, "GB", LARGE)
+            figures[f"memory/volumes_2000/{name}"] = _once(content[key] / 1e9, "GB", LARGE)
     notes = {"commands": {name: line for name, (_, line) in COMMANDS.items()},
              "phantoms": PHANTOMS, "limit_bytes_of_2000": LIMIT_BYTES}  # fmt: skip
     result = Results("memory", "smallest", 0, True, figures, notes | {"measured_apart": apart})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from vesalius.api.generating import generate
+from vesalius.evidence.figure import Figure
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.recipe import PRESETS
 from vesalius.methods.inpainting.method import Inpainting
@@ -34,6 +36,23 @@ def _folder_of_its_own(
 ) -> None:
     """Each test works in an empty folder, so that what commands leave there lies in no other's."""
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+
+
+@pytest.fixture(scope="session")
+def accounted() -> Callable[[Mapping[str, Figure]], None]:
+    """Fails where a figure does not say what n counts, or has no interval and no reason why."""
+
+    def check(figures: Mapping[str, Figure]) -> None:
+        for name, figure in figures.items():
+            assert figure.counts, f"{name}: what does n count?"
+            assert figure.interval, f"{name}: how was the interval made?"
+            assert (figure.ci95 is None) == figure.interval.startswith("none: "), name
+            assert figure.sd is None or figure.sd_over, f"{name}: over what is the SD?"
+            if figure.ci95 is not None:
+                low, high = figure.ci95
+                assert low <= high, f"{name}: {figure}"
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,16 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from vesalius.evidence.discrimination import auc, auc_difference, auc_figure, mean_auc, resampled
+from vesalius.evidence.discrimination import (
+    Resampling,
+    auc,
+    auc_difference,
+    auc_figure,
+    mean_auc,
+    resampled,
+)
+
+BRIEF = Resampling(resamples=2000)
 
 
 def _generated(images: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -38,11 +47,35 @@ def test_a_resample_has_the_area_of_the_images_that_were_drawn() -> None:
 
 def test_intervals_hold_the_value_and_those_of_a_difference_are_paired() -> None:
     scores, targets = _generated(200)
-    figure = auc_figure(scores, targets, resamples=2000)
+    figure = auc_figure(scores, targets, BRIEF)
     assert figure.ci95 is not None and figure.ci95[0] < figure.value < figure.ci95[1]
     nearly = scores + 0.01 * np.random.default_rng(1).normal(size=scores.shape)
-    gap = auc_difference(scores, nearly, targets, resamples=2000)
+    gap = auc_difference(scores, nearly, targets, BRIEF)
     assert gap.ci95 is not None
     assert gap.ci95[1] - gap.ci95[0] < 0.3 * (figure.ci95[1] - figure.ci95[0])
-    twice = auc_figure(np.stack([scores, scores]), targets, resamples=2000)
+    twice = auc_figure(np.stack([scores, scores]), targets, BRIEF)
     assert np.isclose(twice.value, figure.value) and np.allclose(twice.ci95 or (), figure.ci95)
+
+
+def test_images_of_a_patient_are_taken_together() -> None:
+    scores, targets = _generated(200)
+    four = [np.repeat(own, 4, axis=0) for own in (scores, targets)]
+    alone = auc_figure(scores, targets, BRIEF)
+    subjects = tuple(f"patient {row // 4}" for row in range(800))
+    together = auc_figure(*four, Resampling(subjects, resamples=2000))
+    apart = auc_figure(*four, BRIEF)
+    assert together.n == 200 and together.ci95 is not None and apart.ci95 is not None
+    assert np.allclose(together.ci95, alone.ci95 or (), atol=0.01)
+    assert apart.ci95[1] - apart.ci95[0] < 0.6 * (together.ci95[1] - together.ci95[0])
+
+
+def test_trainings_that_differ_widen_the_interval() -> None:
+    scores, targets = _generated(200)
+    noise = np.random.default_rng(4).normal(size=(3, *scores.shape))
+    alike, apart = scores + 0.01 * noise, scores + np.array([0.0, 1.0, 3.0])[:, None, None] * noise
+    widths = []
+    for own in (alike, apart):
+        ends = auc_figure(own, targets, BRIEF).ci95
+        assert ends is not None
+        widths.append(ends[1] - ends[0])
+    assert widths[1] > 1.3 * widths[0]

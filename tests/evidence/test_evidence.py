@@ -18,7 +18,14 @@ from vesalius.evidence.fidelity import (
     radiomics_available,
     radiomics_features,
 )
-from vesalius.evidence.figure import bootstrapped, mean_figure
+from vesalius.evidence.figure import (
+    bootstrapped,
+    clustered_mean,
+    jackknifed,
+    mean_figure,
+    proportion,
+    student_mean,
+)
 from vesalius.evidence.multireader import jackknifed_auc, jackknifed_gap, jackknifed_means
 from vesalius.evidence.utility import CaseScore, paired_difference
 from vesalius.scans.cohort import Cohort
@@ -29,7 +36,7 @@ def test_the_interval_of_a_mean_covers_it_at_about_the_nominal_rate() -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(100):
-        figure = mean_figure(rng.normal(5, 2, 40), "mL")
+        figure = mean_figure(rng.normal(5, 2, 40), "mL", "cases")
         assert figure.ci95 is not None
         covered += figure.ci95[0] <= 5 <= figure.ci95[1]
     assert covered >= 88
@@ -83,7 +90,26 @@ def test_radiomics_are_those_that_pyradiomics_measured() -> None:
 
 
 def test_a_statistic_without_spread_has_no_interval() -> None:
-    assert bootstrapped([np.ones(10)], np.mean, "").ci95 is None
+    figure = bootstrapped([np.ones(10)], np.mean, "", "cases")
+    assert figure.ci95 is None and figure.interval == "none: all values are alike"
+
+
+def test_intervals_stay_within_what_can_be() -> None:
+    share = proportion(10, 10, "cases")
+    assert share.ci95 is not None and 0.6 < share.ci95[0] < share.ci95[1] == 1.0
+    values = np.array([0.01, 0.9, 0.02, 0.01])
+    assert (student_mean(values, "Dice", "trainings", (0.0, 1.0)).ci95 or (1,))[0] == 0.0
+    near = jackknifed([values], lambda x: float(np.mean(x)), "", "cases", bounds=(0.0, 1.0))
+    assert near.ci95 is not None and near.ci95[0] == 0.0
+
+
+def test_values_of_one_patient_count_once() -> None:
+    values = np.random.default_rng(0).normal(size=60)
+    alone = mean_figure(values, "mm", "patients")
+    owners = [str(row // 5) for row in range(300)]
+    five = clustered_mean(np.repeat(values, 5), owners, "mm", "patients")
+    assert five.n == 60 and five.value == pytest.approx(alone.value)
+    assert five.ci95 == pytest.approx(alone.ci95, abs=0.02)
 
 
 def test_subjects_are_left_out_with_all_their_cases() -> None:

@@ -34,7 +34,7 @@ def test_the_jackknife_covers_at_its_rate() -> None:
     rng = np.random.default_rng(2)
     hits = 0
     for _ in range(200):
-        figure = jackknifed([rng.normal(size=100)], lambda x: float(np.mean(x)), "")
+        figure = jackknifed([rng.normal(size=100)], lambda x: float(np.mean(x)), "", "draws")
         assert figure.ci95 is not None
         hits += figure.ci95[0] < 0 < figure.ci95[1]
     assert 0.88 < hits / 200 < 0.99

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from vesalius.evidence.figure import Figure
 from vesalius.experiments.lumbar.experiment import _requested_sizes, run_lumbar
 from vesalius.experiments.lumbar.recipe import PRESETS
 from vesalius.methods.inpainting.methods import METHODS
@@ -19,10 +21,13 @@ from vesalius.scans.progress import no_progress
 from vesalius.training.run import Run
 
 
-def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
+def test_the_experiment_writes_every_figure_and_resumes(
+    tmp_path: Path, accounted: Callable[[Mapping[str, Figure]], None]
+) -> None:
     recipe = PRESETS["smallest"].changed(radiomics_cases=3)
     stages: list[str] = []
     results = run_lumbar(tmp_path / "out", recipe, finished=stages.append)
+    accounted(results.figures)
     written = json.loads((tmp_path / "out" / "results.json").read_text())["figures"]
     for pathology in ("herniation", "stenosis"):
         for method in METHODS:

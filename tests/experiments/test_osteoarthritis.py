@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from vesalius.evidence.figure import Figure
 from vesalius.experiments.osteoarthritis.experiment import run_osteoarthritis
 from vesalius.experiments.osteoarthritis.future import recognised, ssim_in_joint
 from vesalius.experiments.osteoarthritis.recipe import PRESETS
@@ -25,9 +27,12 @@ DRAWING = (
 )  # fmt: skip
 
 
-def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
+def test_the_experiment_writes_every_figure_and_resumes(
+    tmp_path: Path, accounted: Callable[[Mapping[str, Figure]], None]
+) -> None:
     stages: list[str] = []
     results = run_osteoarthritis(tmp_path / "out", PRESETS["smallest"], finished=stages.append)
+    accounted(results.figures)
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     named = [f"risk/{m}/{key}" for m in METHODS for key in ("auc", "sensitivity", "specificity")]
     named += [f"future/{m}/{key}" for m in DRAWING

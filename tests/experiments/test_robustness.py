@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from vesalius.evidence.figure import Results
+from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.robustness.experiment import run_robustness
 from vesalius.experiments.robustness.recipe import ARMS, PRESETS
 from vesalius.experiments.robustness.routing import (
@@ -25,10 +26,13 @@ from vesalius.scans.classified import Classified
 from vesalius.training.attacks import Attack
 
 
-def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
+def test_the_experiment_writes_every_figure_and_resumes(
+    tmp_path: Path, accounted: Callable[[Mapping[str, Figure]], None]
+) -> None:
     recipe = PRESETS["smallest"]
     stages: list[str] = []
     results = run_robustness(tmp_path / "out", recipe, finished=stages.append)
+    accounted(results.figures)
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     named = [f"{arm}/{name}" for arm in ARMS for name in (
         "auc", "external_auc", "robust_auc_published", "robust_auc_honest", "pointing_game",

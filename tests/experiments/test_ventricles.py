@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.methods.segmentation.training import PRESETS
 from vesalius.scans.cohort import Cohort
@@ -37,7 +39,9 @@ def command(out: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def test_killed_in_its_midst_it_goes_on_to_the_promised_figures(tmp_path: Path) -> None:
+def test_killed_in_its_midst_it_goes_on_to_the_promised_figures(
+    tmp_path: Path, accounted: Callable[[Mapping[str, Figure]], None]
+) -> None:
     out = tmp_path / "demo"
     process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -61,6 +65,7 @@ def test_killed_in_its_midst_it_goes_on_to_the_promised_figures(tmp_path: Path) 
         figure = results["figures"][name]
         assert set(figure) >= {"value", "unit", "n", "ci95"}, name
     assert results["rests_on_phantoms"] is True
+    accounted(Results.read(out).figures)
     page = (out / "report.html").read_text()
     assert "rests on phantoms, not on patients" in page
     assert page.index("rests on phantoms") < page.index("<h2>")

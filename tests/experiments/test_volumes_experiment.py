@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from vesalius.evidence.figure import Results
+from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.volumes.experiment import run_volumes
 from vesalius.experiments.volumes.recipe import CONTROLS, PRESETS, VolumesExperimentRecipe
 from vesalius.experiments.volumes.transfer import COLUMNS, noise_like, scrambled, transfer_figures
@@ -19,10 +20,13 @@ from vesalius.report.volumes_table import volumes_table
 from vesalius.scans.input_error import InputError
 
 
-def test_the_experiment_writes_every_figure_and_resumes(tmp_path: Path) -> None:
+def test_the_experiment_writes_every_figure_and_resumes(
+    tmp_path: Path, accounted: Callable[[Mapping[str, Figure]], None]
+) -> None:
     recipe = PRESETS["smallest"]
     stages: list[str] = []
     results = run_volumes(tmp_path / "out", recipe, finished=stages.append)
+    accounted(results.figures)
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     written = content["figures"]
     named = ["diversity/ms_ssim/real", "diversity/ms_ssim/synthetic", "reconstruction/psnr",

@@ -40,7 +40,7 @@ def audit(
     result = run_audit(real, synthetic, holdout, out=out, pretrained=pretrained)
     for name in ("copies", "edited", "false_alarms", "membership_auc"):
         figure = result.figures[f"memorisation/{name}"]
-        console.print(f"{name:<16} {figure}  (n = {figure.n})")
+        console.print(f"{name:<16} {figure}  ({figure.size})")
     for one in result.withheld[:20]:
         console.print(one.reason)
     console.print(result.rates)

@@ -172,7 +172,7 @@ def _run(name: str, out: Path, preset: str, seed: int, **options: Any) -> None:
 
     result = run_experiment(name, out=out, preset=preset, seed=seed, staged=_grown, **options)
     for key, figure in result.headline.items():
-        console.print(f"{key:<46} {figure}  (n = {figure.n})")
+        console.print(f"{key:<46} {figure}  ({figure.size})")
     console.print(f"report: {result.page}")
 
 

@@ -132,7 +132,7 @@ def results(study: Path, *, out: Path | None = None, database: str | None = None
     folder = out or study / "results"
     result = report_results(own, Store.at(own, database), folder)
     for name, figure in result.figures.items():
-        console.print(f"{name:<44} {figure}  (n = {figure.n})")
+        console.print(f"{name:<44} {figure}  ({figure.size})")
     console.print(f"report: {folder / 'report.html'}")
 
 

@@ -217,7 +217,7 @@ def _report(made: GeneratedCohort, what: str) -> None:
     """Faults, requested against measured, and how many draws it took."""
     print_faults(made.faults, "requests were not met")
     for name, figure in made.figures.items():
-        console.print(f"{name:<46} {figure}  (n = {figure.n})")
+        console.print(f"{name:<46} {figure}  ({figure.size})")
     gate = ""
     if made.gated:
         gate = f", {made.copies_rejected} of them rejected as copies of training cases"

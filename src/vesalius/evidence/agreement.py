@@ -10,9 +10,8 @@ import krippendorff
 import numpy as np
 import pandas as pd
 import pingouin
-from statsmodels.stats.proportion import proportion_confint
 
-from vesalius.evidence.figure import Figure
+from vesalius.evidence.figure import Figure, counted
 
 Level = Literal["nominal", "ordinal", "interval"]
 RESAMPLES = 1000
@@ -61,8 +60,12 @@ def alpha_figure(
             )
     replicates = replicates[~np.isnan(replicates)]
     ends = np.percentile(replicates, [2.5, 97.5]) if len(replicates) > RESAMPLES / 2 else None
-    interval = None if ends is None or ends[0] == ends[1] else (float(ends[0]), float(ends[1]))
-    return Figure(alpha(ratings, level), "", cases, interval)
+    value, of = alpha(ratings, level), "cases" if subjects is None else "subjects"
+    if ends is None or ends[0] == ends[1]:
+        return counted(value, "", cases, "cases", "the same, or undefined, in all resamples")
+    made = f"percentile bootstrap over {of}, {RESAMPLES} resamples"
+    interval = (float(ends[0]), float(ends[1]))
+    return Figure(value, "", cases, interval, counts="cases", interval=made)
 
 
 def icc(ratings: np.ndarray) -> Figure:
@@ -82,23 +85,13 @@ def icc(ratings: np.ndarray) -> Figure:
         "rating": ratings.ravel(),
     })  # fmt: skip
     if not np.isfinite(ratings).all() or np.ptp(ratings) == 0 or readers < 2 or cases < 5:
-        return Figure(float("nan"), "", cases, None)
+        return counted(float("nan"), "", cases, "cases", "undefined")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         table = pingouin.intraclass_corr(reported, "case", "reader", "rating")
     row = table.iloc[1]
     low, high = (float(end) for end in row[next(name for name in table if "CI95" in name)])
-    interval = (low, high) if np.isfinite([low, high]).all() else None
-    return Figure(float(row["ICC"]), "", cases, interval)
-
-
-def share(right: int, cases: int) -> Figure:
-    """A share with Wilson's interval.
-
-    >>> share(8, 10).ci95
-    (0.49..., 0.94...)
-    """
-    if not cases:
-        return Figure(float("nan"), "", 0, None)
-    low, high = proportion_confint(right, cases, method="wilson")
-    return Figure(right / cases, "", cases, (float(low), float(high)))
+    if not np.isfinite([low, high]).all():
+        return counted(float(row["ICC"]), "", cases, "cases", "undefined")
+    made = "that of an analysis of variance, readers and cases random"
+    return Figure(float(row["ICC"]), "", cases, (low, high), counts="cases", interval=made)

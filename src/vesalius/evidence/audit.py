@@ -24,7 +24,7 @@ from vesalius.evidence.copies import (
     Pair,
     training_cases,
 )
-from vesalius.evidence.figure import Figure, Results, bootstrapped
+from vesalius.evidence.figure import Figure, Results, counted, proportion
 from vesalius.evidence.membership import membership_auc
 from vesalius.evidence.provenance import Code
 from vesalius.scans.arrays import ScratchRows
@@ -188,11 +188,11 @@ def false_alarms(baseline: dict[str, np.ndarray]) -> Figure:
     for way, rows in baseline.items():
         for half in (0, 1):
             alarms[half::2] |= JUDGES[way](rows[half::2], rows[1 - half :: 2]).copies
-    return bootstrapped([alarms.astype(float)], np.mean, "")
+    return proportion(alarms.sum(), count, "real cases")
 
 
 def _count(found: Sequence[object]) -> Figure:
-    return Figure(float(sum(one is not None for one in found)), "cases", len(found))
+    return counted(sum(one is not None for one in found), "cases", len(found), "synthetic cases")
 
 
 def _table(withheld: Sequence[Withheld]) -> str:

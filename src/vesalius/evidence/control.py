@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import stats
 
@@ -12,6 +14,8 @@ def control_figures(
     requested: np.ndarray, measured: np.ndarray, unit: str
 ) -> dict[str, Figure]:  # fmt: skip
     """Slope, R² and mean absolute error of measured against requested values, each `(N,)`.
+
+    A row is one request: several draws of one are not several rows.
 
     >>> requested = np.linspace(20, 160, 30)
     >>> control_figures(requested, requested + 2, "mL")["mae_ml"].value
@@ -29,7 +33,27 @@ def control_figures(
 
     columns = [np.asarray(requested, float), np.asarray(measured, float)]
     return {
-        "slope": bootstrapped(columns, slope, ""),
-        "r2": bootstrapped(columns, determination, ""),
-        f"mae_{unit.lower()}": bootstrapped(columns, error, unit),
+        "slope": bootstrapped(columns, slope, "", "requests"),
+        "r2": bootstrapped(columns, determination, "", "requests"),
+        f"mae_{unit.lower()}": bootstrapped(columns, error, unit, "requests"),
     }
+
+
+def share_of_draws(requests: Sequence[object], chosen: Sequence[bool]) -> Figure:
+    """Share of draws that were chosen, such as accepted; draws of one request hang together.
+
+    Args:
+        requests: that each draw was made for, `(N,)`.
+        chosen: which draws, `(N,)`.
+
+    >>> print(share_of_draws(["a", "a", "b", "c"], [False, True, True, True]).value)
+    0.75
+    """
+    known, number = np.unique([str(one) for one in requests], return_inverse=True)
+    draws = np.bincount(number, minlength=len(known)).astype(float)
+    met = np.bincount(number, np.asarray(chosen, float), minlength=len(known))
+
+    def share(met: np.ndarray, draws: np.ndarray) -> float:
+        return float(met.sum() / draws.sum())
+
+    return bootstrapped([met, draws], share, "", "requests")

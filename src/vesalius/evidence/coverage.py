@@ -49,6 +49,6 @@ def _inside(real: np.ndarray, generated: np.ndarray, neighbours: int) -> np.ndar
 def coverage_figures(real: np.ndarray, generated: np.ndarray) -> dict[str, Figure]:
     """Both, each with the interval of a jackknife over cases."""
     return {
-        "density": jackknifed([real, generated], density, ""),
-        "coverage": jackknifed([real, generated], coverage, ""),
+        "density": jackknifed([real, generated], density, "", "cases", bounds=(0.0, np.inf)),
+        "coverage": jackknifed([real, generated], coverage, "", "cases", bounds=(0.0, 1.0)),
     }

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from monai.metrics import MultiScaleSSIMMetric
 
-from vesalius.evidence.figure import Figure, mean_figure
+from vesalius.evidence.figure import Figure, jackknifed
 
 
 def pair_similarity(images: np.ndarray, pairs: int = 60, seed: int = 0) -> Figure:
@@ -28,12 +28,19 @@ def pair_similarity(images: np.ndarray, pairs: int = 60, seed: int = 0) -> Figur
     metric = MultiScaleSSIMMetric(
         spatial_dims=3, data_range=1.0, kernel_size=5, kernel_sigma=1.0, weights=(0.3, 0.4, 0.3)
     )
-    values: list[float] = []
-    while len(values) < pairs and len(images) > 1:
-        order = rng.permutation(len(images))
-        for first, second in zip(order[::2], order[1::2], strict=False):
-            a, b = (torch.from_numpy(images[i])[None, None].float() for i in (first, second))
-            values.append(float(torch.as_tensor(metric(a, b))))
-            if len(values) == pairs:
-                break
-    return mean_figure(np.array(values), "MS-SSIM")
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < pairs and len(images) > 1:
+        order = rng.permutation(len(images)).tolist()
+        chosen += list(zip(order[::2], order[1::2], strict=False))
+    alike = [
+        (pair, float(torch.as_tensor(metric(*(torch.from_numpy(images[i])[None, None].float()
+                                              for i in pair)))))
+        for pair in chosen[:pairs]
+    ]  # fmt: skip
+
+    def mean_of(cases: np.ndarray) -> float:
+        kept = set(cases.tolist())
+        own = [value for pair, value in alike if kept.issuperset(pair)]
+        return float(np.mean(own)) if own else float("nan")
+
+    return jackknifed([np.arange(len(images))], mean_of, "MS-SSIM", "cases", bounds=(0.0, 1.0))

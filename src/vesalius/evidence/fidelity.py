@@ -9,12 +9,13 @@ between two halves of the real cases, at the same number of cases.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from scipy import ndimage
 
-from vesalius.evidence.figure import Figure
+from vesalius.evidence.figure import Figure, jackknifed
 from vesalius.scans.computing import chosen_workers
 from vesalius.scans.executor import each
 from vesalius.scans.progress import Progress, no_progress
@@ -109,25 +110,39 @@ def fidelity_figures(real: np.ndarray, synthetic: np.ndarray, seed: int = 0) -> 
     """The distance of synthetic to real features, of real to real, and their ratio.
 
     All are at one number of cases and medians over random halves of the real cases; the interval
-    is over those halves.
+    is that of a jackknife over cases at the first of these halves.
     """
     count = min(len(real) // 2, len(synthetic))
     rng = np.random.default_rng(seed)
-    between, real_vs_real = [], []
+    splits = []
     for _ in range(SPLITS):
         order = rng.permutation(len(real))
-        half = real[order[:count]]
-        real_vs_real.append(frechet_radiomics_distance(half, real[order[count : 2 * count]]))
         taken = synthetic[rng.permutation(len(synthetic))[:count]]
-        between.append(frechet_radiomics_distance(half, taken))
-    ratios = np.array(between) / np.array(real_vs_real)
-    return {
-        name: Figure(
-            float(np.median(values)), unit, count,
-            (float(np.percentile(values, 2.5)), float(np.percentile(values, 97.5))),
-        )
-        for name, values, unit in (
-            ("frd", between, "FRD"), ("frd_real_to_real", real_vs_real, "FRD"),
-            ("frd_ratio", ratios, ""),
-        )
-    }  # fmt: skip
+        splits.append((real[order[:count]], real[order[count : 2 * count]], taken))
+    result = {}
+    for name, statistic, unit in (
+        ("frd", _to_synthetic, "FRD"), ("frd_real_to_real", _to_real, "FRD"),
+        ("frd_ratio", _ratio, ""),
+    ):  # fmt: skip
+        value = float(np.median([statistic(*split) for split in splits]))
+        first = jackknifed(splits[0], statistic, unit, "cases", bounds=(0.0, np.inf))
+        if first.ci95 is None:
+            result[name] = replace(first, value=value)
+            continue
+        reach = (first.ci95[1] - first.ci95[0]) / 2
+        ends = (max(0.0, value - reach), value + reach)
+        result[name] = replace(first, value=value, ci95=ends)
+    return result
+
+
+def _to_synthetic(real: np.ndarray, other: np.ndarray, synthetic: np.ndarray) -> float:
+    return frechet_radiomics_distance(real, synthetic)
+
+
+def _to_real(real: np.ndarray, other: np.ndarray, synthetic: np.ndarray) -> float:
+    return frechet_radiomics_distance(real, other)
+
+
+def _ratio(real: np.ndarray, other: np.ndarray, synthetic: np.ndarray) -> float:
+    between, floor = _to_synthetic(real, other, synthetic), _to_real(real, other, synthetic)
+    return between / floor if floor > 0 else float("nan")

@@ -75,7 +75,9 @@ def shape_figures(
             if not min(len(own) for own in columns):
                 continue
             for name, own in zip(("real", "generated"), columns, strict=True):
-                result[f"{label}/{measure}/{name}"] = jackknifed([own], np.mean, unit)
+                result[f"{label}/{measure}/{name}"] = jackknifed(
+                    [own], np.mean, unit, "cases", bounds=(0.0, np.inf)
+                )
             if (columns[0] > 0).mean() >= 0.5:
-                result[f"{label}/{measure}/ratio"] = ratio_of_means(*columns[::-1])
+                result[f"{label}/{measure}/ratio"] = ratio_of_means(columns[1], columns[0], "cases")
     return result

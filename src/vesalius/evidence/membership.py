@@ -27,4 +27,4 @@ def membership_auc(training: np.ndarray, held_out: np.ndarray) -> Figure:
     """
     scores = np.concatenate([training.max(axis=1), held_out.max(axis=1)])
     member = np.repeat([1.0, 0.0], [len(training), len(held_out)])
-    return bootstrapped([scores, member], auc, "")
+    return bootstrapped([scores, member], auc, "", "real cases")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.evidence.figure import Figure, counted, mean_figure, proportion
 
 RUNNERS_UP = 5
 """Training cases next to the nearest, over which it must lead."""
@@ -49,14 +49,14 @@ class CopyAudit:
         """Number and share of copies, similarities and leads."""
         count = len(self.held_out)
         return {
-            "copies": Figure(float(self.copies.sum()), "cases", len(self.synthetic)),
-            "copied_share": bootstrapped([self.copies.astype(float)], np.mean, ""),
-            "synthetic_to_training": mean_figure(self.synthetic, ""),
-            "held_out_to_training": mean_figure(self.held_out, ""),
-            "threshold": Figure(self.threshold, "", count),
-            "synthetic_lead": mean_figure(self.synthetic_lead, ""),
-            "held_out_lead": mean_figure(self.held_out_lead, ""),
-            "lead_threshold": Figure(self.lead_threshold, "", count),
+            "copies": counted(self.copies.sum(), "cases", len(self.copies), "synthetic cases"),
+            "copied_share": proportion(self.copies.sum(), len(self.copies), "synthetic cases"),
+            "synthetic_to_training": mean_figure(self.synthetic, "", "synthetic cases"),
+            "held_out_to_training": mean_figure(self.held_out, "", "real cases"),
+            "threshold": counted(self.threshold, "", count, "real cases", "a bound"),
+            "synthetic_lead": mean_figure(self.synthetic_lead, "", "synthetic cases"),
+            "held_out_lead": mean_figure(self.held_out_lead, "", "real cases"),
+            "lead_threshold": counted(self.lead_threshold, "", count, "real cases", "a bound"),
         }
 
     def points(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.evidence.figure import Figure, counted, mean_figure, proportion
 from vesalius.scans.arrays import ScratchRows
 from vesalius.training.device import has_bfloat16
 
@@ -185,11 +185,11 @@ class PatchAudit:
     def figures(self) -> dict[str, Figure]:
         """Number and share of cases with copied pieces, and leads."""
         return {
-            "copies": Figure(float(self.copies.sum()), "cases", len(self.synthetic)),
-            "copied_share": bootstrapped([self.copies.astype(float)], np.mean, ""),
-            "synthetic_lead": mean_figure(self.synthetic, ""),
-            "held_out_lead": mean_figure(self.held_out, ""),
-            "threshold": Figure(self.threshold, "", len(self.held_out)),
+            "copies": counted(self.copies.sum(), "cases", len(self.copies), "synthetic cases"),
+            "copied_share": proportion(self.copies.sum(), len(self.copies), "synthetic cases"),
+            "synthetic_lead": mean_figure(self.synthetic, "", "synthetic cases"),
+            "held_out_lead": mean_figure(self.held_out, "", "real cases"),
+            "threshold": counted(self.threshold, "", len(self.held_out), "real cases", "a bound"),
         }
 
 

@@ -124,7 +124,9 @@ def realism_figures(
         result[f"two_sample_auc_of_features{name}"] = two_sample_auc(
             seen["reference"], vectors, linear_judge, seed
         )  # fmt: skip
-        result[f"frechet{name}"] = jackknifed([seen["reference"], vectors], distance_of_planes, "")
+        result[f"frechet{name}"] = jackknifed(
+            [seen["reference"], vectors], distance_of_planes, "", "subjects", bounds=(0.0, np.inf)
+        )
         for place, ratio in power_ratios(powers, own.power(known)).items():
             at = "" if place == "whole" else f"/{place}"
             result[f"power_ratio{name}{at}"] = ratio
@@ -133,7 +135,8 @@ def realism_figures(
     filtered = {name: own.features(filter_features) for name, own in sets.items()}
     for name, known_by in (("", seen), ("_of_filters", filtered)):
         result[f"frechet_ratio{name}"] = jackknifed(
-            [known_by["reference"], known_by["other"], known_by["made"]], _frechet_ratio, ""
+            [known_by["reference"], known_by["other"], known_by["made"]], _frechet_ratio, "",
+            "subjects", bounds=(0.0, np.inf),
         )  # fmt: skip
     if made.label_maps and reference.label_maps and known:
         every = (*reference.label_maps, *other.label_maps)

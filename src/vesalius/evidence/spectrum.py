@@ -89,5 +89,5 @@ def power_ratios(
             own = np.array([row.get(place, np.nan) for row in rows])
             columns.append(own[np.isfinite(own)])
         if min(len(own) for own in columns):
-            result[place] = ratio_of_means(*columns[::-1])
+            result[place] = ratio_of_means(columns[1], columns[0], "cases")
     return result

@@ -98,7 +98,10 @@ def two_sample_auc(
         taken = rng.multinomial(len(known), np.full(len(known), 1 / len(known)), RESAMPLES)
         replicates.append(resampled(scores, own, taken[:, number].astype(np.float32)))
     low, high = np.nanpercentile(np.mean(replicates, axis=0), [2.5, 97.5])
-    return Figure(float(np.mean(areas)), "AUC", smaller, (float(low), float(high)))
+    return Figure(
+        float(np.mean(areas)), "AUC", smaller, (float(low), float(high)), counts="subjects",
+        interval=f"percentile bootstrap over subjects, {RESAMPLES} resamples, judges as they are",
+    )  # fmt: skip
 
 
 def _half(subjects: Sequence[str], seed: int) -> np.ndarray:

@@ -56,9 +56,9 @@ def arm_figures(scores: Sequence[CaseScore], unit: str) -> dict[str, Figure]:
     suffix = unit.lower()
     errors = np.array([s.error for s in scores])
     return {
-        "dice": mean_figure(np.array([s.dice for s in scores]), ""),
-        f"volume_mae_{suffix}": mean_figure(np.abs(errors), unit),
-        f"volume_bias_{suffix}": mean_figure(errors, unit),
+        "dice": mean_figure(np.array([s.dice for s in scores]), "", "cases"),
+        f"volume_mae_{suffix}": mean_figure(np.abs(errors), unit, "cases"),
+        f"volume_bias_{suffix}": mean_figure(errors, unit, "cases"),
     }
 
 
@@ -83,7 +83,7 @@ def strata_figures(
     for low, high in zip(edges, edges[1:], strict=False):
         inside = (true >= low) & (true < high)
         if inside.any():
-            result[f"{low:g}_to_{high:g}"] = mean_figure(errors[inside], unit)
+            result[f"{low:g}_to_{high:g}"] = mean_figure(errors[inside], unit, "cases")
     return result
 
 
@@ -104,6 +104,6 @@ def paired_difference(
     errors = [np.array([abs(s.error) for s in arm]) for arm in (first, second)]
     dices = [np.array([s.dice for s in arm]) for arm in (first, second)]
     return {
-        f"volume_mae_{unit.lower()}": bootstrapped(errors, difference, unit),
-        "dice": bootstrapped(dices, difference, ""),
+        f"volume_mae_{unit.lower()}": bootstrapped(errors, difference, unit, "cases"),
+        "dice": bootstrapped(dices, difference, "", "cases"),
     }

@@ -33,7 +33,17 @@ from vesalius.training.content import content_digest
 from vesalius.training.preparation import body_sides_mm, common_shape
 from vesalius.training.store import Layout
 
-ARMS = ("real", "resampled", "synthseg_style", "synthetic", "augmented")
+ARMS = {
+    "real": "real training cases as they come",
+    "resampled": "real cases sampled until their values are spread as those of `augmented`",
+    "synthseg_style": "real label maps with a random contrast at each step",
+    "synthetic": "synthetic cases alone",
+    "augmented": "real and synthetic cases",
+}
+"""What each is trained on."""
+
+RIVALS = ("resampled", "synthseg_style", "real")
+"""Arms that do without synthetic images."""
 
 
 @dataclass(frozen=True)

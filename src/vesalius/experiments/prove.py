@@ -29,12 +29,15 @@ from vesalius.evidence.utility import (
     strata_figures,
 )
 from vesalius.experiments.arms import (
+    ARMS,
+    RIVALS,
     Arm,
     run_arm,
     run_arm_alone,
     score_arms,
     training_arms,
 )
+from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.segmentation.nnunet import NnunetRecipe
 from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
@@ -147,6 +150,37 @@ class _Proof(Experiment[ProveRecipe]):
             recipe.seed,
         )  # fmt: skip
         self.notes["training_cases"] = {arm.name: len(arm.cases) for arm in self.arms}
+
+    @property
+    def prespecified(self) -> Prespecified:
+        """By the recipe and the cohorts that were given."""
+        sides, recipe = self.sides, self.recipe
+        unit = attribute_of(sides.real.description, recipe.attribute).unit
+        tested = f"{len(sides.test_cases)} unseen cases"
+        known = "as its cohort has them; whoever gives a cohort answers for what was chosen on it"
+        return Prespecified(
+            question=(
+                "Does adding the synthetic cases lower the error of a segmenter in "
+                f"{recipe.attribute} on unseen cases, below that of the best training without them?"
+            ),
+            arms=list(ARMS.items()), rivals=RIVALS,
+            primary=[
+                Primary(
+                    f"utility/augmented_minus_{rival}/volume_mae_{unit.lower()}",
+                    f"mean absolute error of `augmented` minus that of `{rival}`, paired", "lower",
+                    0.0, "the rival needs no synthetic case, so any gain must be beyond chance",
+                    tested, unit,
+                )
+                for rival in RIVALS
+            ],
+            cohorts=[
+                UsedCohort("real", "fitting", f"{len(sides.training)} cases", recipe.seed),
+                UsedCohort("synthetic", "fitting", f"{len(sides.generated)} cases", recipe.seed),
+                UsedCohort("test", "final test", f"{len(sides.test_cases)} cases", recipe.seed),
+            ],
+            seeds=f"One training of each arm, of seed {recipe.seed}. Intervals are over cases.",
+            chosen=(f"Cohorts: {known}.", "The segmenter is the same for every arm."),
+        )  # fmt: skip
 
     def stages(self) -> dict[str, Stage]:
         """One an arm, then scores and comparison."""

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, counted
 from vesalius.evidence.provenance import Code
+from vesalius.experiments.prespecified import Prespecified, changes
 from vesalius.experiments.stages import Stages
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress
@@ -40,6 +41,11 @@ class Experiment(ABC, Generic[Recipe]):
     def __init__(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
         self.folder, self.recipe, self.progress = folder, recipe, progress
         self.notes: dict[str, Any] = {}
+
+    @property
+    @abstractmethod
+    def prespecified(self) -> Prespecified:
+        """What is asked, and how it will be answered, by the recipe alone."""
 
     @abstractmethod
     def stages(self) -> Mapping[str, Stage]:
@@ -79,6 +85,7 @@ def run_experiment(
         experiment = experiment_in(stages.folder / subject)
         seconds: dict[str, float] = {}
         notes: dict[str, Any] = results.notes.setdefault(subject, {}) if subject else results.notes
+        notes["prespecified"] = _specify(stages, subject, experiment.prespecified)
         front = f"{subject}/" if subject else ""
         for stage, work in experiment.stages().items():
             key = f"{subject} {stage}".strip()
@@ -90,7 +97,9 @@ def run_experiment(
             measured = Results.read(kept)
             seconds[stage] = stages.seconds[key]
             own = measured.figures | experiment.derived(seconds)
-            own[f"seconds/{stage.replace(' ', '_')}"] = Figure(seconds[stage], "s", 1)
+            own[f"seconds/{stage.replace(' ', '_')}"] = counted(
+                seconds[stage], "s", 1, "stages", "measured once"
+            )
             results.figures.update({f"{front}{name}": figure for name, figure in own.items()})
             notes |= measured.notes
             codes.append(measured.code)
@@ -99,6 +108,15 @@ def run_experiment(
             if fresh:
                 finished(key)
     return results
+
+
+def _specify(stages: Stages, subject: str, own: Prespecified) -> dict[str, str]:
+    """Write down what is asked before the first stage; its digest, and what was changed since."""
+    folder = make_folder(stages.folder / subject)
+    own.written(folder)
+    first = stages.specified(subject, own.digest)
+    changed = changes(folder, own, first)
+    return {"question": own.question, "digest": first, "changed": changed}
 
 
 def _measured(experiment: Experiment[Any], work: Stage, kept: Path, whole: Results) -> None:

@@ -22,10 +22,11 @@ class _Before(BaseModel):
     settings: str
     seconds: dict[str, float] = Field(default_factory=dict)
     done: list[str] = Field(default_factory=list)
+    specified: dict[str, str] = Field(default_factory=dict)
 
 
 class Stages:
-    """Keeps `stages.json`: the settings of the experiment, and the seconds each stage took.
+    """Keeps `stages.json`: the settings, the seconds each stage took, what was specified first.
 
     Args:
         folder: of the experiment.
@@ -53,6 +54,7 @@ class Stages:
         self._settings = settings
         self.seconds = dict(before.seconds)
         self._done = list(before.done)
+        self._specified = dict(before.specified)
         self._write()
 
     def run(self, name: str, work: Callable[[], object]) -> None:
@@ -65,11 +67,25 @@ class Stages:
         self._done.append(name)
         self._write()
 
+    def specified(self, subject: str, digest: str) -> str:
+        """The digest that was kept of a subject first; this one, if no stage of it is done yet.
+
+        Empty where stages were done before anything was specified.
+        """
+        if subject not in self._specified:
+            begun = any(name.startswith(f"{subject} ") or not subject for name in self._done)
+            self._specified[subject] = "" if begun else digest
+            self._write()
+        return self._specified[subject]
+
     def forget(self, name: str) -> None:
         """Take a stage for not done, as where what it left is gone."""
         self._done = [one for one in self._done if one != name]
         self.seconds.pop(name, None)
 
     def _write(self) -> None:
-        content = {"settings": self._settings, "seconds": self.seconds, "done": self._done}
+        content = {
+            "settings": self._settings, "seconds": self.seconds, "done": self._done,
+            "specified": self._specified,
+        }  # fmt: skip
         write_json(self._file, content, FORMAT)

@@ -21,7 +21,7 @@ from nibabel.processing import resample_from_to
 from PIL import Image
 from scipy import ndimage
 
-from vesalius.evidence.discrimination import auc_figure
+from vesalius.evidence.discrimination import Resampling, auc_figure
 from vesalius.evidence.figure import Figure
 from vesalius.scans.formats.raster import FORMATS, require_picture
 from vesalius.scans.pictures import picture_of
@@ -129,7 +129,8 @@ def cues(volumes: Sequence[Volume], synthetic: Sequence[bool]) -> list[Cue]:
     result = []
     for name, measure in _NUMBERS.items():
         values = np.array([measure(one.voxels.astype(np.float32)) for one in volumes])
-        figure = auc_figure(values[:, None], generated.astype(np.float32)[:, None], resamples=2000)
+        targets = generated.astype(np.float32)[:, None]
+        figure = auc_figure(values[:, None], targets, Resampling(counts="images", resamples=2000))
         medians = float(np.median(values[~generated])), float(np.median(values[generated]))
         result.append(Cue(name, medians, figure))
     return result

@@ -97,7 +97,7 @@ def ventricles_table(results: Results) -> str:
             f"Requested against measured volume, {figures['control/slope'].n} cases: {control}. "
             f"The audit calls {copies.value:.0f} of {copies.n} synthetic cases copies of "
             f"training cases{gate}. Fréchet radiomics distance {shown(distance)} "
-            f"(n = {distance.n}), real to real {shown(real_vs_real)}. In brackets 95 % "
+            f"({distance.size}), real to real {shown(real_vs_real)}. In brackets 95 % "
             f"bootstrap intervals over cases; one training each, seed {results.seed}: the spread "
             "between trainings of one arm, which is larger than most differences here, is not in "
             "them, so no order of the arms is established. The demo took "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vesalius.evidence.figure import Figure
+from vesalius.report.rivals import against_rivals, rivals_of
 from vesalius.report.sections import shown
 from vesalius.report.verdict import verdict
 
@@ -14,6 +15,11 @@ METHODS = (
     "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "repaint_long", "concat",
     "sdedit", "unedited", "truth", "floor",
 )  # fmt: skip
+RIVALS = {
+    "hard_mask": "a hard mask", "repaint": "RePaint", "concat": "a network that is given the mask",
+    "sdedit": "SDEdit",
+}  # fmt: skip
+"""What inpainting by a voxelwise noise level is held against, with as many network calls."""
 NEARER, FARTHER = "nearer to real findings than", "farther from real findings than"
 SAME = "not measurably different from"
 
@@ -74,36 +80,26 @@ def against_long_repaint(figures: Mapping[str, Figure]) -> list[str]:
         )
         said.append(
             f"{pathology.capitalize()}: voxelwise trained with {few} network calls is {against} "
-            f"RePaint with {many} ({shown(gap)}, n = {gap.n})."
+            f"RePaint with {many} ({shown(gap)}, {gap.size})."
         )
     return said
 
 
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
-    said = []
+    said: list[str] = []
     for pathology in PATHOLOGIES:
-        pairs = {
-            key.split("/")[2].partition("_minus_"): figure
-            for key, figure in figures.items()
-            if key.startswith(f"fidelity/{pathology}/voxelwise_trained_minus_")
-            and not key.endswith("_long/fid")
-        }
-        for against in (NEARER, FARTHER, SAME):
-            rivals = [
-                f"{rival.replace('_', ' ')} ({shown(figure)})"
-                for (_, _, rival), figure in pairs.items()
-                if verdict(figure, FARTHER, NEARER, SAME) == against
-            ]
-            if rivals:
-                said.append(
-                    f"{pathology.capitalize()}: voxelwise trained is {against} "
-                    f"{', '.join(rivals)}, Fréchet distance minus theirs at equal network calls."
-                )
+        rivals = rivals_of(
+            figures, f"fidelity/{pathology}/{{}}/fid",
+            f"fidelity/{pathology}/voxelwise_trained_minus_{{}}/fid", RIVALS,
+        )  # fmt: skip
+        by = f"Fréchet distance to real {pathology} at equal network calls"
+        own = figures.get(f"fidelity/{pathology}/voxelwise_trained/fid")
+        said += against_rivals("Voxelwise trained", by, own, rivals, lower=True)
     said += [*against_long_repaint(figures), *shortcomings(figures)]
     kept = figures.get("context/voxelwise_trained/mae")
     if kept:
-        said.append(f"Outside the map the scans changed by {kept.value:g} (n = {kept.n}).")
+        said.append(f"Outside the map the scans changed by {kept.value:g} ({kept.size}).")
     gained = figures.get("utility/augmented_minus_real/auc")
     change = verdict(gained, "raise", "lower", "do not measurably change")
     if gained and change:

@@ -9,9 +9,9 @@ from vesalius.evidence.figure import Figure, Results
 from vesalius.report.pictures import embedded
 from vesalius.report.realism_section import realism_table
 from vesalius.report.rendering import write_page
+from vesalius.report.rivals import against_rivals, rivals_of
 from vesalius.report.sections import Page, Picture, Table, Text, grid, names, section, shown
 from vesalius.report.sources import results_if_there
-from vesalius.report.verdict import verdict
 
 RISK = {
     "AUC": "risk/{row}/auc", "sensitivity": "risk/{row}/sensitivity",
@@ -28,6 +28,13 @@ PROJECTION = {
     "joint space error (mm)": "projection/{row}/joint_space_mae_mm",
     "AUC of the risk": "projection/{row}/risk_auc",
 }  # fmt: skip
+RANKING = {
+    "end_to_end": "the end-to-end classifier", "baseline_only": "what the first picture measures",
+    "neighbour_labels": "what neighbours lost, without any picture",
+    "reconstruction_only": "the grade of the projected first picture",
+    "diffusion": "a diffusion model of the future",
+}  # fmt: skip
+"""What ranks patients without extrapolated pictures."""
 NEIGHBOURS = {
     "AUC": "neighbours/{row}/auc", "joint space error (mm)": "neighbours/{row}/joint_space_mae_mm",
 }  # fmt: skip
@@ -82,32 +89,21 @@ def _by_method(figures: Mapping[str, Figure], columns: Mapping[str, str]) -> Tab
 
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
-    said = []
-    gap = figures.get("risk/extrapolation_minus_end_to_end/auc")
-    ranks = verdict(
-        gap, "ranks patients better than", "ranks patients worse than",
-        "does not measurably differ from",
+    said: list[str] = []
+    ranking = rivals_of(
+        figures, "risk/{}/auc", "risk/extrapolation_minus_{}/auc", RANKING
     )  # fmt: skip
-    if gap and ranks:
-        said.append(
-            f"Extrapolation {ranks} the end-to-end classifier: {shown(gap)} AUC (n = {gap.n})."
-        )
-    for other in ("no_change", "mean_difference"):
-        gap = figures.get(f"future/extrapolation_minus_{other}/joint_space_mae_mm")
-        wrong = verdict(gap, "more than", "less than", "about as much as")
-        if gap and wrong:
-            said.append(
-                f"Its joint spaces are wrong by {wrong} with {other.replace('_', ' ')}: "
-                f"{shown(gap)} mm."
-            )
-    labels, own = (
-        figures.get(f"risk/{name}/auc") for name in ("neighbour_labels", "extrapolation")
+    spaces = rivals_of(
+        figures, "future/{}/joint_space_mae_mm",
+        "future/extrapolation_minus_{}/joint_space_mae_mm",
+        {"no_change": "no change", "mean_difference": "the mean change of all"},
+    )  # fmt: skip
+    own, space = (
+        figures.get(name)
+        for name in ("risk/extrapolation/auc", "future/extrapolation/joint_space_mae_mm")
     )
-    if labels and own and labels.value >= own.value:
-        said.append(
-            f"What neighbours lost ranks patients as well without any picture: {shown(labels)} "
-            f"against {shown(own)} AUC."
-        )
+    said += against_rivals("Extrapolation", "AUC of fast progression", own, ranking)
+    said += against_rivals("Extrapolation", "error of joint spaces", space, spaces, lower=True)
     fast, slow = (figures.get(f"projection/{way}/seconds") for way in ("encoder", "optimisation"))
     if fast and slow:
         said.append(
@@ -118,7 +114,7 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     if gap and gap.ci95:
         said.append(
             f"Risk along styles of the encoder minus along optimised ones: {shown(gap)} AUC "
-            f"(n = {gap.n})."
+            f"({gap.size})."
         )
     return said
 
@@ -136,7 +132,7 @@ def osteoarthritis_table(results: Results) -> str:
     )  # fmt: skip
     lines.append(
         f"Fréchet distance of generated pictures {shown(figures['generator/fid'])}, of real ones "
-        f"{shown(figures['generator/fid_floor'])} (n = {figures['generator/fid'].n}); spread of "
+        f"{shown(figures['generator/fid_floor'])} ({figures['generator/fid'].size}); spread of "
         f"generated joint spaces: {deviations}.\n"
     )
     if notes.get("critic") == "features":

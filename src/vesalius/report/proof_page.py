@@ -17,6 +17,7 @@ from vesalius.report import pictures
 from vesalius.report.audit_page import NEAREST, similarity_picture
 from vesalius.report.realism_section import PINNED, labels_of, realism_table, shuffled_picture
 from vesalius.report.rendering import write_page
+from vesalius.report.rivals import against_rivals, rivals_of
 from vesalius.report.sections import (
     Page,
     Picture,
@@ -27,13 +28,19 @@ from vesalius.report.sections import (
     grid,
     names,
     section,
-    shown,
 )
 from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
-from vesalius.report.verdict import verdict
 from vesalius.scans.cohort import Cohort
 
 COLUMNS = 9
+RIVALS = {
+    "real": "training on real cases as they come",
+    "resampled": "training on resampled real cases",
+    "synthseg_style": "training on real label maps with random contrast",
+    "synthetic": "training on synthetic cases alone",
+}
+"""What training on real and synthetic cases is held against."""
+
 LABEL_KINDS = {
     "shape_space": "linear shape space", "deformation": "deformation space of one template",
     "vae": "convolutional VAE",
@@ -109,7 +116,7 @@ def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
         )
     ]
     kept = figures.get("control/slope")
-    count = f" (n = {kept.n})" if kept else ""
+    count = f" ({kept.size})" if kept else ""
     scales = [name for name in names(figures, "control/{}/slope") if name.startswith("guidance_")]
     rows = {f"after the loop{count}": "control", "first draw": "control/once"} | {
         f"uncalibrated, guidance {name.removeprefix('guidance_')}": f"control/{name}"
@@ -233,24 +240,16 @@ def _limits(notes: Mapping[str, Any], seed: int, phantoms: bool) -> list[str]:
 
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences; nothing where there is no figure."""
-    said = []
+    said: list[str] = []
     arms = arms_of(figures)
     volume = _volume(figures)[0] if arms else ""
-    gained = figures.get(f"utility/augmented_minus_real/{volume}")
-    change = verdict(gained, "raises", "lowers", "does not measurably change")
-    if gained and change:
-        said.append(
-            f"Adding the synthetic cases {change} the volume error on unseen patients: "
-            f"{shown(gained)} {gained.unit} against real cases alone "
-            f"(n = {gained.n}, paired)."
-        )
-    for rival in ("resampled", "synthseg_style", "synthetic"):
-        compared = figures.get(f"utility/augmented_minus_{rival}/{volume}")
-        if compared and verdict(compared, "beats", "", ""):
-            said.append(
-                f"{rival.replace('_', ' ').capitalize()} beats augmented here: augmented minus "
-                f"{rival} is {shown(compared)} {compared.unit}."
-            )
+    rivals = rivals_of(
+        figures, f"utility/{{}}/{volume}", f"utility/augmented_minus_{{}}/{volume}", RIVALS
+    )
+    said += against_rivals(
+        "Training on real and synthetic cases", "volume error on unseen patients",
+        figures.get(f"utility/augmented/{volume}"), rivals, lower=True,
+    )  # fmt: skip
     copies = audit_verdict(figures)
     if copies:
         said.append(copies)

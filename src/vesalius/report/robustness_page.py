@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vesalius.evidence.discrimination import INDIFFERENCE
 from vesalius.evidence.figure import Figure, Results
 from vesalius.report.pictures import embedded, encoded, plot
 from vesalius.report.rendering import write_page
+from vesalius.report.rivals import against_rivals, rivals_of
 from vesalius.report.sections import (
     Page,
     Picture,
@@ -21,7 +23,6 @@ from vesalius.report.sections import (
     shown,
 )
 from vesalius.report.sources import results_if_there, table_if_there
-from vesalius.report.verdict import verdict
 
 ARMS = ("standard", "adversarial", "dual")
 COLOURS = {"standard": "#8a97a5", "adversarial": "#3b6ea5", "dual": "#c2572b"}
@@ -35,14 +36,22 @@ ROWS = {
 }  # fmt: skip
 
 
+METHODS = {
+    "blurred_gradient": "blurred gradient", "smoothgrad": "SmoothGrad",
+    "integrated_gradients": "integrated gradients", "gradcam": "Grad-CAM",
+}  # fmt: skip
 RIVALS = {
+    "standard": "gradients of the standard network",
     "adversarial": "adversarial training alone",
     "mean_mask": "the mean mask, which ignores the image",
-    "standard_blurred_gradient": "the blurred gradient of the standard network",
-    "standard_smoothgrad": "SmoothGrad on the standard network",
-    "standard_integrated_gradients": "integrated gradients on the standard network",
-    "standard_gradcam": "Grad-CAM on the standard network",
-}
+    **{
+        f"{arm}_{method}": f"{name} on {network}"
+        for method, name in METHODS.items()
+        for arm, network in (
+            ("standard", "the standard network"), ("adversarial", "the adversarial one")
+        )
+    },
+}  # fmt: skip
 """What a map of dual training is held against."""
 
 
@@ -96,11 +105,11 @@ def _sections(
         "images are attacked. Clean-path: all take the clean path, and it is attacked itself.",
     )  # fmt: skip
     note = (
-        "In brackets 95 % bootstrap intervals over images. Maps: "
+        "In brackets 95 % bootstrap intervals over patients. Maps: "
         f"{', '.join(notes.get('headline', ()))}."
     )
     others = [n for n in names(figures, "{}/pixel_precision")
-              if n not in (*ARMS, "dual_minus_standard")]  # fmt: skip
+              if n not in ARMS and "_minus_" not in n]  # fmt: skip
     labels = [
         section(
             label.replace("_", " "), by_arm(figures, OF_A_LABEL, ending=f"/{label}"), level=3
@@ -109,7 +118,8 @@ def _sections(
     ]  # fmt: skip
     return [
         section(data, maps, by_arm(figures, ROWS, note=note), curve),
-        section("What maps must beat", grid(figures, others, MAPS), level=3), *labels,
+        section("Other maps, and what any must beat", grid(figures, others, MAPS), level=3),
+        *labels,
     ]  # fmt: skip
 
 
@@ -125,27 +135,19 @@ def by_arm(
 
 def conclusions(data: str, figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said of one kind of data, in sentences."""
-    said = []
+    said: list[str] = []
+    trainings = {"standard": "ordinary training", "adversarial": "adversarial training alone"}
     for key, reported in (("auc", "on the same scanner"), ("external_auc", "on the other scanner")):
-        gap = figures.get(f"dual_minus_standard/{key}")
-        against = verdict(
-            gap, "answers better than", "answers worse than", "does not measurably differ from",
-            0.01, "loses at most 0.01 AUC to",
+        rivals = rivals_of(figures, f"{{}}/{key}", f"dual_minus_{{}}/{key}", trainings)
+        said += against_rivals(
+            f"{data}: dual training", f"AUC {reported}", figures.get(f"dual/{key}"), rivals,
+            margin=INDIFFERENCE,
         )  # fmt: skip
-        if gap and against:
-            said.append(
-                f"{data}: dual training {against} standard training {reported}: {shown(gap)} AUC "
-                f"(n = {gap.n})."
-            )
-    for key in ("pointing_game", "saliency_in_mask"):
-        gap = figures.get(f"dual_minus_standard/{key}")
-        more = verdict(gap, "more", "less", "not measurably more")
-        if gap and more:
-            said.append(
-                f"{data}: its maps point {more} at the disease ({ROWS[key]}, {shown(gap)}, "
-                f"n = {gap.n})."
-            )
-    said += [f"{data}: {line}" for line in unbeaten(figures)]
+    for key in ("pointing_game", "saliency_in_mask", "pixel_precision"):
+        rivals = rivals_of(figures, f"{{}}/{key}", f"dual_minus_{{}}/{key}", RIVALS)
+        said += against_rivals(
+            f"{data}: dual training", f"{ROWS[key]} of its maps", figures.get(f"dual/{key}"), rivals
+        )
     published, clean_path = (
         figures.get(f"dual/robust_auc_{routing}") for routing in ("published", "honest")
     )
@@ -153,25 +155,8 @@ def conclusions(data: str, figures: Mapping[str, Figure]) -> list[str]:
         said.append(
             f"{data}: under attack dual training keeps an AUC of {shown(published)} as published, "
             f"when attacked images are known as such, and {shown(clean_path)} in a deployment that "
-            f"cannot know (n = {clean_path.n})."
+            f"cannot know ({clean_path.size})."
         )
-    return said
-
-
-def unbeaten(figures: Mapping[str, Figure]) -> list[str]:
-    """For each measure of maps, the rivals that do as well as dual training or better."""
-    said = []
-    for key in ("pointing_game", "saliency_in_mask", "pixel_precision"):
-        dual = figures.get(f"dual/{key}")
-        rivals = [
-            (figure.value, f"{name} ({shown(figure)})")
-            for rival, name in RIVALS.items()
-            if (figure := figures.get(f"{rival}/{key}")) and dual
-            and figure.value >= dual.value
-        ]  # fmt: skip
-        if rivals:
-            names = ", ".join(name for _, name in sorted(rivals, reverse=True))
-            said.append(f"by {ROWS[key]} dual training ({shown(dual)}) does not beat {names}.")
     return said
 
 

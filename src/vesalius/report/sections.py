@@ -36,6 +36,16 @@ class Table:
         return [[name, *(self._text(cell) for cell in cells)] for name, cells in self.rows]
 
     @property
+    def accounts(self) -> list[list[tuple[str, str]]]:
+        """Text and account of each cell, row by row, the name of the row first."""
+        told = [
+            ["", *(cell.account if isinstance(cell, Figure) else "" for cell in cells)]
+            for _, cells in self.rows
+        ]
+        pairs = zip(self.texts, told, strict=True)
+        return [list(zip(texts, own, strict=True)) for texts, own in pairs]
+
+    @property
     def markdown(self) -> list[str]:
         """Its lines in Markdown.
 
@@ -124,6 +134,16 @@ class Page:
     finished: bool = True
 
     @property
+    def questions(self) -> list[str]:
+        """What was asked before the first stage, and whether that was changed."""
+        notes = self.results.notes
+        own = [notes, *(one for one in notes.values() if isinstance(one, dict))]
+        asked = (one["prespecified"] for one in own if one.get("prespecified"))
+        return [
+            f"{one['question']} {_kept(one['digest'], one['changed'])}" for one in asked
+        ]  # fmt: skip
+
+    @property
     def seconds(self) -> dict[str, Figure]:
         """How long each stage took, by its subject and name."""
         parted = ((key.split("/"), figure) for key, figure in self.results.figures.items())
@@ -132,6 +152,12 @@ class Page:
             for parts, figure in parted
             if parts[-2:-1] == ["seconds"] and not parts[-1].startswith("volume_")
         }
+
+
+def _kept(digest: str, changed: str) -> str:
+    if changed:
+        return f"(Changed: {changed}.)"
+    return f"(Written down before the first stage: prespecified.md, {digest}.)"
 
 
 def section(title: str, *parts: Part | None, level: int = 2) -> Section:
@@ -187,10 +213,12 @@ def names(figures: Mapping[str, Figure], pattern: str) -> list[str]:
 def figures_table(figures: Mapping[str, Figure]) -> Table:
     """All figures, one a row.
 
-    >>> figures_table({"error": Figure(6.234, "mL", 40, (5.1, 7.4))}).texts
-    [['error', '6.23 mL [5.1, 7.4]', '40']]
+    >>> figures_table({"error": Figure(6.234, "mL", 40, (5.1, 7.4), counts="cases")}).texts
+    [['error', '6.23 mL [5.1, 7.4]', '40 cases']]
     """
-    rows = tuple((name, (str(figure), str(figure.n))) for name, figure in figures.items())
+    rows = tuple(
+        (name, (str(figure), figure.size.removeprefix("n = "))) for name, figure in figures.items()
+    )
     return Table(("value [95 % interval]", "n"), rows, "figure")
 
 

@@ -7,10 +7,17 @@ from itertools import pairwise
 from typing import Any
 
 from vesalius.evidence.figure import Figure
+from vesalius.report.rivals import against_rivals, rivals_of
 from vesalius.report.sections import shown
 from vesalius.report.verdict import verdict
 
 MAIN_ARMS = ("scratch", "synthetic", "real")
+RIVALS = {
+    "real": "pre-training on as many real volumes",
+    "scrambled": "pre-training on the same volumes with their octants exchanged",
+    "noise": "pre-training on noise of the same histogram",
+    "longer": "training longer from scratch on as many voxels",
+}
 CONTROLLED = {"scrambled": "volumes with their octants exchanged", "noise": "noise"}
 
 
@@ -82,17 +89,10 @@ def _gains(name: str, figures: Mapping[str, Figure], notes: dict[str, Any]) -> l
             f"beforehand ({100 * notes['primary_fraction']:g} % of {notes['labelled_cases']} "
             f"labelled cases): {shown(gain)} over {gain.n} paired trainings."
         )
-        for arm in ("scrambled", "noise", "longer", "real"):
-            figure = figures.get(f"pretraining/primary/synthetic_minus_{arm}")
-            against = verdict(figure, "more", "less", "not measurably more")
-            if against:
-                reported = {
-                    "scrambled": "the same volumes with their octants exchanged",
-                    "noise": "noise of the same histogram",
-                    "longer": "training longer from scratch on as many voxels",
-                    "real": "pre-training on as many real volumes",
-                }[arm]
-                said.append(f"{name}: it brings {against} than {reported} ({shown(figure)}).")
+        rivals = rivals_of(
+            figures, "pretraining/primary/{}_gain", "pretraining/primary/synthetic_minus_{}", RIVALS
+        )
+        said += against_rivals(f"{name}: pre-training on them", "its gain in Dice", gain, rivals)
         carriers = [reported for arm, reported in CONTROLLED.items() if _carries(figures, arm)]
         if carriers:
             said.append(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from vesalius.evidence.control import control_figures
+from vesalius.evidence.control import control_figures, share_of_draws
 from vesalius.evidence.copies import CopySearch
 from vesalius.evidence.figure import Figure, bootstrapped
 from vesalius.sampling.rejection import CaseRequest, Draw, Sampler, missed
@@ -80,14 +80,11 @@ class GeneratedCohort:
                 result |= {f"{name}/{which}/{key}": figure for key, figure in own.items()}
         for unit, off in errors.items():
             if off:
-                error = bootstrapped([np.array(off)], np.mean, unit)
+                error = bootstrapped([np.array(off)], np.mean, unit, "requests")
                 result[f"kept/mae_{unit.lower()}"] = error
-        accepted, copies = (
-            np.array([getattr(draw, what) for draw in self.draws], dtype=float)
-            for what in ("accepted", "copy")
-        )
-        result["acceptance"] = bootstrapped([accepted], np.mean, "")
-        result["copies_rejected"] = bootstrapped([copies], np.mean, "")
+        requests = [draw.case for draw in self.draws]
+        result["acceptance"] = share_of_draws(requests, [draw.accepted for draw in self.draws])
+        result["copies_rejected"] = share_of_draws(requests, [draw.copy for draw in self.draws])
         return result
 
     def _repr_html_(self) -> str:

@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from vesalius.networks.single_volume import at_speed
 from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import (
     Precision,
@@ -116,14 +117,14 @@ def loader_threads() -> int:
 
 
 def placed(network: Network) -> Network:
-    """A network on the device that is there, set to evaluation.
+    """A network on the device that is there, set to evaluation, its convolutions at their speed.
 
     This is where modules of finished fits are moved; the loop moves those that are being fitted.
 
     >>> placed(torch.nn.Linear(2, 2)).training
     False
     """
-    return network.to(fabric_for().device).eval()
+    return at_speed(network.to(fabric_for().device).eval())
 
 
 def sampled_often(denoiser: nn.Module, precision: Precision) -> None:

@@ -19,6 +19,7 @@ from lightning_fabric import Fabric
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from vesalius.networks.single_volume import at_speed
 from vesalius.networks.weights import read_tensors, write_tensors
 from vesalius.scans.formats.content import refused_if_damaged
 from vesalius.scans.input_error import InputError
@@ -81,7 +82,7 @@ def fit_network(
         return objective
     fabric = fabric_for(recipe.precision)
     keeper = _State(objective, recipe, folder / "state" / f"{part}.safetensors")
-    objective.to(fabric.device)
+    at_speed(objective.to(fabric.device))
     optimizer = _optimizer(objective, recipe)
     first = keeper.resume(optimizer)
     wrapped, optimizer = fabric.setup(_Shielded(objective), optimizer)

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from vesalius.networks.single_volume import passed_over
 from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import chosen_device
 from vesalius.scans.input_error import InputError
@@ -252,7 +253,13 @@ class _Numbers(TorchFunctionMode):
 
 
 def _convolution(image: Tensor, weight: Tensor, *settings: Any) -> Tensor:
-    """A convolution without an offset, as aten calls it."""
+    """A convolution without an offset, as aten calls it, and as `at_speed` lets it be."""
+    stride, padding, dilation, transposed, _, groups = settings
+    if not transposed and passed_over(image, weight):
+        result: Tensor = torch.ops.aten.mkldnn_convolution(
+            image, weight, None, padding, stride, dilation, groups
+        )
+        return result
     return torch.convolution(image, weight, None, *settings)
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure
+from vesalius.evidence.control import share_of_draws
+from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure, proportion
 from vesalius.experiments.lumbar.edits import make_edits
 from vesalius.experiments.lumbar.fidelity import edit_figures
+from vesalius.experiments.lumbar.prespecified import prespecified
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
 from vesalius.experiments.lumbar.utility import site_findings, upper_bound_cohort, utility_figures
+from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.method import Inpainting
@@ -77,14 +80,18 @@ class _Lumbar(Experiment[LumbarRecipe]):
             "training_steps": recipe.inpainting.fit.steps,
         }  # fmt: skip
 
+    @property
+    def prespecified(self) -> Prespecified:
+        """By the recipe."""
+        return prespecified(self.recipe)
+
     def stages(self) -> dict[str, Stage]:
         """From phantoms to the use for a classifier."""
-        fits: dict[str, Stage] = {}
-        for seed in self.recipe.seeds:
-            fits[f"fit {seed}"] = partial(self._fit, seed)
-            fits[f"edits {seed}"] = partial(self._edit, seed)
+        seeds = self.recipe.seeds
+        fits = {f"fit {seed}": partial(self._fit, seed) for seed in seeds}
+        edits = {f"edits {seed}": partial(self._edit, seed) for seed in seeds}
         return {
-            "phantoms": self._phantoms, "unseen phantoms": self._unseen, **fits,
+            "phantoms": self._phantoms, **fits, "unseen phantoms": self._unseen, **edits,
             "control": self._control, "other site": self._site, "balance": self._balance,
             "ceiling": self._upper_bound, "fidelity": self._fidelity, "utility": self._utility,
         }  # fmt: skip
@@ -258,20 +265,16 @@ def _control_figures(path: Path) -> dict[str, Figure]:
                 for name in ("requested_mm", "measured_mm")
             )
             head = f"request/{pathology}/{which}"
-            result[f"{head}mae_mm"] = mean_figure(np.abs(requested - measured), "mm")
-            result[f"{head}spearman"] = bootstrapped([requested, measured], _spearman, "")
-        cases = sorted({row["case"] for row in own})
-        met = np.array(
-            [sum(float(r["accepted"]) for r in own if r["case"] == case) for case in cases]
+            result[f"{head}mae_mm"] = mean_figure(np.abs(requested - measured), "mm", "requests")
+            result[f"{head}spearman"] = bootstrapped(
+                [requested, measured], _spearman, "", "requests"
+            )
+        requests, accepted = [row["case"] for row in own], [row["accepted"] == "1" for row in own]
+        result[f"request/{pathology}/met"] = proportion(
+            sum(accepted), len(set(requests)), "requests"
         )
-        draws = np.array([float(sum(r["case"] == case for r in own)) for case in cases])
-        result[f"request/{pathology}/met"] = bootstrapped([met], np.mean, "")
-        result[f"request/{pathology}/acceptance"] = bootstrapped([met, draws], _share, "")
+        result[f"request/{pathology}/acceptance"] = share_of_draws(requests, accepted)
     return result
-
-
-def _share(met: np.ndarray, draws: np.ndarray) -> float:
-    return float(met.sum() / draws.sum())
 
 
 def _spearman(requested: np.ndarray, measured: np.ndarray) -> float:

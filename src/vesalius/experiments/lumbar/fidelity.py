@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,16 +52,18 @@ def edit_figures(
             (f"cost/{name}/network_calls", "network_calls", ""),
             (f"cost/{name}/seconds", "seconds", "s"),
         ):
-            result[head] = mean_figure(_by_patient(own, column), unit)
+            result[head] = mean_figure(_by_patient(own, column), unit, "patients")
         for pathology in PATHOLOGIES:
             some = [row for row in own if row["pathology"] == pathology]
             head = f"anatomy/{pathology}/{name}"
             for column, unit in (("dice", ""), ("canal_dice", ""), ("spared_mae", "units"),
                                  ("size_error_mm", "mm")):  # fmt: skip
-                result[f"{head}/{column}"] = mean_figure(_by_patient(some, column), unit)
+                result[f"{head}/{column}"] = mean_figure(
+                    _by_patient(some, column), unit, "patients"
+                )
             for change in ("disc_darker", "disc_flatter"):
                 pair = [_by_patient(some, name) for name in (change, f"{change}_of_truth")]
-                result[f"{head}/{change}"] = bootstrapped(pair, _share, "")
+                result[f"{head}/{change}"] = bootstrapped(pair, _share, "", "patients")
     result |= _fidelity(folder, reference, recipe, names, progress)
     return result
 
@@ -92,7 +95,9 @@ def _fidelity(
             seen[pathology][0], made[pathology, name]
         )
     for pathology in PATHOLOGIES:
-        real_vs_real = jackknifed(seen[pathology], frechet_distance, "FID")
+        real_vs_real = jackknifed(
+            seen[pathology], frechet_distance, "FID", "patients", bounds=(0.0, np.inf)
+        )
         result[f"fidelity/{pathology}/floor/fid"] = real_vs_real
         for voxelwise in (n for n in names if n.startswith("voxelwise")):
             for rival in (n for n in names if not n.startswith("voxelwise")):
@@ -100,7 +105,7 @@ def _fidelity(
                 same = made[pathology, voxelwise][: len(other), : other.shape[1]]
                 pair = np.concatenate([same, other], axis=1)
                 result[f"fidelity/{pathology}/{voxelwise}_minus_{rival}/fid"] = jackknifed(
-                    [seen[pathology][0], pair], _difference, "FID"
+                    [seen[pathology][0], pair], _difference, "FID", "patients"
                 )
     result |= _realism(pictures, stored[SHOWN, recipe.seeds[0]], extract, recipe, progress)
     if recipe.radiomics_cases and not radiomics_available():
@@ -146,10 +151,13 @@ def _over_seeds(reference: np.ndarray, rows: np.ndarray) -> Figure:
             np.mean([frechet_distance(real, generated[:, s]) for s in range(generated.shape[1])])
         )
 
-    figure = jackknifed([reference, rows], mean_distance, "FID")
+    figure = jackknifed(
+        [reference, rows], mean_distance, "FID", "patients", bounds=(0.0, np.inf)
+    )  # fmt: skip
     each = [frechet_distance(reference, rows[:, s]) for s in range(rows.shape[1])]
-    std = float(np.std(each, ddof=1)) if len(each) > 1 else None
-    return Figure(figure.value, figure.unit, figure.n, figure.ci95, std)
+    if len(each) < 2:
+        return figure
+    return replace(figure, sd=float(np.std(each, ddof=1)), sd_over="seeds")
 
 
 def _difference(real: np.ndarray, both: np.ndarray) -> float:
@@ -186,7 +194,11 @@ def _radiomics(
             real[pathology] = rows
         else:
             result[f"fidelity/{pathology}/{name}/frd"] = jackknifed(
-                [real[pathology], rows], frechet_radiomics_distance, "FRD"
+                [real[pathology], rows],
+                frechet_radiomics_distance,
+                "FRD",
+                "patients",
+                bounds=(0.0, np.inf),
             )
     return result
 

@@ -174,7 +174,7 @@ def _figures(
                 return float(np.mean(own))
 
             head = f"utility/{arm}/{name}/auc" if name else f"utility/{arm}/auc"
-            result[head] = bootstrapped([everyone], area, "")
+            result[head] = bootstrapped([everyone], area, "", "patients")
     for first, second in (("augmented", "real"), ("ceiling", "real"), ("ceiling", "augmented")):
 
         def difference(generated: np.ndarray, a: str = first, b: str = second) -> float:
@@ -187,7 +187,9 @@ def _figures(
             ]
             return float(np.mean(gaps))
 
-        result[f"utility/{first}_minus_{second}/auc"] = bootstrapped([everyone], difference, "")
+        result[f"utility/{first}_minus_{second}/auc"] = bootstrapped(
+            [everyone], difference, "", "patients"
+        )
     return result
 
 

@@ -15,8 +15,8 @@ from time import perf_counter
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from vesalius.evidence.discrimination import auc_difference, auc_figure
-from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.evidence.discrimination import Resampling, auc_difference, auc_figure
+from vesalius.evidence.figure import Figure, Results, counted, mean_figure, proportion
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
 from vesalius.experiments.osteoarthritis.future import (
     future_figures,
@@ -25,9 +25,11 @@ from vesalius.experiments.osteoarthritis.future import (
 )
 from vesalius.experiments.osteoarthritis.generator import generator_figures
 from vesalius.experiments.osteoarthritis.methods import Methods, Prediction
+from vesalius.experiments.osteoarthritis.prespecified import prespecified
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.experiments.osteoarthritis.risk import risk_figures
 from vesalius.experiments.osteoarthritis.strip import write_strip
+from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.classification.method import Classification
 from vesalius.methods.classification.pipeline import ClassificationPipeline
@@ -90,6 +92,11 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
             "followed": recipe.followed, "critic": recipe.progression.generator.critic,
         }  # fmt: skip
 
+    @property
+    def prespecified(self) -> Prespecified:
+        """By the recipe."""
+        return prespecified(self.recipe)
+
     def stages(self) -> dict[str, Stage]:
         """From phantoms to prognoses."""
         return {
@@ -97,24 +104,31 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
             "progression": self._progression,
             "grading": self._grading,
             "end to end": self._end_to_end,
+            "unseen phantoms": self._unseen,
             "generator": self._generator_figures,
             "projection": self._projection_figures,
             "prognoses": self._prognoses,
         }
 
-    def _phantoms(self) -> dict[str, Figure]:
+    def _phantoms(self) -> None:
+        recipe = self.recipe
+        self._write("followed", recipe.followed, recipe.seed, recipe.visits)
+        self._write("graded", recipe.graded, recipe.seed + 1000, recipe.visits)
+
+    def _unseen(self) -> None:
         recipe = self.recipe
         ends = (recipe.visits[0], recipe.visits[-1])
-        for name, count, seed, years in (
-            ("followed", recipe.followed, recipe.seed, recipe.visits),
-            ("graded", recipe.graded, recipe.seed + 1000, recipe.visits),
-            ("test", recipe.test, recipe.seed + 2000, ends),
-        ):
-            write_knees(
-                self.folder / name, count, seed, recipe.progression.side, years,
-                workers=recipe.workers, progress=self.progress,
-            )  # fmt: skip
-        return {}
+        self._write("test", recipe.test, recipe.seed + 2000, ends)
+        write_strip(
+            self.folder / "strip.png", Forecaster.open(self.folder / "run"), self._visits("test")
+        )
+
+    def _write(self, name: str, count: int, seed: int, years: tuple[float, ...]) -> None:
+        """A cohort of phantoms."""
+        write_knees(
+            self.folder / name, count, seed, self.recipe.progression.side, years,
+            workers=self.recipe.workers, progress=self.progress,
+        )  # fmt: skip
 
     def _visits(self, name: str) -> Visits:
         return read_visits(self.folder / name, self.recipe.progression.side, self.progress)
@@ -129,8 +143,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         method = Progression()
         data = method.read(self._visits("followed"), self.recipe.progression, Reading())
         ready = plan_fit(method, replace(data, grading=None))  # graded by other patients, later
-        run = fit(ready, self.folder / "run", self.progress)
-        write_strip(self.folder / "strip.png", Forecaster(run), self._visits("test"))
+        fit(ready, self.folder / "run", self.progress)
         return {}
 
     def _grading(self) -> dict[str, Figure]:
@@ -164,8 +177,8 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         data = method.read(images, recipe, Reading())
         ready = plan_fit(method, replace(data, first=initialised))
         fit(ready, self.folder / "end-to-end", self.progress)
-        positives = np.array([float(reported.fast[row]) for row in chosen])
-        return {"outcomes/fast": mean_figure(positives, "")}
+        positives = sum(bool(reported.fast[row]) for row in chosen)
+        return {"outcomes/fast": proportion(positives, len(chosen), "patients")}
 
     @cached_property
     def _prognosis(self) -> ProgressionPipeline:
@@ -201,21 +214,29 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
             seconds = (perf_counter() - initialised) / len(some)
             generated = draw_styles(forecaster.model.generator, projected.styles)
             read = read_attributes(forecaster.model.meter, generated)
-            result[f"projection/{way}/seconds"] = Figure(seconds, "s", len(some))
-            result[f"projection/{way}/lpips_or_l2"] = mean_figure(projected.pixels, "")
-            result[f"projection/{way}/difference"] = mean_figure(projected.difference, "")
+            result[f"projection/{way}/seconds"] = counted(
+                seconds, "s", len(some), "patients", "measured once"
+            )
+            result[f"projection/{way}/lpips_or_l2"] = mean_figure(projected.pixels, "", "patients")
+            result[f"projection/{way}/difference"] = mean_figure(
+                projected.difference, "", "patients"
+            )
             result[f"projection/{way}/joint_space_mae_mm"] = mean_figure(
-                np.abs(read - true).mean(axis=1), "mm"
+                np.abs(read - true).mean(axis=1), "mm", "patients"
             )
             own = outcomes_of(some, later, projected.styles)
             ranked[way] = _column(self._methods.every["extrapolation"](own).score)
             result[f"projection/{way}/risk_auc"] = auc_figure(
-                ranked[way], own.targets, resamples=self.recipe.resamples
+                ranked[way], own.targets, self._resampling(own)
             )
         result["projection/encoder_minus_optimisation/risk_auc"] = auc_difference(
-            ranked["encoder"], ranked["optimisation"], own.targets, resamples=self.recipe.resamples
+            ranked["encoder"], ranked["optimisation"], own.targets, self._resampling(own)
         )
         return result
+
+    def _resampling(self, own: Outcomes) -> Resampling:
+        """Of areas: patients are taken anew, with all of their joints."""
+        return Resampling(own.first.patients, resamples=self.recipe.resamples)
 
     def _outcomes(self, name: str, visits: Visits) -> Outcomes:
         first, last = ends_of(visits)
@@ -244,7 +265,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         points = {name: methods.every[name](ends).score for name in scores}
         result = risk_figures(
             scores, {n: s for n, s in points.items() if s is not None}, test.fast, ends.fast,
-            self.recipe.resamples,
+            self._resampling(test),
         )  # fmt: skip
         against = {
             name: space_errors(reported[name].readings, test, self.names)  # type: ignore[arg-type]
@@ -262,7 +283,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
                 continue
             own = methods.along(test, methods.outcomes(test, count))
             result[f"neighbours/{count}/auc"] = auc_figure(
-                _column(own.score), test.targets, resamples=self.recipe.resamples
+                _column(own.score), test.targets, self._resampling(test)
             )
             result |= {
                 key.replace(f"future/{count}/", f"neighbours/{count}/"): figure
@@ -270,7 +291,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
                     str(count), replace(own, pictures=None), test, self.names, {}
                 ).items()
             }
-        result["risk/fast"] = mean_figure(test.fast.astype(float), "")
+        result["risk/fast"] = proportion(test.fast.sum(), len(test), "patients")
         return result
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.evidence.figure import Figure, bootstrapped, mean_figure, proportion
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, joint_spaces
 from vesalius.experiments.osteoarthritis.methods import Prediction
 
@@ -45,22 +45,22 @@ def future_figures(
     result: dict[str, Figure] = {}
     if reported.readings is not None:
         errors = space_errors(reported.readings, own, names)
-        result[f"future/{method}/joint_space_mae_mm"] = mean_figure(errors, "mm")
+        result[f"future/{method}/joint_space_mae_mm"] = mean_figure(errors, "mm", "patients")
         for other, theirs in against.items():
             if other != method:
                 result[f"future/{method}_minus_{other}/joint_space_mae_mm"] = bootstrapped(
-                    [errors - theirs], np.mean, "mm"
+                    [errors - theirs], np.mean, "mm", "patients"
                 )
     if reported.pictures is not None:
         true = own.last.images[:, 0].astype(float)
         result[f"future/{method}/ssim"] = mean_figure(
-            ssim_in_joint(reported.pictures[:, 0], true), ""
+            ssim_in_joint(reported.pictures[:, 0], true), "", "patients"
         )
         first = recognised(reported.pictures[:, 0], true)
-        result[f"future/{method}/identity_rank1"] = mean_figure(first, "")
+        result[f"future/{method}/identity_rank1"] = proportion(first.sum(), len(first), "patients")
         if unchanged is not None and unchanged.any():
             result[f"future/{method}/identity_share_of_true"] = bootstrapped(
-                [first, unchanged], _share, ""
+                [first, unchanged], _share, "", "patients"
             )
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from vesalius.evidence.figure import Figure
+from vesalius.evidence.figure import Figure, jackknifed
 from vesalius.evidence.filter_features import filter_features
 from vesalius.evidence.frechet import features, frechet_distance
 from vesalius.evidence.realism import ImageSet, realism_figures
@@ -51,16 +51,24 @@ def generator_figures(
     )
     own = features(list(generated[:, 0].astype(float)), extract)
     result = {
-        "generator/fid": Figure(frechet_distance(apart, own), "", count),
-        "generator/fid_floor": Figure(frechet_distance(apart, seen), "", count),
+        "generator/fid": jackknifed(
+            [apart, own], frechet_distance, "", "pictures", bounds=(0.0, np.inf)
+        ),
+        "generator/fid_floor": jackknifed(
+            [apart, seen], frechet_distance, "", "pictures", bounds=(0.0, np.inf)
+        ),
     }
-    std = read_attributes(forecaster.model.meter, generated).std(axis=0)
-    true = read_attributes(forecaster.model.meter, real.images).std(axis=0)
-    for name, one, two in zip(recipe.progression.attributes, std, true, strict=True):
-        result[f"generator/spread/{name}"] = Figure(float(one), "mm", count)
-        result[f"generator/true_spread/{name}"] = Figure(float(two), "mm", len(real))
-        result[f"knee/spread/{name}"] = Figure(float(one / two), "", count)
+    drawn = read_attributes(forecaster.model.meter, generated)
+    true = read_attributes(forecaster.model.meter, real.images)
+    for name, one, two in zip(recipe.progression.attributes, drawn.T, true.T, strict=True):
+        result[f"generator/spread/{name}"] = jackknifed([one], np.std, "mm", "pictures")
+        result[f"generator/true_spread/{name}"] = jackknifed([two], np.std, "mm", "pictures")
+        result[f"knee/spread/{name}"] = jackknifed([one, two], _ratio_of_sd, "", "pictures")
     return result | _realism(unseen, graded, generated, recipe, progress)
+
+
+def _ratio_of_sd(own: np.ndarray, reference: np.ndarray) -> float:
+    return float(own.std() / reference.std())
 
 
 def _realism(

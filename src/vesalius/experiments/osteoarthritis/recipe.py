@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vesalius.evidence.two_sample import FIT
+from vesalius.experiments.prespecified import FRESH_SEED
 from vesalius.methods.classification.training import PRESETS as TRAININGS
 from vesalius.methods.classification.training import ClassifierTraining
 from vesalius.methods.progression.recipe import PRESETS as PROGRESSIONS
@@ -69,9 +70,9 @@ PRESETS = {
         end_to_end=TRAININGS["smallest"].changed(training="standard"), optimised=2,
         optimisation_steps=2, resamples=50, judge=FIT.changed(steps=3), workers=1,
     ),
-    "demo": OsteoarthritisRecipe(),
+    "demo": OsteoarthritisRecipe(seed=FRESH_SEED),
     "study": OsteoarthritisRecipe(
-        preset="study", followed=960, graded=300, test=1000, optimised=64,
+        preset="study", seed=FRESH_SEED, followed=960, graded=300, test=1000, optimised=64,
         progression=PROGRESSIONS["study"],
         grading=TRAININGS["demo"].changed(first=_fit(600, 3e-3), second=_fit(250, 1e-3)),
     ),

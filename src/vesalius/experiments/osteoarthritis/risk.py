@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vesalius.evidence.discrimination import auc_difference, auc_figure
-from vesalius.evidence.figure import Figure, mean_figure
+from vesalius.evidence.discrimination import Resampling, auc_difference, auc_figure
+from vesalius.evidence.figure import Figure, proportion
+
+OURS = "extrapolation"
 
 
 def youden_point(scores: np.ndarray, fast: np.ndarray) -> float:
@@ -28,9 +30,11 @@ def youden_point(scores: np.ndarray, fast: np.ndarray) -> float:
 
 def risk_figures(
     test: Mapping[str, np.ndarray], held_out: Mapping[str, np.ndarray], fast: np.ndarray,
-    fast_held_out: np.ndarray, resamples: int, against: str = "end_to_end",
+    fast_held_out: np.ndarray, resampling: Resampling, against: str = "end_to_end",
 ) -> dict[str, Figure]:  # fmt: skip
-    """AUC, sensitivity and specificity of each method, and its AUC minus that of one of them.
+    """AUC, sensitivity and specificity of each method, and differences of AUC.
+
+    These are of each method to `against`, and of `OURS` to each method.
 
     Decisions are taken at the point that was best on held-out patients.
 
@@ -38,21 +42,23 @@ def risk_figures(
         test: scores of unseen patients by method, `(P,)`.
         held_out: scores of held-out patients, for the points.
         fast, fast_held_out: what became of both.
-        resamples: of every bootstrap over patients.
+        resampling: of areas.
         against: the method that others are compared with.
     """
     result: dict[str, Figure] = {}
     targets = fast.astype(np.float32)[:, None]
     for method, scores in test.items():
-        result[f"risk/{method}/auc"] = auc_figure(
-            scores[None, :, None], targets, resamples=resamples
-        )
+        result[f"risk/{method}/auc"] = auc_figure(scores[:, None], targets, resampling)
         point = youden_point(held_out[method], fast_held_out)
         reported = scores >= point
-        result[f"risk/{method}/sensitivity"] = mean_figure(reported[fast].astype(float), "")
-        result[f"risk/{method}/specificity"] = mean_figure((~reported[~fast]).astype(float), "")
-        if method != against:
-            result[f"risk/{method}_minus_{against}/auc"] = auc_difference(
-                scores[None, :, None], test[against][None, :, None], targets, resamples=resamples
-            )
+        for name, own, right in (
+            ("sensitivity", fast, reported[fast]), ("specificity", ~fast, ~reported[~fast])
+        ):  # fmt: skip
+            result[f"risk/{method}/{name}"] = proportion(right.sum(), int(own.sum()), "patients")
+        for one, other in ((method, against), (OURS, method)):
+            name = f"risk/{one}_minus_{other}/auc"
+            if one != other and one in test and name not in result:
+                result[name] = auc_difference(
+                    test[one][:, None], test[other][:, None], targets, resampling
+                )
     return result

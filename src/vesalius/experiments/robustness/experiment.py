@@ -11,15 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from vesalius.evidence.discrimination import auc_figure, mean_auc
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.discrimination import Resampling, auc_figure, mean_auc
+from vesalius.evidence.figure import Figure, Results, counted
+from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.robustness.discrimination import Trained, discrimination_figures
 from vesalius.experiments.robustness.maps import write_maps
 from vesalius.experiments.robustness.pointing import pointing_figures, readable_path
+from vesalius.experiments.robustness.prespecified import prespecified
 from vesalius.experiments.robustness.recipe import ARMS, Data, RobustnessRecipe
 from vesalius.experiments.robustness.routing import (
     clean_path_scores,
@@ -72,13 +75,15 @@ def run_robustness(
 def costs(seconds: Mapping[str, float]) -> dict[str, Figure]:
     """What the other trainings took, as a multiple of the standard one over as many steps.
 
-    >>> costs({"standard": 2.0, "dual": 9.0})
-    {'dual/cost': Figure(value=4.5, unit='times', n=1, ci95=None, sd=None)}
+    >>> print(costs({"standard": 2.0, "dual": 9.0})["dual/cost"])
+    4.5 times
     """
     if "standard" not in seconds:
         return {}
     return {
-        f"{arm}/cost": Figure(seconds[arm] / seconds["standard"], "times", 1)
+        f"{arm}/cost": counted(
+            seconds[arm] / seconds["standard"], "times", 1, "trainings", "measured once"
+        )
         for arm in ARMS[1:]
         if arm in seconds
     }
@@ -98,11 +103,16 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
             "primary_epsilon": recipe.primary,
         }  # fmt: skip
 
+    @property
+    def prespecified(self) -> Prespecified:
+        """By the recipe."""
+        return prespecified(self.data, self.recipe)
+
     def stages(self) -> dict[str, Stage]:
         """From phantoms to maps."""
         return {
             "phantoms": self._phantoms, "first stage": self._first,
-            **{arm: partial(self._fit, arm) for arm in ARMS},
+            **{arm: partial(self._fit, arm) for arm in ARMS}, "unseen phantoms": self._unseen,
             "discrimination": self._discrimination, "robustness": self._robustness,
             "saliency": self._saliency,
         }  # fmt: skip
@@ -111,20 +121,23 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
         """What each training took."""
         return costs(seconds)
 
-    def _phantoms(self) -> dict[str, Figure]:
-        recipe, own = self.recipe, self.own
-        for name, count, seed, scanner in (
-            ("real", own.cases, recipe.seed, "home"),
-            ("test", own.test_cases or recipe.test_cases, recipe.seed + 1000, "home"),
-            ("external", recipe.external_cases, recipe.seed + 2000, "other"),
-        ):
-            write_findings(
-                own.kind, self.folder / name, count, seed, own.side,
-                "home" if scanner == "home" else "other", workers=chosen_workers(recipe.workers),
-                progress=self.progress,
-            )  # fmt: skip
+    def _phantoms(self) -> None:
+        self._write("real", self.own.cases, self.recipe.seed)
+
+    def _unseen(self) -> None:
+        recipe = self.recipe
+        self._write("test", self.own.test_cases or recipe.test_cases, recipe.seed + 1000)
+        self._write("external", recipe.external_cases, recipe.seed + 2000, "other")
         self.notes["labels"] = list(self._images("test").labels)
-        return {}
+
+    def _write(
+        self, name: str, count: int, seed: int, scanner: Literal["home", "other"] = "home"
+    ) -> None:
+        """A cohort of phantoms."""
+        write_findings(
+            self.own.kind, self.folder / name, count, seed, self.own.side, scanner,
+            workers=chosen_workers(self.recipe.workers), progress=self.progress,
+        )  # fmt: skip
 
     def _images(self, name: str) -> Classified:
         if name not in self._read:
@@ -188,6 +201,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
         recipe = self.recipe
         test = self._images("test")
         images = test.taken(range(min(recipe.attacked_cases, len(test))))
+        resampling = Resampling(images.subjects, resamples=recipe.resamples)
         result: dict[str, Figure] = {}
         lines: list[tuple[str, ...]] = [CURVE]
         sizes = np.linspace(0, recipe.largest, recipe.epsilons)
@@ -211,7 +225,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
                 ("robust_auc_honest", strongest_scores, strong),
             ):
                 every = np.stack([scores(one.network, images, attack) for one in trained])
-                figure = auc_figure(every, images.targets, resamples=recipe.resamples)
+                figure = auc_figure(every, images.targets, resampling)
                 result[f"{arm}/{name}"] = figure
         self._write_curve(lines)
         return result

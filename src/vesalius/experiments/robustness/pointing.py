@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 from torch import nn
 
-from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.evidence.figure import Figure, clustered_mean
 from vesalius.evidence.localisation import (
     pixel_precision,
     pointing_game,
@@ -25,7 +26,7 @@ MEASURES = {
     "pixel_precision": pixel_precision,
 }  # fmt: skip
 Rows = dict[str, dict[str, np.ndarray]]
-"""Of each measure and label, one value for each image that shows it."""
+"""Of each measure and label, one value for each image that shows it, see `_showing`."""
 
 
 def readable_path(
@@ -52,7 +53,7 @@ def pointing_figures(
 
     Maps are input gradients; a network with two paths is looked at through both, and told through
     one of them. Beside them what they must beat: the mean mask of the training images, which
-    ignores the image, and other methods on the standard network; and how much of a map is left
+    ignores the image, and every other method on every training; and how much of a map is left
     when weights are generated anew.
 
     Args:
@@ -72,28 +73,33 @@ def pointing_figures(
         arm: [_measured(one.network, test, "clean") for one in trained]
         for arm, trained in arms.items() if arm != "dual"
     } | {"dual": each[f"dual_{path}"]} | each  # fmt: skip
-    for method in METHODS[1:]:
-        every[f"standard_{method}"] = [
-            _measured(arms["standard"][0].network, test, "clean", method)
-        ]
+    for method, (arm, trained) in product(METHODS[1:], arms.items()):
+        taken = path if arm == "dual" else "clean"
+        every[f"{arm}_{method}"] = [_measured(one.network, test, taken, method) for one in trained]
     shown = training.targets == 1
     means = [training.masks[shown[:, k], k].mean(axis=0) for k in range(len(test.labels))]
     every["mean_mask"] = [
         _rows(test, lambda images, column: np.stack([means[column]] * len(images)))
     ]
     pooled = {arm: _averaged(rows) for arm, rows in every.items() if rows}
+    whose = {
+        label: [test.subjects[row] for row in _showing(test, column)]
+        for column, label in enumerate(test.labels)
+    }
+    told = [name for name in headline if whose.get(name)]
+    owners = [subject for name in told for subject in whose[name]]
     for arm, rows in pooled.items():
         for measure, labels in rows.items():
-            reported = np.concatenate([labels[name] for name in headline if name in labels])
-            result[f"{arm}/{measure}"] = mean_figure(reported, "")
+            reported = np.concatenate([labels[name] for name in told])
+            result[f"{arm}/{measure}"] = clustered_mean(reported, owners, "", "patients")
             for label, values in labels.items():
-                result[f"{arm}/{measure}/{label}"] = mean_figure(values, "")
-    for measure in MEASURES:
-        gaps = np.concatenate([
-            pooled["dual"][measure][name] - pooled["standard"][measure][name]
-            for name in headline if name in pooled["dual"][measure]
-        ])  # fmt: skip
-        result[f"dual_minus_standard/{measure}"] = bootstrapped([gaps], np.mean, "")
+                own = clustered_mean(values, whose[label], "", "patients")
+                result[f"{arm}/{measure}/{label}"] = own
+    for measure, rival in product(MEASURES, [arm for arm in pooled if not arm.startswith("dual")]):
+        gaps = np.concatenate(
+            [pooled["dual"][measure][name] - pooled[rival][measure][name] for name in told]
+        )
+        result[f"dual_minus_{rival}/{measure}"] = clustered_mean(gaps, owners, "", "patients")
     return result | _sanity(arms, test, path)
 
 
@@ -108,13 +114,19 @@ def _rows(test: Classified, draw: Callable[[np.ndarray, int], np.ndarray]) -> Ro
     assert test.masks is not None
     rows: Rows = {measure: {} for measure in MEASURES}
     for column, label in enumerate(test.labels):
-        chosen = np.flatnonzero(test.masks[:, column].reshape(len(test), -1).any(axis=1))
+        chosen = _showing(test, column)
         if not len(chosen):
             continue
         maps, masks = draw(test.images[chosen], column), test.masks[chosen, column]
         for measure, function in MEASURES.items():
             rows[measure][label] = function(maps, masks)
     return rows
+
+
+def _showing(test: Classified, column: int) -> np.ndarray:
+    """Rows of the images whose mask of one label holds something."""
+    assert test.masks is not None
+    return np.flatnonzero(test.masks[:, column].reshape(len(test), -1).any(axis=1))
 
 
 def _averaged(seeds: Sequence[Rows]) -> Rows:
@@ -136,5 +148,7 @@ def _sanity(arms: Trained, test: Classified, path: Path) -> dict[str, Figure]:
         own, fresh = (
             saliency(n, images, 0, path=path) for n in (network, randomised(network, seed=0))
         )
-        result[f"{arm}/randomised_likeness"] = mean_figure(rank_similarity(own, fresh), "")
+        result[f"{arm}/randomised_likeness"] = clustered_mean(
+            rank_similarity(own, fresh), test.subjects[: len(images)], "", "patients"
+        )
     return result

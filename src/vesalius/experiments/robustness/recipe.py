@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from vesalius.experiments.prespecified import FRESH_SEED
 from vesalius.methods.classification.training import PRESETS as TRAININGS
 from vesalius.methods.classification.training import ClassifierTraining, Training
 from vesalius.training.recipe import Settings
@@ -109,9 +110,9 @@ PRESETS = {
         mri=RobustnessRecipe().mri.changed(side=32, cases=40),
         ct=RobustnessRecipe().ct.changed(side=16, cases=40, test_cases=None),
     ),
-    "demo": RobustnessRecipe(),
+    "demo": RobustnessRecipe(seed=FRESH_SEED),
     "study": RobustnessRecipe(
-        preset="study", data=("radiograph", "mri", "ct"), seeds=3, test_cases=800,
+        preset="study", seed=FRESH_SEED, data=("radiograph", "mri", "ct"), seeds=3, test_cases=800,
         external_cases=800,
     ),
     "workstation": RobustnessRecipe(

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.anatomy.attributes import attribute_values, case_values
-from vesalius.evidence.control import control_figures
+from vesalius.evidence.control import control_figures, share_of_draws
 from vesalius.evidence.copies import CopySearch
-from vesalius.evidence.figure import Figure, Results, bootstrapped
+from vesalius.evidence.figure import Figure, Results, proportion
+from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
+from vesalius.experiments.ventricles.prespecified import prespecified
 from vesalius.experiments.ventricles.realism import brain_realism
 from vesalius.experiments.ventricles.recipe import VentriclesRecipe
 from vesalius.methods.guided import recipe as guided
@@ -78,11 +80,16 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         super().__init__(folder, recipe, progress)
         self._finished = finished
 
+    @property
+    def prespecified(self) -> Prespecified:
+        """By the recipe."""
+        return prespecified(self.recipe)
+
     def stages(self) -> dict[str, Stage]:
         """From phantoms to proof."""
         return {
-            "phantoms": self._phantoms, "unseen phantoms": self._unseen, "fit": self._fit,
-            "control": self._control, "balance": self._balance, "strip": self._strip,
+            "phantoms": self._phantoms, "fit": self._fit, "control": self._control,
+            "balance": self._balance, "strip": self._strip, "unseen phantoms": self._unseen,
             "realism": self._realism, "proof": self._proof,
         }  # fmt: skip
 
@@ -177,7 +184,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
             self.cohort("real"), self.cohort("balanced"), self.cohort("unseen"),
             self.folder / "proof", proof, self.progress, self._finished,
         )  # fmt: skip
-        self.notes |= result.notes
+        self.notes |= {k: note for k, note in result.notes.items() if k != "prespecified"}
         return result.figures
 
 
@@ -220,31 +227,30 @@ def write_draws(draws: Sequence[Draw], path: Path) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def read_draws(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Requested, measured and whether accepted, each `(N,)`, of every draw."""
+def read_draws(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Requested, measured and whether accepted, each `(N,)`, and the request, of every draw."""
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     return (
         np.array([float(row["requested"]) for row in rows]),
         np.array([float(row["measured"]) for row in rows]),
         np.array([row["accepted"] == "1" for row in rows]),
+        [row["case"] for row in rows],
     )
 
 
 def _control_figures(folder: Path, recipe: VentriclesRecipe) -> dict[str, Figure]:
     """Control after the loop, at the first draw, and uncalibrated at each scale of guidance."""
-    requested, measured, accepted = read_draws(folder / "control.csv")
+    requested, measured, accepted, cases = read_draws(folder / "control.csv")
     result = {
         f"control/{k}": v
         for k, v in control_figures(requested[accepted], measured[accepted], "mL").items()
     }
-    result["control/acceptance"] = bootstrapped([accepted.astype(float)], np.mean, "")
-    result["control/met"] = Figure(
-        float(accepted.sum()) / recipe.control_cases, "", recipe.control_cases
-    )
+    result["control/acceptance"] = share_of_draws(cases, accepted.tolist())
+    result["control/met"] = proportion(accepted.sum(), recipe.control_cases, "requests")
     for name in ("once", *(f"guidance_{scale:g}" for scale in recipe.guidance_scales)):
-        requested, measured, met = read_draws(folder / f"control_{name}.csv")
+        requested, measured, met, cases = read_draws(folder / f"control_{name}.csv")
         own = control_figures(requested, measured, "mL")
         result |= {f"control/{name}/{k}": v for k, v in own.items()}
-        result[f"control/{name}/acceptance"] = bootstrapped([met.astype(float)], np.mean, "")
+        result[f"control/{name}/acceptance"] = share_of_draws(cases, met.tolist())
     return result

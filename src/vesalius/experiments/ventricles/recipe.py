@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vesalius.evidence.two_sample import FEWEST, FIT
+from vesalius.experiments.prespecified import FRESH_SEED
 from vesalius.methods.guided import recipe as guided
 from vesalius.methods.segmentation import training as segmentation
 from vesalius.training.recipe import FitRecipe, Settings
@@ -48,7 +49,7 @@ PRESETS = {
         judge=FIT.changed(steps=3), workers=1, wanted_ml=(15.0, 40.0),
         synthesis=guided.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
     ),
-    "demo": VentriclesRecipe(),
+    "demo": VentriclesRecipe(seed=FRESH_SEED),
     "workstation": VentriclesRecipe(
         preset="workstation", cases=1000, spacing_mm=2.0, synthetic_cases=1000, test_cases=100,
         workers=16, synthesis=guided.PRESETS["workstation"],

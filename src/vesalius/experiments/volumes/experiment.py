@@ -15,7 +15,8 @@ from time import perf_counter
 import numpy as np
 
 from vesalius.evidence.audit import audit
-from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.evidence.figure import Figure, Results, counted, mean_figure
+from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.experiments.volumes.control import measure_control, read_control
 from vesalius.experiments.volumes.fidelity import (
@@ -25,6 +26,7 @@ from vesalius.experiments.volumes.fidelity import (
     realism_of,
     similarity_figures,
 )
+from vesalius.experiments.volumes.prespecified import prespecified
 from vesalius.experiments.volumes.recipe import Organ, VolumesExperimentRecipe
 from vesalius.experiments.volumes.transfer import Transfer, transfer_figures
 from vesalius.methods.segmentation.method import Segmentation
@@ -84,6 +86,11 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         super().__init__(folder, recipe, progress)
         self.organ, self.own = organ, recipe.of(organ)
 
+    @property
+    def prespecified(self) -> Prespecified:
+        """By the recipe."""
+        return prespecified(self.organ, self.recipe)
+
     def stages(self) -> dict[str, Stage]:
         """From phantoms to transfer and control."""
         recipe = self.recipe
@@ -92,6 +99,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
             "fit": self._fit,
             **{f"{kind} fit": partial(self._rival, kind) for kind in recipe.rivals},
             "generate": self._generate,
+            "unseen phantoms": self._unseen,
             **({"samplers": self._samplers} if recipe.samplers else {}),
             "fidelity": self._fidelity,
             "audit": self._audit,
@@ -100,15 +108,17 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         }
 
     def _phantoms(self) -> None:
-        recipe = self.recipe
-        for name, count, seed, split in (
-            ("real", recipe.cases, recipe.seed, ""),
-            ("unseen", 2 * recipe.test_cases, recipe.seed + 1000, "test"),
-        ):
-            write_gridded(
-                self.organ, self.folder / name, count, seed, self.own.shape, split,
-                chosen_workers(recipe.workers), self.progress,
-            )  # fmt: skip
+        self._write("real", self.recipe.cases, self.recipe.seed)
+
+    def _unseen(self) -> None:
+        self._write("unseen", 2 * self.recipe.test_cases, self.recipe.seed + 1000, "test")
+
+    def _write(self, name: str, count: int, seed: int, split: str = "") -> None:
+        """A cohort of phantoms."""
+        write_gridded(
+            self.organ, self.folder / name, count, seed, self.own.shape, split,
+            chosen_workers(self.recipe.workers), self.progress,
+        )  # fmt: skip
 
     def _method(self, kind: Kind | None = None) -> VolumesRecipe:
         recipe = self.recipe.synthesis
@@ -198,7 +208,7 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
             start = perf_counter()
             pipeline.volume(seed)
             seconds.append(perf_counter() - start)
-        return mean_figure(np.array(seconds), "s")
+        return mean_figure(np.array(seconds), "s", "volumes")
 
     def _audit(self) -> dict[str, Figure]:
         result = audit(
@@ -258,13 +268,15 @@ def _reconstruction_figures(run: Run, name: str) -> dict[str, Figure]:
     """PSNR and SSIM of held-out volumes, and use of the codebook if there is one."""
     back = reconstruction_of(run)
     result = {
-        f"{name}/psnr": mean_figure(np.array(back.psnr), "dB"),
-        f"{name}/ssim": mean_figure(np.array(back.ssim), ""),
+        f"{name}/psnr": mean_figure(np.array(back.psnr), "dB", "cases"),
+        f"{name}/ssim": mean_figure(np.array(back.ssim), "", "cases"),
     }
     recipe = run.recipe
     assert isinstance(recipe, VolumesRecipe)
     if recipe.bottleneck == "codebook":
         count = len(back.psnr)
-        result[f"{name}/codes_used"] = Figure(back.codes_used, "", count)
-        result[f"{name}/perplexity"] = Figure(back.perplexity, "codes", count)
+        result[f"{name}/codes_used"] = counted(back.codes_used, "codes", count, "cases")
+        result[f"{name}/perplexity"] = counted(
+            back.perplexity, "codes", count, "cases", "of all codes together"
+        )
     return result

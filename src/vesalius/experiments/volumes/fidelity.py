@@ -91,9 +91,15 @@ def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[
     """
     half = len(real) // 2
     reference, other = real[:half], real[half : 2 * half]
-    result = {"fidelity/fid_floor": jackknifed([reference, other], distance_of_planes, "FID")}
+    result = {
+        "fidelity/fid_floor": jackknifed(
+            [reference, other], distance_of_planes, "FID", "cases", bounds=(0.0, np.inf)
+        )
+    }
     for name, rows in generated.items():
-        figure = jackknifed([reference, rows[:half]], distance_of_planes, "FID")
+        figure = jackknifed(
+            [reference, rows[:half]], distance_of_planes, "FID", "cases", bounds=(0.0, np.inf)
+        )
         result[f"fidelity/{name}"] = figure
     return result
 
@@ -121,7 +127,7 @@ def similarity_figures(
     for name, evaluated in (("real", real), ("synthetic", synthetic)):
         result[f"diversity/ms_ssim/{name}"] = pair_similarity(evaluated.scaled, seed=seed)
         alike = [neighbour_similarity(volume, axis) for volume in evaluated.scaled]
-        result[f"slices/ssim/{name}"] = mean_figure(np.array(alike), "SSIM")
+        result[f"slices/ssim/{name}"] = mean_figure(np.array(alike), "SSIM", "cases")
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from vesalius.evidence.two_sample import FIT
+from vesalius.experiments.prespecified import FRESH_SEED
 from vesalius.methods.pretraining.training import PRESETS as PRETRAININGS
 from vesalius.methods.pretraining.training import PretrainingRecipe
 from vesalius.methods.segmentation.training import PRESETS as SEGMENTERS
@@ -123,9 +124,9 @@ PRESETS = {
         synthesis=VOLUMES["smallest"],
         pretraining=PRETRAININGS["smallest"], segmenter=SEGMENTERS["smallest"],
     ),
-    "demo": VolumesExperimentRecipe(),
+    "demo": VolumesExperimentRecipe(seed=FRESH_SEED),
     "study": VolumesExperimentRecipe(
-        preset="study", organs=("breast", "chest"), control_cases=32,
+        preset="study", seed=FRESH_SEED, organs=("breast", "chest"), control_cases=32,
         rivals=("components", "gaussian"), samplers=(("ddpm", 300), ("dpm_solver_2m", 10)),
         fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, seeds=3, controls=CONTROLS,
         control_seeds=10, radiomics_cases=40,

@@ -31,7 +31,7 @@ from vesalius.scans.progress import Progress
 from vesalius.scans.reading import Scans
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.content import content_digest
-from vesalius.training.device import fabric_for
+from vesalius.training.device import fabric_for, placed
 from vesalius.training.preparation import body_sides_mm, common_shape
 from vesalius.training.store import CaseStore, HeldStore, Layout
 
@@ -153,7 +153,7 @@ class Transfer:
     def _scores(self, network: Segmenter, test: TrainingScans) -> list[float]:
         """Mean Dice over the target labels of each test case, on the segmenter's own grid."""
         fabric = fabric_for("bf16-mixed")
-        network.to(fabric.device).eval()
+        placed(network)
         numbers = test.label_numbers.tolist()
         places = [numbers.index(self.labels[name]) for name in self.organ.targets]
         scores = []
@@ -194,14 +194,16 @@ def transfer_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, 
     result: dict[str, Figure] = {}
     for (fraction, arm), seeds in means.items():
         values = np.array([np.mean(seeds[seed]) for seed in sorted(seeds)])
-        result[f"pretraining/{fraction}/{arm}/dice"] = student_mean(values, "Dice")
+        result[f"pretraining/{fraction}/{arm}/dice"] = student_mean(
+            values, "Dice", "trainings", bounds=(0.0, 1.0)
+        )
     primary = f"{recipe.primary:g}"
 
     def gain(arm: str, over: str) -> Figure:
         ours, theirs = means[primary, arm], means[primary, over]
         both = sorted(ours.keys() & theirs.keys())
         gaps = [float(np.mean(ours[seed]) - np.mean(theirs[seed])) for seed in both]
-        return student_mean(np.array(gaps), "Dice")
+        return student_mean(np.array(gaps), "Dice", "trainings", bounds=(-1.0, 1.0))
 
     arms = {arm for fraction, arm in means if fraction == primary}
     if "synthetic" in arms and "scratch" in arms:

@@ -41,7 +41,8 @@ def saliency(
         method: `gradient` is the published one, the size of the logit's gradient in the image
             (Simonyan et al. 2014); `blurred_gradient` the same smoothed; `smoothgrad` (Smilkov et
             al. 2017); `integrated_gradients` from black (Sundararajan et al. 2017); `gradcam` of
-            the last convolutions (Selvaraju et al. 2017).
+            the last stage whose maps are not coarser than an eighth of the image (Selvaraju et al.
+            2017 take the last, which in small images has a few voxels and cannot point).
         path: that images take.
         batch: images at once.
 
@@ -67,7 +68,7 @@ def saliency(
 def _mapped(network: nn.Module, images: Tensor, label: int, method: Method) -> Tensor:
     """Attributions summed over channels."""
     if method == "gradcam":
-        cam = LayerGradCam(network, _last_maps(network))
+        cam = LayerGradCam(network, _fine_maps(network, images))
         maps = cam.attribute(images, label, relu_attributions=True).float()
         mode = "bilinear" if images.dim() == 4 else "trilinear"
         return functional.interpolate(maps, images.shape[2:], mode=mode)[:, 0]
@@ -87,12 +88,26 @@ def _mapped(network: nn.Module, images: Tensor, label: int, method: Method) -> T
     return summed
 
 
-def _last_maps(network: nn.Module) -> nn.Module:
-    """The last part of a network that gives maps: the last stage of a residual one."""
+COARSEST = 8
+"""Voxels of an image along each axis for one of the map that Grad-CAM looks at, at most."""
+
+
+def _fine_maps(network: nn.Module, images: Tensor) -> nn.Module:
+    """The last stage of a residual network whose maps are fine enough, the first if none is."""
     stages = [part for name, part in network.named_children() if name.startswith("layer")]
     if not stages:
         raise ValueError(f"{type(network).__name__} has no stages named layer1, layer2, …")
-    return stages[-1]
+    sides: dict[nn.Module, int] = {}
+    hooks = [
+        stage.register_forward_hook(lambda own, _, out: sides.update({own: min(out.shape[2:])}))
+        for stage in stages
+    ]
+    with torch.no_grad():
+        network(images[:1])
+    for hook in hooks:
+        hook.remove()
+    fine = [stage for stage in stages if COARSEST * sides[stage] >= min(images.shape[2:])]
+    return (fine or stages[:1])[-1]
 
 
 def randomised(network: nn.Module, seed: int) -> nn.Module:

@@ -177,9 +177,3 @@ class GuidedModel:
         """One of `PARTS` as a module."""
         module: nn.Module = getattr(self, name)
         return module
-
-    def to(self, device: torch.device) -> GuidedModel:
-        """Move every part to a device and set it to evaluation."""
-        for name in PARTS:
-            self.part(name).to(device).eval()
-        return self

@@ -32,7 +32,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
-from vesalius.training.device import fabric_for, sampled_often
+from vesalius.training.device import fabric_for, placed, sampled_often
 from vesalius.training.requests import require_within
 from vesalius.training.run import Run
 
@@ -67,7 +67,8 @@ class GuidedPipeline(Travelling):
         for part in PARTS:
             run.load(part, self.model.part(part))
         self.fabric = fabric_for("bf16-mixed")
-        self.model.to(self.fabric.device)
+        for part in PARTS:
+            placed(self.model.part(part))
         sampled_often(self.model.image_denoiser, "bf16-mixed")
         self.guidance = recipe.guidance
         self._calibrated = _calibration(run) if calibrated else None

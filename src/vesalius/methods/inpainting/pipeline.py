@@ -35,7 +35,7 @@ from vesalius.scans.description import Description
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress
-from vesalius.training.device import fabric_for
+from vesalius.training.device import fabric_for, placed
 from vesalius.training.run import Run
 
 LEAST_HERNIATION_MM = 2.0
@@ -80,7 +80,7 @@ class InpaintingPipeline(Travelling):
             fault = f"needs the {NETWORK_OF[method]} network, which this run has not"
             raise InputError(method, fault, "fit a run with it")
         self.fabric = fabric_for(self.recipe.fit.precision)
-        self.model = InpaintingModel.load(run).to(self.fabric.device)
+        self.model = placed(InpaintingModel.load(run))
         self.training_range, self.fingerprint = self.model.training_range, run.fingerprint
         self.calibration = SizeCalibration.read(run.folder) if calibrated else SizeCalibration()
         self.labels = self.fingerprint.labels

@@ -21,7 +21,7 @@ from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.volume import Volume
 from vesalius.training.content import content_digest
-from vesalius.training.device import fabric_for
+from vesalius.training.device import fabric_for, placed
 from vesalius.training.loop import fit_network
 from vesalius.training.objective import Batch, Objective
 from vesalius.training.preparation import (
@@ -216,7 +216,7 @@ def segment(
     fabric = fabric_for("bf16-mixed")
     voxels, box = prepared(scan.channels, spacing_mm)
     with fabric.autocast():
-        result = network.to(fabric.device)(torch.from_numpy(voxels)[None].to(fabric.device))[0]
+        result = placed(network)(torch.from_numpy(voxels)[None].to(fabric.device))[0]
     upright = scan.channels[0].oriented("RAS")
     scores = torch.full((len(result), *working_shape(upright, spacing_mm)), -1e4)
     scores[0] = 0
@@ -227,8 +227,8 @@ def segment(
         )[0]
     numbers = np.array(sorted(label_numbers))[scores.argmax(dim=0).numpy()].astype(np.uint8)
     here = scan.channels[0]
-    placed = Volume(numbers, upright.affine).oriented(here.orientation)
-    return Volume(placed.voxels, here.affine)
+    turned = Volume(numbers, upright.affine).oriented(here.orientation)
+    return Volume(turned.voxels, here.affine)
 
 
 def _deformed(labels: Tensor, spacing_mm: float, rng: torch.Generator) -> Tensor:

@@ -23,7 +23,7 @@ from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import sample_one
 from vesalius.sampling.travelling import Travelling
 from vesalius.scans.case import Scan
-from vesalius.training.device import fabric_for
+from vesalius.training.device import fabric_for, placed
 from vesalius.training.requests import Request, require_within
 from vesalius.training.run import Run
 from vesalius.training.seeds import seed_for
@@ -66,7 +66,7 @@ class VolumesPipeline(Travelling):
         self.fabric = fabric_for("bf16-mixed")
         for part in PARTS:
             run.load(part, self.model.part(part))
-            self.model.part(part).to(self.fabric.device).eval()
+            placed(self.model.part(part))
         self.noise_texture = NoiseTexture.of_run(run)
         self._code = (recipe.code_channels, *self.model.code_shape)
 

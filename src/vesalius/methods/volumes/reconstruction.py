@@ -14,7 +14,7 @@ from vesalius.networks.bottleneck import Codebook, perplexity_of
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, track
-from vesalius.training.device import fabric_for
+from vesalius.training.device import fabric_for, placed
 from vesalius.training.run import Run
 from vesalius.training.store import CaseStore
 
@@ -57,7 +57,7 @@ def reconstruct(
     """Send volumes through the autoencoder and compare what comes back."""
     psnr, ssim = PSNRMetric(max_val=1.0), SSIMMetric(spatial_dims=3, data_range=1.0, win_size=7)
     fabric = fabric_for("bf16-mixed")
-    network.to(fabric.device).eval()
+    placed(network)
     result: list[list[float]] = []
     book = network.bottleneck
     chosen = torch.zeros(book.size if isinstance(book, Codebook) else 1)

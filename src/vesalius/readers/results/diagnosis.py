@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vesalius.evidence.agreement import icc
-from vesalius.evidence.figure import Figure
+from vesalius.evidence.figure import Figure, counted
 from vesalius.evidence.multireader import Jackknifed, jackknifed_auc, jackknifed_means
 from vesalius.readers.results.estimates import agreement, alone, pairs, shares
 from vesalius.readers.results.readings import Reading, matrix, repeated
@@ -47,7 +47,7 @@ def diagnosis_figures(readings: Sequence[Reading], readers: Sequence[int]) -> di
                 result[f"reader_{reader + 1}/{condition}/{name}"] = one
         for gap, p in pairs(figure, count).values():
             result[f"aided_minus_unaided/{name}"] = gap
-            result[f"aided_minus_unaided/{name}_p"] = Figure(p, "", count)
+            result[f"aided_minus_unaided/{name}_p"] = counted(p, "", count, "cases", "a p value")
     for condition, one_each, one_sure in zip(CONDITIONS, each, sure, strict=True):
         again = [one for one in readings if one.aided == (condition == "aided")]
         result |= agreement(condition, one_each, repeated(again, _decided), "nominal", subjects)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vesalius.evidence.agreement import Level, alpha, alpha_figure, share
-from vesalius.evidence.figure import Figure
+from vesalius.evidence.agreement import Level, alpha, alpha_figure
+from vesalius.evidence.figure import Figure, counted, proportion
 from vesalius.evidence.multireader import (
     Estimate,
     Jackknifed,
@@ -15,6 +15,8 @@ from vesalius.evidence.multireader import (
     each_pair,
     share_of,
 )
+
+MADE = "Obuchowski and Rockette's, by a jackknife over subjects; for other readers where several"
 
 
 def conditions(figure: Jackknifed, cases: int) -> list[Figure]:
@@ -53,12 +55,16 @@ def agreement(
         result[f"agreement/{name}/alpha"] = alpha_figure(ratings, level, subjects=subjects)
     if again:
         same = sum(first == second for first, second in again)
-        result[f"agreement/{name}/same_again"] = share(same, len(again))
+        result[f"agreement/{name}/same_again"] = proportion(same, len(again), "repeated cases")
         both = np.array(again).T
-        result[f"agreement/{name}/alpha_again"] = Figure(alpha(both, level), "", len(again))
+        result[f"agreement/{name}/alpha_again"] = counted(
+            alpha(both, level), "", len(again), "repeated cases", "of a few repeats"
+        )
     return result
 
 
 def _figure(one: Estimate, cases: int) -> Figure:
     """Without an interval where nothing varies, for then there is nothing to tell it from."""
-    return Figure(one.value, "", cases, (one.low, one.high) if one.high > one.low else None)
+    if not one.high > one.low:
+        return counted(one.value, "", cases, "cases", "nothing varies")
+    return Figure(one.value, "", cases, (one.low, one.high), counts="cases", interval=MADE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure, Results, mean_figure
 from vesalius.evidence.multireader import jackknifed_means
 from vesalius.readers.answers.store import Store
 from vesalius.readers.design import Kind
@@ -61,7 +61,7 @@ def seconds_figures(
     }
     again = np.array([one.seconds for one in readings if one.kind == "repeat"])
     if len(again):
-        result["seconds_a_repeat"] = Figure(float(again.mean()), "", len(again))
+        result["seconds_a_repeat"] = mean_figure(again, "", "repeated cases")
     return {name: replace(figure, unit="s") for name, figure in result.items()}
 
 

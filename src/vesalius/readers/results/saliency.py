@@ -8,7 +8,7 @@ import numpy as np
 from statsmodels.stats.multitest import multipletests
 
 from vesalius.evidence.agreement import icc
-from vesalius.evidence.figure import Figure
+from vesalius.evidence.figure import Figure, counted
 from vesalius.evidence.multireader import jackknifed_means
 from vesalius.readers.results.estimates import agreement, alone, conditions, pairs
 from vesalius.readers.results.readings import Reading, matrix, repeated
@@ -46,5 +46,5 @@ def saliency_figures(readings: Sequence[Reading], readers: Sequence[int]) -> dic
         for ((i, j), (gap, _)), p in zip(compared.items(), adjusted, strict=True):
             name = f"{methods[j]}_minus_{methods[i]}"
             result[f"{name}/usefulness"] = gap
-            result[f"{name}/p_holm"] = Figure(float(p), "", len(cases))
+            result[f"{name}/p_holm"] = counted(p, "", len(cases), "cases", "a p value")
     return result

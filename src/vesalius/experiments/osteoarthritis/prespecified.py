@@ -1,0 +1,76 @@
+"""What the experiment of progression asks, and how it will answer."""
+
+from __future__ import annotations
+
+from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
+from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
+
+MEANINGS = {
+    "extrapolation": "future by extrapolation along neighbours in the latent space",
+    "extrapolation_on_own_picture": "the same, shown on the patient's own picture",
+    "extrapolation_published": "with the projector and the neighbour of the publication",
+    "diffusion": "a diffusion model of the future picture",
+    "end_to_end": "a classifier of outcomes that goes on from that of grades",
+    "baseline_only": "logistic regression on what the first picture measures",
+    "reconstruction_only": "the grade of the projected first picture",
+    "neighbour_labels": "what became of the neighbours, without any picture",
+    "no_change": "the first picture",
+    "mean_difference": "the first picture and the mean change of all",
+    "random_neighbour": "the change of somebody else",
+    "oracle_neighbours": "neighbours by what truly drives the disease, which nobody can have",
+    "true_hazard": "the phantom's own hazard, which nobody can have",
+}
+RANKING = ("end_to_end", "baseline_only", "neighbour_labels", "reconstruction_only", "diffusion")
+"""Rivals that rank patients with what a user could have."""
+
+
+def prespecified(recipe: OsteoarthritisRecipe) -> Prespecified:
+    """By the recipe alone."""
+    test = f"{recipe.test} unseen patients"
+    return Prespecified(
+        question=(
+            "Does the extrapolated picture add to ranking patients by their risk of fast "
+            "progression, beyond what does without it, and is it the patient's own?"
+        ),
+        arms=list(MEANINGS.items()),
+        rivals=RANKING,
+        primary=[
+            Primary(
+                "risk/extrapolation_minus_end_to_end/auc",
+                "AUC of fast progression, paired by patient", "higher", 0.0,
+                "the rival draws nothing, so a gain must be beyond chance", test, "AUC",
+            ),
+            Primary(
+                "future/extrapolation_minus_no_change/joint_space_mae_mm",
+                f"error of the joint spaces {recipe.horizon:g} years later, paired by patient",
+                "lower", 0.0, "no change costs nothing", test, "mm",
+            ),
+            Primary(
+                "knee/identity/share_of_true",
+                "patients who are recognised by the picture of their future, over those who are "
+                "recognised by their own first picture", "higher", 0.9,
+                "the unchanged picture has 1", test,
+            ),
+        ],
+        cohorts=[
+            UsedCohort("followed", "fitting", f"{recipe.followed} patients, less those held out",
+                       recipe.seed),
+            UsedCohort("followed, held out", "early stopping and calibration",
+                       f"a share of {recipe.progression.held_out:g} of them", recipe.seed),
+            UsedCohort("graded", "fitting", f"{recipe.graded} patients, of the classifier of "
+                       "grades", recipe.seed + 1000),
+            UsedCohort("test", "final test", f"{recipe.test} patients", recipe.seed + 2000,
+                       "end to end"),
+        ],
+        seeds=(
+            f"One fit of each network, of seed {recipe.seed}. Intervals are over patients and "
+            "leave out what another fit would change."
+        ),
+        chosen=(
+            "Sizes, steps, learning rates and the number of neighbours: on phantoms of seeds 0 to "
+            "9, by held-out patients and by looking at pictures.",
+            "The point of decision of each method: by held-out patients of the same fit.",
+            f"The end-to-end classifier may learn the outcomes of {recipe.outcomes} patients; the "
+            "extrapolation learns none, but sees the follow-up pictures of all.",
+        ),
+    )  # fmt: skip

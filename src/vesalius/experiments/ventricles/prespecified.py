@@ -1,0 +1,60 @@
+"""What the experiment of guided synthesis asks, and how it will answer."""
+
+from __future__ import annotations
+
+from vesalius.experiments.arms import ARMS, RIVALS
+from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
+from vesalius.experiments.ventricles.recipe import VentriclesRecipe
+
+
+def prespecified(recipe: VentriclesRecipe) -> Prespecified:
+    """By the recipe alone."""
+    low, high = recipe.test_range_ml
+    test = f"{recipe.test_cases} unseen patients with ventricles of {low:g} to {high:g} mL"
+    controls = f"{recipe.control_cases} requests"
+    return Prespecified(
+        question=(
+            "Does adding synthetic scans to a cohort that lacks large ventricles lower the volume "
+            "error of a segmenter on unseen patients with large ventricles, below that of the best "
+            "training without synthetic scans?"
+        ),
+        arms=list(ARMS.items()),
+        rivals=RIVALS,
+        primary=[
+            *(
+                Primary(
+                    f"utility/augmented_minus_{rival}/volume_mae_ml",
+                    f"mean absolute volume error of `augmented` minus that of `{rival}`, paired",
+                    "lower", 0.0, "the rival costs no generator, so any gain must be beyond chance",
+                    test, "mL",
+                )
+                for rival in RIVALS
+            ),
+            Primary(
+                "control/once/slope", "measured against requested volume of first draws, slope",
+                "higher", 0.1, "a request of 100 mL that comes out as 90 to 110 mL is of use",
+                controls,
+            ),
+        ],
+        cohorts=[
+            UsedCohort("real, train", "fitting", f"{round(0.9 * recipe.cases)} patients",
+                       recipe.seed),
+            UsedCohort("real, val", "early stopping and calibration",
+                       f"{recipe.cases - round(0.9 * recipe.cases)} patients", recipe.seed),
+            UsedCohort("unseen", "final test", f"{recipe.test_cases} patients", recipe.seed + 1,
+                       "strip"),
+            UsedCohort("reference", "reference", f"{2 * recipe.realism_cases} patients",
+                       recipe.seed + 2, "unseen phantoms"),
+        ],
+        seeds=(
+            f"One fit of the generator and one training of each arm, of seed {recipe.seed}. "
+            "Intervals are over patients and leave out what another training would change."
+        ),
+        chosen=(
+            "Sizes, steps and learning rates of the generator and of the segmenter: on phantoms of "
+            "seeds 0 to 9, by held-out loss and by looking at pictures.",
+            "The segmenter and its number of steps are the same for every arm.",
+            f"Calibration of requests: on label maps drawn by the fit of seed {recipe.seed}, never "
+            "on unseen patients.",
+        ),
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vesalius.evidence.discrimination import Resampling
 from vesalius.evidence.figure import Figure
 from vesalius.experiments.osteoarthritis.experiment import run_osteoarthritis
 from vesalius.experiments.osteoarthritis.future import recognised, ssim_in_joint
@@ -17,9 +18,9 @@ from vesalius.experiments.osteoarthritis.risk import risk_figures, youden_point
 from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
 
 METHODS = (
-    "extrapolation", "extrapolation_published", "diffusion", "end_to_end", "baseline_only",
-    "reconstruction_only", "neighbour_labels", "no_change", "mean_difference", "random_neighbour",
-    "oracle_neighbours", "true_hazard",
+    "extrapolation", "extrapolation_published", "diffusion", "end_to_end_12", "end_to_end_24",
+    "forecast_only", "baseline_only", "reconstruction_only", "neighbour_labels", "no_change",
+    "mean_difference", "random_neighbour", "oracle_neighbours", "true_hazard",
 )  # fmt: skip
 DRAWING = (
     "extrapolation", "extrapolation_published", "diffusion", "reconstruction_only", "no_change",
@@ -41,12 +42,12 @@ def test_the_experiment_writes_every_figure_and_resumes(
               for key in ("lpips_or_l2", "seconds", "joint_space_mae_mm")]  # fmt: skip
     named += [
         "generator/fid", "generator/fid_floor", "future/neighbour_labels/joint_space_mae_mm",
-        "risk/extrapolation_minus_end_to_end/auc", "neighbours/3/auc", "seconds/prognoses",
+        "risk/extrapolation_minus_end_to_end_24/auc", "neighbours/3/auc", "seconds/prognoses",
         "future/extrapolation_minus_no_change/joint_space_mae_mm",
     ]  # fmt: skip
     for name in named:
         assert name in written["figures"], name
-    assert len(stages) == 7 and written["rests_on_phantoms"]
+    assert len(stages) == 8 and written["rests_on_phantoms"]
     assert written["figures"]["future/no_change/ssim"]["n"] == 30
     page = write_osteoarthritis_report(tmp_path / "out").read_text()
     assert "oracle neighbours" in page and "data:image/png" in page
@@ -59,10 +60,11 @@ def test_decisions_are_taken_at_the_point_of_held_out_patients() -> None:
     fast = np.array([True, True, False, False] * 5)
     good = np.where(fast, 0.8, 0.2) + np.linspace(0, 0.05, 20)
     random = np.linspace(0, 1, 20)
-    scores = {"end_to_end": random, "other": good}
-    found = risk_figures(scores, scores, fast, fast, resamples=100)
-    assert found["risk/other/sensitivity"].value == found["risk/other/specificity"].value == 1
-    assert found["risk/other_minus_end_to_end/auc"].value > 0.3
+    scores = {"end_to_end_50": random, "extrapolation": good}
+    found = risk_figures(scores, scores, fast, fast, Resampling(resamples=100))
+    shares = [found[f"risk/extrapolation/{name}"].value for name in ("sensitivity", "specificity")]
+    assert shares == [1, 1]
+    assert found["risk/extrapolation_minus_end_to_end_50/auc"].value > 0.3
     assert youden_point(good, fast) == pytest.approx(good[fast].min())
 
 

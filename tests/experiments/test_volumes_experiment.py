@@ -70,7 +70,9 @@ def test_gains_are_paired_by_seed(tmp_path: Path) -> None:
                 dice = mean + luck + rng.normal(0, 0.005)
                 lines.append(f"0.05,{arm},{seed},case_{case},{dice}")
     (tmp_path / "dice.csv").write_text("\n".join(lines) + "\n")
-    found = transfer_figures(tmp_path / "dice.csv", VolumesExperimentRecipe())
+    found = transfer_figures(
+        tmp_path / "dice.csv", VolumesExperimentRecipe(primary_seeds=12, pretrainings=12)
+    )
     gain = found["pretraining/primary/dice_gain"]
     assert gain.n == 12 and gain.ci95 is not None
     assert gain.ci95[0] < 0.03 < gain.ci95[1] and gain.ci95[1] - gain.ci95[0] < 0.01
@@ -78,6 +80,11 @@ def test_gains_are_paired_by_seed(tmp_path: Path) -> None:
     assert wide is not None and wide[1] - wide[0] > 0.05
     assert found["pretraining/primary/noise_gain"].value == pytest.approx(0, abs=0.005)
     assert found["pretraining/primary/synthetic_minus_noise"].value == pytest.approx(0.03, abs=0.01)
+    assert found["pretraining/primary/dice_gain/median"].value == pytest.approx(0.03, abs=0.005)
+    shared = transfer_figures(
+        tmp_path / "dice.csv", VolumesExperimentRecipe(primary_seeds=12, pretrainings=4)
+    )["pretraining/primary/dice_gain"]
+    assert shared.n == 4 and shared.value == pytest.approx(gain.value)
 
 
 def test_controls_keep_the_values_and_lose_the_anatomy() -> None:

@@ -78,8 +78,9 @@ EXPERIMENTS = {
     ),
     "osteoarthritis": _Known(
         OSTEOARTHRITIS, run_osteoarthritis, write_osteoarthritis_report,
-        ("risk/extrapolation/auc", "risk/end_to_end/auc",
-         "risk/extrapolation_minus_end_to_end/auc", "risk/true_hazard/auc",
+        ("risk/extrapolation/auc", "risk/forecast_only/auc", "risk/neighbour_labels/auc",
+         "risk/extrapolation_minus_forecast_only/auc",
+         "risk/extrapolation_minus_neighbour_labels/auc", "risk/true_hazard/auc",
          "future/extrapolation/joint_space_mae_mm", "future/no_change/joint_space_mae_mm",
          "projection/encoder/seconds"),
     ),

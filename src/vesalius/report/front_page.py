@@ -19,6 +19,7 @@ from vesalius.anatomy.attributes import case_values
 from vesalius.evidence.figure import Results
 from vesalius.report.audit_page import copies_table
 from vesalius.report.lumbar_conclusions import (
+    TRAINED_ON,
     against_long_repaint,
     refused_requests,
     shortcomings,
@@ -128,7 +129,9 @@ def lumbar_table(results: Results) -> str:
     refused = refused_requests(results.notes)
     beside = f" {refused}" if refused else ""
     aucs = ", ".join(
-        f"{arm} {shown(figures[f'utility/{arm}/auc'])}" for arm in ("real", "augmented", "ceiling")
+        f"{arm} {shown(figures[f'utility/{arm}/auc'])}"
+        for arm in TRAINED_ON
+        if f"utility/{arm}/auc" in figures
     )
     notes = results.notes
     seconds = sum(f.value for key, f in figures.items() if key.startswith("seconds/"))

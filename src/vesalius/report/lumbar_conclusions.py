@@ -20,6 +20,12 @@ RIVALS = {
     "sdedit": "SDEdit",
 }  # fmt: skip
 """What inpainting by a voxelwise noise level is held against, with as many network calls."""
+TRAININGS = {
+    "real": "the real cases of its site alone",
+    "pooled": "these with the scans that the run was fitted on",
+}
+"""What a classifier that learns from inpainted cases as well is held against."""
+TRAINED_ON = ("real", "augmented", "pooled", "ceiling")
 NEARER, FARTHER = "nearer to real findings than", "farther from real findings than"
 SAME = "not measurably different from"
 
@@ -100,11 +106,11 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     kept = figures.get("context/voxelwise_trained/mae")
     if kept:
         said.append(f"Outside the map the scans changed by {kept.value:g} ({kept.size}).")
-    gained = figures.get("utility/augmented_minus_real/auc")
-    change = verdict(gained, "raise", "lower", "do not measurably change")
-    if gained and change:
-        said.append(
-            f"Inpainted cases {change} the AUC on unseen patients: {shown(gained)} against real "
-            f"cases alone (n = {gained.n} patients, paired)."
-        )
+    trained = rivals_of(
+        figures, "utility/{}/auc", "utility/augmented_minus_{}/auc", TRAININGS
+    )  # fmt: skip
+    said += against_rivals(
+        "The classifier with inpainted cases", "AUC on unseen patients",
+        figures.get("utility/augmented/auc"), trained,
+    )  # fmt: skip
     return said

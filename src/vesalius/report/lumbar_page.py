@@ -14,6 +14,7 @@ from vesalius.report import pictures
 from vesalius.report.lumbar_conclusions import (
     METHODS,
     PATHOLOGIES,
+    TRAINED_ON,
     conclusions,
     refused_requests,
 )
@@ -162,14 +163,14 @@ def _utility(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section
         f"“Real” are the scans of another site: {notes['site_patients']} patients whom the run "
         f"has not seen, with {notes['site_findings']} findings of each pathology. “Augmented” "
         f"adds {notes['balanced_cases']} findings set into these same patients by the run; so it "
-        "brings to the site what the run has learnt from the cohort above. “Ceiling” adds the "
-        "counterfactual truth of the same donors instead of the inpainted scans."
+        "brings to the site what the run has learnt from the cohort above. “Pooled” adds the "
+        "scans of that cohort themselves, which a site would use that could have them. “Ceiling” "
+        "adds the counterfactual truth of the same donors instead of the inpainted scans."
     )
     columns = {"AUC, mean of both": "utility/{row}/auc"} | {
         p: f"utility/{{row}}/{p}/auc" for p in PATHOLOGIES
     }
-    arms = ("real", "augmented", "ceiling")
-    return section(title, grid(figures, arms, columns, "trained on", note))
+    return section(title, grid(figures, TRAINED_ON, columns, "trained on", note))
 
 
 Row = list[tuple[str, LabelledScan]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.report.pictures import embedded
@@ -29,7 +30,8 @@ PROJECTION = {
     "AUC of the risk": "projection/{row}/risk_auc",
 }  # fmt: skip
 RANKING = {
-    "end_to_end": "the end-to-end classifier", "baseline_only": "what the first picture measures",
+    "forecast_only": "networks that predict the change from the first picture",
+    "baseline_only": "what the first picture measures",
     "neighbour_labels": "what neighbours lost, without any picture",
     "reconstruction_only": "the grade of the projected first picture",
     "diffusion": "a diffusion model of the future",
@@ -52,9 +54,9 @@ def write_osteoarthritis_report(folder: Path) -> Path:
     )  # fmt: skip
     risk = _by_method(figures, RISK)
     meaning = Text(
-        f"A grade that rises by more than one within {notes['horizon_years']} years. The "
-        f"end-to-end classifier learnt {notes['outcomes']} outcomes, extrapolation the pictures "
-        f"of {notes['followed']} patients without their outcomes. Decisions are taken at the "
+        f"A grade that rises by more than one within {notes['horizon_years']} years. End-to-end "
+        f"classifiers learnt {_counts(notes)} outcomes, extrapolation the pictures and joint "
+        f"spaces of {notes['followed']} patients without outcomes. Decisions are taken at the "
         "point that was best on held-out patients. In brackets 95 % intervals over patients."
     ) if risk.rows else None  # fmt: skip
     page = Page(
@@ -91,7 +93,7 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
     said: list[str] = []
     ranking = rivals_of(
-        figures, "risk/{}/auc", "risk/extrapolation_minus_{}/auc", RANKING
+        figures, "risk/{}/auc", "risk/extrapolation_minus_{}/auc", RANKING | _classifiers(figures)
     )  # fmt: skip
     spaces = rivals_of(
         figures, "future/{}/joint_space_mae_mm",
@@ -119,6 +121,22 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     return said
 
 
+def _classifiers(figures: Mapping[str, Figure]) -> dict[str, str]:
+    """End-to-end classifiers, by the number of outcomes that they have learnt."""
+    found = [name for name in names(figures, "risk/{}/auc") if name.startswith("end_to_end")]
+    counts = {name: name.removeprefix("end_to_end").strip("_") for name in found}
+    return {
+        name: f"the end-to-end classifier{f' of {count} outcomes' if count else ''}"
+        for name, count in counts.items()
+    }
+
+
+def _counts(notes: Mapping[str, Any]) -> str:
+    """Outcomes of the classifiers, in words."""
+    counts = notes["outcomes"]
+    return " or ".join(map(str, counts if isinstance(counts, list) else [counts]))
+
+
 def osteoarthritis_table(results: Results) -> str:
     """The figures of the experiment as Markdown."""
     figures, notes = results.figures, results.notes
@@ -144,7 +162,7 @@ def osteoarthritis_table(results: Results) -> str:
     lines.append(
         f"{figures['risk/extrapolation/auc'].n} unseen patients over "
         f"{notes['horizon_years']:g} years; trajectories of {notes['followed']} others, "
-        f"{notes['outcomes']} of whose outcomes the end-to-end classifier has learnt. In brackets "
+        f"{_counts(notes)} of whose outcomes the end-to-end classifier has learnt. In brackets "
         f"95 % intervals over patients; one training of each, seed {results.seed}. It took "
         f"{seconds / 60:.0f} minutes on {results.machine['cores']} cores."
     )

@@ -42,7 +42,7 @@ def conclusions(organ: str, figures: Mapping[str, Figure], notes: dict[str, Any]
     name = organ.capitalize()
     said = _gains(name, figures, notes)
     idle = [
-        f"{100 * float(row['fraction']):g} % ({row['scratch'].n} trainings)"
+        f"{100 * float(row['fraction']):g} % ({row['scratch'].size})"
         for row in dice_by_fraction(figures)
         if row["synthetic"] and row["scratch"] and row["synthetic"].value <= row["scratch"].value
     ]
@@ -87,7 +87,7 @@ def _gains(name: str, figures: Mapping[str, Figure], notes: dict[str, Any]) -> l
         said.append(
             f"{name}: pre-training on synthetic volumes {change} Dice at the fraction named "
             f"beforehand ({100 * notes['primary_fraction']:g} % of {notes['labelled_cases']} "
-            f"labelled cases): {shown(gain)} over {gain.n} paired trainings."
+            f"labelled cases): {shown(gain)} ({gain.size}, paired)."
         )
         rivals = rivals_of(
             figures, "pretraining/primary/{}_gain", "pretraining/primary/synthetic_minus_{}", RIVALS

@@ -181,18 +181,19 @@ def _pretraining(
     )  # fmt: skip
     primary = ""
     if gains:
-        count = figures[f"pretraining/primary/{next(iter(gains.values()))}"].n
-        primary = f"Dice, paired (n = {count})"
+        first = figures[f"pretraining/primary/{next(iter(gains.values()))}"]
+        primary = f"mean Dice, paired ({first.size})"
     return [
         Picture(curve, "Dice by share of labelled cases"),
         grid(figures, fractions, arms, "labelled cases"),
         grid(
-            figures, gains, {primary: "pretraining/primary/{row}"},
+            figures, gains,
+            {primary: "pretraining/primary/{row}", "median": "pretraining/primary/{row}/median"},
             f"at {100 * notes['primary_fraction']:g} %, named beforehand",
             f"Mean Dice of {', '.join(notes['targets']).replace('_', ' ')} on unseen phantoms, on "
             "the segmenter's own grid. All arms of a seed see the same labelled cases in the same "
-            f"order for {notes['fine_tuning_steps']} steps{longer}. Student’s intervals over "
-            "trainings; two trainings have none.",
+            f"order for {notes['fine_tuning_steps']} steps{longer}. Trainings that share a "
+            "pre-training are told as their mean; Student’s intervals over pre-trainings.",
         ),
     ]  # fmt: skip
 

@@ -177,8 +177,8 @@ class _Lumbar(Experiment[LumbarRecipe]):
     def _utility(self) -> dict[str, Figure]:
         tests = [*self._counterfactuals.values(), self.cohort("reference")]
         return utility_figures(
-            self.cohort("site"), self.cohort("balanced"), self.cohort("ceiling"), tests,
-            self.folder / "classifiers", self.recipe, self.progress,
+            self.cohort("site"), self.cohort("balanced"), self.cohort("real"),
+            self.cohort("ceiling"), tests, self.folder / "classifiers", self.recipe, self.progress,
         )  # fmt: skip
 
 

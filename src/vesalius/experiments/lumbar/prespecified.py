@@ -11,6 +11,7 @@ OURS = "voxelwise_trained"
 MEANINGS = {
     "real": "the real cases of a site with few findings",
     "augmented": "the same with findings set into its healthy patients",
+    "pooled": "the same with the scans that the run was fitted on, if the site could have them",
     "ceiling": "the same with phantoms that truly have these findings, which no method can have",
 }
 
@@ -28,7 +29,7 @@ def prespecified(recipe: LumbarRecipe) -> Prespecified:
         ),
         arms=[*((name, "inpainting") for name in recipe.methods),
               *((name, MEANINGS[name]) for name in ARMS)],
-        rivals=[*rivals, "real"],
+        rivals=[*rivals, "pooled", "real"],
         primary=[
             *(
                 Primary(
@@ -39,11 +40,16 @@ def prespecified(recipe: LumbarRecipe) -> Prespecified:
                 )
                 for pathology in PATHOLOGIES for rival in rivals
             ),
-            Primary(
-                "utility/augmented_minus_real/auc",
-                "AUC of the classifier with inpainted findings minus without", "higher", 0.0,
-                "without a gain the findings are of no use to it", f"{asked} unseen patients",
-                "AUC",
+            *(
+                Primary(
+                    f"utility/augmented_minus_{rival}/auc",
+                    f"AUC of the classifier with inpainted findings minus that of `{rival}`",
+                    "higher", 0.0, reason, f"{asked} unseen patients", "AUC",
+                )
+                for rival, reason in (
+                    ("real", "without a gain the findings are of no use to it"),
+                    ("pooled", "a site that could have the scans would need no run"),
+                )
             ),
             *(
                 Primary(

@@ -33,7 +33,11 @@ from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.writing import make_folder
 
-ARMS = ("real", "augmented", "ceiling")
+ARMS = ("real", "augmented", "pooled", "ceiling")
+GAPS = (
+    ("augmented", "real"), ("augmented", "pooled"), ("pooled", "real"), ("ceiling", "real"),
+    ("ceiling", "augmented"),
+)  # fmt: skip
 CROP = (8, 40, 40)
 
 
@@ -73,20 +77,25 @@ def upper_bound_cohort(
 
 
 def utility_figures(
-    site: Cohort, balanced: Cohort, upper_bound: Cohort, tests: Sequence[Cohort], folder: Path,
-    recipe: LumbarRecipe, progress: Progress,
+    site: Cohort, balanced: Cohort, source: Cohort, upper_bound: Cohort,
+    tests: Sequence[Cohort], folder: Path, recipe: LumbarRecipe, progress: Progress,
 ) -> dict[str, Figure]:  # fmt: skip
     """AUC of each arm on unseen patients, for each pathology and their mean; paired differences.
 
     Each arm is trained once for each seed, and its AUC is the mean over them. Intervals are over
-    patients, all crops of a patient together.
+    patients, all crops of a patient together. `pooled` has the scans that the run was fitted on
+    beside those of the site: what a site would do that could have them.
     """
     own, _ = labelled_crops(site, site.cases, None, progress)
     generated, _ = labelled_crops(balanced, balanced.cases, _edited_levels(balanced), progress)
     true, _ = labelled_crops(
         upper_bound, upper_bound.cases, _paired_levels(balanced, upper_bound), progress
     )
-    sets = {"real": own, "augmented": own.joined(generated), "ceiling": own.joined(true)}
+    elsewhere, _ = labelled_crops(source, source.cases, None, progress)
+    sets = {
+        "real": own, "augmented": own.joined(generated), "pooled": own.joined(elsewhere),
+        "ceiling": own.joined(true),
+    }  # fmt: skip
     parts = [labelled_crops(test, test.cases, None, progress) for test in tests]
     test = parts[0][0]
     for more, _ in parts[1:]:
@@ -175,7 +184,7 @@ def _figures(
 
             head = f"utility/{arm}/{name}/auc" if name else f"utility/{arm}/auc"
             result[head] = bootstrapped([everyone], area, "", "patients")
-    for first, second in (("augmented", "real"), ("ceiling", "real"), ("ceiling", "augmented")):
+    for first, second in GAPS:
 
         def difference(generated: np.ndarray, a: str = first, b: str = second) -> float:
             rows, chosen = rows_of(generated), list(range(len(PATHOLOGIES)))

@@ -71,7 +71,7 @@ def run_osteoarthritis(
 
     Args:
         out: folder; cohorts `followed/`, `graded/`, `test/`, the run `run/` with its classifier of
-            grades, and `end-to-end/` appear in it.
+            grades, and an `end-to-end-<outcomes>/` of each number appear in it.
         recipe: settings.
         progress: called after each case and step.
         finished: called after each stage.
@@ -88,7 +88,7 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         super().__init__(folder, recipe, progress)
         self.names = recipe.progression.attributes
         self.notes |= {
-            "horizon_years": recipe.horizon, "outcomes": recipe.outcomes,
+            "horizon_years": recipe.horizon, "outcomes": list(recipe.outcomes),
             "followed": recipe.followed, "critic": recipe.progression.generator.critic,
         }  # fmt: skip
 
@@ -159,10 +159,17 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         return {}
 
     def _end_to_end(self) -> dict[str, Figure]:
-        """A classifier of outcomes that goes on from what grades have taught it."""
+        """Classifiers of more and more outcomes that go on from what grades have taught one."""
+        return {
+            key: figure for count in self.recipe.outcomes
+            for key, figure in self._taught(count).items()
+        }  # fmt: skip
+
+    def _taught(self, count: int) -> dict[str, Figure]:
+        """A classifier of so many outcomes."""
         first, last = ends_of(self._parts[0])
         reported = outcomes_of(first, last, np.zeros((len(first), 0)))
-        chosen = range(min(self.recipe.outcomes, len(first)))
+        chosen = range(min(count, len(first)))
         images = Classified(
             first.images, reported.fast.astype(np.float32)[:, None], ("fast_progression",),
             first.names, first.patients, ("",) * len(first), origin=first.origin,
@@ -176,9 +183,13 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
         initialised = grader.initialised(outputs=1, seed=self.recipe.seed)
         data = method.read(images, recipe, Reading())
         ready = plan_fit(method, replace(data, first=initialised))
-        fit(ready, self.folder / "end-to-end", self.progress)
+        fit(ready, self.folder / self._named(count), self.progress)
         positives = sum(bool(reported.fast[row]) for row in chosen)
-        return {"outcomes/fast": proportion(positives, len(chosen), "patients")}
+        return {f"outcomes/{count}/fast": proportion(positives, len(chosen), "patients")}
+
+    def _named(self, count: int) -> str:
+        """The folder of a classifier."""
+        return f"end-to-end-{count}"
 
     @cached_property
     def _prognosis(self) -> ProgressionPipeline:
@@ -249,7 +260,10 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
     @cached_property
     def _methods(self) -> Methods:
         first, _ = ends_of(self._parts[0])
-        end_to_end = ClassificationPipeline.open(self.folder / "end-to-end")
+        end_to_end = {
+            count: ClassificationPipeline.open(self.folder / self._named(count))
+            for count in self.recipe.outcomes
+        }
         return Methods(self._prognosis, first, end_to_end, self.recipe.seed)
 
     def _prognoses(self) -> dict[str, Figure]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from vesalius.experiments.osteoarthritis.cohort import Outcomes, drivers
 from vesalius.methods.classification.grading import rise_risk
 from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.methods.progression.evaluator import read_attributes
+from vesalius.methods.progression.forecasting import predict_changes
 from vesalius.methods.progression.neighbours import PublishedMetric, nearest, subsample
 from vesalius.methods.progression.outcomes import PredictedOutcomes
 from vesalius.methods.progression.own_picture import on_own_picture
@@ -41,7 +43,7 @@ class Methods:
     Args:
         prognosis: of the run that is told about.
         training: first visits of the patients whose trajectories the run holds, in their order.
-        end_to_end: classifier of outcomes.
+        end_to_end: classifiers by the number of outcomes that they have learnt.
         seed: of the random neighbours.
     """
 
@@ -49,11 +51,11 @@ class Methods:
         self,
         prognosis: ProgressionPipeline,
         training: Visits,
-        end_to_end: ClassificationPipeline,
+        end_to_end: Mapping[int, ClassificationPipeline],
         seed: int,
     ) -> None:
         self.prognosis, self.forecaster = prognosis, prognosis.forecaster
-        self.training, self.end_to_end, self.seed = training, end_to_end, seed
+        self.training, self.seed = training, seed
         self.names = self.forecaster.recipe.attributes
         self._generated_before: dict[tuple[Outcomes, int], PredictedOutcomes] = {}
         self.every: dict[str, Callable[[Outcomes], Prediction]] = {
@@ -61,7 +63,11 @@ class Methods:
             "extrapolation_on_own_picture": self._own_picture,
             "extrapolation_published": self._published,
             "diffusion": self._diffusion,
-            "end_to_end": lambda own: Prediction(end_to_end.logits(own.images)[:, 0]),
+            **{
+                f"end_to_end_{count}": partial(_classified, network)
+                for count, network in end_to_end.items()
+            },
+            "forecast_only": self._forecast,
             "baseline_only": self._baseline,
             "reconstruction_only": self._reconstruction,
             "neighbour_labels": self._labels,
@@ -123,6 +129,13 @@ class Methods:
     def _reconstruction(self, own: Outcomes) -> Prediction:
         return self._reported(own, self._generated(own.styles))
 
+    def _forecast(self, own: Outcomes) -> Prediction:
+        """The change that networks predict of today's picture, which also chooses neighbours."""
+        annual_change = predict_changes(self.forecaster.model.forecasters, own.images)
+        now = read_attributes(self.forecaster.model.meter, own.images)
+        then = now + own.years[:, None] * annual_change
+        return Prediction(-annual_change.min(axis=1), readings=then)
+
     def _labels(self, own: Outcomes) -> Prediction:
         """What neighbours lost, without any picture of the future."""
         trajectories = self.forecaster.trajectories
@@ -176,3 +189,8 @@ class Methods:
         now, then = self.prognosis.graded(before), self.prognosis.graded(pictures)
         readings = read_attributes(self.forecaster.model.meter, pictures)
         return Prediction(rise_risk(now, then), pictures, readings)
+
+
+def _classified(network: ClassificationPipeline, own: Outcomes) -> Prediction:
+    """What a classifier of outcomes says of the first picture."""
+    return Prediction(network.logits(own.images)[:, 0])

@@ -25,7 +25,8 @@ class OsteoarthritisRecipe(Settings):
         followed: patients with follow-up pictures, a share of them held out by the fit.
         visits: years at which they came.
         graded: other patients whose pictures are graded; what the classifier of grades learns.
-        outcomes: of the followed, those whose outcome the end-to-end classifier may learn.
+        outcomes: numbers of the followed whose outcome an end-to-end classifier may learn, one
+            classifier for each; as many as were followed give it the supervision of extrapolation.
         test: unseen patients, looked at at the first and at the last of `visits`.
         progression: generator, readers, encoder, neighbours.
         grading: classifier of grades.
@@ -42,7 +43,7 @@ class OsteoarthritisRecipe(Settings):
     followed: int = 300
     visits: tuple[float, ...] = (0.0, 4.0, 8.0)
     graded: int = 80
-    outcomes: int = 50
+    outcomes: tuple[int, ...] = (50, 240)
     test: int = 100
     progression: ProgressionRecipe = PROGRESSIONS["demo"]
     grading: ClassifierTraining = TRAININGS["demo"].changed(
@@ -65,14 +66,16 @@ class OsteoarthritisRecipe(Settings):
 
 PRESETS = {
     "smallest": OsteoarthritisRecipe(
-        preset="smallest", followed=40, visits=(0.0, 4.0, 8.0), graded=14, outcomes=24, test=30,
+        preset="smallest", followed=40, visits=(0.0, 4.0, 8.0), graded=14, outcomes=(12, 24),
+        test=30,
         progression=PROGRESSIONS["smallest"], grading=TRAININGS["smallest"],
         end_to_end=TRAININGS["smallest"].changed(training="standard"), optimised=2,
         optimisation_steps=2, resamples=50, judge=FIT.changed(steps=3), workers=1,
     ),
     "demo": OsteoarthritisRecipe(seed=FRESH_SEED),
     "study": OsteoarthritisRecipe(
-        preset="study", seed=FRESH_SEED, followed=960, graded=300, test=1000, optimised=64,
+        preset="study", seed=FRESH_SEED, followed=960, graded=300, outcomes=(50, 200, 768),
+        test=1000, optimised=64,
         progression=PROGRESSIONS["study"],
         grading=TRAININGS["demo"].changed(first=_fit(600, 3e-3), second=_fit(250, 1e-3)),
     ),

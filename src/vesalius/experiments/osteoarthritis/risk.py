@@ -30,11 +30,11 @@ def youden_point(scores: np.ndarray, fast: np.ndarray) -> float:
 
 def risk_figures(
     test: Mapping[str, np.ndarray], held_out: Mapping[str, np.ndarray], fast: np.ndarray,
-    fast_held_out: np.ndarray, resampling: Resampling, against: str = "end_to_end",
+    fast_held_out: np.ndarray, resampling: Resampling,
 ) -> dict[str, Figure]:  # fmt: skip
     """AUC, sensitivity and specificity of each method, and differences of AUC.
 
-    These are of each method to `against`, and of `OURS` to each method.
+    These are of `OURS` to each other method.
 
     Decisions are taken at the point that was best on held-out patients.
 
@@ -43,7 +43,6 @@ def risk_figures(
         held_out: scores of held-out patients, for the points.
         fast, fast_held_out: what became of both.
         resampling: of areas.
-        against: the method that others are compared with.
     """
     result: dict[str, Figure] = {}
     targets = fast.astype(np.float32)[:, None]
@@ -55,10 +54,8 @@ def risk_figures(
             ("sensitivity", fast, reported[fast]), ("specificity", ~fast, ~reported[~fast])
         ):  # fmt: skip
             result[f"risk/{method}/{name}"] = proportion(right.sum(), int(own.sum()), "patients")
-        for one, other in ((method, against), (OURS, method)):
-            name = f"risk/{one}_minus_{other}/auc"
-            if one != other and one in test and name not in result:
-                result[name] = auc_difference(
-                    test[one][:, None], test[other][:, None], targets, resampling
-                )
+        if OURS in test and method != OURS:
+            result[f"risk/{OURS}_minus_{method}/auc"] = auc_difference(
+                test[OURS][:, None], scores[:, None], targets, resampling
+            )
     return result

@@ -33,14 +33,14 @@ def prespecified(organ: Organ, recipe: VolumesExperimentRecipe) -> Prespecified:
                 f"mean Dice with pre-training minus without at {100 * recipe.primary:g} % of "
                 f"{recipe.labelled_cases} labelled cases, paired by training", "higher", 0.0,
                 "pre-training costs time, so its gain must be beyond chance",
-                f"{recipe.primary_seeds} trainings", "Dice",
+                f"{min(recipe.pretrainings, recipe.primary_seeds)} pre-trainings", "Dice",
             ),
             *(
                 Primary(
                     f"pretraining/primary/synthetic_minus_{arm}",
                     f"the gain over that of `{arm}`, paired by training", "higher", 0.0,
                     "the control has the task without the anatomy, or the time without the volumes",
-                    f"{recipe.control_seeds} trainings", "Dice",
+                    f"{min(recipe.pretrainings, recipe.control_seeds)} pre-trainings", "Dice",
                 )
                 for arm in recipe.controls
             ),
@@ -61,8 +61,9 @@ def prespecified(organ: Organ, recipe: VolumesExperimentRecipe) -> Prespecified:
         seeds=(
             f"{recipe.primary_seeds} trainings of each arm at the primary fraction, "
             f"{recipe.seeds} at the others: labelled cases, first weights and order differ, alike "
-            "in all arms. The generator is fitted once, and each arm is pre-trained once, so "
-            "intervals leave out what another of these would change."
+            f"in all arms. Each arm is pre-trained {recipe.pretrainings} times, and trainings take "
+            "these in turn. The generator is fitted once, so intervals leave out what another fit "
+            "of it would change."
         ),
         chosen=(
             "Sizes, steps and weights of the losses: on phantoms of seeds 0 to 9, by held-out PSNR "

@@ -55,6 +55,8 @@ class VolumesExperimentRecipe(Settings):
         fractions: of the labelled cases that segmenters are fine-tuned on.
         primary: the fraction at which the gain is told; named beforehand.
         primary_seeds: trainings of each arm at the primary fraction.
+        pretrainings: of each arm, taken by trainings in turn; trainings that share one are told as
+            their mean, so that intervals hold what another pre-training would change.
         seeds: trainings at the others.
         controls: arms at the primary fraction that tell what carries a gain.
         control_seeds: trainings of each of these, paired with the first of the others.
@@ -86,6 +88,7 @@ class VolumesExperimentRecipe(Settings):
     fractions: tuple[float, ...] = (0.05, 0.2, 0.8)
     primary: float = 0.05
     primary_seeds: int = 10
+    pretrainings: int = 5
     seeds: int = 2
     controls: tuple[Arm, ...] = ()
     control_seeds: int = 2
@@ -117,7 +120,7 @@ PRESETS = {
     "smallest": VolumesExperimentRecipe(
         preset="smallest", cases=12, labelled_cases=6, test_cases=12, synthetic_cases=8,
         control_cases=4, rivals=("gaussian",), samplers=(("ddpm", 2),), sampler_cases=4,
-        fractions=(0.2, 0.8), primary=0.2, primary_seeds=2, seeds=1,
+        fractions=(0.2, 0.8), primary=0.2, primary_seeds=2, pretrainings=2, seeds=1,
         controls=CONTROLS, radiomics_cases=0, judge=FIT.changed(steps=3), workers=1,
         breast=VolumesExperimentRecipe().breast.changed(**_SMALL),
         chest=VolumesExperimentRecipe().chest.changed(**_SMALL),
@@ -128,16 +131,16 @@ PRESETS = {
     "study": VolumesExperimentRecipe(
         preset="study", seed=FRESH_SEED, organs=("breast", "chest"), control_cases=32,
         rivals=("components", "gaussian"), samplers=(("ddpm", 300), ("dpm_solver_2m", 10)),
-        fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, seeds=3, controls=CONTROLS,
-        control_seeds=10, radiomics_cases=40,
+        fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, pretrainings=16, seeds=3,
+        controls=CONTROLS, control_seeds=10, radiomics_cases=40,
     ),
     "workstation": VolumesExperimentRecipe(
         preset="workstation", organs=("breast", "chest"), cases=1000, labelled_cases=100,
         test_cases=200, synthetic_cases=1000, control_cases=64,
         rivals=("components", "gaussian"),
         samplers=(("ddpm", 300), ("dpm_solver_2m", 10)), sampler_cases=200,
-        fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, seeds=3, controls=CONTROLS,
-        control_seeds=10, radiomics_cases=200, workers=16,
+        fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, pretrainings=16, seeds=3,
+        controls=CONTROLS, control_seeds=10, radiomics_cases=200, workers=16,
         breast=OrganRecipe(
             shape=(256, 256, 32), attribute="fibroglandular_volume_ml",
             targets=("fibroglandular",), working_mm=(1.4, 1.25, 5.0), mirror=True,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.evidence.figure import Figure, student_mean
+from vesalius.evidence.figure import Figure, bootstrapped, student_mean
 from vesalius.evidence.overlap import dice
 from vesalius.experiments.volumes.recipe import (
     MAIN_ARMS,
@@ -37,6 +37,9 @@ from vesalius.training.store import CaseStore, HeldStore, Layout
 
 STORES = "stores"
 """Folder of what trainings learn from; it is removed when they are done."""
+
+UNIT = "pre-trainings"
+"""What n counts; a training from scratch counts with those it is paired with."""
 
 COLUMNS = ("fraction", "arm", "seed", "case", "dice")
 
@@ -66,7 +69,7 @@ class Transfer:
         self.real, self.synthetic, self.test, self.progress = real, synthetic, test, progress
         self.labels = real.description.labels
         self.table = self.folder / "dice.csv"
-        self._initialised: dict[Arm, Segmenter | None] = {}
+        self._initialised: dict[tuple[Arm, int], Segmenter] = {}
 
     def run(self) -> None:
         """Fine-tune every arm at every fraction, and write `dice.csv`."""
@@ -92,7 +95,7 @@ class Transfer:
             steps = recipe.fit.steps + self.longer_by
             recipe = recipe.changed(fit=recipe.fit.changed(steps=steps))
         part = f"{arm}_{len(scans)}_{seed}"
-        initialised = self.initialised(arm)
+        initialised = self.initialised(arm, seed % self.recipe.pretrainings)
         return fit_segmenter(scans, recipe, seed, part, self.folder, self.progress, initialised)
 
     @property
@@ -105,18 +108,18 @@ class Transfer:
         views = 2 * recipe.fit.batch_size * recipe.fit.steps
         return round(views * math.prod(crop) / (tuned.batch_size * math.prod(sides)))
 
-    def initialised(self, arm: Arm) -> Segmenter | None:
-        """The network that an arm begins from, pre-trained once."""
+    def initialised(self, arm: Arm, number: int) -> Segmenter | None:
+        """The network that a training of an arm begins from, each pre-trained once."""
         if arm in ("scratch", "longer"):
             return None
-        if arm not in self._initialised:
-            recipe = self.recipe.pretraining.changed(seed=self.recipe.seed)
-            part = f"pretraining_{arm}"
+        if (arm, number) not in self._initialised:
+            recipe = self.recipe.pretraining.changed(seed=self.recipe.seed + number)
+            part = f"pretraining_{arm}_{number}"
             store = self._volumes(arm)
-            self._initialised[arm] = pretrain(
+            self._initialised[arm, number] = pretrain(
                 store, len(store), recipe, part, self.folder, self.progress
             )
-        return self._initialised[arm]
+        return self._initialised[arm, number]
 
     def _volumes(self, arm: Arm) -> CaseStore | HeldStore:
         """What an arm is pre-trained on, as many volumes for each."""
@@ -184,8 +187,10 @@ class Transfer:
 def transfer_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, Figure]:
     """Dice of each arm at each fraction, and paired gains at the primary one.
 
-    The unit of every interval is a training: its labelled cases, its initial weights and its order
-    differ from those of the next, and its Dice is the mean over the test cases.
+    The unit of every interval is a pre-training with the trainings that began from it: its volumes'
+    order, its labelled cases, its initial weights differ from those of the next. Its Dice is the
+    mean over these trainings and the test cases. Medians stand beside means, since a training from
+    scratch fails now and then.
     """
     means: dict[tuple[str, str], dict[int, list[float]]] = {}
     for row in read_dice(table):
@@ -193,25 +198,48 @@ def transfer_figures(table: Path, recipe: VolumesExperimentRecipe) -> dict[str, 
         own.setdefault(int(row["seed"]), []).append(float(row["dice"]))
     result: dict[str, Figure] = {}
     for (fraction, arm), seeds in means.items():
-        values = np.array([np.mean(seeds[seed]) for seed in sorted(seeds)])
-        result[f"pretraining/{fraction}/{arm}/dice"] = student_mean(
-            values, "Dice", "trainings", bounds=(0.0, 1.0)
-        )
+        dice = {seed: float(np.mean(cases)) for seed, cases in seeds.items()}
+        values = by_pretraining(dice, recipe.pretrainings)
+        head = f"pretraining/{fraction}/{arm}"
+        result[f"{head}/dice"] = student_mean(values, "Dice", UNIT, bounds=(0.0, 1.0))
+        result[f"{head}/median_dice"] = bootstrapped([values], median, "Dice", UNIT)
     primary = f"{recipe.primary:g}"
 
-    def gain(arm: str, over: str) -> Figure:
+    def gains(name: str, arm: str, over: str) -> dict[str, Figure]:
         ours, theirs = means[primary, arm], means[primary, over]
         both = sorted(ours.keys() & theirs.keys())
-        gaps = [float(np.mean(ours[seed]) - np.mean(theirs[seed])) for seed in both]
-        return student_mean(np.array(gaps), "Dice", "trainings", bounds=(-1.0, 1.0))
+        gaps = {seed: float(np.mean(ours[seed]) - np.mean(theirs[seed])) for seed in both}
+        values = by_pretraining(gaps, recipe.pretrainings)
+        head = f"pretraining/primary/{name}"
+        return {
+            head: student_mean(values, "Dice", UNIT, bounds=(-1.0, 1.0)),
+            f"{head}/median": bootstrapped([values], median, "Dice", UNIT),
+        }
 
     arms = {arm for fraction, arm in means if fraction == primary}
     if "synthetic" in arms and "scratch" in arms:
-        result["pretraining/primary/dice_gain"] = gain("synthetic", "scratch")
+        result |= gains("dice_gain", "synthetic", "scratch")
     for arm in sorted(arms - {"scratch", "synthetic"}):
-        result[f"pretraining/primary/{arm}_gain"] = gain(arm, "scratch")
-        result[f"pretraining/primary/synthetic_minus_{arm}"] = gain("synthetic", arm)
+        result |= gains(f"{arm}_gain", arm, "scratch")
+        result |= gains(f"synthetic_minus_{arm}", "synthetic", arm)
     return result
+
+
+def by_pretraining(values: Mapping[int, float], pretrainings: int) -> np.ndarray:
+    """The mean of the trainings of each pre-training, which they take in turn, `(P,)`.
+
+    >>> by_pretraining({0: 0.2, 1: 0.5, 2: 0.4, 3: 0.7}, 2).round(2).tolist()
+    [0.3, 0.6]
+    """
+    groups: dict[int, list[float]] = {}
+    for seed, value in sorted(values.items()):
+        groups.setdefault(seed % pretrainings, []).append(value)
+    return np.array([np.mean(own) for own in groups.values()])
+
+
+def median(values: np.ndarray) -> float:
+    """As a number."""
+    return float(np.median(values))
 
 
 def read_dice(table: Path) -> list[dict[str, str]]:

@@ -47,11 +47,11 @@ def test_paired_differences_are_sharper_than_unpaired_ones() -> None:
     hard = rng.exponential(10, 40)
     first = [CaseScore(str(i), 0.9, 0.0, h) for i, h in enumerate(hard)]
     second = [CaseScore(str(i), 0.9, 0.0, h + 1 + 0.2 * rng.normal()) for i, h in enumerate(hard)]
-    figure = paired_difference(first, second, "mL")["volume_mae_ml"]
+    figure = paired_difference([first], [second], "mL")["volume_mae_ml"]
     assert figure.value == pytest.approx(-1, abs=0.1)
     assert figure.ci95 is not None and figure.ci95[1] < -0.8
     with pytest.raises(ValueError, match="different cases"):
-        paired_difference(first, second[1:], "mL")
+        paired_difference([first], [second[1:]], "mL")
 
 
 def test_identical_images_are_less_diverse_than_different_ones() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from vesalius.experiments.arms import run_arm, run_arm_alone, training_arms
+from vesalius.evidence.figure import Figure
+from vesalius.experiments.arms import ARMS, EVERY, run_arm, run_arm_alone, training_arms
+from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.methods.segmentation.training import PRESETS
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.executor import each
@@ -25,16 +29,59 @@ def test_arms_that_a_cluster_trains_predict_the_same(
     given = (unseen, unseen.cases, PRESETS["smallest"], 0)
     for arm in arms:
         run_arm(arm, *given, tmp_path / "here", no_progress)
-    named = dict(zip(("test", "test_cases", "recipe", "seed"), given, strict=True))
+    named = dict(zip(("test", "test_cases", "recipe"), given[:3], strict=True))
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=2, dashboard_address=None, processes=True
     ) as cluster:  # fmt: skip
         monkeypatch.setenv("VESALIUS_CLUSTER", cluster.scheduler_address)
-        work = partial(run_arm_alone, **named, out=tmp_path / "there")
-        assert list(each(work, arms, "training arms", no_progress)) == [None, None]
+        jobs = [(arm, 0, tmp_path / "there") for arm in arms]
+        work = partial(run_arm_alone, **named)
+        assert list(each(work, jobs, "training arms", no_progress)) == [None, None]
     for arm in arms:
         for case in unseen.cases:
             place = f"predictions/{arm.name}"
             files = [next((tmp_path / side / place).glob(f"{case.name}*")) for side in
                      ("here", "there")]  # fmt: skip
             assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_every_arm_trains_on_what_it_says(
+    brains: Cohort, small_cohort: Cohort, unseen: Cohort, tmp_path: Path
+) -> None:
+    arms = training_arms(
+        brains, brains.cases, small_cohort, small_cohort.cases, "ventricle_volume_ml", 0, EVERY, 2
+    )
+    assert tuple(arm.name for arm in arms) == EVERY == tuple(ARMS)
+    known, recipe = {arm.name: arm for arm in arms}, PRESETS["smallest"]
+    changed = {name: arm.changed(recipe) for name, arm in known.items()}
+    assert changed["synthseg_style"].fit.steps == 2 * recipe.fit.steps
+    assert changed["deformed"].deform and changed["real"] == recipe
+    made, noisy = known["synthetic"].scans[0], known["label_noise"].scans[0]
+    inside = made.label_map.voxels == made.label_map.voxels.max()
+    assert np.array_equal(made.label_map.voxels, noisy.label_map.voxels)
+    one, other = (scan.channels[0].voxels for scan in (made, noisy))
+    assert abs(one[inside].mean() - other[inside].mean()) < 0.2 * one[inside].std()
+    assert abs(np.corrcoef(one[inside], other[inside])[0, 1]) < 0.2
+    both = known["augmented_resampled"]
+    assert len(both.cases) == len(known["resampled"].cases) + len(small_cohort.cases)
+    for name in ("deformed", "label_noise"):
+        run_arm(known[name], unseen, unseen.cases[:1], recipe, 0, tmp_path, no_progress)
+        assert len(list((tmp_path / "predictions" / name).iterdir())) == 1
+
+
+def test_a_proof_crosses_cases_with_trainings(
+    brains: Cohort, small_cohort: Cohort, unseen: Cohort, tmp_path: Path,
+    accounted: Callable[[Mapping[str, Figure]], None],
+) -> None:  # fmt: skip
+    recipe = ProveRecipe(
+        segmenter=PRESETS["smallest"], attribute="ventricle_volume_ml", seeds=2,
+        arms=("real", "synthseg_style", "synthetic", "augmented"),
+    )  # fmt: skip
+    results = prove(brains, small_cohort, unseen, tmp_path / "out", recipe)
+    accounted(results.figures)
+    gap = results.figures["utility/augmented_minus_real/volume_mae_ml"]
+    assert "crossed with 2 trainings" in gap.interval and gap.size == "n = 3 cases"
+    once = results.figures["utility/augmented_minus_synthseg_style/volume_mae_ml"]
+    assert "crossed" not in once.interval
+    rows = (tmp_path / "out/scores.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3 * (2 + 1 + 2 + 2)

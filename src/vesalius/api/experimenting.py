@@ -121,7 +121,7 @@ class Finished:
 
 
 def experiment(
-    name: str, *, out: str | Path, preset: str = "demo", seed: int = 0,
+    name: str, *, out: str | Path, preset: str = "demo", seed: int | None = None,
     subjects: Sequence[str] = (), features: str | Path | None = None,
     progress: Progress | None = None, staged: Callable[[Path], None] | None = None,
 ) -> Finished:  # fmt: skip
@@ -136,7 +136,7 @@ def experiment(
     preset
         `demo` takes some minutes on two cores.
     seed
-        of the whole experiment.
+        of the whole experiment; the preset's own if `None`.
     subjects
         organs of `volumes`, kinds of data of `robustness`; the preset's own if empty.
     features
@@ -162,7 +162,7 @@ def experiment(
     known = EXPERIMENTS[name]
     if preset not in known.presets:
         raise InputError(preset, "is no preset", f"choose one of {', '.join(known.presets)}")
-    settings: dict[str, Any] = {"seed": seed}
+    settings: dict[str, Any] = {} if seed is None else {"seed": seed}
     if subjects:
         settings[known.subjects] = tuple(subjects)
     if features is not None:

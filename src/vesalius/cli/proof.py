@@ -29,7 +29,9 @@ Out = Annotated[
         help="Folder of everything that is made. Killed, the same command goes on where it was."
     ),
 ]
-ExperimentSeed = Annotated[Seed, Parameter(help="Of the whole experiment.")]
+ExperimentSeed = Annotated[
+    Seed | None, Parameter(help="Of the whole experiment; the preset's own without it.")
+]
 
 
 def prove(
@@ -95,8 +97,8 @@ def prove(
 def ventricles(
     *,
     out: Out,
-    preset: Annotated[Preset, Parameter(help="demo takes some minutes on two cores.")] = "demo",
-    seed: ExperimentSeed = 0,
+    preset: Annotated[Literal["smallest", "demo", "study", "workstation", "paper"], Sized] = "demo",
+    seed: ExperimentSeed = None,
 ) -> None:
     """Balance a skewed cohort of phantom brains, and test on unseen large ventricles."""
     _run("ventricles", out, preset, seed)
@@ -109,7 +111,7 @@ def lumbar(
     preset: Annotated[
         Literal["smallest", "demo", "study", "workstation", "paper"], Sized
     ] = "demo",
-    seed: ExperimentSeed = 0, features: Path | None = None,
+    seed: ExperimentSeed = None, features: Path | None = None,
 ) -> None:  # fmt: skip
     """Set findings into healthy phantom spines by six methods, and hold each against the truth.
 
@@ -127,7 +129,7 @@ def lumbar(
 def volumes(
     *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     organ: Annotated[list[Literal["breast", "chest"]] | None, Parameter(negative="")] = None,
-    seed: ExperimentSeed = 0,
+    seed: ExperimentSeed = None,
 ) -> None:  # fmt: skip
     """Learn phantom volumes whole, generate new ones, and pre-train segmenters on them.
 
@@ -144,7 +146,7 @@ def volumes(
 def robustness(
     *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     data: Annotated[list[Literal["radiograph", "mri", "ct"]] | None, Parameter(negative="")] = None,
-    seed: ExperimentSeed = 0,
+    seed: ExperimentSeed = None,
 ) -> None:  # fmt: skip
     """Train classifiers in three ways, attack them, and hold their maps against where disease is.
 
@@ -160,13 +162,13 @@ def robustness(
 @with_computing
 def osteoarthritis(
     *, out: Out, preset: Annotated[Literal["smallest", "demo", "study"], Sized] = "demo",
-    seed: ExperimentSeed = 0,
+    seed: ExperimentSeed = None,
 ) -> None:  # fmt: skip
     """Predict knees in every way that is compared, and hold them against what became of them."""
     _run("osteoarthritis", out, preset, seed)
 
 
-def _run(name: str, out: Path, preset: str, seed: int, **options: Any) -> None:
+def _run(name: str, out: Path, preset: str, seed: int | None, **options: Any) -> None:
     """Run an experiment and print what it is about."""
     from vesalius.api.experimenting import experiment as run_experiment
 

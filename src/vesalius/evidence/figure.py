@@ -210,6 +210,35 @@ def mean_figure(values: np.ndarray, unit: str, counts: str) -> Figure:
     return replace(result, sd=std, sd_over=counts if std is not None else "")
 
 
+def crossed_mean(table: np.ndarray, unit: str, counts: str, seed: int = 0) -> Figure:
+    """Mean of `(S, N)` values of N of what `counts` says under S trainings, both taken anew.
+
+    Of one training it is `mean_figure`. The SD is over what `counts` says, of the means over
+    trainings.
+
+    >>> table = np.arange(40.0)[None] + np.array([[0.0], [30.0], [60.0]])
+    >>> alone, crossed = crossed_mean(table[1:2], "mL", "cases"), crossed_mean(table, "mL", "cases")
+    >>> alone.value == crossed.value, crossed.ci95[1] - crossed.ci95[0] > 2 * (
+    ...     alone.ci95[1] - alone.ci95[0])
+    (True, True)
+    """
+    trainings, count = table.shape
+    if trainings == 1:
+        return mean_figure(table[0], unit, counts)
+    means = table.mean(axis=0)
+    std = float(means.std(ddof=1)) if count > 1 else None
+    value, over = float(means.mean()), counts if std is not None else ""
+    if np.ptp(table) == 0 or count < 2:
+        return replace(counted(value, unit, count, counts, "all values are alike"), sd=std,
+                       sd_over=over)  # fmt: skip
+    rng = np.random.default_rng(seed)
+    rows = rng.multinomial(trainings, np.full(trainings, 1 / trainings), RESAMPLES) / trainings
+    columns = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+    low, high = np.percentile(((rows @ table) * columns).sum(axis=1), [2.5, 97.5])
+    made = f"bootstrap over {counts} crossed with {trainings} trainings, {RESAMPLES} resamples"
+    return Figure(value, unit, count, (float(low), float(high)), std, counts, made, over)
+
+
 def clustered_mean(
     values: np.ndarray, owners: Sequence[str], unit: str, counts: str
 ) -> Figure:  # fmt: skip

@@ -10,7 +10,7 @@ import torch
 from monai.metrics import DiceMetric
 
 from vesalius.anatomy.attributes import attribute_value
-from vesalius.evidence.figure import Figure, bootstrapped, mean_figure
+from vesalius.evidence.figure import Figure, crossed_mean
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.volume import Volume
 
@@ -51,14 +51,17 @@ def score(
     return CaseScore(case, dice, true, predicted)
 
 
-def arm_figures(scores: Sequence[CaseScore], unit: str) -> dict[str, Figure]:
+Trainings = Sequence[Sequence[CaseScore]]
+"""Scores of the same cases in the same order, for each training of an arm."""
+
+
+def arm_figures(scores: Trainings, unit: str) -> dict[str, Figure]:
     """Dice, mean absolute error and bias of one arm."""
-    suffix = unit.lower()
-    errors = np.array([s.error for s in scores])
+    suffix, errors = unit.lower(), _errors(scores)
     return {
-        "dice": mean_figure(np.array([s.dice for s in scores]), "", "cases"),
-        f"volume_mae_{suffix}": mean_figure(np.abs(errors), unit, "cases"),
-        f"volume_bias_{suffix}": mean_figure(errors, unit, "cases"),
+        "dice": crossed_mean(_dice(scores), "", "cases"),
+        f"volume_mae_{suffix}": crossed_mean(np.abs(errors), unit, "cases"),
+        f"volume_bias_{suffix}": crossed_mean(errors, unit, "cases"),
     }
 
 
@@ -74,36 +77,53 @@ def quarters(scores: Sequence[CaseScore]) -> tuple[float, ...]:
 
 
 def strata_figures(
-    scores: Sequence[CaseScore], edges: Sequence[float], unit: str
+    scores: Trainings, edges: Sequence[float], unit: str, against: Trainings = ()
 ) -> dict[str, Figure]:  # fmt: skip
-    """Mean absolute error by strata of the true value, where a stratum has cases."""
+    """Mean absolute error by strata of the true value, where a stratum has cases.
+
+    Args:
+        scores: of one arm.
+        edges: of the strata.
+        unit: of the value.
+        against: another arm, whose error is taken off case by case.
+    """
     result = {}
-    true = np.array([s.true_value for s in scores])
-    errors = np.abs([s.error for s in scores])
+    true = np.array([s.true_value for s in scores[0]])
+    errors = np.abs(_errors(scores))
+    if against:
+        errors = _paired(errors, np.abs(_errors(against)))
     for low, high in zip(edges, edges[1:], strict=False):
         inside = (true >= low) & (true < high)
         if inside.any():
-            result[f"{low:g}_to_{high:g}"] = mean_figure(errors[inside], unit, "cases")
+            result[f"{low:g}_to_{high:g}"] = crossed_mean(errors[:, inside], unit, "cases")
     return result
 
 
-def paired_difference(
-    first: Sequence[CaseScore], second: Sequence[CaseScore], unit: str
-) -> dict[str, Figure]:
-    """First minus second, case by case: error and Dice with the interval of the difference.
+def paired_difference(first: Trainings, second: Trainings, unit: str) -> dict[str, Figure]:
+    """First minus second, case by case and training by training: error and Dice.
 
     Raises:
         ValueError: if the two do not hold the same cases in the same order.
     """
-    if [s.case for s in first] != [s.case for s in second]:
+    if [s.case for s in first[0]] != [s.case for s in second[0]]:
         raise ValueError("the two arms were tested on different cases")
-
-    def difference(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.mean(a - b))
-
-    errors = [np.array([abs(s.error) for s in arm]) for arm in (first, second)]
-    dices = [np.array([s.dice for s in arm]) for arm in (first, second)]
+    errors = [np.abs(_errors(arm)) for arm in (first, second)]
     return {
-        f"volume_mae_{unit.lower()}": bootstrapped(errors, difference, unit, "cases"),
-        "dice": bootstrapped(dices, difference, "", "cases"),
+        f"volume_mae_{unit.lower()}": crossed_mean(_paired(*errors), unit, "cases"),
+        "dice": crossed_mean(_paired(_dice(first), _dice(second)), "", "cases"),
     }
+
+
+def _paired(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Differences `(S, N)` of as many trainings as both have."""
+    count = min(len(first), len(second))
+    gap: np.ndarray = first[:count] - second[:count]
+    return gap
+
+
+def _errors(scores: Trainings) -> np.ndarray:
+    return np.array([[one.error for one in own] for own in scores])
+
+
+def _dice(scores: Trainings) -> np.ndarray:
+    return np.array([[one.dice for one in own] for own in scores])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from vesalius.anatomy.attributes import case_value
 from vesalius.evidence.utility import CaseScore, score
+from vesalius.experiments.label_noise import LabelNoise
 from vesalius.methods.segmentation.nnunet import NnunetRecipe, train_and_predict
 from vesalius.methods.segmentation.training import (
     SegmenterRecipe,
@@ -21,7 +22,7 @@ from vesalius.methods.segmentation.training import (
     segment,
 )
 from vesalius.scans.attributes import Attribute
-from vesalius.scans.case import Case
+from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.input_error import InputError
@@ -33,17 +34,33 @@ from vesalius.training.content import content_digest
 from vesalius.training.preparation import body_sides_mm, common_shape
 from vesalius.training.store import Layout
 
-ARMS = {
+ArmName = Literal[
+    "real", "resampled", "deformed", "synthseg_style", "synthetic", "label_noise", "augmented",
+    "augmented_resampled",
+]  # fmt: skip
+EVERY: tuple[ArmName, ...] = get_args(ArmName)
+ARMS: dict[ArmName, str] = {
     "real": "real training cases as they come",
     "resampled": "real cases sampled until their values are spread as those of `augmented`",
+    "deformed": "real cases, turned, scaled and bent anew at each step",
     "synthseg_style": "real label maps with a random contrast at each step",
     "synthetic": "synthetic cases alone",
+    "label_noise": "synthetic label maps with noise of the mean and SD of each label as image",
     "augmented": "real and synthetic cases",
+    "augmented_resampled": "synthetic cases, and real ones resampled as in `resampled`",
 }
 """What each is trained on."""
 
-RIVALS = ("resampled", "synthseg_style", "real")
+FIVE: tuple[ArmName, ...] = ("real", "resampled", "synthseg_style", "synthetic", "augmented")
+"""Those of a proof that is done quickly."""
+
+RIVALS: tuple[ArmName, ...] = ("resampled", "deformed", "synthseg_style", "real")
 """Arms that do without synthetic images."""
+
+REPEATED: tuple[ArmName, ...] = (
+    "real", "resampled", "synthetic", "augmented", "augmented_resampled",
+)  # fmt: skip
+"""Arms that are trained with several seeds where there are several."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,23 @@ class Arm:
     name: str
     cases: tuple[tuple[Cohort, Case], ...]
     contrast: Literal["acquired", "random"] = "acquired"
+    deform: bool = False
+    label_noise: bool = False
+    longer: int = 1
 
     @property
-    def scans(self) -> Scans:
+    def scans(self) -> Sequence[LabelledScan]:
         """Of every case, read when they are asked for."""
-        return Scans(self.cases)
+        return self._shown(self.cases)
+
+    def _shown(self, pairs: Sequence[tuple[Cohort, Case]]) -> Sequence[LabelledScan]:
+        scans = Scans(pairs)
+        return LabelNoise(scans, [case.name for _, case in pairs]) if self.label_noise else scans
+
+    def changed(self, recipe: SegmenterRecipe) -> SegmenterRecipe:
+        """A recipe as this arm trains by it."""
+        fit = recipe.fit.changed(steps=recipe.fit.steps * self.longer)
+        return recipe.changed(contrast=self.contrast, deform=self.deform, fit=fit)
 
     def stored(
         self, folder: Path, labels: Sequence[int], progress: Progress = no_progress
@@ -66,9 +95,10 @@ class Arm:
         files = [case.images[0] for _, case in self.cases]
         once = list(dict.fromkeys(files))
         pairs = [self.cases[files.index(file)] for file in once]
-        scans = Scans(pairs)
+        scans = self._shown(pairs)
         spacing = scans[0].label_map.oriented("RAS").spacing_mm
-        content = content_digest([case.images_digest() for _, case in pairs])
+        digests = [case.images_digest() for _, case in pairs]
+        content = content_digest([*digests, *(["label noise"] if self.label_noise else [])])
         shape = common_shape([body_sides_mm(scan.channels) for scan in scans], spacing)
         layout = Layout(len(scans[0].channels), shape, len(labels))
         kept = TrainingScans.write(folder, content, layout, scans, labels, spacing, progress)
@@ -77,25 +107,41 @@ class Arm:
 
 def training_arms(
     real: Cohort, training: Sequence[Case], synthetic: Cohort, generated: Sequence[Case],
-    attribute: str, seed: int,
+    attribute: str, seed: int, names: Sequence[str] = FIVE, synthseg_longer: int = 1,
 ) -> list[Arm]:  # fmt: skip
-    """The five arms of `ARMS`.
+    """Arms of `ARMS` by their names.
 
     `resampled` holds real cases only, sampled with replacement until their histogram of the
     attribute is that of `augmented` as far as real cases reach, and as many cases.
+
+    Args:
+        real: cohort of the training cases.
+        training: real cases to train on.
+        synthetic: cohort of the generated cases.
+        generated: synthetic cases to train on.
+        attribute: that `resampled` goes by.
+        seed: of resampling.
+        names: of arms, in their order.
+        synthseg_longer: how many times as many steps the arm of random contrast is trained.
     """
     own = tuple((real, case) for case in training)
     made = tuple((synthetic, case) for case in generated)
     both = own + made
     values = np.array([case_value(cohort, attribute, case) for cohort, case in both])
     picked = resampled_rows(values[: len(own)], values, len(both), seed)
-    return [
+    drawn = tuple(own[row] for row in picked)
+    every = (
         Arm("real", own),
-        Arm("resampled", tuple(own[row] for row in picked)),
-        Arm("synthseg_style", own, contrast="random"),
+        Arm("resampled", drawn),
+        Arm("deformed", own, deform=True),
+        Arm("synthseg_style", own, contrast="random", longer=synthseg_longer),
         Arm("synthetic", made),
+        Arm("label_noise", made, label_noise=True),
         Arm("augmented", both),
-    ]
+        Arm("augmented_resampled", (*drawn, *made)),
+    )
+    known = {arm.name: arm for arm in every}
+    return [known[name] for name in names]
 
 
 def resampled_rows(
@@ -137,9 +183,10 @@ def run_arm(
         return
     kept = out / "stores" / arm.name
     training = arm.stored(kept, list(labels.values()), progress)
-    chosen = recipe.changed(contrast=arm.contrast)
     own = make_folder(out / "fits" / arm.name)
-    network = fit_segmenter(training, chosen, seed, f"segmenter_{arm.name}", own, progress)
+    network = fit_segmenter(
+        training, arm.changed(recipe), seed, f"segmenter_{arm.name}", own, progress
+    )
     for case in track(missing, f"predicting with {arm.name}", len(missing), progress):
         result = segment(network, test.read(case), list(labels.values()), training.spacing_mm)
         write_nifti(result, _prediction(out, arm.name, case), np.uint8)
@@ -151,35 +198,51 @@ _one_fit = threading.Lock()
 
 
 def run_arm_alone(
-    arm: Arm, test: Cohort, test_cases: Sequence[Case], recipe: SegmenterRecipe | NnunetRecipe,
-    seed: int, out: Path,
+    job: tuple[Arm, int, Path], test: Cohort, test_cases: Sequence[Case],
+    recipe: SegmenterRecipe | NnunetRecipe,
 ) -> None:  # fmt: skip
-    """`run_arm` on a worker of a cluster, which sees the same files."""
+    """`run_arm` of an arm, a seed and a folder on a worker of a cluster, which sees the files."""
+    arm, seed, out = job
     with _one_fit:
         run_arm(arm, test, test_cases, recipe, seed, out, no_progress)
 
 
 def score_arms(
-    arms: Sequence[str], test: Cohort, test_cases: Sequence[Case], attribute: Attribute, out: Path
-) -> dict[str, list[CaseScore]]:
-    """Hold all predictions against the truth; the scores go to `scores.csv` as well."""
-    result: dict[str, list[CaseScore]] = {arm: [] for arm in arms}
+    arms: Mapping[str, Sequence[Path]], test: Cohort, test_cases: Sequence[Case],
+    attribute: Attribute, out: Path,
+) -> dict[str, list[list[CaseScore]]]:  # fmt: skip
+    """Hold all predictions against the truth; the scores go to `scores.csv` as well.
+
+    Args:
+        arms: folders of the trainings of each arm.
+        test: cohort of the test cases.
+        test_cases: that were predicted.
+        attribute: that is measured.
+        out: folder of the table.
+    """
+    result: dict[str, list[list[CaseScore]]] = {arm: [[] for _ in own] for arm, own in arms.items()}
     for case in test_cases:
         truth = test.read(case).label_map
-        for arm in arms:
-            predicted = read_nifti(_prediction(out, arm, case))
-            if not predicted.same_geometry(truth):
-                fault = "does not lie in the space of its case"
-                raise InputError(_prediction(out, arm, case), fault, "remove it and run again")
-            volume = Volume(predicted.voxels.round().astype(np.int16), predicted.affine)
-            labels = test.description.labels
-            result[arm].append(score(case.name, truth, volume, attribute, labels))
-    lines = [["arm", "case", "dice", f"true_{attribute.name}", f"predicted_{attribute.name}"]]
-    for arm, scores in result.items():
-        lines += [
-            [arm, s.case, f"{s.dice:.5f}", f"{s.true_value:.4f}", f"{s.predicted_value:.4f}"]
-            for s in scores
-        ]
+        for arm, folders in arms.items():
+            for number, folder in enumerate(folders):
+                predicted = read_nifti(_prediction(folder, arm, case))
+                if not predicted.same_geometry(truth):
+                    fault, remedy = (
+                        "does not lie in the space of its case",
+                        "remove it and run again",
+                    )
+                    raise InputError(_prediction(folder, arm, case), fault, remedy)
+                volume = Volume(predicted.voxels.round().astype(np.int16), predicted.affine)
+                labels = test.description.labels
+                found = score(case.name, truth, volume, attribute, labels)
+                result[arm][number].append(found)
+    name = attribute.name
+    lines = [["arm", "case", "dice", f"true_{name}", f"predicted_{name}", "training"]]
+    lines += [
+        [arm, s.case, f"{s.dice:.5f}", f"{s.true_value:.4f}", f"{s.predicted_value:.4f}",
+         str(number)]
+        for arm, trainings in result.items() for number, own in enumerate(trainings) for s in own
+    ]  # fmt: skip
     write_text(out / "scores.csv", "\n".join(",".join(line) for line in lines) + "\n")
     return result
 

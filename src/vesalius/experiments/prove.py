@@ -22,7 +22,7 @@ from vesalius.evidence.fidelity import (
 )
 from vesalius.evidence.figure import Figure, Results
 from vesalius.evidence.utility import (
-    CaseScore,
+    Trainings,
     arm_figures,
     paired_difference,
     quarters,
@@ -30,8 +30,11 @@ from vesalius.evidence.utility import (
 )
 from vesalius.experiments.arms import (
     ARMS,
+    FIVE,
+    REPEATED,
     RIVALS,
     Arm,
+    ArmName,
     run_arm,
     run_arm_alone,
     score_arms,
@@ -64,6 +67,9 @@ class ProveRecipe(Settings):
     Attributes:
         attribute: that is measured on predictions.
         segmenter: of all arms.
+        arms: that are trained, of `ARMS`.
+        seeds: trainings of those arms of them that are `REPEATED`.
+        synthseg_longer: how many times as many steps the arm of random contrast is trained.
         strata: ends of ranges of the true value, reported apart; its quarters if there are none.
     """
 
@@ -72,6 +78,13 @@ class ProveRecipe(Settings):
     seed: int = 0
     strata: tuple[float, ...] = ()
     segmenter: SegmenterRecipe | NnunetRecipe = PRESETS["demo"]
+    arms: tuple[ArmName, ...] = FIVE
+    seeds: int = 1
+    synthseg_longer: int = 1
+
+    def trainings(self, arm: str) -> range:
+        """Numbers of the trainings of an arm."""
+        return range(self.seeds if arm in REPEATED else 1)
 
 
 def _identity(cohort: Path) -> str:
@@ -147,15 +160,18 @@ class _Proof(Experiment[ProveRecipe]):
         self.sides = sides
         self.arms = training_arms(
             sides.real, sides.training, sides.synthetic, sides.generated, recipe.attribute,
-            recipe.seed,
+            recipe.seed, recipe.arms, recipe.synthseg_longer,
         )  # fmt: skip
         self.notes["training_cases"] = {arm.name: len(arm.cases) for arm in self.arms}
+        self.notes["trainings"] = {name: len(recipe.trainings(name)) for name in recipe.arms}
 
     @property
     def prespecified(self) -> Prespecified:
         """By the recipe and the cohorts that were given."""
         sides, recipe = self.sides, self.recipe
         unit = attribute_of(sides.real.description, recipe.attribute).unit
+        rivals = [name for name in RIVALS if name in recipe.arms]
+        repeated = ", ".join(name for name in recipe.arms if name in REPEATED)
         tested = f"{len(sides.test_cases)} unseen cases"
         known = "as its cohort has them; whoever gives a cohort answers for what was chosen on it"
         return Prespecified(
@@ -163,7 +179,7 @@ class _Proof(Experiment[ProveRecipe]):
                 "Does adding the synthetic cases lower the error of a segmenter in "
                 f"{recipe.attribute} on unseen cases, below that of the best training without them?"
             ),
-            arms=list(ARMS.items()), rivals=RIVALS,
+            arms=[(name, ARMS[name]) for name in recipe.arms], rivals=rivals,
             primary=[
                 Primary(
                     f"utility/augmented_minus_{rival}/volume_mae_{unit.lower()}",
@@ -171,14 +187,18 @@ class _Proof(Experiment[ProveRecipe]):
                     0.0, "the rival needs no synthetic case, so any gain must be beyond chance",
                     tested, unit,
                 )
-                for rival in RIVALS
+                for rival in rivals
             ],
             cohorts=[
                 UsedCohort("real", "fitting", f"{len(sides.training)} cases", recipe.seed),
                 UsedCohort("synthetic", "fitting", f"{len(sides.generated)} cases", recipe.seed),
                 UsedCohort("test", "final test", f"{len(sides.test_cases)} cases", recipe.seed),
             ],
-            seeds=f"One training of each arm, of seed {recipe.seed}. Intervals are over cases.",
+            seeds=(
+                f"{recipe.seeds} trainings of {repeated}, one of the others, from seed "
+                f"{recipe.seed} on. Intervals are over cases, crossed with trainings where there "
+                "are several."
+            ),
             chosen=(f"Cohorts: {known}.", "The segmenter is the same for every arm."),
         )  # fmt: skip
 
@@ -189,24 +209,38 @@ class _Proof(Experiment[ProveRecipe]):
 
     def _train(self, arm: Arm) -> None:
         sides, recipe = self.sides, self.recipe
-        given: dict[str, Any] = {
-            "test": sides.test, "test_cases": sides.test_cases, "recipe": recipe.segmenter,
-            "seed": recipe.seed, "out": self.folder,
-        }  # fmt: skip
         if not chosen_cluster():
-            run_arm(arm, **given, progress=self.progress)
+            for number in recipe.trainings(arm.name):
+                run_arm(
+                    arm, sides.test, sides.test_cases, recipe.segmenter, recipe.seed + number,
+                    self._place(number), self.progress,
+                )  # fmt: skip
             return
         # The first stage trains all arms at once; the others find their predictions there.
-        work = partial(run_arm_alone, **given)
-        for _ in each(work, self.arms, "training arms", self.progress):
+        jobs = [
+            (one, recipe.seed + number, self._place(number))
+            for one in self.arms for number in recipe.trainings(one.name)
+        ]  # fmt: skip
+        work = partial(
+            run_arm_alone, test=sides.test, test_cases=sides.test_cases, recipe=recipe.segmenter
+        )
+        for _ in each(work, jobs, "training arms", self.progress):
             pass
+
+    def _place(self, number: int) -> Path:
+        """Folder of the trainings of one seed."""
+        return self.folder / f"training-{number}" if number else self.folder
 
     def _utility(self) -> dict[str, Figure]:
         sides = self.sides
         attribute = attribute_of(sides.real.description, self.recipe.attribute)
-        names = [arm.name for arm in self.arms]
-        scores = score_arms(names, sides.test, sides.test_cases, attribute, self.folder)
-        return utility_figures(scores, attribute, self.recipe.strata or quarters(scores["real"]))
+        places = {
+            arm.name: [self._place(number) for number in self.recipe.trainings(arm.name)]
+            for arm in self.arms
+        }
+        scores = score_arms(places, sides.test, sides.test_cases, attribute, self.folder)
+        strata = self.recipe.strata or quarters(scores["real"][0])
+        return utility_figures(scores, attribute, strata)
 
     def _comparison(self) -> dict[str, Figure]:
         sides = self.sides
@@ -222,9 +256,9 @@ class _Proof(Experiment[ProveRecipe]):
 
 
 def utility_figures(
-    scores: Mapping[str, Sequence[CaseScore]], attribute: Attribute, strata: Sequence[float]
+    scores: Mapping[str, Trainings], attribute: Attribute, strata: Sequence[float]
 ) -> dict[str, Figure]:
-    """Dice and error of each arm, by strata, and each arm against `real`."""
+    """Dice and error of each arm, by strata, each against `real`, and `augmented` against each."""
     unit = attribute.unit
     result: dict[str, Figure] = {}
     for arm, own in scores.items():
@@ -238,6 +272,10 @@ def utility_figures(
         if arm not in ("real", "augmented"):
             lost = paired_difference(scores["augmented"], own, unit)
             result |= {f"utility/augmented_minus_{arm}/{k}": v for k, v in lost.items()}
+        if arm != "augmented":
+            each = strata_figures(scores["augmented"], strata, unit, own)
+            head = f"utility/augmented_minus_{arm}/{key}"
+            result |= {f"{head}/{k}": v for k, v in each.items()}
     return result
 
 

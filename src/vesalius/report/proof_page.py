@@ -36,8 +36,11 @@ COLUMNS = 9
 RIVALS = {
     "real": "training on real cases as they come",
     "resampled": "training on resampled real cases",
+    "deformed": "training on real cases, turned, scaled and bent",
     "synthseg_style": "training on real label maps with random contrast",
     "synthetic": "training on synthetic cases alone",
+    "label_noise": "training on synthetic label maps filled with noise",
+    "augmented_resampled": "training on resampled real and synthetic cases",
 }
 """What training on real and synthetic cases is held against."""
 
@@ -159,7 +162,7 @@ def _utility(
             "MAE minus real, paired": f"utility/{{row}}_minus_real/{volume}",
         }, "trained on",
         f"{figures['utility/real/dice'].n} unseen cases; in brackets 95 % bootstrap intervals over "
-        "cases; every arm had the same number of optimiser steps and one training seed.",
+        f"cases{_crossed(notes)}.",
     )  # fmt: skip
     strata = {
         f"{name.replace('_to_', ' to ')} {unit} (n = "
@@ -173,6 +176,15 @@ def _utility(
     )  # fmt: skip
     errors = Picture(_errors(sources.proof / "scores.csv", unit), "error by volume")
     return section(title, of_all, errors, by_size)
+
+
+def _crossed(notes: Mapping[str, Any]) -> str:
+    """How often arms were trained, where several times."""
+    often = {arm: count for arm, count in notes.get("trainings", {}).items() if count > 1}
+    if not often:
+        return "; each arm was trained once"
+    listed = ", ".join(arm.replace("_", " ") for arm in often)
+    return f", crossed with {max(often.values())} trainings of {listed}; others were trained once"
 
 
 def arms_of(figures: Mapping[str, Figure]) -> list[str]:
@@ -211,8 +223,14 @@ def _limits(notes: Mapping[str, Any], seed: int, phantoms: bool) -> list[str]:
             "lesions are absent."
         )
     said += [
-        "Intervals cover the choice of test cases, not of training seeds: each arm was trained "
-        f"once (seed {seed}).",
+        *(
+            []
+            if max(notes.get("trainings", {"": 1}).values()) > 1
+            else [
+                "Intervals cover the choice of test cases, not of training seeds: each arm was "
+                f"trained once (seed {seed})."
+            ]
+        ),
         "“Synthseg style” is this program’s own generator of random contrasts, not the published "
         "network.",
     ]
@@ -298,7 +316,7 @@ def _errors(path: Path, unit: str) -> str:
     with path.open(encoding="utf-8", newline="") as stream:
         scored = list(csv.reader(stream))[1:]
     arms: dict[str, list[list[float]]] = {}
-    for arm, _, _, true, predicted in scored:
+    for arm, _, _, true, predicted, *_ in scored:
         arms.setdefault(arm, []).append([float(true), float(predicted)])
     columns = {arm: (np.array(v)[:, 0], np.array(v)[:, 1]) for arm, v in arms.items()}
     return pictures.predicted_against_true(columns, unit)

@@ -178,7 +178,8 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         recipe = self.recipe
         proof = ProveRecipe(
             preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed,
-            segmenter=recipe.segmenter, strata=STRATA_ML,
+            segmenter=recipe.segmenter, strata=STRATA_ML, arms=recipe.arms, seeds=recipe.arm_seeds,
+            synthseg_longer=recipe.synthseg_longer,
         )  # fmt: skip
         result = prove(
             self.cohort("real"), self.cohort("balanced"), self.cohort("unseen"),

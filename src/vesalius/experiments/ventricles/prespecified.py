@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vesalius.experiments.arms import ARMS, RIVALS
+from vesalius.experiments.arms import ARMS, REPEATED, RIVALS
 from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
 from vesalius.experiments.ventricles.recipe import VentriclesRecipe
 
@@ -11,6 +11,8 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
     """By the recipe alone."""
     low, high = recipe.test_range_ml
     test = f"{recipe.test_cases} unseen patients with ventricles of {low:g} to {high:g} mL"
+    rivals = [name for name in RIVALS if name in recipe.arms]
+    repeated = ", ".join(name for name in recipe.arms if name in REPEATED)
     controls = f"{recipe.control_cases} requests"
     return Prespecified(
         question=(
@@ -18,8 +20,8 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
             "error of a segmenter on unseen patients with large ventricles, below that of the best "
             "training without synthetic scans?"
         ),
-        arms=list(ARMS.items()),
-        rivals=RIVALS,
+        arms=[(name, ARMS[name]) for name in recipe.arms],
+        rivals=rivals,
         primary=[
             *(
                 Primary(
@@ -28,7 +30,7 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
                     "lower", 0.0, "the rival costs no generator, so any gain must be beyond chance",
                     test, "mL",
                 )
-                for rival in RIVALS
+                for rival in rivals
             ),
             Primary(
                 "control/once/slope", "measured against requested volume of first draws, slope",
@@ -47,13 +49,15 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
                        recipe.seed + 2, "unseen phantoms"),
         ],
         seeds=(
-            f"One fit of the generator and one training of each arm, of seed {recipe.seed}. "
-            "Intervals are over patients and leave out what another training would change."
+            f"One fit of the generator, of seed {recipe.seed}; {recipe.arm_seeds} trainings of "
+            f"{repeated}, one of the other arms. Intervals are over patients, crossed with "
+            "trainings where there are several, and leave out what another generator would change."
         ),
         chosen=(
             "Sizes, steps and learning rates of the generator and of the segmenter: on phantoms of "
             "seeds 0 to 9, by held-out loss and by looking at pictures.",
-            "The segmenter and its number of steps are the same for every arm.",
+            "The segmenter and its number of steps are the same for every arm; random contrast, "
+            f"which learns slowest, has {recipe.synthseg_longer} times as many.",
             f"Calibration of requests: on label maps drawn by the fit of seed {recipe.seed}, never "
             "on unseen patients.",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vesalius.evidence.two_sample import FEWEST, FIT
+from vesalius.experiments.arms import EVERY, FIVE, ArmName
 from vesalius.experiments.prespecified import FRESH_SEED
 from vesalius.methods.guided import recipe as guided
 from vesalius.methods.segmentation import training as segmentation
@@ -22,6 +23,7 @@ class VentriclesRecipe(Settings):
         realism_cases: generated cases that are held against as many unseen real ones, twice: with
             generated label maps and with real ones. 0 for none.
         judge: how the network is fitted that tells them.
+        arms, arm_seeds, synthseg_longer: of the proof, see `ProveRecipe`.
         workers: processes that draw phantoms.
     """
 
@@ -40,6 +42,9 @@ class VentriclesRecipe(Settings):
     workers: int = 2
     synthesis: guided.GuidedRecipe = guided.PRESETS["demo"]
     segmenter: segmentation.SegmenterRecipe = segmentation.PRESETS["demo"]
+    arms: tuple[ArmName, ...] = FIVE
+    arm_seeds: int = 1
+    synthseg_longer: int = 1
 
 
 PRESETS = {
@@ -50,6 +55,12 @@ PRESETS = {
         synthesis=guided.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
     ),
     "demo": VentriclesRecipe(seed=FRESH_SEED),
+    "study": VentriclesRecipe(
+        preset="study", seed=FRESH_SEED, arms=EVERY, arm_seeds=3, synthseg_longer=20,
+        test_cases=80, segmenter=segmentation.PRESETS["demo"].changed(
+            fit=segmentation.PRESETS["demo"].fit.changed(steps=2000)
+        ),
+    ),
     "workstation": VentriclesRecipe(
         preset="workstation", cases=1000, spacing_mm=2.0, synthetic_cases=1000, test_cases=100,
         workers=16, synthesis=guided.PRESETS["workstation"],

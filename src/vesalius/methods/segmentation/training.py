@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from monai.losses import DiceCELoss
 from torch import Tensor
 from torch.nn import functional
 
-from vesalius.geometry.deformation import smooth_noise, warp
+from vesalius.geometry.deformation import sample, smooth_noise, voxel_grid, warp
 from vesalius.networks.segmenter import Architecture, Segmenter
 from vesalius.networks.spade import one_hot
 from vesalius.phantoms.mri import random_contrast
@@ -45,13 +45,17 @@ class SegmenterRecipe(Settings):
             contrast generated from the label maps, deformed at random (the manner of SynthSeg).
         mirror: show half of the cases with left and right exchanged, as suits labels that do not
             name a side.
+        deform: turn, scale and bend images of acquired contrast anew at each step.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"deform"})
 
     architecture: Architecture = "dynunet"
     filters: tuple[int, ...] = (8, 16, 32, 64)
     fit: FitRecipe = FitRecipe(steps=500, batch_size=1, learning_rate=6e-3, moving_average=0.98)
     contrast: Literal["acquired", "random"] = "acquired"
     mirror: bool = True
+    deform: bool = False
 
 
 PRESETS = {
@@ -138,6 +142,7 @@ class SegmentationObjective(Objective):
         super().__init__()
         self.network, self.scans = network, scans
         self.contrast, self.mirror = recipe.contrast, recipe.mirror
+        self.deform = recipe.deform
         self.agreement = DiceCELoss(softmax=True)
 
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
@@ -162,6 +167,10 @@ class SegmentationObjective(Objective):
             image = image.expand(self.scans.store.layout.channels, -1, -1, -1)
         else:
             image = self.scans.store.images(rows)[0]
+            if self.deform:
+                seen_through = _moved(labels.shape, self.scans.spacing_mm[0], rng)
+                image = sample(image, seen_through)
+                labels = sample(labels[None].float(), seen_through, nearest=True)[0].round().long()
             tone, shift, noise = torch.randn(3, generator=rng)
             image = image * torch.exp(0.1 * tone) + 0.1 * shift
             noise_texture = torch.randn(image.shape, generator=rng)
@@ -231,7 +240,28 @@ def segment(
     return Volume(turned.voxels, here.affine)
 
 
+TURN_DEGREES, SCALE, BEND_MM = 15.0, 0.15, 3.0
+"""Largest turn about each axis and change of size, and SD of the smooth bend."""
+
+
+def _moved(shape: Sequence[int], spacing_mm: float, rng: torch.Generator) -> Tensor:
+    """Where each voxel of a turned, scaled and bent volume is looked up, `(3, X, Y, Z)`."""
+    turns = torch.deg2rad(TURN_DEGREES * (2 * torch.rand(3, generator=rng) - 1))
+    size = 1 + SCALE * (2 * float(torch.rand(1, generator=rng)) - 1)
+    matrix = size * torch.linalg.matrix_exp(
+        torch.stack([
+            torch.stack([torch.zeros(()), -turns[2], turns[1]]),
+            torch.stack([turns[2], torch.zeros(()), -turns[0]]),
+            torch.stack([-turns[1], turns[0], torch.zeros(())]),
+        ])
+    )  # fmt: skip
+    middle = (torch.tensor([float(side) for side in shape]) - 1).reshape(3, 1, 1, 1) / 2
+    points = voxel_grid(tuple(shape)) - middle
+    bend = BEND_MM * smooth_noise(tuple(shape), 40.0, spacing_mm, rng) / spacing_mm
+    return torch.einsum("ij,jxyz->ixyz", matrix, points) + middle + bend
+
+
 def _deformed(labels: Tensor, spacing_mm: float, rng: torch.Generator) -> Tensor:
     """A label map bent smoothly by some millimetres."""
-    bend = 3.0 * smooth_noise(tuple(labels.shape), 40.0, spacing_mm, rng)
+    bend = BEND_MM * smooth_noise(tuple(labels.shape), 40.0, spacing_mm, rng)
     return warp(labels[None].float(), bend, spacing_mm, nearest=True)[0].round().long()

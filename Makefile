@@ -40,7 +40,7 @@ test: setup-dev
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope --durations 60 --durations-min 3
 
 # The figures and pictures of the README, from a finished demo: make front-page DEMO=demo-lumbar
 DEMO ?= demo

@@ -59,6 +59,10 @@ MAPS = {
     "pointing game": "{row}/pointing_game", "share in the mask": "{row}/saliency_in_mask",
     "average precision": "{row}/pixel_precision",
 }  # fmt: skip
+SIZES = {
+    "standard": "size/{row}/standard/auc", "dual": "size/{row}/dual/auc",
+    "dual minus standard, paired": "size/{row}/dual_minus_standard/auc",
+}  # fmt: skip
 OF_A_LABEL = (
     "auc", "external_auc", "pointing_game", "saliency_in_mask", "pixel_precision",
 )  # fmt: skip
@@ -119,6 +123,14 @@ def _sections(
     return [
         section(data, maps, by_arm(figures, ROWS, note=note), curve),
         section("Other maps, and what any must beat", grid(figures, others, MAPS), level=3),
+        section(
+            "By number of training images",
+            grid(
+                figures, names(figures, "size/{}/dual_minus_standard/auc"), SIZES, "images",
+                "AUC on the same scanner; one training of each.",
+            ),
+            level=3,
+        ),
         *labels,
     ]  # fmt: skip
 

@@ -16,7 +16,12 @@ from typing import Literal
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from vesalius.evidence.discrimination import Resampling, auc_figure, mean_auc
+from vesalius.evidence.discrimination import (
+    Resampling,
+    auc_difference,
+    auc_figure,
+    mean_auc,
+)
 from vesalius.evidence.figure import Figure, Results, counted
 from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.robustness.discrimination import Trained, discrimination_figures
@@ -115,6 +120,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
             **{arm: partial(self._fit, arm) for arm in ARMS}, "unseen phantoms": self._unseen,
             "discrimination": self._discrimination, "robustness": self._robustness,
             "saliency": self._saliency,
+            **({"sizes": self._sizes} if self.recipe.sizes else {}),
         }  # fmt: skip
 
     def derived(self, seconds: Mapping[str, float]) -> dict[str, Figure]:
@@ -145,41 +151,71 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
             self._read[name] = read_cohort(cohort, (), self.own.side, self.progress)
         return self._read[name]
 
-    def _data(self, arm: Training, seed: int) -> ClassificationData:
+    def _data(
+        self, arm: Training, seed: int, images: Classified | None = None
+    ) -> ClassificationData:
         recipe = ClassificationRecipe(
             preset=self.recipe.preset, seed=self.recipe.seed + seed,
             classifier=self.recipe.training(self.data, arm),
         )  # fmt: skip
-        return Classification().read(self._images("real"), recipe, Reading())
+        return Classification().read(images or self._images("real"), recipe, Reading())
 
     def _first(self) -> dict[str, Figure]:
         """The fit that all arms of a seed begin with."""
         for seed in range(self.recipe.seeds):
-            path = self._initialised(seed)
-            if not path.is_file():
-                data = self._data("standard", seed)
-                network = first_stage(
-                    data.training, data.held_out, data.recipe.classifier, data.recipe.seed,
-                    make_folder(path.parent), self.progress,
-                )  # fmt: skip
-                state = network.state_dict()
-                save_file({name: value.contiguous() for name, value in state.items()}, path)
+            self._begin(self._data("standard", seed), self._initialised(f"{seed}"))
         return {}
 
-    def _initialised(self, seed: int) -> Path:
-        return self.folder / "begun" / f"{seed}" / "classifier.safetensors"
+    def _begin(self, data: ClassificationData, path: Path) -> None:
+        """Do the first stage unless it was done."""
+        if path.is_file():
+            return
+        network = first_stage(
+            data.training, data.held_out, data.recipe.classifier, data.recipe.seed,
+            make_folder(path.parent), self.progress,
+        )  # fmt: skip
+        state = network.state_dict()
+        save_file({name: value.contiguous() for name, value in state.items()}, path)
+
+    def _initialised(self, name: str) -> Path:
+        return self.folder / "begun" / name / "classifier.safetensors"
 
     def _fit(self, arm: Training) -> dict[str, Figure]:
         for seed in range(self.recipe.seeds):
-            data = self._data(arm, seed)
-            seen = data.fingerprint
-            network = untrained(
-                data.recipe.classifier, seen.channels, len(seen.labels), len(seen.shape)
-            )
-            network.load_state_dict(load_file(self._initialised(seed)))
-            ready = plan_fit(Classification(), replace(data, first=network))
-            fit(ready, self._run(arm, seed), self.progress)
+            begun = self._initialised(f"{seed}")
+            self._go_on(self._data(arm, seed), begun, self._run(arm, seed))
         return {}
+
+    def _go_on(self, data: ClassificationData, begun: Path, run: Path) -> None:
+        """Do the second stage from what the first one left."""
+        seen = data.fingerprint
+        network = untrained(
+            data.recipe.classifier, seen.channels, len(seen.labels), len(seen.shape)
+        )
+        network.load_state_dict(load_file(begun))
+        fit(plan_fit(Classification(), replace(data, first=network)), run, self.progress)
+
+    def _sizes(self) -> dict[str, Figure]:
+        """How far dual training is behind or ahead at each number of images."""
+        recipe, test = self.recipe, self._images("test")
+        self._write("larger", max(recipe.sizes), recipe.seed + 3000)
+        every, result = self._images("larger"), {}
+        resampling = Resampling(test.subjects, resamples=recipe.resamples)
+        for count in recipe.sizes:
+            name = f"size-{count}"
+            scores = []
+            for arm in ("standard", "dual"):
+                data = self._data(arm, 0, every.taken(range(count)))
+                self._begin(data, self._initialised(name))
+                run = self.folder / "runs" / f"{arm}-{name}"
+                self._go_on(data, self._initialised(name), run)
+                scores.append(ClassificationPipeline.open(run).logits(test.images))
+            for arm, own in zip(("standard", "dual"), scores, strict=True):
+                result[f"size/{count}/{arm}/auc"] = auc_figure(own, test.targets, resampling)
+            result[f"size/{count}/dual_minus_standard/auc"] = auc_difference(
+                scores[1], scores[0], test.targets, resampling
+            )
+        return result
 
     def _run(self, arm: Training, seed: int) -> Path:
         return self.folder / "runs" / f"{arm}-{seed}"

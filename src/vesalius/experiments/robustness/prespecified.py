@@ -17,6 +17,10 @@ def prespecified(data: Data, recipe: RobustnessRecipe) -> Prespecified:
     """By the recipe alone."""
     own = recipe.of(data)
     test = own.test_cases or recipe.test_cases
+    by_size = [
+        UsedCohort("larger", "fitting", f"{max(recipe.sizes)} images, of which "
+                   f"{', '.join(map(str, recipe.sizes))} are taken", recipe.seed + 3000, "saliency")
+    ] if recipe.sizes else []  # fmt: skip
     return Prespecified(
         question=(
             f"Does dual training keep the discrimination of ordinary training on {data} phantoms, "
@@ -52,6 +56,7 @@ def prespecified(data: Data, recipe: RobustnessRecipe) -> Prespecified:
                        recipe.seed + 1000, "dual"),
             UsedCohort("external", "final test", f"{recipe.external_cases} images of another "
                        "scanner", recipe.seed + 2000, "dual"),
+            *by_size,
         ],
         seeds=(
             f"{recipe.seeds} trainings of each arm; the first stage of a seed is shared by its "

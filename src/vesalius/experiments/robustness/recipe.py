@@ -47,6 +47,8 @@ class RobustnessRecipe(Settings):
         test_cases: unseen phantoms of the same scanner.
         external_cases: of the other scanner.
         seeds: trainings of each arm.
+        sizes: numbers of images that standard and dual training are compared at as well, on
+            images of their own; none for no such comparison.
         classifier: network, steps, and the attack that is trained against.
         epsilons: looks at the robustness curve, evenly from 0 to `largest`.
         largest: change of the last of them.
@@ -75,6 +77,7 @@ class RobustnessRecipe(Settings):
     test_cases: int = 400
     external_cases: int = 400
     seeds: int = 1
+    sizes: tuple[int, ...] = ()
     classifier: ClassifierTraining = TRAININGS["demo"]
     epsilons: int = 21
     largest: float = 0.01
@@ -104,7 +107,8 @@ class RobustnessRecipe(Settings):
 
 PRESETS = {
     "smallest": RobustnessRecipe(
-        preset="smallest", test_cases=24, external_cases=16, classifier=TRAININGS["smallest"],
+        preset="smallest", sizes=(30, 60), test_cases=24, external_cases=16,
+        classifier=TRAININGS["smallest"],
         epsilons=3, attacked_cases=8, attack_steps=1, strong_steps=2, resamples=50, workers=1,
         radiograph=RobustnessRecipe().radiograph.changed(side=32, cases=60),
         mri=RobustnessRecipe().mri.changed(side=32, cases=40),
@@ -113,7 +117,7 @@ PRESETS = {
     "demo": RobustnessRecipe(seed=FRESH_SEED),
     "study": RobustnessRecipe(
         preset="study", seed=FRESH_SEED, data=("radiograph", "mri", "ct"), seeds=3, test_cases=800,
-        external_cases=800,
+        external_cases=800, sizes=(250, 750, 1500, 3000, 6000),
     ),
     "workstation": RobustnessRecipe(
         preset="workstation", data=("radiograph", "mri", "ct"), seeds=3, test_cases=2000,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import save
+from vesalius.anatomy.attributes import case_value
 from vesalius.scans.check import check_cohort
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
@@ -152,6 +153,21 @@ def test_text_in_a_column_of_numbers_is_named_with_its_line(damaged: Path) -> No
     table.write_text("\n".join(lines) + "\n")
     line = only_fault(damaged)
     assert "cases.csv:2" in line and "'large'" in line
+
+
+def test_columns_of_text_and_missing_values_leave_a_cohort_in_use(damaged: Path) -> None:
+    table = damaged / "cases.csv"
+    head, *rows = table.read_text().splitlines()
+    more = [f",{'FM'[n % 2]},2019-03-{n + 1:02d},{'n/a' if n == 1 else 50 + n}"
+            for n in range(len(rows))]  # fmt: skip
+    lines = [f"{head},sex,seen,age", *(row + end for row, end in zip(rows, more, strict=True))]
+    table.write_text("\n".join(lines) + "\n")
+    found = check_cohort(Cohort.open(damaged))
+    assert not found.faults and len(found.sound) == len(rows)
+    assert found.categories["sex"]["F"] == -(-len(rows) // 2) and len(found.categories) == 2
+    assert len(found.attributes["age"]) == len(rows) - 1 and "sex" not in found.attributes
+    with pytest.raises(InputError, match="sex: holds text in cases.csv, such as 'F'"):
+        case_value(found.cohort, "sex", found.sound[0])
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,9 @@ def case_value(cohort: Cohort, name: str, case: Case) -> float:
     """
     if name in case.attributes:
         return case.attributes[name]
+    if name in case.categories:
+        fault = f"holds text in cases.csv, such as '{case.categories[name]}'"
+        raise InputError(name, fault, "name a column of numbers, or write 0 and 1 in its place")
     known = attribute_of(cohort.description, name)
     return attribute_value(known, cohort.read(case).label_map, cohort.description.labels)
 

@@ -56,6 +56,10 @@ def check(
         "  split      "
         + ", ".join(f"{s} ({len(cohort.of_split('' if s == 'none' else s))})" for s in splits)
     )
+    for column, texts in result.categories.items():
+        common = ", ".join(f"{text} ({count})" for text, count in texts.most_common(5))
+        rest = f", {len(texts) - 5} others" if len(texts) > 5 else ""
+        console.print(f"  text       {column}: {common}{rest}")
     for label, count in result.label_cases.items():
         console.print(
             f"  label      {label}: in {count} cases, {result.label_ml[label]:.1f} mL median"

@@ -28,6 +28,7 @@ class Case:
     visit: str = ""
     split: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
+    categories: Mapping[str, str] = field(default_factory=dict)
     provenance_file: Path | None = None
 
     @property

@@ -65,6 +65,15 @@ class CohortCheck:
     attributes: dict[str, np.ndarray]
 
     @property
+    def categories(self) -> dict[str, Counter[str]]:
+        """How many sound cases have which text, by column."""
+        columns = dict.fromkeys(name for case in self.sound for name in case.categories)
+        return {
+            name: Counter(case.categories[name] for case in self.sound if name in case.categories)
+            for name in columns
+        }
+
+    @property
     def histograms(self) -> list[Histogram]:
         """One histogram for each attribute that varies."""
         return [

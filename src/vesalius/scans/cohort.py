@@ -16,6 +16,8 @@ from vesalius.scans.progress import Progress, no_progress, track
 
 TABLE_NAME = "cases.csv"
 FIXED_COLUMNS = ("case", "subject", "visit", "split")
+MISSING = frozenset({"", "-", ".", "?", "n/a", "na", "nan", "none", "null", "unknown"})
+"""Cells, in small letters, that say that a value is not known."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], li
     if not path.exists():
         return {}, []
     table = read_table(path, ["case"], f"start it with {','.join(FIXED_COLUMNS)}")
+    texts = text_columns(table)
     rows: dict[str, Case | None] = {}
     faults = []
     for row in table:
@@ -208,28 +211,55 @@ def _read_table(path: Path, known: set[str]) -> tuple[dict[str, Case | None], li
             faults.append(InputProblem(place, f"names case {name} a second time", "remove one row"))
             rows[name] = None
         else:
-            rows[name], result = _read_row(table, row, name)
+            rows[name], result = _read_row(table, row, name, texts)
             faults += result
     return rows, faults
 
 
-def _read_row(table: Table, row: Row, name: str) -> tuple[Case | None, list[InputProblem]]:
+def text_columns(table: Table) -> frozenset[str]:
+    """Columns of which fewer than half of the known cells are numbers, such as sex or date.
+
+    >>> import tempfile; file = Path(tempfile.mkdtemp()) / "cases.csv"
+    >>> _ = file.write_text("case,sex,age,seen\\na,F,61,2019-03-01\\nb,M,n/a,2020-11-12\\n")
+    >>> sorted(text_columns(read_table(file)))
+    ['seen', 'sex']
+    """
+    result = set()
+    for column in table.columns:
+        cells = [row.get(column) for row in table]
+        known = [cell for cell in cells if cell.lower() not in MISSING]
+        if column not in FIXED_COLUMNS and 2 * sum(map(_is_number, known)) < len(known):
+            result.add(column)
+    return frozenset(result)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _read_row(
+    table: Table, row: Row, name: str, texts: frozenset[str]
+) -> tuple[Case | None, list[InputProblem]]:
     """What a row tells of its case, or everything that is wrong in it."""
     place, attributes, faults = table.place(row), {}, []
+    categories = {}
     if row.surplus:
         fault = f"has {row.surplus} more cells than there are columns"
         faults.append(InputProblem(place, fault, "put cells with commas into double quotes"))
     for column in table.columns:
         cell = row.get(column)
-        if column in FIXED_COLUMNS or not cell:
+        if column in FIXED_COLUMNS or cell.lower() in MISSING:
             continue
-        try:
+        if column in texts:
+            categories[column] = cell
+        elif _is_number(cell):
             attributes[column] = float(cell)
-        except ValueError:
-            attributes[column] = math.nan
-        if not math.isfinite(attributes[column]):
+        else:
             fault = f"has '{cell}' in the number column {column}"
             faults.append(InputProblem(place, fault, "write a number or leave it empty"))
     subject, visit, split = row.get("subject") or name, row.get("visit"), row.get("split")
-    case = Case(name, (), None, subject, visit, split, attributes)
+    case = Case(name, (), None, subject, visit, split, attributes, categories)
     return (None if faults else case), faults

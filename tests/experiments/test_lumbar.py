@@ -11,6 +11,7 @@ import pytest
 
 from vesalius.evidence.figure import Figure
 from vesalius.experiments.lumbar.experiment import _requested_sizes, run_lumbar
+from vesalius.experiments.lumbar.prespecified import prespecified
 from vesalius.experiments.lumbar.recipe import PRESETS
 from vesalius.methods.inpainting.methods import METHODS
 from vesalius.methods.inpainting.pipeline import InpaintingPipeline
@@ -28,6 +29,8 @@ def test_the_experiment_writes_every_figure_and_resumes(
     stages: list[str] = []
     results = run_lumbar(tmp_path / "out", recipe, finished=stages.append)
     accounted(results.figures)
+    primary = {one.name for one in prespecified(recipe).primary}
+    assert primary <= results.figures.keys()
     written = json.loads((tmp_path / "out" / "results.json").read_text())["figures"]
     for pathology in ("herniation", "stenosis"):
         for method in METHODS:

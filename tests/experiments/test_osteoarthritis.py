@@ -13,6 +13,7 @@ from vesalius.evidence.discrimination import Resampling
 from vesalius.evidence.figure import Figure
 from vesalius.experiments.osteoarthritis.experiment import run_osteoarthritis
 from vesalius.experiments.osteoarthritis.future import recognised, ssim_in_joint
+from vesalius.experiments.osteoarthritis.prespecified import prespecified
 from vesalius.experiments.osteoarthritis.recipe import PRESETS
 from vesalius.experiments.osteoarthritis.risk import risk_figures, youden_point
 from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
@@ -34,6 +35,8 @@ def test_the_experiment_writes_every_figure_and_resumes(
     stages: list[str] = []
     results = run_osteoarthritis(tmp_path / "out", PRESETS["smallest"], finished=stages.append)
     accounted(results.figures)
+    primary = {one.name for one in prespecified(PRESETS["smallest"]).primary}
+    assert primary <= results.figures.keys()
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     named = [f"risk/{m}/{key}" for m in METHODS for key in ("auc", "sensitivity", "specificity")]
     named += [f"future/{m}/{key}" for m in DRAWING

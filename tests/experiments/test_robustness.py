@@ -13,6 +13,7 @@ from torch import nn
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.robustness.experiment import run_robustness
+from vesalius.experiments.robustness.prespecified import prespecified
 from vesalius.experiments.robustness.recipe import ARMS, PRESETS
 from vesalius.experiments.robustness.routing import (
     clean_path_scores,
@@ -33,6 +34,8 @@ def test_the_experiment_writes_every_figure_and_resumes(
     stages: list[str] = []
     results = run_robustness(tmp_path / "out", recipe, finished=stages.append)
     accounted(results.figures)
+    primary = {f"radiograph/{one.name}" for one in prespecified("radiograph", recipe).primary}
+    assert primary <= results.figures.keys()
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     named = [f"{arm}/{name}" for arm in ARMS for name in (
         "auc", "external_auc", "robust_auc_published", "robust_auc_honest", "pointing_game",

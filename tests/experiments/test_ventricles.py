@@ -15,6 +15,8 @@ import pytest
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.prove import ProveRecipe, prove
+from vesalius.experiments.ventricles.prespecified import prespecified
+from vesalius.experiments.ventricles.recipe import PRESETS as VENTRICLES
 from vesalius.methods.segmentation.training import PRESETS
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
@@ -22,7 +24,7 @@ from vesalius.scans.input_error import InputError
 PROMISED = [
     "control/slope", "control/r2", "control/mae_ml", "control/acceptance",
     "utility/augmented_minus_real/volume_mae_ml", "memorisation/copies", "diversity/real",
-    "diversity/synthetic", "seconds/fit", "seconds/phantoms",
+    "diversity/synthetic", "seconds/fit", "seconds/phantoms", "control/images_unseen/slope",
     "brain/realism/two_sample_auc", "brain/realism/frechet_ratio", "brain/realism/power_ratio",
     "brain/realism/radiomics_ratio", "brain/realism/from_real_labels/frechet_ratio",
 ] + [
@@ -65,7 +67,13 @@ def test_killed_in_its_midst_it_goes_on_to_the_promised_figures(
         figure = results["figures"][name]
         assert set(figure) >= {"value", "unit", "n", "ci95"}, name
     assert results["rests_on_phantoms"] is True
-    accounted(Results.read(out).figures)
+    read = Results.read(out)
+    accounted(read.figures)
+    document = prespecified(VENTRICLES["smallest"])
+    assert read.notes["prespecified"] == {
+        "question": document.question, "digest": document.digest, "changed": "",
+    }  # fmt: skip
+    assert {one.name for one in document.primary} <= read.figures.keys()
     page = (out / "report.html").read_text()
     assert "rests on phantoms, not on patients" in page
     assert page.index("rests on phantoms") < page.index("<h2>")

@@ -13,6 +13,7 @@ import torch
 
 from vesalius.evidence.figure import Figure, Results
 from vesalius.experiments.volumes.experiment import run_volumes
+from vesalius.experiments.volumes.prespecified import prespecified
 from vesalius.experiments.volumes.recipe import CONTROLS, PRESETS, VolumesExperimentRecipe
 from vesalius.experiments.volumes.transfer import COLUMNS, noise_like, scrambled, transfer_figures
 from vesalius.report.volumes_page import write_volumes_report
@@ -27,6 +28,8 @@ def test_the_experiment_writes_every_figure_and_resumes(
     stages: list[str] = []
     results = run_volumes(tmp_path / "out", recipe, finished=stages.append)
     accounted(results.figures)
+    primary = {f"breast/{one.name}" for one in prespecified("breast", recipe).primary}
+    assert primary <= results.figures.keys()
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     written = content["figures"]
     named = ["diversity/ms_ssim/real", "diversity/ms_ssim/synthetic", "reconstruction/psnr",

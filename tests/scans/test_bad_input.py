@@ -166,7 +166,7 @@ def test_columns_of_text_and_missing_values_leave_a_cohort_in_use(damaged: Path)
     assert not found.faults and len(found.sound) == len(rows)
     assert found.categories["sex"]["F"] == -(-len(rows) // 2) and len(found.categories) == 2
     assert len(found.attributes["age"]) == len(rows) - 1 and "sex" not in found.attributes
-    with pytest.raises(InputError, match="sex: holds text in cases.csv, such as 'F'"):
+    with pytest.raises(InputError, match=r"sex: holds text in cases\.csv, such as 'F'"):
         case_value(found.cohort, "sex", found.sound[0])
 
 

@@ -121,7 +121,12 @@ def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
     kept = figures.get("control/slope")
     count = f" ({kept.size})" if kept else ""
     scales = [name for name in names(figures, "control/{}/slope") if name.startswith("guidance_")]
-    rows = {f"after the loop{count}": "control", "first draw": "control/once"} | {
+    rows = {
+        f"after the loop{count}": "control",
+        "first draw": "control/once",
+        "first draw, on its image by a segmenter": "control/images",
+        "unseen real cases by that segmenter": "control/images_unseen",
+    } | {
         f"uncalibrated, guidance {name.removeprefix('guidance_')}": f"control/{name}"
         for name in scales
     }

@@ -80,8 +80,8 @@ def prespecified(recipe: LumbarRecipe) -> Prespecified:
             "patients."
         ),
         chosen=(
-            "Width and ramp of the noise map, steps and learning rates: on phantoms of seeds 0 to "
-            "9, by held-out loss and by looking at pictures. The map's width was at first chosen "
+            "Width and ramp of the noise map, steps and learning rates: on phantoms of other "
+            "seeds, by held-out loss and by looking at pictures. The map's width was at first chosen "
             "by the Fréchet distance on such phantoms, which are not those that are reported on.",
             "Every method runs on the network that suits it, fitted with the same recipe, and "
             "draws with as many network calls.",

@@ -77,8 +77,8 @@ def prespecified(recipe: OsteoarthritisRecipe) -> Prespecified:
             "leave out what another fit would change."
         ),
         chosen=(
-            "Sizes, steps, learning rates and the number of neighbours: on phantoms of seeds 0 to "
-            "9, by held-out patients and by looking at pictures.",
+            "Sizes, steps, learning rates and the number of neighbours: on phantoms of other "
+            "seeds, by held-out patients and by looking at pictures.",
             "The point of decision of each method: by held-out patients of the same fit.",
             "Extrapolation learns no outcome, but the change of joint spaces between pictures of "
             f"all followed patients; so a classifier of {max(recipe.outcomes)} outcomes stands "

@@ -65,7 +65,7 @@ def prespecified(data: Data, recipe: RobustnessRecipe) -> Prespecified:
         ),
         chosen=(
             "Network, steps, learning rates and the change that is trained against: on phantoms of "
-            "seeds 0 to 9, by the AUC of held-out images.",
+            "other seeds, by the AUC of held-out images.",
             "The path through which dual networks are looked at: by held-out images of the fit.",
             "The change at which robustness is told: before it was measured.",
         ),

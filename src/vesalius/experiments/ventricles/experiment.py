@@ -19,6 +19,7 @@ from vesalius.anatomy.attributes import attribute_values, case_values
 from vesalius.evidence.control import control_figures, share_of_draws
 from vesalius.evidence.copies import CopySearch
 from vesalius.evidence.figure import Figure, Results, proportion
+from vesalius.experiments.measured_control import measure_control, read_control
 from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
@@ -29,14 +30,17 @@ from vesalius.methods.guided import recipe as guided
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.sampling import GuidedSampler
+from vesalius.methods.segmentation.method import Segmentation
+from vesalius.methods.segmentation.pipeline import SegmentationPipeline
+from vesalius.methods.segmentation.recipe import SegmentationRecipe
 from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.sampling.cohort import sample_cohort
-from vesalius.sampling.rejection import Draw, case_requests, first_draws
+from vesalius.sampling.rejection import CaseRequest, Draw, case_requests, first_draws
 from vesalius.scans.cohort import Cohort, update_table
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.computing import chosen_workers
-from vesalius.scans.progress import Progress, no_progress
+from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.split import split_by_subject
 from vesalius.scans.writing import write_text
 from vesalius.training.fit import fit, prepare
@@ -90,6 +94,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         return {
             "phantoms": self._phantoms, "fit": self._fit, "control": self._control,
             "balance": self._balance, "strip": self._strip, "unseen phantoms": self._unseen,
+            **({"image control": self._image_control} if self.recipe.judging_cases else {}),
             "realism": self._realism, "proof": self._proof,
         }  # fmt: skip
 
@@ -141,6 +146,29 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         generated = sample_cohort(sampler, first, control, TRIES, progress=self.progress)
         write_draws(generated.draws, self.folder / "control.csv")
         return _control_figures(self.folder, recipe)
+
+    def _image_control(self) -> dict[str, Figure]:
+        """First draws, measured on their images by a segmenter that learnt from other cases."""
+        recipe, run, attribute = self.recipe, self._run, self._run.fingerprint.attribute(ATTRIBUTE)
+        others = write_brains(
+            self.folder / "judging", recipe.judging_cases, recipe.seed + 4, recipe.spacing_mm,
+            recipe.wanted_ml, workers=chosen_workers(recipe.workers), progress=self.progress,
+        )  # fmt: skip
+        judge = SegmentationRecipe(seed=recipe.seed, segmenter=recipe.segmenter)
+        ready = prepare(Segmentation(), others.folder, judge, Reading(self.progress))
+        segmenter = fit(ready, self.folder / "segmenter", self.progress)
+        targets = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
+        drawn = draw_first(
+            GuidedSampler(GuidedPipeline(run)), case_requests(run, targets, recipe.seed),
+            self.folder / "first", self.progress,
+        )  # fmt: skip
+        measure_control(
+            self.folder / "control_images.csv", SegmentationPipeline(segmenter),
+            {"images": (drawn, f"requested_{ATTRIBUTE}"),
+             "images_unseen": (self.cohort("unseen"), ATTRIBUTE)},
+            attribute.attribute, self.progress,
+        )  # fmt: skip
+        return read_control(self.folder / "control_images.csv")
 
     def _balance(self) -> dict[str, Figure]:
         """What brings the training cases up to uniform, none of it a copy by the audit."""
@@ -194,6 +222,27 @@ def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:
     placed = split_by_subject(cohort.cases, shares, seed)
     update_table(cohort, {"split": {case.name: case.split for case in placed}})
     return Cohort(cohort.folder, cohort.description, placed, cohort.faults)
+
+
+def draw_first(
+    sampler: GuidedSampler, requests: Sequence[CaseRequest], out: Path, progress: Progress
+) -> Cohort:
+    """The first candidate of each request as a cohort, whatever it measures."""
+    run, columns = sampler.run, [ATTRIBUTE, f"requested_{ATTRIBUTE}"]
+    made = {"command": "first draws", "run": run.name, "requests": len(requests)}
+    with CohortWriter(out, run.fingerprint.description, columns, made) as writer:
+        for request in track(requests, "drawing first draws", len(requests), progress):
+            if request.name in writer.done:
+                continue  # of a killed process
+            first = next(sampler.candidates(request))
+            values = dict(first.measured) | {f"requested_{ATTRIBUTE}": request.target[ATTRIBUTE]}
+            writer.add(
+                request.name, first.finish().scan, request.name, values,
+                provenance={"synthetic": True, "run": run.name, "seed": request.seed,
+                            "request": dict(request.target), "measured": dict(first.measured),
+                            "parent": None},
+            )  # fmt: skip
+        return writer.finish()
 
 
 def one_seed(run: Run, out: Path, volumes_ml: Sequence[float], seed: int) -> None:

@@ -11,6 +11,10 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
     """By the recipe alone."""
     low, high = recipe.test_range_ml
     test = f"{recipe.test_cases} unseen patients with ventricles of {low:g} to {high:g} mL"
+    judging = [
+        UsedCohort("judging", "reference", f"{recipe.judging_cases} patients, of the segmenter "
+                   "that measures images", recipe.seed + 4, "unseen phantoms")
+    ] if recipe.judging_cases else []  # fmt: skip
     rivals = [name for name in RIVALS if name in recipe.arms]
     repeated = ", ".join(name for name in recipe.arms if name in REPEATED)
     controls = f"{recipe.control_cases} requests"
@@ -34,11 +38,20 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
             ),
             Primary(
                 "control/once/slope", "measured against requested volume of first draws, slope",
-                "higher", 0.1, "a request of 100 mL that comes out as 90 to 110 mL is of use",
+                "near 1", 0.1, "a request of 100 mL that comes out as 90 to 110 mL is of use",
                 controls,
+            ),
+            *(
+                [Primary(
+                    "control/images/slope",
+                    "the same on images of first draws, measured by a segmenter of other cases",
+                    "near 1", 0.15, "the segmenter adds an error of its own, told beside it",
+                    controls,
+                )] if recipe.judging_cases else []
             ),
         ],
         cohorts=[
+            *judging,
             UsedCohort("real, train", "fitting", f"{round(0.9 * recipe.cases)} patients",
                        recipe.seed),
             UsedCohort("real, val", "early stopping and calibration",
@@ -49,13 +62,13 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
                        recipe.seed + 2, "unseen phantoms"),
         ],
         seeds=(
-            f"One fit of the generator, of seed {recipe.seed}; {recipe.arm_seeds} trainings of "
+            f"One fit of the generator; {recipe.arm_seeds} trainings of "
             f"{repeated}, one of the other arms. Intervals are over patients, crossed with "
             "trainings where there are several, and leave out what another generator would change."
         ),
         chosen=(
             "Sizes, steps and learning rates of the generator and of the segmenter: on phantoms of "
-            "seeds 0 to 9, by held-out loss and by looking at pictures.",
+            "other seeds, by held-out loss and by looking at pictures.",
             "The segmenter and its number of steps are the same for every arm; random contrast, "
             f"which learns slowest, has {recipe.synthseg_longer} times as many.",
             f"Calibration of requests: on label maps drawn by the fit of seed {recipe.seed}, never "

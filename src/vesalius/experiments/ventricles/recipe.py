@@ -20,6 +20,8 @@ class VentriclesRecipe(Settings):
         control_cases: requests, evenly over the range, for requested against measured.
         synthetic_cases: generated to balance the cohort.
         guidance_scales: compared by control without rejection.
+        judging_cases: other phantoms that a segmenter learns from which measures the ventricles on
+            images of first draws; 0 for no such measurement.
         realism_cases: generated cases that are held against as many unseen real ones, twice: with
             generated label maps and with real ones. 0 for none.
         judge: how the network is fitted that tells them.
@@ -37,6 +39,7 @@ class VentriclesRecipe(Settings):
     control_cases: int = 64
     synthetic_cases: int = 160
     guidance_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 5.0)
+    judging_cases: int = 0
     realism_cases: int = 64
     judge: FitRecipe = FIT
     workers: int = 2
@@ -50,14 +53,14 @@ class VentriclesRecipe(Settings):
 PRESETS = {
     "smallest": VentriclesRecipe(
         preset="smallest", cases=12, test_cases=3, spacing_mm=8.0, control_cases=4,
-        synthetic_cases=4, guidance_scales=(1.0,), realism_cases=FEWEST + 2,
+        synthetic_cases=4, judging_cases=6, guidance_scales=(1.0,), realism_cases=FEWEST + 2,
         judge=FIT.changed(steps=3), workers=1, wanted_ml=(15.0, 40.0),
         synthesis=guided.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
     ),
     "demo": VentriclesRecipe(seed=FRESH_SEED),
     "study": VentriclesRecipe(
         preset="study", seed=FRESH_SEED, arms=EVERY, arm_seeds=3, synthseg_longer=20,
-        test_cases=80, segmenter=segmentation.PRESETS["demo"].changed(
+        test_cases=80, judging_cases=80, segmenter=segmentation.PRESETS["demo"].changed(
             fit=segmentation.PRESETS["demo"].fit.changed(steps=2000)
         ),
     ),

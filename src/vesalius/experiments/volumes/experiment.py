@@ -16,9 +16,9 @@ import numpy as np
 
 from vesalius.evidence.audit import audit
 from vesalius.evidence.figure import Figure, Results, counted, mean_figure
+from vesalius.experiments.measured_control import measure_control, read_control
 from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
-from vesalius.experiments.volumes.control import measure_control, read_control
 from vesalius.experiments.volumes.fidelity import (
     EvaluationSet,
     frechet_figures,
@@ -257,8 +257,10 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         ready = prepare(Segmentation(), self.folder / "real", recipe, Reading(self.progress))
         segmenter = fit(ready, self.folder / "segmenter", self.progress)
         measure_control(
-            self.folder / "control.csv", SegmentationPipeline(segmenter), generated,
-            self.cohort("unseen"), seen.attribute, self.progress,
+            self.folder / "control.csv", SegmentationPipeline(segmenter),
+            {"drawn": (generated, f"requested_{seen.name}"),
+             "unseen": (self.cohort("unseen"), seen.name)},
+            seen.attribute, self.progress,
         )  # fmt: skip
         self.notes["attribute"] = self.own.attribute
         return read_control(self.folder / "control.csv")

@@ -66,7 +66,7 @@ def prespecified(organ: Organ, recipe: VolumesExperimentRecipe) -> Prespecified:
             "of it would change."
         ),
         chosen=(
-            "Sizes, steps and weights of the losses: on phantoms of seeds 0 to 9, by held-out PSNR "
+            "Sizes, steps and weights of the losses: on phantoms of other seeds, by held-out PSNR "
             "and by looking at pictures.",
             "The primary fraction: before any gain was measured.",
             "The segmenter and its number of steps are the same for every arm but `longer`.",

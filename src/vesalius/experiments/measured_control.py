@@ -1,8 +1,9 @@
-"""Control of whole volumes: what was asked for, as a segmenter measures it."""
+"""Control as images show it: what was asked for, as a segmenter measures it."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,22 @@ from vesalius.scans.writing import write_text
 
 
 def measure_control(
-    table: Path, trained: SegmentationPipeline, generated: Cohort, unseen: Cohort,
+    table: Path, trained: SegmentationPipeline, sets: Mapping[str, tuple[Cohort, str]],
     attribute: Attribute, progress: Progress,
 ) -> None:  # fmt: skip
-    """Write what was wanted and what the segmenter measures, of generated volumes and unseen
-    phantoms.
+    """Write what was wanted of each image and what the segmenter measures on it.
 
-    Of unseen phantoms the true value is what was wanted: they tell how well the segmenter measures.
+    Args:
+        table: that is written.
+        trained: segmenter of other real cases.
+        sets: by name a cohort and its column of what was wanted: what was asked for of generated
+            cases; of unseen real ones the true value, which tells how well the segmenter measures.
+        attribute: that is measured.
+        progress: called after each case.
     """
     lines = ["set,case,wanted,measured"]
-    for name, cohort in (("drawn", generated), ("unseen", unseen)):
-        column = f"requested_{attribute.name}" if name == "drawn" else attribute.name
-        reported = f"measuring {name} volumes"
+    for name, (cohort, column) in sets.items():
+        reported = f"measuring {name.replace('_', ' ')} cases"
         for case in track(cohort.cases, reported, len(cohort.cases), progress):
             result = trained.segment(cohort.read_images(case))
             measured = attribute_value(attribute, result, trained.labels)
@@ -37,15 +42,15 @@ def measure_control(
     write_text(table, "\n".join(lines) + "\n")
 
 
-def read_control(table: Path) -> dict[str, Figure]:
-    """Slope, R² and error of both sets."""
+def read_control(table: Path, unit: str = "mL") -> dict[str, Figure]:
+    """Slope, R² and error of each set, `control/<set>/…`."""
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     result: dict[str, Figure] = {}
-    for name in ("drawn", "unseen"):
+    for name in dict.fromkeys(row["set"] for row in rows):
         pairs = np.array(
             [(float(row["wanted"]), float(row["measured"])) for row in rows if row["set"] == name]
         )
-        own = control_figures(pairs[:, 0], pairs[:, 1], "mL")
+        own = control_figures(pairs[:, 0], pairs[:, 1], unit)
         result |= {f"control/{name}/{key}": figure for key, figure in own.items()}
     return result

@@ -81,8 +81,8 @@ def prespecified(recipe: LumbarRecipe) -> Prespecified:
         ),
         chosen=(
             "Width and ramp of the noise map, steps and learning rates: on phantoms of other "
-            "seeds, by held-out loss and by looking at pictures. The map's width was at first chosen "
-            "by the Fréchet distance on such phantoms, which are not those that are reported on.",
+            "seeds, by held-out loss and by looking at pictures. The map's width was at first "
+            "chosen by the Fréchet distance on such phantoms, which are not those reported on.",
             "Every method runs on the network that suits it, fitted with the same recipe, and "
             "draws with as many network calls.",
             "The classifier and its number of steps are the same for every arm.",

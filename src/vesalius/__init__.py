@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vesalius.api.computing import computing
     from vesalius.api.experimenting import experiment
     from vesalius.api.fitting import fit, load, plan
-    from vesalius.api.generating import balance, generate
+    from vesalius.api.generating import balance, generate, images_for_labels
     from vesalius.api.inpainting import inpaint
     from vesalius.api.phantoms import phantom
     from vesalius.api.preparing import check, measure, split
@@ -42,7 +42,7 @@ _PLACES = {
         "api.computing": ("computing",),
         "api.experimenting": ("experiment",),
         "api.fitting": ("fit", "load", "plan"),
-        "api.generating": ("balance", "generate"),
+        "api.generating": ("balance", "generate", "images_for_labels"),
         "api.inpainting": ("inpaint",),
         "api.phantoms": ("phantom",),
         "api.preparing": ("check", "measure", "split"),
@@ -59,8 +59,8 @@ _PLACES = {
 
 __all__ = [
     "Case", "Cohort", "InputError", "Volume", "audit", "balance", "check", "classify",
-    "computing", "experiment", "explain", "fit", "forecast", "generate", "inpaint", "load",
-    "measure", "phantom", "plan", "prove", "register", "segment", "split",
+    "computing", "experiment", "explain", "fit", "forecast", "generate", "images_for_labels",
+    "inpaint", "load", "measure", "phantom", "plan", "prove", "register", "segment", "split",
 ]  # fmt: skip
 
 

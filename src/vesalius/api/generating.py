@@ -12,8 +12,11 @@ from vesalius.api.console import bars
 from vesalius.api.fitting import loaded, run_folder
 from vesalius.api.generated import Generated
 from vesalius.methods import method_of
+from vesalius.methods.guided.own_labels import images_for, label_maps_in
+from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import case_requests
+from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
@@ -103,6 +106,54 @@ def generate(
             {"command": "generate", "seed": seed}, report, inputs,
         )  # fmt: skip
     return Generated.of(generated, pipeline.run)
+
+
+def images_for_labels(
+    model: Any,
+    labels: str | Path,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    faults: list[InputProblem] | None = None,
+    progress: Progress | None = None,
+) -> Cohort:
+    """Give label maps of one's own an image each, by a run of guided synthesis.
+
+    Parameters
+    ----------
+    model
+        pipeline or folder of a run.
+    labels
+        folder in nnU-Net v2 raw format, whose labels are known by their names and which needs no
+        images, or of NIfTI files with the numbers of the run.
+    out
+        folder of the cohort, in the grid of the run. One that a killed process left is completed.
+    seed
+        of contrast, texture and noise; the same seed gives the same images.
+    faults
+        those of label maps that are left out are added.
+    progress
+        called after each case; bars if `None`.
+
+    Raises
+    ------
+    InputError
+        for a run of another method, labels that it does not know, or a folder of other content.
+    """
+    folder, place = run_folder(model), Path(labels)
+    CohortWriter.require_place(out, "synthetic", folder, place)
+    pipeline = loaded(model)
+    if not isinstance(pipeline, GuidedPipeline):
+        fault = f"is a run of {method_of(folder).name}, which makes no image of a label map"
+        raise InputError(folder, fault, "point at a run of guided synthesis")
+    wanted = label_maps_in(place, pipeline.fingerprint.description)
+    with bars(progress) as report:
+        cohort, left_out = images_for(
+            pipeline, wanted, out, seed, {"labels": place.name}, [place], report
+        )
+    if faults is not None:
+        faults += left_out
+    return cohort
 
 
 def balance(

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from vesalius.api.console import console
 from vesalius.cli.options import Count, Flag, Guidance, Millimetres, Seed, Steps, Tolerance, Tries
 from vesalius.cli.terminal import parse_point, parse_ranges, print_faults
-from vesalius.scans.input_error import InputProblem
+from vesalius.scans.input_error import InputError, InputProblem
 
 if TYPE_CHECKING:
     from vesalius.sampling.cohort import GeneratedCohort
@@ -23,6 +23,7 @@ def generate(
     *,
     out: Path,
     attribute: Attributes = None,
+    labels: Path | None = None,
     count: Count = 16,
     seed: Seed = 0,
     tolerance: Tolerance = 0.1,
@@ -38,8 +39,9 @@ def generate(
     """Generate scans: labelled ones of guided synthesis, or whole volumes without labels.
 
     Guided synthesis needs attributes, whose ranges are filled evenly, and each case is measured
-    again. Whole volumes come as they are, or are asked for the attributes their run was fitted on;
-    with a segmenter they are labelled and measured too, and generated again where they miss.
+    again; or label maps of your own, each of which gets an image. Whole volumes come as they are,
+    or are asked for the attributes their run was fitted on; with a segmenter they are labelled and
+    measured too, and generated again where they miss.
 
     Parameters
     ----------
@@ -49,6 +51,9 @@ def generate(
         Folder of the cohort. An unfinished one is completed.
     attribute: list[str]
         Such as ventricle_volume_ml=20:160, in the attribute's own unit. May be repeated.
+    labels: Path
+        Guided synthesis: a folder of label maps of your own, as nnU-Net v2 raw format or NIfTI
+        files with the numbers of the run. Attributes and count are left out then.
     count: int
         How many cases.
     seed: int
@@ -74,7 +79,17 @@ def generate(
         Keep such cases.
     """
     from vesalius.api.generating import generate as run_generate
+    from vesalius.api.generating import images_for_labels
 
+    if labels is not None:
+        if attribute:
+            fault = "cannot be asked for where label maps are given"
+            raise InputError("--attribute", fault, "leave out one of both")
+        faults: list[InputProblem] = []
+        made = images_for_labels(run, labels, out=out, seed=seed, faults=faults)
+        print_faults(faults, "label maps were left out")
+        console.print(f"{made.folder}: {len(made.cases)} cases, marked synthetic")
+        return
     generated = run_generate(
         run, parse_ranges(attribute or []) or None, out=out, count=count, seed=seed,
         tolerance=tolerance, tries=tries, extrapolate=extrapolate, guidance=guidance,

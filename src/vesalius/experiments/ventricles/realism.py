@@ -22,6 +22,7 @@ from vesalius.evidence.figure import Figure
 from vesalius.evidence.realism import ImageSet, realism_figures
 from vesalius.evidence.two_sample import FEWEST
 from vesalius.experiments.ventricles.recipe import VentriclesRecipe
+from vesalius.methods.guided.own_labels import OwnLabels, images_for
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.sampling import GuidedSampler
 from vesalius.networks.picture_features import lite0_features
@@ -29,12 +30,12 @@ from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import case_requests
 from vesalius.scans.arrays import scratch
+from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.progress import Progress, track
+from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.run import Run
-from vesalius.training.seeds import seed_for
 
 BRIGHTEST = 1.25
 """Scaled intensity above which two images are alike: well above white matter and its noise."""
@@ -105,22 +106,15 @@ def _relabelled(
     progress: Progress,
 ) -> Cohort:  # fmt: skip
     """Images for the label maps of real cases, as a cohort."""
-    run = pipeline.run
-    made = {"command": "images for label maps", "run": run.name, "seed": seed}
-    with CohortWriter(out, run.fingerprint.description, [], made) as writer:
-        for row in track(rows, "generating images for real labels", len(rows), progress):
-            case = cohort.cases[row]
-            if case.name in writer.done:
-                continue  # of a killed process
-            placed = run.fingerprint.grid.place(cohort.read(case)).label_map
-            label_map = run.fingerprint.grid.volume(placed.oriented("RAS").voxels)
-            own = seed_for(seed, case.name)
-            writer.add(
-                case.name, pipeline.image(label_map, own), case.subject, {},
-                provenance={"synthetic": True, "run": run.name, "seed": own, "request": {},
-                            "measured": {}, "parent": case.name},
-            )  # fmt: skip
-        return writer.finish()
+    chosen = [cohort.cases[row] for row in rows]
+    label_maps = [
+        OwnLabels(case.name, case.images[0], partial(_label_map, cohort, case)) for case in chosen
+    ]
+    return images_for(pipeline, label_maps, out, seed, progress=progress)[0]
+
+
+def _label_map(cohort: Cohort, case: Case) -> Volume:
+    return cohort.read(case).label_map
 
 
 def _radiomics(real: Cohort, generated: Cohort, seed: int, progress: Progress) -> dict[str, Figure]:

@@ -179,6 +179,8 @@ def jackknifed(
             for g in range(count)
         ])  # fmt: skip
         variance += (count - 1) / count * float(((left - left.mean()) ** 2).sum())
+    if not np.isfinite(variance):
+        return counted(value, unit, smallest, counts, "undefined without some of them")
     reach = 1.96 * variance**0.5
     low, high = (float(np.clip(value + side * reach, *bounds)) for side in (-1, 1))
     made = f"jackknife over {min(groups, smallest)} groups of {counts}, ± 1.96 SE"

@@ -43,6 +43,7 @@ RIVALS = {
     "augmented_resampled": "training on resampled real and synthetic cases",
 }
 """What training on real and synthetic cases is held against."""
+WITHOUT_SYNTHETIC = ("real", "resampled", "deformed", "synthseg_style")
 
 LABEL_KINDS = {
     "shape_space": "linear shape space", "deformation": "deformation space of one template",

@@ -19,7 +19,7 @@ from vesalius.experiments.osteoarthritis.risk import risk_figures, youden_point
 from vesalius.report.osteoarthritis_page import write_osteoarthritis_report
 
 METHODS = (
-    "extrapolation", "extrapolation_published", "diffusion", "end_to_end_12", "end_to_end_24",
+    "extrapolation", "extrapolation_published", "diffusion", "end_to_end_24", "end_to_end_30",
     "forecast_only", "baseline_only", "reconstruction_only", "neighbour_labels", "no_change",
     "mean_difference", "random_neighbour", "oracle_neighbours", "true_hazard",
 )  # fmt: skip
@@ -45,7 +45,7 @@ def test_the_experiment_writes_every_figure_and_resumes(
               for key in ("lpips_or_l2", "seconds", "joint_space_mae_mm")]  # fmt: skip
     named += [
         "generator/fid", "generator/fid_floor", "future/neighbour_labels/joint_space_mae_mm",
-        "risk/extrapolation_minus_end_to_end_24/auc", "neighbours/3/auc", "seconds/prognoses",
+        "risk/extrapolation_minus_end_to_end_30/auc", "neighbours/3/auc", "seconds/prognoses",
         "future/extrapolation_minus_no_change/joint_space_mae_mm",
     ]  # fmt: skip
     for name in named:

@@ -266,12 +266,12 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences; nothing where there is no figure."""
     said: list[str] = []
     arms = arms_of(figures)
-    volume = _volume(figures)[0] if arms else ""
+    volume, unit = _volume(figures) if arms else ("", "")
     rivals = rivals_of(
         figures, f"utility/{{}}/{volume}", f"utility/augmented_minus_{{}}/{volume}", RIVALS
     )
     said += against_rivals(
-        "Training on real and synthetic cases", "volume error on unseen patients",
+        "Training on real and synthetic cases", f"error on unseen cases in {unit}",
         figures.get(f"utility/augmented/{volume}"), rivals, lower=True,
     )  # fmt: skip
     copies = audit_verdict(figures)

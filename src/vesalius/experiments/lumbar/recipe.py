@@ -75,7 +75,7 @@ class LumbarRecipe(Settings):
 PRESETS = {
     "smallest": LumbarRecipe(
         preset="smallest", cases=10, prevalence={"herniation": 0.15, "stenosis": 0.15},
-        patients=4, spacing_mm=(8.0, 2.5, 2.5), radiomics_cases=0, control_cases=4,
+        patients=4, spacing_mm=(8.0, 2.5, 2.5), radiomics_cases=0, control_cases=8,
         tolerance_mm=30.0, tries=1, site_cases=6, site_findings=2, balance_cases=6,
         classifier_seeds=(0,), judge=FIT.changed(steps=3), workers=1,
         inpainting=_all_networks("smallest"), classifier=classification.PRESETS["smallest"],

@@ -66,7 +66,7 @@ class OsteoarthritisRecipe(Settings):
 
 PRESETS = {
     "smallest": OsteoarthritisRecipe(
-        preset="smallest", followed=40, visits=(0.0, 4.0, 8.0), graded=14, outcomes=(12, 24),
+        preset="smallest", followed=40, visits=(0.0, 4.0, 8.0), graded=14, outcomes=(24, 30),
         test=30,
         progression=PROGRESSIONS["smallest"], grading=TRAININGS["smallest"],
         end_to_end=TRAININGS["smallest"].changed(training="standard"), optimised=2,

@@ -86,6 +86,8 @@ def prespecified(recipe: LumbarRecipe) -> Prespecified:
             "Every method runs on the network that suits it, fitted with the same recipe, and "
             "draws with as many network calls.",
             "The classifier and its number of steps are the same for every arm.",
+            f"Findings at the site, {recipe.site_findings} of each: by the arm `real` alone on "
+            "phantoms of another seed, so that it is neither at its ceiling nor at chance.",
         ),
     )  # fmt: skip
 

@@ -38,7 +38,9 @@ class LumbarRecipe(Settings):
         control_cases: requests of rising severity.
         tolerance_mm, tries: of the closed loop.
         site_cases: other patients, on whom the classifier is trained.
-        site_findings: of each pathology among them, which is few.
+        site_findings: of each pathology among them, so few that the classifier without more has
+            something to gain: with two its AUC was 0.78 and 0.92 in two trainings on phantoms of
+            another seed, with three 0.95 and 0.97.
         balance_cases: findings set into these patients for the classifier.
         classifier_seeds: trainings of each arm; figures are of their mean.
         judge: how the network is fitted that tells generated from real findings.
@@ -63,7 +65,7 @@ class LumbarRecipe(Settings):
     tolerance_mm: float = 1.0
     tries: int = 8
     site_cases: int = 60
-    site_findings: int = 6
+    site_findings: int = 2
     balance_cases: int = 80
     classifier_seeds: tuple[int, ...] = (0, 1, 2)
     judge: FitRecipe = FIT

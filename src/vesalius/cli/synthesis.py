@@ -82,9 +82,15 @@ def generate(
     from vesalius.api.generating import images_for_labels
 
     if labels is not None:
-        if attribute:
-            fault = "cannot be asked for where label maps are given"
-            raise InputError("--attribute", fault, "leave out one of both")
+        beside = {
+            "--attribute": attribute, "--cohort": cohort, "--segmenter": segmenter,
+            "--sampler": sampler, "--steps": steps, "--guidance": guidance,
+            "--extrapolate": extrapolate, "--allow-copies": allow_copies,
+        }  # fmt: skip
+        for option, given in beside.items():
+            if given:
+                fault = "has no meaning for label maps of your own"
+                raise InputError(option, fault, "leave it out; vesalius audit finds copies")
         faults: list[InputProblem] = []
         made = images_for_labels(run, labels, out=out, seed=seed, faults=faults)
         print_faults(faults, "label maps were left out")

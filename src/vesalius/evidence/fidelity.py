@@ -114,35 +114,35 @@ def fidelity_figures(real: np.ndarray, synthetic: np.ndarray, seed: int = 0) -> 
     """
     count = min(len(real) // 2, len(synthetic))
     rng = np.random.default_rng(seed)
-    splits = []
+    distance = frechet_radiomics_distance
+    halves: list[list[np.ndarray]] = []
     for _ in range(SPLITS):
         order = rng.permutation(len(real))
         taken = synthetic[rng.permutation(len(synthetic))[:count]]
-        splits.append((real[order[:count]], real[order[count : 2 * count]], taken))
-    result = {}
-    for name, statistic, unit in (
-        ("frd", _to_synthetic, "FRD"), ("frd_real_to_real", _to_real, "FRD"),
-        ("frd_ratio", _ratio, ""),
-    ):  # fmt: skip
-        value = float(np.median([statistic(*split) for split in splits]))
-        first = jackknifed(splits[0], statistic, unit, "cases", bounds=(0.0, np.inf))
-        if first.ci95 is None:
-            result[name] = replace(first, value=value)
-            continue
-        reach = (first.ci95[1] - first.ci95[0]) / 2
-        ends = (max(0.0, value - reach), value + reach)
-        result[name] = replace(first, value=value, ci95=ends)
-    return result
+        halves.append([real[order[:count]], real[order[count : 2 * count]], taken])
+    between = np.array([distance(half, made) for half, _, made in halves])
+    floors = np.array([distance(half, other) for half, other, _ in halves])
+    first, other, made = halves[0]
+    return {
+        "frd": _about(np.median(between), jackknifed([first, made], distance, "FRD", "cases")),
+        "frd_real_to_real": _about(
+            np.median(floors), jackknifed([first, other], distance, "FRD", "cases")
+        ),
+        "frd_ratio": _about(
+            np.median(between / floors), jackknifed([first, other, made], _ratio, "", "cases")
+        ),
+    }
 
 
-def _to_synthetic(real: np.ndarray, other: np.ndarray, synthetic: np.ndarray) -> float:
-    return frechet_radiomics_distance(real, synthetic)
-
-
-def _to_real(real: np.ndarray, other: np.ndarray, synthetic: np.ndarray) -> float:
-    return frechet_radiomics_distance(real, other)
+def _about(value: float, spread: Figure) -> Figure:
+    """A value with the reach of another figure's interval, not below zero."""
+    if spread.ci95 is None:
+        return replace(spread, value=float(value))
+    reach = (spread.ci95[1] - spread.ci95[0]) / 2
+    ends = (max(0.0, float(value - reach)), float(value + reach))
+    return replace(spread, value=float(value), ci95=ends)
 
 
 def _ratio(real: np.ndarray, other: np.ndarray, synthetic: np.ndarray) -> float:
-    between, floor = _to_synthetic(real, other, synthetic), _to_real(real, other, synthetic)
-    return between / floor if floor > 0 else float("nan")
+    floor = frechet_radiomics_distance(real, other)
+    return frechet_radiomics_distance(real, synthetic) / floor if floor > 0 else float("nan")

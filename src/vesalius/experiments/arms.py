@@ -129,16 +129,16 @@ def training_arms(
     both = own + made
     values = np.array([case_value(cohort, attribute, case) for cohort, case in both])
     picked = resampled_rows(values[: len(own)], values, len(both), seed)
-    drawn = tuple(own[row] for row in picked)
+    resampled = tuple(own[row] for row in picked)
     every = (
         Arm("real", own),
-        Arm("resampled", drawn),
+        Arm("resampled", resampled),
         Arm("deformed", own, deform=True),
         Arm("synthseg_style", own, contrast="random", longer=synthseg_longer),
         Arm("synthetic", made),
         Arm("label_noise", made, label_noise=True),
         Arm("augmented", both),
-        Arm("augmented_resampled", (*drawn, *made)),
+        Arm("augmented_resampled", (*resampled, *made)),
     )
     known = {arm.name: arm for arm in every}
     return [known[name] for name in names]
@@ -227,11 +227,9 @@ def score_arms(
             for number, folder in enumerate(folders):
                 predicted = read_nifti(_prediction(folder, arm, case))
                 if not predicted.same_geometry(truth):
-                    fault, remedy = (
-                        "does not lie in the space of its case",
-                        "remove it and run again",
-                    )
-                    raise InputError(_prediction(folder, arm, case), fault, remedy)
+                    place = _prediction(folder, arm, case)
+                    fault = "does not lie in the space of its case"
+                    raise InputError(place, fault, "remove it and run again")
                 volume = Volume(predicted.voxels.round().astype(np.int16), predicted.affine)
                 labels = test.description.labels
                 found = score(case.name, truth, volume, attribute, labels)

@@ -1,4 +1,4 @@
-"""Scans without anatomy in their images: each label filled with noise of its own mean and SD.
+"""Scans without texture in their images: each label filled with noise of its own mean and SD.
 
 What a segmenter learns from them it has from shapes and mean contrast alone.
 """

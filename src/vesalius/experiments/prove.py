@@ -163,6 +163,7 @@ class _Proof(Experiment[ProveRecipe]):
             recipe.seed, recipe.arms, recipe.synthseg_longer,
         )  # fmt: skip
         self.notes["training_cases"] = {arm.name: len(arm.cases) for arm in self.arms}
+        self.notes["synthseg_longer"] = recipe.synthseg_longer
         self.notes["trainings"] = {name: len(recipe.trainings(name)) for name in recipe.arms}
 
     @property

@@ -73,8 +73,8 @@ class Stages:
         Empty where stages were done before anything was specified.
         """
         if subject not in self._specified:
-            begun = any(name.startswith(f"{subject} ") or not subject for name in self._done)
-            self._specified[subject] = "" if begun else digest
+            started = any(name.startswith(f"{subject} ") or not subject for name in self._done)
+            self._specified[subject] = "" if started else digest
             self._write()
         return self._specified[subject]
 

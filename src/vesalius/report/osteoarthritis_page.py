@@ -31,7 +31,7 @@ PROJECTION = {
 }  # fmt: skip
 RANKING = {
     "forecast_only": "networks that predict the change from the first picture",
-    "baseline_only": "what the first picture measures",
+    "baseline_only": "the grade of the first picture",
     "neighbour_labels": "what neighbours lost, without any picture",
     "reconstruction_only": "the grade of the projected first picture",
     "diffusion": "a diffusion model of the future",

@@ -188,9 +188,19 @@ def _crossed(notes: Mapping[str, Any]) -> str:
     """How often arms were trained, where several times."""
     often = {arm: count for arm, count in notes.get("trainings", {}).items() if count > 1}
     if not often:
-        return "; each arm was trained once"
+        return f"; each arm was trained once, {_steps(notes)}"
     listed = ", ".join(arm.replace("_", " ") for arm in often)
-    return f", crossed with {max(often.values())} trainings of {listed}; others were trained once"
+    return (
+        f", crossed with {max(often.values())} trainings of {listed}; others were trained once, "
+        f"{_steps(notes)}"
+    )
+
+
+def _steps(notes: Mapping[str, Any]) -> str:
+    """How long arms were trained beside each other."""
+    longer = notes.get("synthseg_longer", 1)
+    alone = f", synthseg style for {longer} times as many" if longer > 1 else ""
+    return f"all for the same number of optimiser steps{alone}"
 
 
 def arms_of(figures: Mapping[str, Figure]) -> list[str]:

@@ -74,11 +74,17 @@ def volumes_table(results: Results) -> str:
         ]
     minutes = ", ".join(f"{organ} {_seconds(own) / 60:.0f}" for organ, own in every.items())
     lines.append(
-        f"\nIn brackets 95 % intervals; of Dice over trainings, which differ in labelled cases, "
-        f"weights and order (two trainings have none). One fit of the method, "
+        f"\nIn brackets 95 % intervals; of Dice over {_units(results)}, which differ in labelled "
+        f"cases, weights and order (two have none). One fit of the method, "
         f"seed {results.seed}. Minutes on {results.machine['cores']} cores: {minutes}."
     )
     return "\n".join(lines)
+
+
+def _units(results: Results) -> str:
+    """What n of a Dice counts; results of earlier versions count trainings."""
+    found = (figure.counts for name, figure in results.figures.items() if name.endswith("/dice"))
+    return next(filter(None, found), "trainings")
 
 
 def _seconds(figures: Mapping[str, Figure]) -> float:

@@ -91,9 +91,9 @@ def utility_figures(
     true, _ = labelled_crops(
         upper_bound, upper_bound.cases, _paired_levels(balanced, upper_bound), progress
     )
-    elsewhere, _ = labelled_crops(source, source.cases, None, progress)
+    fitted_on, _ = labelled_crops(source, source.cases, None, progress)
     sets = {
-        "real": own, "augmented": own.joined(generated), "pooled": own.joined(elsewhere),
+        "real": own, "augmented": own.joined(generated), "pooled": own.joined(fitted_on),
         "ceiling": own.joined(true),
     }  # fmt: skip
     parts = [labelled_crops(test, test.cases, None, progress) for test in tests]

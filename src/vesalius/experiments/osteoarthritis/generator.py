@@ -58,9 +58,9 @@ def generator_figures(
             [apart, seen], frechet_distance, "", "pictures", bounds=(0.0, np.inf)
         ),
     }
-    drawn = read_attributes(forecaster.model.meter, generated)
+    spaces = read_attributes(forecaster.model.meter, generated)
     true = read_attributes(forecaster.model.meter, real.images)
-    for name, one, two in zip(recipe.progression.attributes, drawn.T, true.T, strict=True):
+    for name, one, two in zip(recipe.progression.attributes, spaces.T, true.T, strict=True):
         result[f"generator/spread/{name}"] = jackknifed([one], np.std, "mm", "pictures")
         result[f"generator/true_spread/{name}"] = jackknifed([two], np.std, "mm", "pictures")
         result[f"knee/spread/{name}"] = jackknifed([one, two], _ratio_of_sd, "", "pictures")

@@ -8,10 +8,10 @@ from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
 MEANINGS = {
     "extrapolation": "future by extrapolation along neighbours in the latent space",
     "extrapolation_on_own_picture": "the same, shown on the patient's own picture",
-    "extrapolation_published": "with the projector and the neighbour of the publication",
+    "extrapolation_published": "along the one neighbour that the publication's metric chooses",
     "diffusion": "a diffusion model of the future picture",
     "forecast_only": "networks that predict the change a year from the first picture",
-    "baseline_only": "logistic regression on what the first picture measures",
+    "baseline_only": "the expected grade of the first picture",
     "reconstruction_only": "the grade of the projected first picture",
     "neighbour_labels": "what became of the neighbours, without any picture",
     "no_change": "the first picture",

@@ -178,21 +178,21 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
         save_file({name: value.contiguous() for name, value in state.items()}, path)
 
     def _initialised(self, name: str) -> Path:
-        return self.folder / "begun" / name / "classifier.safetensors"
+        return self.folder / "initialised" / name / "classifier.safetensors"
 
     def _fit(self, arm: Training) -> dict[str, Figure]:
         for seed in range(self.recipe.seeds):
-            begun = self._initialised(f"{seed}")
-            self._go_on(self._data(arm, seed), begun, self._run(arm, seed))
+            first = self._initialised(f"{seed}")
+            self._go_on(self._data(arm, seed), first, self._run(arm, seed))
         return {}
 
-    def _go_on(self, data: ClassificationData, begun: Path, run: Path) -> None:
+    def _go_on(self, data: ClassificationData, first: Path, run: Path) -> None:
         """Do the second stage from what the first one left."""
         seen = data.fingerprint
         network = untrained(
             data.recipe.classifier, seen.channels, len(seen.labels), len(seen.shape)
         )
-        network.load_state_dict(load_file(begun))
+        network.load_state_dict(load_file(first))
         fit(plan_fit(Classification(), replace(data, first=network)), run, self.progress)
 
     def _sizes(self) -> dict[str, Figure]:

@@ -21,6 +21,12 @@ from vesalius.methods.classification.saliency import METHODS, Method, randomised
 from vesalius.networks.dual_norm import Path
 from vesalius.scans.classified import Classified
 
+RIVAL_MAPS = (
+    "standard", "adversarial", "mean_mask",
+    *(f"{arm}_{method}" for method in METHODS[1:] for arm in ("standard", "adversarial")),
+)  # fmt: skip
+"""What gradients of dual training are held against."""
+
 MEASURES = {
     "pointing_game": pointing_game, "saliency_in_mask": share_inside,
     "pixel_precision": pixel_precision,
@@ -95,7 +101,7 @@ def pointing_figures(
             for label, values in labels.items():
                 own = clustered_mean(values, whose[label], "", "patients")
                 result[f"{arm}/{measure}/{label}"] = own
-    for measure, rival in product(MEASURES, [arm for arm in pooled if not arm.startswith("dual")]):
+    for measure, rival in product(MEASURES, RIVAL_MAPS):
         gaps = np.concatenate(
             [pooled["dual"][measure][name] - pooled[rival][measure][name] for name in told]
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vesalius.evidence.discrimination import INDIFFERENCE
 from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
+from vesalius.experiments.robustness.pointing import RIVAL_MAPS
 from vesalius.experiments.robustness.recipe import Data, RobustnessRecipe
 
 MEANINGS = {
@@ -27,8 +28,7 @@ def prespecified(data: Data, recipe: RobustnessRecipe) -> Prespecified:
             "and do its maps point at the disease better than every other map that can be had?"
         ),
         arms=list(MEANINGS.items()),
-        rivals=("standard", "adversarial", "maps of other methods on standard training",
-                "the mean mask"),
+        rivals=RIVAL_MAPS,
         primary=[
             Primary(
                 "dual_minus_standard/auc", "mean AUC over labels, paired by image", "higher",
@@ -36,10 +36,14 @@ def prespecified(data: Data, recipe: RobustnessRecipe) -> Prespecified:
                 "other seeds differ by about as much", f"{test} patients, {recipe.seeds} trainings",
                 "AUC",
             ),
-            Primary(
-                "dual_minus_standard/pixel_precision",
-                f"average precision of gradient maps inside the mask, {' and '.join(own.headline)}",
-                "higher", 0.0, "it is told which other maps do as well", f"up to {test} patients",
+            *(
+                Primary(
+                    f"dual_minus_{rival}/pixel_precision",
+                    f"average precision inside the mask, {' and '.join(own.headline)}, of dual "
+                    f"training's gradients minus that of `{rival}`", "higher", 0.0,
+                    "any other map could be had as well", f"up to {test} patients",
+                )
+                for rival in RIVAL_MAPS
             ),
             Primary(
                 "dual/robust_auc_honest",

@@ -158,13 +158,13 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         ready = prepare(Segmentation(), others.folder, judge, Reading(self.progress))
         segmenter = fit(ready, self.folder / "segmenter", self.progress)
         targets = even_requests({ATTRIBUTE: recipe.wanted_ml}, recipe.control_cases, recipe.seed)
-        drawn = draw_first(
+        generated = generate_first(
             GuidedSampler(GuidedPipeline(run)), case_requests(run, targets, recipe.seed),
             self.folder / "first", self.progress,
         )  # fmt: skip
         measure_control(
             self.folder / "control_images.csv", SegmentationPipeline(segmenter),
-            {"images": (drawn, f"requested_{ATTRIBUTE}"),
+            {"images": (generated, f"requested_{ATTRIBUTE}"),
              "images_unseen": (self.cohort("unseen"), ATTRIBUTE)},
             attribute.attribute, self.progress,
         )  # fmt: skip
@@ -224,14 +224,14 @@ def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:
     return Cohort(cohort.folder, cohort.description, placed, cohort.faults)
 
 
-def draw_first(
+def generate_first(
     sampler: GuidedSampler, requests: Sequence[CaseRequest], out: Path, progress: Progress
 ) -> Cohort:
     """The first candidate of each request as a cohort, whatever it measures."""
     run, columns = sampler.run, [ATTRIBUTE, f"requested_{ATTRIBUTE}"]
     made = {"command": "first draws", "run": run.name, "requests": len(requests)}
     with CohortWriter(out, run.fingerprint.description, columns, made) as writer:
-        for request in track(requests, "drawing first draws", len(requests), progress):
+        for request in track(requests, "generating first draws", len(requests), progress):
             if request.name in writer.done:
                 continue  # of a killed process
             first = next(sampler.candidates(request))

@@ -30,10 +30,9 @@ from vesalius.phantoms.brain import ATTRIBUTE
 from vesalius.sampling.cohort import sample_cohort
 from vesalius.sampling.rejection import case_requests
 from vesalius.scans.arrays import scratch
-from vesalius.scans.case import Case
+from vesalius.scans.case import read_label_map
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.progress import Progress, track
-from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.run import Run
 
@@ -105,16 +104,14 @@ def _relabelled(
     pipeline: GuidedPipeline, cohort: Cohort, rows: Sequence[int], out: Path, seed: int,
     progress: Progress,
 ) -> Cohort:  # fmt: skip
-    """Images for the label maps of real cases, as a cohort."""
-    chosen = [cohort.cases[row] for row in rows]
+    """Images for the label maps of real cases, as a cohort; of every case, whatever its size."""
     label_maps = [
-        OwnLabels(case.name, case.images[0], partial(_label_map, cohort, case)) for case in chosen
-    ]
-    return images_for(pipeline, label_maps, out, seed, progress=progress)[0]
-
-
-def _label_map(cohort: Cohort, case: Case) -> Volume:
-    return cohort.read(case).label_map
+        OwnLabels(
+            cohort.cases[row].name, file, partial(read_label_map, file, cohort.description)
+        )
+        for row in rows if (file := cohort.cases[row].label_map)
+    ]  # fmt: skip
+    return images_for(pipeline, label_maps, out, seed, progress=progress, covered=0.0)[0]
 
 
 def _radiomics(real: Cohort, generated: Cohort, seed: int, progress: Progress) -> dict[str, Figure]:

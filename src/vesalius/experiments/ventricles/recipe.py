@@ -59,7 +59,7 @@ PRESETS = {
     ),
     "demo": VentriclesRecipe(seed=FRESH_SEED),
     "study": VentriclesRecipe(
-        preset="study", seed=FRESH_SEED, arms=EVERY, arm_seeds=3, synthseg_longer=20,
+        preset="study", seed=FRESH_SEED, arms=EVERY, arm_seeds=3, synthseg_longer=5,
         test_cases=80, judging_cases=80, segmenter=segmentation.PRESETS["demo"].changed(
             fit=segmentation.PRESETS["demo"].fit.changed(steps=2000)
         ),

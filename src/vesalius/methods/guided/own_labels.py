@@ -1,4 +1,4 @@
-"""Images for label maps that somebody else drew: by hand, by another program, of real cases."""
+"""Images for label maps that are given: made by hand, by another program, of real cases."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from vesalius.scans.description import FILE_NAME, Description
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.volume import Volume
+from vesalius.training.device import fabric_for
 from vesalius.training.seeds import seed_for
 
 LEAST_COVERED = 0.98
@@ -90,9 +91,11 @@ def _renumbered(path: Path, own: Description, numbers: Mapping[int, int]) -> Vol
 def images_for(
     pipeline: GuidedPipeline, label_maps: Sequence[OwnLabels], out: str | Path, seed: int,
     made: Mapping[str, Any] | None = None, inputs: Sequence[str | Path] = (),
-    progress: Progress = no_progress,
+    progress: Progress = no_progress, covered: float = LEAST_COVERED,
 ) -> tuple[Cohort, list[InputProblem]]:  # fmt: skip
     """Give each label map an image, and write both as a cohort in the grid of the run.
+
+    All processes that one launcher has started share the label maps.
 
     Args:
         pipeline: of a run.
@@ -102,6 +105,7 @@ def images_for(
         made: further settings that must be the same when a killed process is gone on with.
         inputs: folders that must not be touched.
         progress: called after each case.
+        covered: share of the labels that must lie inside the grid of the run; 0 for whatever does.
 
     Returns:
         The cohort, and what was wrong with label maps that were left out.
@@ -113,12 +117,16 @@ def images_for(
     attributes = [one.attribute for one in fingerprint.attributes]
     settings = {"command": "images for label maps", "run": run.name, "seed": seed, **(made or {})}
     columns, folders = [one.name for one in attributes], [run.folder, *inputs]
-    with CohortWriter(out, fingerprint.description, columns, settings, folders) as writer:
-        for own in track(label_maps, "generating images for labels", len(label_maps), progress):
+    fabric = fabric_for()
+    with fabric.rank_zero_first():
+        writer = CohortWriter(out, fingerprint.description, columns, settings, folders)
+    with writer:
+        mine = label_maps[fabric.global_rank :: fabric.world_size]
+        for own in track(mine, "generating images for labels", len(mine), progress):
             if own.name in writer.done:
                 continue  # of a killed process
             try:
-                label_map = _placed(own, pipeline)
+                label_map = _placed(own, pipeline, covered)
             except InputError as refusal:
                 faults.append(refusal.fault)
                 continue
@@ -129,17 +137,18 @@ def images_for(
                 provenance={"synthetic": True, "run": run.name, "seed": case_seed, "request": {},
                             "measured": measured, "labels": own.source.name, "parent": own.name},
             )  # fmt: skip
+        fabric.barrier()
         if not writer.written():
             raise InputError(out, f"has no case ({faults[0]})", "mend the label maps")
         return writer.finish(), faults
 
 
-def _placed(own: OwnLabels, pipeline: GuidedPipeline) -> Volume:
+def _placed(own: OwnLabels, pipeline: GuidedPipeline, least: float) -> Volume:
     """A label map in the grid of the run, or what keeps it from there."""
     grid = pipeline.fingerprint.grid
     scan = LabelledScan((), own.read())
     covered = grid.covers(scan)
-    if covered < LEAST_COVERED:
+    if covered < least:
         fault = f"has {1 - covered:.0%} of its labels outside the space that the run has learnt"
         raise InputError(own.source, fault, "cut it to the part that the run was fitted on")
     return grid.volume(grid.place(scan).label_map.oriented("RAS").voxels)

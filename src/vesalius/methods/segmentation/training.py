@@ -168,7 +168,7 @@ class SegmentationObjective(Objective):
         else:
             image = self.scans.store.images(rows)[0]
             if self.deform:
-                seen_through = _moved(labels.shape, self.scans.spacing_mm[0], rng)
+                seen_through = _moved(labels.shape, self.scans.spacing_mm, rng)
                 image = sample(image, seen_through)
                 labels = sample(labels[None].float(), seen_through, nearest=True)[0].round().long()
             tone, shift, noise = torch.randn(3, generator=rng)
@@ -244,7 +244,9 @@ TURN_DEGREES, SCALE, BEND_MM = 15.0, 0.15, 3.0
 """Largest turn about each axis and change of size, and SD of the smooth bend."""
 
 
-def _moved(shape: Sequence[int], spacing_mm: float, rng: torch.Generator) -> Tensor:
+def _moved(
+    shape: Sequence[int], spacing_mm: tuple[float, float, float], rng: torch.Generator
+) -> Tensor:
     """Where each voxel of a turned, scaled and bent volume is looked up, `(3, X, Y, Z)`."""
     turns = torch.deg2rad(TURN_DEGREES * (2 * torch.rand(3, generator=rng) - 1))
     size = 1 + SCALE * (2 * float(torch.rand(1, generator=rng)) - 1)
@@ -256,9 +258,10 @@ def _moved(shape: Sequence[int], spacing_mm: float, rng: torch.Generator) -> Ten
         ])
     )  # fmt: skip
     middle = (torch.tensor([float(side) for side in shape]) - 1).reshape(3, 1, 1, 1) / 2
-    points = voxel_grid(tuple(shape)) - middle
-    bend = BEND_MM * smooth_noise(tuple(shape), 40.0, spacing_mm, rng) / spacing_mm
-    return torch.einsum("ij,jxyz->ixyz", matrix, points) + middle + bend
+    edges = torch.tensor(spacing_mm).reshape(3, 1, 1, 1)
+    points_mm = (voxel_grid(tuple(shape)) - middle) * edges
+    bend = BEND_MM * smooth_noise(tuple(shape), 40.0, spacing_mm[0], rng)
+    return (torch.einsum("ij,jxyz->ixyz", matrix, points_mm) + bend) / edges + middle
 
 
 def _deformed(labels: Tensor, spacing_mm: float, rng: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import vesalius as vs
+from vesalius.cli import main
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti, write_nifti
 from vesalius.scans.input_error import InputError, InputProblem
@@ -82,3 +83,16 @@ def test_a_faulty_label_map_is_listed_and_the_others_go_on(
         vs.images_for_labels(small_run.folder, tmp_path / "out/provenance", out=tmp_path / "none")
     with pytest.raises(InputError):
         vs.images_for_labels(small_run.folder, folder, out=folder)
+
+
+@pytest.mark.parametrize("option", ["--cohort", "--attribute", "--allow-copies"])
+def test_options_that_label_maps_have_no_use_for_are_refused(
+    small_run: Run, folder: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"--cohort": [str(folder)], "--attribute": ["ventricle_volume_ml=20:30"]}
+    line = ["generate", str(small_run.folder), "--labels", str(folder), "--out",
+            str(tmp_path / "never"), option, *given.get(option, [])]  # fmt: skip
+    with pytest.raises(SystemExit):
+        main(line)
+    assert f"{option}: has no meaning for label maps" in capsys.readouterr().err
+    assert not (tmp_path / "never").exists()

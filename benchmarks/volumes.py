@@ -18,7 +18,8 @@ from typing import Literal
 import torch
 from cyclopts import App
 
-from vesalius.methods.volumes.method import Volumes, VolumesData
+from vesalius.methods.volumes.fitting import VolumesData
+from vesalius.methods.volumes.method import Volumes
 from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.networks.bottleneck import Codebook
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder

@@ -18,10 +18,16 @@ from vesalius.api.generating import generate
 from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.methods.volumes.code_denoiser import CodeDenoiser
 from vesalius.methods.volumes.component_denoiser import ComponentDenoiser
-from vesalius.methods.volumes.method import Volumes, VolumesData, reconstruction_of
+from vesalius.methods.volumes.detail_denoiser import BLOCK, DetailDenoiser, sampled_detail
+from vesalius.methods.volumes.fitting import VolumesData
+from vesalius.methods.volumes.method import Volumes, reconstruction_of
 from vesalius.methods.volumes.model import VolumesModel
 from vesalius.methods.volumes.noise_texture import NoiseTexture
-from vesalius.methods.volumes.objectives import AutoencoderObjective, CodeObjective
+from vesalius.methods.volumes.objectives import (
+    AutoencoderObjective,
+    CodeObjective,
+    DetailObjective,
+)
 from vesalius.methods.volumes.pipeline import (
     Sampling,
     VolumesPipeline,
@@ -30,6 +36,7 @@ from vesalius.methods.volumes.recipe import PRESETS, PUBLISHED_SHAPES
 from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.bottleneck import Codebook, Gaussian
 from vesalius.networks.critics import frozen, patch_critic
+from vesalius.networks.latent_denoiser import SpadeLatentDenoiser
 from vesalius.networks.tiling import _tile, repeated
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import SliceAndDepthAttention, VolumeDenoiser
@@ -37,12 +44,13 @@ from vesalius.phantoms.cohorts.organs import write_gridded
 from vesalius.scans.case import Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
+from vesalius.scans.noise_texture import noise_texture
 from vesalius.scans.volume import Volume
 from vesalius.training.coding import Codes
 from vesalius.training.fit import fit, prepare
 from vesalius.training.plan import Plan, planned
 from vesalius.training.run import Run
-from vesalius.training.store import BlankStore, Layout
+from vesalius.training.store import BlankStore, HeldStore, Layout
 
 
 @pytest.fixture(scope="module")
@@ -304,8 +312,9 @@ def test_the_grain_that_came_back_too_smooth_is_found_and_put_back() -> None:
     assert np.allclose(again.spreads[0], found.spreads[0], rtol=0.2)
 
 
-def test_a_run_without_grain_draws_smoother_volumes(run: Run, tmp_path: Path) -> None:
-    pipeline = VolumesPipeline(run)
+def test_a_run_without_grain_draws_smoother_volumes(chests: Cohort, tmp_path: Path) -> None:
+    recipe = PRESETS["smallest"].changed(detail_widths=None)
+    pipeline = VolumesPipeline(fit(prepare(Volumes(), chests, recipe), tmp_path / "run"))
     assert pipeline.noise_texture is not None and max(pipeline.noise_texture.spreads[0]) > 0
     with_noise_texture = pipeline.volume(3).channels[0].voxels
     pipeline.noise_texture = None
@@ -313,6 +322,47 @@ def test_a_run_without_grain_draws_smoother_volumes(run: Run, tmp_path: Path) ->
     assert (
         np.abs(np.diff(with_noise_texture, axis=0)).mean() > np.abs(np.diff(without, axis=0)).mean()
     )
+
+
+def test_detail_is_learnt_given_what_a_code_decodes_to_and_has_the_noise_of_the_scan() -> None:
+    rng = torch.Generator().manual_seed(0)
+    coarse = torch.rand(6, 1, 4, 4, 4, generator=rng).repeat_interleave(8, 2)
+    decoded = coarse.repeat_interleave(8, 3).repeat_interleave(8, 4)
+    stripes = 0.2 * torch.cos(torch.pi * torch.arange(32.0)).expand(32, 32, 32)
+    volumes = decoded + decoded * stripes + 0.02 * torch.randn(decoded.shape, generator=rng)
+    network = SpadeLatentDenoiser(8, 1, BLOCK, (16, 16), 1, 2)
+    denoiser = DetailDenoiser(network, 1, SCHEDULES["cosine"])
+    noise = torch.full((6, 2), 0.02)
+    denoiser.learn_scale((volumes - decoded)[:, None], noise)
+    recipe = PRESETS["smallest"].changed(detail_crop=16)
+    objective = DetailObjective(
+        denoiser, Codes(decoded.numpy()[:, None]), HeldStore(volumes),
+        denoiser.noise.standardised(noise), recipe,
+    )  # fmt: skip
+    steps = torch.optim.AdamW(objective.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        rows = torch.randint(6, (2,), generator=rng)
+        loss = objective(objective.batch(rows, rng), rng)
+        steps.zero_grad()
+        loss.backward()
+        steps.step()
+        losses.append(float(loss))
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
+    with torch.no_grad():
+        made = decoded[:1] + sampled_detail(denoiser.eval(), decoded[:1], 12, rng)
+    own = (made - decoded[:1])[0, 0]
+    assert np.corrcoef(own.flatten(), (volumes - decoded)[0, 0].flatten())[0, 1] > 0.9
+    inner = np.ones((32, 32, 32), dtype=bool)
+    assert 0.01 < noise_texture((own - (decoded[0, 0] * stripes)).numpy(), inner) < 0.05
+
+
+def test_the_detail_of_a_case_hangs_on_its_seed_alone(run: Run) -> None:
+    assert (run.folder / "detail.safetensors").exists() and not run.has_note("grain")
+    pipeline = VolumesPipeline(run)
+    scaled = np.random.default_rng(0).random((32, 28, 24), dtype=np.float32)
+    first, again, other = (pipeline.reconstructed(scaled, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
 def test_critics_and_autoencoder_are_clipped_each_alone() -> None:
@@ -336,7 +386,7 @@ def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
         recipe = Volumes().recipe(preset="smallest", bottleneck="components")
         assert recipe.code_channels == 4 * PRESETS["smallest"].code_channels
         ready = prepare(Volumes(), chests, recipe.changed(code_channels=channels))
-        assert [one.part for one in ready.plan.fits] == ["denoiser"]
+        assert [one.part for one in ready.plan.fits] == ["denoiser", "detail"]
         own = fit(ready, tmp_path / str(channels))
         psnr[channels] = float(np.mean(reconstruction_of(own).psnr))
     assert psnr[4] < psnr[16] < psnr[64] and psnr[64] > 100
@@ -370,7 +420,7 @@ def test_volumes_are_learnt_from_either_side(chests: Cohort, tmp_path: Path) -> 
             super().__init__(network, codes, *rest)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vesalius.methods.volumes.method.CodeObjective", Seen)
+        patch.setattr("vesalius.methods.volumes.fitting.CodeObjective", Seen)
         run = fit(prepare(Volumes(), chests, recipe), tmp_path / "run")
     plain, exchanged = kept["codes"].taken(torch.tensor([0]))
     decode = VolumesPipeline(run).model.autoencoder.decode
@@ -379,6 +429,7 @@ def test_volumes_are_learnt_from_either_side(chests: Cohort, tmp_path: Path) -> 
 
 
 def test_a_setting_that_came_later_leaves_earlier_runs_their_names() -> None:
-    recipe = PRESETS["demo"]
-    text = json.dumps(recipe.dumped(exclude={"mirror", "keep_shares"}), sort_keys=True)
+    recipe = PRESETS["brain_mri"]
+    assert {"mirror", "detail_widths"} <= recipe.later
+    text = json.dumps(recipe.dumped(exclude=set(recipe.later)), sort_keys=True)
     assert recipe.digest == hashlib.sha256(text.encode()).hexdigest()[:12]

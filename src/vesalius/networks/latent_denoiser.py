@@ -1,4 +1,4 @@
-"""The SPADE latent denoiser: a code of an image from noise, told by the label map."""
+"""The SPADE latent denoiser: a code of an image from noise, told by a label map or an image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class SpadeLatentDenoiser(nn.Module):
 
     Args:
         code_channels: K.
-        labels: number of labels, the background included.
+        labels: number of labels, the background included, or channels of an image that is given in
+            the place of a label map.
         coarseness: of the code against the label map.
         widths: channels at the resolution of the code and at half of it.
         blocks: SPADE blocks on each way at each resolution.

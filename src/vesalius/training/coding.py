@@ -41,9 +41,9 @@ class Codes:
     def __len__(self) -> int:
         return len(self.array)
 
-    def taken(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """The parts of some rows, each `(B, ...)`."""
-        own = torch.from_numpy(np.stack([self.array[row] for row in rows.tolist()]))
+    def taken(self, rows: Tensor, box: tuple[slice, ...] = ()) -> tuple[Tensor, ...]:
+        """The parts of some rows, each `(B, ...)`, or a box of their last axes."""
+        own = torch.from_numpy(np.stack([self.array[row][(..., *box)] for row in rows.tolist()]))
         return own.float().unbind(dim=1)
 
     def moments(self, rows: range, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vesalius.methods.guided.calibration import Calibration, label_noise_texture, matching_scale
+from vesalius.methods.guided.calibration import Calibration, label_noise_texture
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.sampling import GuidedSampler
 from vesalius.sampling.rejection import case_requests, first_draws
 from vesalius.scans.case import LabelledScan
+from vesalius.scans.noise_texture import matching_scale
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run

@@ -63,20 +63,3 @@ def label_noise_texture(image: np.ndarray, labels: np.ndarray, label: int) -> fl
     2.0
     """
     return noise_texture(image, interior(labels) & (labels == label))
-
-
-def matching_scale(real: float, smooth: float, full: float) -> float:
-    """The factor on the spread at which generated images have the noise texture of real ones.
-
-    Args:
-        real: noise texture of real images.
-        smooth, full: noise texture of images generated with none and with all of the spread.
-
-    >>> matching_scale(real=3.0, smooth=0.0, full=6.0)
-    0.5
-    """
-    if not np.isfinite([real, smooth, full]).all():
-        return 1.0
-    if full <= smooth or real <= smooth:
-        return 0.0 if real <= smooth else 1.0
-    return float(np.sqrt((real**2 - smooth**2) / (full**2 - smooth**2)))

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from vesalius.diffusion.denoiser import CleanDenoiser, Denoiser
 from vesalius.diffusion.schedules import Schedule
-from vesalius.methods.guided.appearance import BACKGROUND_NOISE, NOISE, SPREAD, Appearance
+from vesalius.methods.guided.appearance import BACKGROUND_NOISE, NOISE, SPREAD
+from vesalius.networks.appearance import Appearance
 from vesalius.networks.latent_denoiser import SpadeLatentDenoiser
 
 LEAST_NOISE, MOST_NOISE = 0.01, 0.5

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.preconditioning import output_std
 from vesalius.diffusion.schedules import SCHEDULES, Schedule, against
-from vesalius.methods.guided.appearance import BESIDE_LABELS, Appearance
+from vesalius.methods.guided.appearance import BESIDE_LABELS
 from vesalius.methods.guided.image_denoiser import BlockDenoiser, ImageDenoiser
 from vesalius.methods.guided.recipe import GuidedRecipe
+from vesalius.networks.appearance import Appearance
 from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.code_denoiser import CodeDenoiser
 from vesalius.networks.deformation_space import DeformationSpace

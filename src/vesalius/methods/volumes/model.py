@@ -1,4 +1,4 @@
-"""The two networks of whole volumes, built from a recipe and a fingerprint."""
+"""The networks of whole volumes, built from a recipe and a fingerprint."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from torch import Tensor, nn
 from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.methods.volumes.code_denoiser import CodeDenoiser
 from vesalius.methods.volumes.component_denoiser import ComponentDenoiser
+from vesalius.methods.volumes.detail_denoiser import BLOCK, DetailDenoiser
 from vesalius.methods.volumes.recipe import VolumesRecipe
+from vesalius.methods.volumes.scanner_noise import KINDS
 from vesalius.networks.block_transform import BlockTransform
 from vesalius.networks.bottleneck import Codebook, Gaussian
+from vesalius.networks.latent_denoiser import SpadeLatentDenoiser
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
 from vesalius.networks.volume_denoiser import VolumeDenoiser
 from vesalius.training.fingerprint import Fingerprint
 
-PARTS = ("autoencoder", "denoiser")
-
 
 class VolumesModel:
-    """Autoencoder and denoiser, untrained."""
+    """Autoencoder, denoiser of its codes and denoiser of what these lose, untrained."""
 
     def __init__(self, recipe: VolumesRecipe, fingerprint: Fingerprint) -> None:
         self.recipe, self.fingerprint = recipe, fingerprint
@@ -38,6 +39,15 @@ class VolumesModel:
             ComponentDenoiser(network, self.schedule, recipe.code_channels)
             if recipe.keep_shares else CodeDenoiser(network, self.schedule)
         )  # fmt: skip
+        self.detail = None if recipe.detail_widths is None else self._detail(recipe.detail_widths)
+
+    def _detail(self, widths: tuple[int, int]) -> DetailDenoiser:
+        channels = len(self.fingerprint.channels)
+        network = SpadeLatentDenoiser(
+            channels * BLOCK**3, channels, BLOCK, widths, self.recipe.detail_blocks,
+            KINDS * channels,
+        )  # fmt: skip
+        return DetailDenoiser(network, channels, self.schedule)
 
     @property
     def conditions(self) -> int:
@@ -77,10 +87,13 @@ class VolumesModel:
         ]
         return torch.tensor(rows, dtype=torch.float32)
 
-    def part(self, name: str) -> nn.Module:
-        """One of `PARTS` as a module."""
-        module: nn.Module = getattr(self, name)
-        return module
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks by name, in the order in which they are fitted."""
+        networks: dict[str, nn.Module] = {
+            "autoencoder": self.autoencoder, "denoiser": self.denoiser
+        }  # fmt: skip
+        return networks if self.detail is None else networks | {"detail": self.detail}
 
 
 def _autoencoder(recipe: VolumesRecipe, channels: int) -> VolumeAutoencoder | BlockTransform:

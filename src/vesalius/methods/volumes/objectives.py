@@ -1,4 +1,4 @@
-"""What the autoencoder and the denoiser of whole volumes are fitted to."""
+"""What the networks of whole volumes are fitted to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vesalius.diffusion.guidance import drop_condition
 from vesalius.methods.volumes.code_denoiser import CodeDenoiser
+from vesalius.methods.volumes.detail_denoiser import BLOCK, DetailDenoiser
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.networks.picture_features import PictureFeatures
 from vesalius.networks.volume_autoencoder import VolumeAutoencoder
@@ -87,6 +88,46 @@ class CodeObjective(Objective):
     def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
         code, condition = batch
         return self.network.loss(self.network.scaled(code), rng, condition)
+
+
+class DetailObjective(Objective):
+    """Parts of volumes from what their codes decode to.
+
+    Args:
+        network: to fit.
+        decoded: what comes back of each case, `(N, 1, C, D, H, W)`.
+        store: of the cases.
+        noise: of each scan, as the denoiser standardises it `(N, C·2)`.
+        recipe: sizes.
+        held_out: rows of validation cases.
+    """
+
+    validated_at_once = 4
+
+    def __init__(
+        self, network: DetailDenoiser, decoded: Codes, store: Store, noise: Tensor,
+        recipe: VolumesRecipe, held_out: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.network, self.decoded, self.store, self.noise = network, decoded, store, noise
+        self.recipe, self.held_out = recipe, held_out
+
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:
+        shape = self.store.layout.shape
+        sides = [self.recipe.detail_crop or side for side in shape]
+        box = random_box(shape, sides, 2 * BLOCK, rng)
+        both = torch.stack([self.store.images(rows, box), *self.decoded.taken(rows, box)], dim=1)
+        if self.recipe.mirror:
+            both = mirrored_half(both, both.flip(3), rng)
+        image, decoded = both.unbind(dim=1)
+        return image, decoded, self.noise[rows]
+
+    def forward(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        image, decoded, noise = batch
+        network = self.network
+        maps = network.network.read_labels(decoded)
+        clean = network.scaled(image - decoded)
+        return network.loss(clean, rng, maps, noise, network.noise_map(decoded, noise))
 
 
 def mirrored_half(plain: Tensor, exchanged: Tensor, rng: torch.Generator) -> Tensor:

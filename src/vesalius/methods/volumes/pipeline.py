@@ -1,4 +1,4 @@
-"""A loaded run of whole volumes: codes by diffusion, then the decoder tile by tile."""
+"""A loaded run of whole volumes: codes by diffusion, the decoder tile by tile, then detail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from vesalius.diffusion.guidance import guided
 from vesalius.diffusion.samplers import SAMPLERS, ddpm
 from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
 from vesalius.evidence.copies import CopySearch
-from vesalius.methods.volumes.model import PARTS, VolumesModel
+from vesalius.methods.volumes.detail_denoiser import DetailNoise, sampled_detail
+from vesalius.methods.volumes.model import VolumesModel
 from vesalius.methods.volumes.noise_texture import NoiseTexture
 from vesalius.methods.volumes.recipe import VolumesRecipe
 from vesalius.methods.volumes.sampling import Labeller, VolumesSampler
@@ -64,10 +65,12 @@ class VolumesPipeline(Travelling):
         self.sampling = sampling or sampling_of(recipe)
         self.model = VolumesModel(recipe, run.fingerprint)
         self.fabric = fabric_for("bf16-mixed")
-        for part in PARTS:
-            run.load(part, self.model.part(part))
-            placed(self.model.part(part))
+        for name, network in self.model.parts.items():
+            run.load(name, network)
+            placed(network)
         self.noise_texture = NoiseTexture.of_run(run)
+        known = run.has_note(DetailNoise.FILE)
+        self._noise_scales = run.noted(DetailNoise.FILE, DetailNoise).scales if known else ()
         self._code = (recipe.code_channels, *self.model.code_shape)
 
     def chosen(self) -> tuple[Sampling]:
@@ -133,7 +136,7 @@ class VolumesPipeline(Travelling):
 
         Args:
             scaled: `(D, H, W)` or `(C, D, H, W)` in the grid of the run and on its scale.
-            seed: of the noise texture.
+            seed: of detail and noise.
         """
         image = torch.from_numpy(np.reshape(scaled, (1, -1, *scaled.shape[-3:])))
         with self.fabric.autocast():
@@ -142,9 +145,15 @@ class VolumesPipeline(Travelling):
         return back.clip(0, 1)
 
     def _decoded(self, code: Tensor, seed: int) -> Tensor:
-        """The image of a code with its noise texture, on the scale of the networks."""
+        """The image of a code with its detail, or its noise, on the scale of the networks."""
         with self.fabric.autocast():
             image = self.model.autoencoder.decode_in_tiles(code).float()
+        if self.model.detail is not None:
+            rng = torch.Generator().manual_seed(seed_for(seed, "detail"))
+            with self.fabric.autocast():
+                steps = self.model.recipe.detail_steps
+                own = sampled_detail(self.model.detail, image, steps, rng, self._noise_scales)
+                return image + own
         if self.noise_texture is None:
             return image
         rng = torch.Generator().manual_seed(seed_for(seed, "noise texture"))

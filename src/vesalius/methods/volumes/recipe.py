@@ -48,7 +48,11 @@ class VolumesRecipe(Settings):
         kl_weight: of the Gaussian bottleneck.
         least_psnr, least_ssim: of held-out volumes that came back from the autoencoder; below
             either, diffusion does not start.
-        noise_texture: put back the scanner's noise that no code carries.
+        noise_texture: put back the scanner's noise that no code carries, where detail does not.
+        detail_widths, detail_blocks: of the network that adds what the code has lost, given what
+            it decodes to; without widths there is none.
+        detail_crop: side in voxels of the parts it is fitted on, 0 for whole volumes.
+        detail_steps: of its sampler.
         denoiser_widths, denoiser_blocks, attend_from: of the denoiser.
         drop_condition: share of training cases whose condition is dropped.
         guidance: scale of classifier-free guidance.
@@ -57,7 +61,12 @@ class VolumesRecipe(Settings):
         held_out: share of the subjects kept for validation when the cohort names none.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"mirror", "keep_shares"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {
+            "mirror", "keep_shares", "detail_widths", "detail_blocks", "detail_crop",
+            "detail_steps", "fit_detail",
+        }
+    )  # fmt: skip
 
     method: Literal["volumes"] = "volumes"
     preset: str = "demo"
@@ -87,6 +96,11 @@ class VolumesRecipe(Settings):
     least_ssim: float = 0.6
     noise_texture: bool = once_called("grain", "noise_texture", True)
 
+    detail_widths: tuple[int, int] | None = None
+    detail_blocks: int = 1
+    detail_crop: int = 32
+    detail_steps: int = 12
+
     denoiser_widths: tuple[int, ...] = (64, 128, 128)
     denoiser_blocks: int = 1
     attend_from: int = 1
@@ -100,6 +114,7 @@ class VolumesRecipe(Settings):
         steps=1000, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
     )
     fit_denoiser: FitRecipe = FitRecipe(steps=900, batch_size=8, learning_rate=1e-3)
+    fit_detail: FitRecipe = FitRecipe(steps=600, batch_size=4, learning_rate=1e-3)
 
     @property
     def judges(self) -> JudgeRecipe:
@@ -167,11 +182,19 @@ PRESETS: dict[str, VolumesRecipe] = {
     "smallest": VolumesRecipe(
         preset="smallest", code_channels=4, codes=16, widths=(8, 8), critic_width=4,
         critic_levels=1, critics_from=2, perceptual="none", least_psnr=0.0, least_ssim=-1.0,
-        denoiser_widths=(8, 8), sampler_steps=2,
+        detail_widths=(8, 8), detail_crop=16, detail_steps=2, denoiser_widths=(8, 8),
+        sampler_steps=2,
         fit_autoencoder=FitRecipe(steps=4, batch_size=2, betas=(0.5, 0.9)),
         fit_denoiser=FitRecipe(steps=4, batch_size=2),
+        fit_detail=FitRecipe(steps=4, batch_size=2),
     ),
-    "demo": VolumesRecipe(),
+    "demo": VolumesRecipe(
+        detail_widths=(48, 96), adversarial_weight=0.0,
+        fit_autoencoder=FitRecipe(
+            steps=700, batch_size=8, learning_rate=2e-3, betas=(0.5, 0.9), moving_average=0.98
+        ),
+        fit_denoiser=FitRecipe(steps=700, batch_size=8, learning_rate=1e-3),
+    ),
     "workstation": VolumesRecipe(
         preset="workstation", codes=8192, widths=(48, 96), blocks=2, crop=(64, 64, 64),
         critic_width=32, critics_from=5000, adversarial_weight=0.5,

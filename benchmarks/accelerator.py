@@ -29,7 +29,8 @@ from cyclopts import App
 
 import vesalius as vs
 from benchmarks.memory import Watch
-from vesalius.evidence.figure import Figure, Results, counted
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.results import Results
 from vesalius.methods import method
 from vesalius.methods.pretraining.pipeline import Embedding
 from vesalius.scans.progress import no_progress

@@ -20,7 +20,8 @@ from vesalius.api.console import bars
 from vesalius.evidence.audit import compare
 from vesalius.evidence.control import control_figures
 from vesalius.evidence.copies import CopySearch
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.experiments.ventricles.realism import brain_realism
 from vesalius.experiments.ventricles.recipe import PRESETS
 from vesalius.methods.guided.pipeline import GuidedPipeline

@@ -21,7 +21,9 @@ from cyclopts import App
 from scipy import ndimage
 
 from vesalius.evidence.copies import CopySearch
-from vesalius.evidence.figure import Figure, Results, counted, proportion
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import proportion
+from vesalius.evidence.results import Results
 from vesalius.phantoms.cohorts.organs import write_brains, write_gridded
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.volume import Volume

@@ -32,7 +32,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fuzz_entrances import ENTRANCES, Broken, Entrance, Reported
-from vesalius.evidence.figure import Figure, Results, counted, number_of
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import number_of
+from vesalius.evidence.results import Results
 from vesalius.scans.input_error import LONGEST_MESSAGE, InputError
 from vesalius.scans.writing import append_line
 

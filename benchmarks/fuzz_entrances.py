@@ -30,7 +30,7 @@ from benchmarks.mutations import (
     text_mutated,
 )
 from vesalius.cli import main as command_line
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.experiments.stages import Stages
 from vesalius.methods import method_of
 from vesalius.methods.classification.pipeline import ClassificationPipeline

@@ -29,7 +29,9 @@ from typing import Any
 
 from benchmarks.reader_study import killed, lost, study_of_maps
 from vesalius.cli import main as command_line
-from vesalius.evidence.figure import Figure, Results, counted, number_of
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import number_of
+from vesalius.evidence.results import Results
 from vesalius.readers.answers.store import Store
 from vesalius.training import loop
 

@@ -92,7 +92,8 @@ def steps(cohort: Path, workers: int = 1, waiting: str = "chosen") -> dict[str, 
 
 def write(name: str, out: Path, figures: dict[str, float], units: dict[str, str]) -> None:
     """Keep figures with the documents, and print them."""
-    from vesalius.evidence.figure import Results, counted
+    from vesalius.evidence.figure import counted
+    from vesalius.evidence.results import Results
 
     for key, value in figures.items():
         print(f"{key:<48}{value:8.3f}", flush=True)

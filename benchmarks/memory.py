@@ -25,7 +25,8 @@ from pathlib import Path
 from cyclopts import App
 
 from vesalius.cli import main as vesalius
-from vesalius.evidence.figure import Figure, Results, counted
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.results import Results
 from vesalius.scans.writing import write_text
 
 HERE = Path(__file__).resolve().parents[1]

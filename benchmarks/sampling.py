@@ -38,7 +38,8 @@ from torch import Tensor, nn
 from vesalius.diffusion.samplers import ddim, dpm_solver_2m
 from vesalius.diffusion.schedules import Schedule, even_levels, even_log_snr_levels
 from vesalius.evidence.fidelity import frechet_radiomics_distance, radiomics_features
-from vesalius.evidence.figure import Results, counted, machine
+from vesalius.evidence.figure import counted
+from vesalius.evidence.results import Results, machine
 from vesalius.methods.guided.model import PARTS as GUIDED_PARTS
 from vesalius.methods.guided.model import GuidedModel, ImageDenoiser
 from vesalius.methods.guided.pipeline import GuidedPipeline

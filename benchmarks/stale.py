@@ -12,7 +12,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.report.front_page import TABLES, filled, page_of
 from vesalius.report.staleness import mark
 from vesalius.scans.writing import write_text

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.accelerator import SIZES, collect, one
 from vesalius.cli import main
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.training import loop
 
 

@@ -18,7 +18,7 @@ from vesalius.evidence.fidelity import (
     radiomics_available,
     radiomics_features,
 )
-from vesalius.evidence.figure import (
+from vesalius.evidence.intervals import (
     bootstrapped,
     clustered_mean,
     jackknifed,

@@ -12,9 +12,9 @@ from monai.networks.nets import ResNet
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from vesalius.evidence.figure import jackknifed
 from vesalius.evidence.frechet import features, frechet_distance
 from vesalius.evidence.inpainting import context_error, seam
+from vesalius.evidence.intervals import jackknifed
 from vesalius.evidence.overlap import dice
 from vesalius.networks.inception import InceptionV3
 from vesalius.networks.picture_features import features_from, lite0_features

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.experiments.robustness.experiment import run_robustness
 from vesalius.experiments.robustness.prespecified import prespecified
 from vesalius.experiments.robustness.recipe import ARMS, PRESETS

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vesalius.evidence.figure import Figure, Results, counted
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.results import Results
 from vesalius.experiments.prespecified import FILE, Prespecified, Primary, UsedCohort, digest_of
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.scans.formats.json_file import write_json

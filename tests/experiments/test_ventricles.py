@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.experiments.ventricles.prespecified import prespecified
 from vesalius.experiments.ventricles.recipe import PRESETS as VENTRICLES

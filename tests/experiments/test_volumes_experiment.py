@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.experiments.volumes.experiment import run_volumes
 from vesalius.experiments.volumes.prespecified import prespecified
 from vesalius.experiments.volumes.recipe import CONTROLS, PRESETS, VolumesExperimentRecipe

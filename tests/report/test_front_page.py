@@ -13,8 +13,8 @@ from benchmarks.robustness_page import CAMPAIGNS
 from benchmarks.stale import main
 from vesalius.evidence import provenance
 from vesalius.evidence.copies import audit_rates, published_rates
-from vesalius.evidence.figure import Results
 from vesalius.evidence.provenance import Code
+from vesalius.evidence.results import Results
 from vesalius.report.front_page import PICTURES, filled, page_of
 from vesalius.report.staleness import mark_line, stale
 

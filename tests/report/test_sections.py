@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import Page, Picture, Pictures, Table, Text, grid, section
 

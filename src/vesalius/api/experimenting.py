@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.api.console import bars
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.experiments.lumbar.experiment import run_lumbar
 from vesalius.experiments.lumbar.recipe import PRESETS as LUMBAR
 from vesalius.experiments.osteoarthritis.experiment import run_osteoarthritis

@@ -15,7 +15,8 @@ from vesalius.api.console import bars
 from vesalius.evidence.audit import Withheld
 from vesalius.evidence.audit import audit as run_audit
 from vesalius.evidence.copies import audit_rates
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.experiments.prove import ProveRecipe
 from vesalius.experiments.prove import prove as run_prove
 from vesalius.methods.pretraining.pipeline import Embedding

@@ -24,9 +24,11 @@ from vesalius.evidence.copies import (
     Pair,
     training_cases,
 )
-from vesalius.evidence.figure import Figure, Results, counted, proportion
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import proportion
 from vesalius.evidence.membership import membership_auc
 from vesalius.evidence.provenance import Code
+from vesalius.evidence.results import Results
 from vesalius.scans.arrays import ScratchRows
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from vesalius.evidence.figure import Figure, bootstrapped
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import bootstrapped
 
 
 def control_figures(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import jackknifed
 
 NEIGHBOURS = 5
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from monai.metrics import MultiScaleSSIMMetric
 
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import jackknifed
 
 
 def pair_similarity(images: np.ndarray, pairs: int = 60, seed: int = 0) -> Figure:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import jackknifed
 from vesalius.scans.computing import chosen_workers
 from vesalius.scans.executor import each
 from vesalius.scans.progress import Progress, no_progress

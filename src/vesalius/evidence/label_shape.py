@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import ndimage
 
-from vesalius.evidence.figure import Figure, jackknifed, ratio_of_means
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import jackknifed, ratio_of_means
 from vesalius.scans.volume import Volume
 
 MEASURES = {"border_cm2": "cm²", "thickness_mm": "mm", "components": "", "holes": ""}

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from vesalius.evidence.discrimination import auc
-from vesalius.evidence.figure import Figure, bootstrapped
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import bootstrapped
 
 
 def membership_auc(training: np.ndarray, held_out: np.ndarray) -> Figure:

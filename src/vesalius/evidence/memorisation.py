@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from vesalius.evidence.figure import Figure, counted, mean_figure, proportion
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import mean_figure, proportion
 
 RUNNERS_UP = 5
 """Training cases next to the nearest, over which it must lead."""

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vesalius.evidence.figure import Figure, counted, mean_figure, proportion
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import mean_figure, proportion
 from vesalius.scans.arrays import ScratchRows
 from vesalius.training.device import has_bfloat16
 

@@ -13,9 +13,10 @@ from functools import partial
 import numpy as np
 
 from vesalius.evidence.coverage import coverage_figures
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure
 from vesalius.evidence.filter_features import filter_features
 from vesalius.evidence.frechet import Extractor, features, frechet_distance
+from vesalius.evidence.intervals import jackknifed
 from vesalius.evidence.label_shape import shape_figures
 from vesalius.evidence.slices import planes
 from vesalius.evidence.spectrum import detail_power, power_ratios

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import fft, ndimage
 
-from vesalius.evidence.figure import Figure, ratio_of_means
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import ratio_of_means
 
 FADING = (0.35, 0.65)
 """Shares of the highest frequency along an axis between which detail counts more and more. A step

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vesalius.evidence.discrimination import auc, resampled
-from vesalius.evidence.figure import RESAMPLES, Figure
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import RESAMPLES
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.device import fabric_for
 from vesalius.training.loop import fit_network

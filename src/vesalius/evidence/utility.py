@@ -10,7 +10,8 @@ import torch
 from monai.metrics import DiceMetric
 
 from vesalius.anatomy.attributes import attribute_value
-from vesalius.evidence.figure import Figure, crossed_mean
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import crossed_mean
 from vesalius.scans.attributes import Attribute
 from vesalius.scans.volume import Volume
 

@@ -20,7 +20,8 @@ from vesalius.evidence.fidelity import (
     radiomics_available,
     radiomics_features,
 )
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.evidence.utility import (
     Trainings,
     arm_figures,

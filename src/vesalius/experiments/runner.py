@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vesalius.evidence.figure import Figure, Results, counted
+from vesalius.evidence.figure import Figure, counted
 from vesalius.evidence.provenance import Code
+from vesalius.evidence.results import Results
 from vesalius.experiments.prespecified import Prespecified, changes
 from vesalius.experiments.stages import Stages
 from vesalius.scans.cohort import Cohort

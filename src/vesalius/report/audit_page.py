@@ -8,7 +8,7 @@ from typing import Any
 
 from vesalius.evidence.audit import Withheld
 from vesalius.evidence.copies import audit_verdict
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.report.pictures import similarity_and_lead
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import Page, Picture, Table, figures_table, grid, names, section

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.anatomy.attributes import case_values
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.report.audit_page import copies_table
 from vesalius.report.lumbar_conclusions import (
     TRAINED_ON,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.report.pictures import requested_against_measured
 from vesalius.report.rendering import write_page
 from vesalius.report.sections import Page, Picture, Section, Text, figures_table, section

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.report.sections import names, shown
 
 

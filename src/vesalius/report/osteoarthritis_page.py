@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.report.pictures import embedded
 from vesalius.report.realism_section import realism_table
 from vesalius.report.rendering import write_page

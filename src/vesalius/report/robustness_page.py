@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.evidence.discrimination import INDIFFERENCE
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.report.pictures import embedded, encoded, plot
 from vesalius.report.rendering import write_page
 from vesalius.report.rivals import against_rivals, rivals_of

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vesalius.evidence.figure import Figure, Results, digits
+from vesalius.evidence.figure import Figure, digits
+from vesalius.evidence.results import Results
 
 Cell = Figure | str | None
 

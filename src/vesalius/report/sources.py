@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.table import read_table
 from vesalius.scans.input_error import InputError

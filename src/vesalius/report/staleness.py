@@ -6,7 +6,7 @@ import json
 from datetime import date
 from pathlib import Path
 
-from vesalius.evidence.figure import Results
+from vesalius.evidence.results import Results
 from vesalius.scans.writing import write_text
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vesalius.evidence.figure import Figure, Results
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.results import Results
 from vesalius.report.sections import figures_of, grid, shown
 from vesalius.report.volumes_conclusions import conclusions, dice_by_fraction
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from vesalius.evidence.control import control_figures, share_of_draws
 from vesalius.evidence.copies import CopySearch
-from vesalius.evidence.figure import Figure, bootstrapped
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import bootstrapped
 from vesalius.sampling.rejection import CaseRequest, Draw, Sampler, missed
 from vesalius.sampling.sharing import outcomes
 from vesalius.scans.attributes import unit_of

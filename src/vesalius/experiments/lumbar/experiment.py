@@ -15,7 +15,9 @@ import numpy as np
 from scipy import stats
 
 from vesalius.evidence.control import share_of_draws
-from vesalius.evidence.figure import Figure, Results, bootstrapped, mean_figure, proportion
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import bootstrapped, mean_figure, proportion
+from vesalius.evidence.results import Results
 from vesalius.experiments.lumbar.edits import make_edits
 from vesalius.experiments.lumbar.fidelity import edit_figures
 from vesalius.experiments.lumbar.prespecified import prespecified

@@ -14,8 +14,9 @@ from vesalius.evidence.fidelity import (
     radiomics_available,
     radiomics_features,
 )
-from vesalius.evidence.figure import Figure, bootstrapped, jackknifed, mean_figure
+from vesalius.evidence.figure import Figure
 from vesalius.evidence.frechet import Extractor, features, frechet_distance
+from vesalius.evidence.intervals import bootstrapped, jackknifed, mean_figure
 from vesalius.evidence.realism import ImageSet, realism_figures
 from vesalius.evidence.two_sample import FEWEST
 from vesalius.experiments.lumbar.edits import BESIDES, LONG, marks_of

@@ -13,7 +13,8 @@ import numpy as np
 
 from vesalius.anatomy.spine import CANAL, landmark_voxel, levels_of
 from vesalius.evidence.discrimination import auc
-from vesalius.evidence.figure import Figure, bootstrapped
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import bootstrapped
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
 from vesalius.methods.classification.crops import (
     LabelledCrops,

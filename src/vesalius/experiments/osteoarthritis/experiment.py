@@ -16,7 +16,9 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from vesalius.evidence.discrimination import Resampling, auc_difference, auc_figure
-from vesalius.evidence.figure import Figure, Results, counted, mean_figure, proportion
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import mean_figure, proportion
+from vesalius.evidence.results import Results
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, ends_of, joint_spaces, outcomes_of
 from vesalius.experiments.osteoarthritis.future import (
     future_figures,

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from vesalius.evidence.figure import Figure, bootstrapped, mean_figure, proportion
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import bootstrapped, mean_figure, proportion
 from vesalius.experiments.osteoarthritis.cohort import Outcomes, joint_spaces
 from vesalius.experiments.osteoarthritis.methods import Prediction
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure
 from vesalius.evidence.filter_features import filter_features
 from vesalius.evidence.frechet import features, frechet_distance
+from vesalius.evidence.intervals import jackknifed
 from vesalius.evidence.realism import ImageSet, realism_figures
 from vesalius.evidence.two_sample import FEWEST
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from vesalius.evidence.discrimination import Resampling, auc_difference, auc_figure
-from vesalius.evidence.figure import Figure, proportion
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import proportion
 
 OURS = "extrapolation"
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from vesalius.evidence.calibration import calibration_error
 from vesalius.evidence.discrimination import Resampling, auc_difference, auc_figure
-from vesalius.evidence.figure import Figure, jackknifed
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import jackknifed
 from vesalius.methods.classification.pipeline import ClassificationPipeline
 from vesalius.scans.classified import Classified
 

@@ -22,7 +22,8 @@ from vesalius.evidence.discrimination import (
     auc_figure,
     mean_auc,
 )
-from vesalius.evidence.figure import Figure, Results, counted
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.results import Results
 from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.robustness.discrimination import Trained, discrimination_figures
 from vesalius.experiments.robustness.maps import write_maps

@@ -8,7 +8,8 @@ from itertools import product
 import numpy as np
 from torch import nn
 
-from vesalius.evidence.figure import Figure, clustered_mean
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import clustered_mean
 from vesalius.evidence.localisation import (
     pixel_precision,
     pointing_game,

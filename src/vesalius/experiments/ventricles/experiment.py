@@ -18,7 +18,9 @@ import numpy as np
 from vesalius.anatomy.attributes import attribute_values, case_values
 from vesalius.evidence.control import control_figures, share_of_draws
 from vesalius.evidence.copies import CopySearch
-from vesalius.evidence.figure import Figure, Results, proportion
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import proportion
+from vesalius.evidence.results import Results
 from vesalius.experiments.measured_control import measure_control, read_control
 from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.prove import ProveRecipe, prove

@@ -15,7 +15,9 @@ from time import perf_counter
 import numpy as np
 
 from vesalius.evidence.audit import audit
-from vesalius.evidence.figure import Figure, Results, counted, mean_figure
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import mean_figure
+from vesalius.evidence.results import Results
 from vesalius.experiments.measured_control import measure_control, read_control
 from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.runner import Experiment, Stage, run_experiment

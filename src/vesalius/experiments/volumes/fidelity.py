@@ -14,8 +14,9 @@ from vesalius.evidence.fidelity import (
     radiomics_available,
     radiomics_features,
 )
-from vesalius.evidence.figure import Figure, jackknifed, mean_figure
+from vesalius.evidence.figure import Figure
 from vesalius.evidence.frechet import Extractor
+from vesalius.evidence.intervals import jackknifed, mean_figure
 from vesalius.evidence.realism import ImageSet, distance_of_planes, realism_figures
 from vesalius.evidence.slices import neighbour_similarity
 from vesalius.evidence.two_sample import FEWEST

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.evidence.figure import Figure, bootstrapped, student_mean
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import bootstrapped, student_mean
 from vesalius.evidence.overlap import dice
 from vesalius.experiments.volumes.recipe import (
     MAIN_ARMS,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vesalius.evidence.agreement import Level, alpha, alpha_figure
-from vesalius.evidence.figure import Figure, counted, proportion
+from vesalius.evidence.figure import Figure, counted
+from vesalius.evidence.intervals import proportion
 from vesalius.evidence.multireader import (
     Estimate,
     Jackknifed,

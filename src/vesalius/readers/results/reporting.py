@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.evidence.figure import Figure, Results, mean_figure
+from vesalius.evidence.figure import Figure
+from vesalius.evidence.intervals import mean_figure
 from vesalius.evidence.multireader import jackknifed_means
+from vesalius.evidence.results import Results
 from vesalius.readers.answers.store import Store
 from vesalius.readers.design import Kind
 from vesalius.readers.results.diagnosis import diagnosis_figures

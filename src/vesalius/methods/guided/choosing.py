@@ -94,8 +94,10 @@ def suited(
     space.template.copy_(torch.from_numpy(template))
     others = [one for one in maps if not np.array_equal(one, template)]
     picked = others[:: max(1, len(others) // REGISTERED)][:REGISTERED] or maps[:1]
+    warped = [space.registered(one) for one in picked]
     found = np.array([
-        [dice(space.registered(one), one, [label]) for label in range(labels)] for one in picked
+        [dice(own, one, [label]) for label in range(labels)]
+        for own, one in zip(warped, picked, strict=True)
     ])  # fmt: skip
     everywhere = np.all(present, axis=0)
     return Suited(tuple(found.mean(axis=0).tolist()), tuple(everywhere.tolist()))

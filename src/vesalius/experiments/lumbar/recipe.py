@@ -53,7 +53,7 @@ class LumbarRecipe(Settings):
     prevalence: Mapping[str, float] = Field(
         default_factory=lambda: {"herniation": 0.06, "stenosis": 0.06}
     )
-    patients: int = 24
+    patients: int = 64
     seeds: tuple[int, ...] = (0,)
     methods: tuple[Method, ...] = METHODS
     long_repaint_calls: int = 0

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.anatomy.spine import CANAL, landmark_voxel, levels_of
-from vesalius.evidence.discrimination import auc
+from vesalius.evidence.discrimination import Resampling, auc_difference, auc_figure
 from vesalius.evidence.figure import Figure
-from vesalius.evidence.intervals import bootstrapped
 from vesalius.experiments.lumbar.recipe import LumbarRecipe
 from vesalius.methods.classification.crops import (
     LabelledCrops,
@@ -163,46 +162,20 @@ def _paired_levels(balanced: Cohort, upper_bound: Cohort) -> dict[str, str]:
 def _figures(
     scores: dict[str, list[np.ndarray]], targets: np.ndarray, patients: np.ndarray
 ) -> dict[str, Figure]:
-    """Resampled by patient: the columns that are generated are numbers of patients."""
-    names, place = np.unique(patients, return_inverse=True)
-    members = [np.flatnonzero(place == index) for index in range(len(names))]
-
-    def rows_of(generated: np.ndarray) -> np.ndarray:
-        return np.concatenate([members[int(index)] for index in generated])
-
-    everyone = np.arange(len(names)).astype(float)
-    result: dict[str, Figure] = {}
-    columns = {name: [k] for k, name in enumerate(PATHOLOGIES)} | {
-        "": list(range(len(PATHOLOGIES)))
+    """Areas of each arm and the gaps between arms, resampled by patient and by training."""
+    resampling = Resampling(subjects=patients.tolist())
+    columns = {f"{name}/": [k] for k, name in enumerate(PATHOLOGIES)} | {
+        "": [*range(len(PATHOLOGIES))]
     }
+    result: dict[str, Figure] = {}
     for arm in ARMS:
+        every = np.stack(scores[arm])
         for name, chosen in columns.items():
-
-            def area(generated: np.ndarray, arm: str = arm, chosen: list[int] = chosen) -> float:
-                rows = rows_of(generated)
-                own = [_mean_auc(each[rows], targets[rows], chosen) for each in scores[arm]]
-                return float(np.mean(own))
-
-            head = f"utility/{arm}/{name}/auc" if name else f"utility/{arm}/auc"
-            result[head] = bootstrapped([everyone], area, "", "patients")
+            result[f"utility/{arm}/{name}auc"] = auc_figure(
+                every[..., chosen], targets[:, chosen], resampling
+            )
     for first, second in GAPS:
-
-        def difference(generated: np.ndarray, a: str = first, b: str = second) -> float:
-            rows, chosen = rows_of(generated), list(range(len(PATHOLOGIES)))
-            pairs = zip(scores[a], scores[b], strict=True)
-            gaps = [
-                _mean_auc(one[rows], targets[rows], chosen)
-                - _mean_auc(other[rows], targets[rows], chosen)
-                for one, other in pairs
-            ]
-            return float(np.mean(gaps))
-
-        result[f"utility/{first}_minus_{second}/auc"] = bootstrapped(
-            [everyone], difference, "", "patients"
+        result[f"utility/{first}_minus_{second}/auc"] = auc_difference(
+            np.stack(scores[first]), np.stack(scores[second]), targets, resampling
         )
     return result
-
-
-def _mean_auc(scores: np.ndarray, targets: np.ndarray, columns: Sequence[int]) -> float:
-    """Mean over pathologies of the area under the ROC curve; NaN if one has but one class."""
-    return float(np.mean([auc(scores[:, k], targets[:, k]) for k in columns]))

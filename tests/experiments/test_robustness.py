@@ -41,6 +41,7 @@ def test_the_experiment_writes_every_figure_and_resumes(
     named = [f"{arm}/{name}" for arm in ARMS for name in (
         "auc", "external_auc", "robust_auc_published", "robust_auc_honest", "pointing_game",
         "saliency_in_mask", "calibration_error", "auc/nodule", "randomised_likeness",
+        "robust_auc_own_budget", "robust_auc_full_budget",
     )]  # fmt: skip
     named += ["dual_minus_standard/auc", "dual_minus_standard/external_auc", "dual/cost",
               "mean_mask/pixel_precision", "standard_smoothgrad/pointing_game",
@@ -105,3 +106,28 @@ def test_each_routing_attacks_the_path_it_is_about() -> None:
         after = scores(network, data, attack)
         moved = (after - before) * (1 - 2 * targets)
         assert np.allclose(moved, 10 * 0.2, atol=0.05), scores.__name__
+
+
+class _Shared(nn.Module):
+    """Two labels that read one voxel, the first much more strongly and the other way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slopes = nn.Parameter(torch.tensor([[5.0, -1.0]]))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1) @ self.slopes
+
+
+def test_each_label_is_attacked_alone_for_its_own_area() -> None:
+    targets = np.stack([np.arange(40) % 2, np.arange(40) % 2], axis=1).astype(np.float32)
+    images = np.full((40, 1, 1), 0.5, dtype=np.float32)
+    names = tuple(map(str, range(40)))
+    data = Classified(images, targets, ("x", "y"), names, names, ("",) * 40)
+    attack = Attack(epsilon=0.1, steps=3)
+    network = _Shared().eval()
+    alone = strongest_scores(network, data, attack)
+    together = clean_path_scores(network, data, attack)
+    sides = 1 - 2 * targets
+    assert np.allclose(sides * (alone - [2.5, -0.5]), [0.5, 0.1], atol=1e-4)
+    assert (sides * (together - [2.5, -0.5])).min(axis=1).max() < 0, "a change serves one alone"

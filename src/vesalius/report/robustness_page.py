@@ -32,6 +32,8 @@ ROWS = {
     "calibration_error": "calibration error",
     "robust_auc_published": "robust AUC, published routing",
     "robust_auc_honest": "robust AUC, clean-path routing",
+    "robust_auc_own_budget": "the same, first images, first training",
+    "robust_auc_full_budget": "these with all that AutoAttack spends",
     "pointing_game": "pointing game", "saliency_in_mask": "share of saliency in the mask",
     "pixel_precision": "average precision of pixels", "cost": "cost of training",
 }  # fmt: skip

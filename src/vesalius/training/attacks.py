@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -31,10 +31,13 @@ class Attack(Settings):
         steps: of ascent.
         restarts: from different random starts; the worst is kept.
         random_start: begin anywhere in the ball, not at the image itself.
+        queries: of an attack without gradients; as many as `steps` if 0.
 
     >>> Attack().epsilon, Attack().step
     (0.005, 0.5)
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"queries"})
 
     norm: Norm = "linf"
     epsilon: float = Field(default=0.005, ge=0)
@@ -42,6 +45,7 @@ class Attack(Settings):
     steps: int = Field(default=10, ge=1)
     restarts: int = Field(default=1, ge=1)
     random_start: bool = True
+    queries: int = Field(default=0, ge=0)
 
 
 def pgd(losses: Losses, images: Tensor, attack: Attack, rng: torch.Generator) -> Tensor:

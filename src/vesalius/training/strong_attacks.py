@@ -110,10 +110,11 @@ def square_attack(losses: Losses, images: Tensor, attack: Attack, rng: torch.Gen
     batch, channels, *sides = images.shape
     signs = _signs((batch, channels, 1, *sides[1:]), rng).to(images.device)
     here = projected(images + attack.epsilon * signs, images, attack)
+    queries = attack.queries or attack.steps
     with torch.no_grad():
         highest = losses(here)
-        for step in range(attack.steps):
-            share = SQUARE_SHARE * 0.5 ** (8 * step / attack.steps)
+        for step in range(queries):
+            share = SQUARE_SHARE * 0.5 ** (8 * step / queries)
             wide = [max(1, round(side * share ** (1 / len(sides)))) for side in sides]
             mask = torch.zeros(batch, 1, *sides)
             for row in range(batch):

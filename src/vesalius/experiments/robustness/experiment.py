@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from vesalius.evidence.discrimination import (
     Resampling,
@@ -47,6 +48,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.computing import chosen_workers
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.writing import make_folder, write_text
+from vesalius.training.attacks import Attack
 from vesalius.training.fit import fit, plan_fit
 from vesalius.training.method import Reading
 
@@ -264,8 +266,28 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
                 every = np.stack([scores(one.network, images, attack) for one in trained])
                 figure = auc_figure(every, images.targets, resampling)
                 result[f"{arm}/{name}"] = figure
+            result |= self._budgets(arm, trained[0].network, images, strong)
         self._write_curve(lines)
         return result
+
+    def _budgets(
+        self, arm: str, network: nn.Module, images: Classified, strong: Attack
+    ) -> dict[str, Figure]:  # fmt: skip
+        """Whether an attack that spends as much as AutoAttack finds worse, on one training."""
+        recipe = self.recipe
+        few = images.taken(range(min(recipe.full_cases, len(images))))
+        if not len(few):
+            return {}
+        full = strong.changed(
+            steps=recipe.full_steps, restarts=recipe.full_restarts, queries=recipe.full_queries
+        )
+        resampling = Resampling(few.subjects, resamples=recipe.resamples)
+        return {
+            f"{arm}/robust_auc_{name}_budget": auc_figure(
+                strongest_scores(network, few, attack), few.targets, resampling
+            )
+            for name, attack in (("own", strong), ("full", full))
+        }
 
     def _write_curve(self, lines: list[tuple[str, ...]]) -> None:
         write_text(self.folder / "curve.csv", "\n".join(",".join(line) for line in lines) + "\n")

@@ -57,6 +57,10 @@ class RobustnessRecipe(Settings):
         attacked_cases: test images that are attacked.
         attack_steps: of every attack when testing.
         strong_steps, strong_restarts: of the strongest one, at the primary change.
+        full_cases: the first so many of them are attacked with all that AutoAttack spends as well,
+            and with `strong_steps` for comparison; 0 for none.
+        full_steps, full_restarts, full_queries: what it spends (Croce and Hein 2020): steps and
+            restarts of APGD, and queries of Square Attack.
         resamples: of every bootstrap of an AUC.
         workers: processes that draw phantoms.
     """
@@ -87,6 +91,10 @@ class RobustnessRecipe(Settings):
     attack_steps: int = 5
     strong_steps: int = 20
     strong_restarts: int = 1
+    full_cases: int = 0
+    full_steps: int = 100
+    full_restarts: int = 5
+    full_queries: int = 5000
     resamples: int = 10_000
     workers: int = 2
 
@@ -109,7 +117,8 @@ PRESETS = {
     "smallest": RobustnessRecipe(
         preset="smallest", sizes=(30, 60), test_cases=24, external_cases=16,
         classifier=TRAININGS["smallest"],
-        epsilons=3, attacked_cases=8, attack_steps=1, strong_steps=2, resamples=50, workers=1,
+        epsilons=3, attacked_cases=8, attack_steps=1, strong_steps=2, full_cases=4, full_steps=3,
+        full_restarts=1, full_queries=3, resamples=50, workers=1,
         radiograph=RobustnessRecipe().radiograph.changed(side=32, cases=60),
         mri=RobustnessRecipe().mri.changed(side=32, cases=40),
         ct=RobustnessRecipe().ct.changed(side=16, cases=40, test_cases=None),
@@ -117,12 +126,12 @@ PRESETS = {
     "demo": RobustnessRecipe(seed=FRESH_SEED),
     "study": RobustnessRecipe(
         preset="study", seed=FRESH_SEED, data=("radiograph", "mri", "ct"), seeds=3, test_cases=800,
-        external_cases=800, sizes=(250, 750, 1500, 3000, 6000),
+        external_cases=800, sizes=(250, 750, 1500, 3000, 6000), full_cases=24,
     ),
     "workstation": RobustnessRecipe(
         preset="workstation", data=("radiograph", "mri", "ct"), seeds=3, test_cases=2000,
         external_cases=2000, classifier=TRAININGS["workstation"], attacked_cases=1000,
-        attack_steps=20, strong_steps=100, strong_restarts=5, workers=16,
+        attack_steps=20, strong_steps=100, strong_restarts=5, full_cases=200, workers=16,
         radiograph=RobustnessRecipe().radiograph.changed(side=224, cases=20_000),
         mri=RobustnessRecipe().mri.changed(side=128, cases=5000),
         ct=RobustnessRecipe().ct.changed(side=48, cases=5000, width=None, test_cases=None),

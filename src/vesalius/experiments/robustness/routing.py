@@ -9,6 +9,7 @@ attacks is told.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -44,12 +45,23 @@ def clean_path_scores(network: nn.Module, images: Classified, attack: Attack) ->
 
 
 def strongest_scores(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
-    """Logits `(N, K)` of the clean path under the worst of every attack.
+    """Logits `(N, K)` of the clean path under the worst of every attack, each label by its own.
 
+    An attack on the mean loss of all labels spends its change on those that give way most, and the
+    area of each of the others is higher than an attacker of that label would leave it.
     Gradients are taken of the clean path by two losses, and where there are two paths of the
     adversarial one and of both together, as an attacker who does not know the routing would.
     """
+    columns = []
+    for label in range(images.targets.shape[1]):
+        alone = np.full(images.targets.shape, np.nan, dtype=images.targets.dtype)
+        alone[:, label] = images.targets[:, label]
+        attacked = _strongest(network, replace(images, targets=alone), attack)
+        columns.append(attacked[:, label])
+    return np.stack(columns, axis=1)
 
+
+def _strongest(network: nn.Module, images: Classified, attack: Attack) -> np.ndarray:
     def made(given: Tensor, targets: Tensor, rng: torch.Generator) -> Tensor:
         clean = _loss(network, targets, "clean")
         against: list[Losses] = [clean, _loss(network, targets, "clean", margins)]

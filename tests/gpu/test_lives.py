@@ -222,9 +222,12 @@ def test_held_out_losses_choose_the_weights_of_every_denoiser(
     run = fit(prepare(Guided(), brains, recipe), tmp_path / "guided")
     assert _validated(run) == {"label_denoiser", "image_denoiser"}
     volumes = VOLUMES["smallest"]
-    recipe = volumes.changed(fit_denoiser=volumes.fit_denoiser.changed(validate_every=2))
+    recipe = volumes.changed(
+        fit_denoiser=volumes.fit_denoiser.changed(validate_every=2),
+        fit_detail=volumes.fit_detail.changed(validate_every=2),
+    )
     run = fit(prepare(Volumes(), breasts[0], recipe), tmp_path / "volumes")
-    assert _validated(run) == {"denoiser"}
+    assert _validated(run) == {"denoiser", "detail"}
     often = {"herniation": 0.15, "stenosis": 0.15}
     spines = write_spines(tmp_path / "spines", 10, 2, (8.0, 2.5, 2.5), often)
     update_table(spines, {"split": {case.name: "val" for case in spines.cases[-2:]}})

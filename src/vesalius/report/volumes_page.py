@@ -66,6 +66,7 @@ LIMITS = (
 DISTANCES = {
     "generated": "fidelity/fid", "real to real (floor)": "fidelity/fid_floor",
     "real ones through the codes": "fidelity/fid_reconstructed",
+    "real ones through the codes, without detail": "fidelity/fid_codes",
     **{f"generated on codes of {name}": f"fidelity/fid_{kind}" for kind, name in CODES.items()},
 }  # fmt: skip
 RADIOMICS = {

@@ -30,6 +30,7 @@ TABLE = {
     "Fréchet distance, generated in 300 ancestral steps": "fidelity/fid_ddpm_300",
     "Fréchet distance, generated in 10 fast steps": "fidelity/fid_dpm_solver_2m_10",
     "Fréchet distance, real ones through their codes": "fidelity/fid_reconstructed",
+    "the same, without detail": "fidelity/fid_codes",
     "Fréchet distance, real to real": "fidelity/fid_floor",
     "generated over real to real, Fréchet": "realism/frechet_ratio",
     "the same by a fixed filter bank": "realism/frechet_ratio_of_filters",

@@ -179,7 +179,11 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         )
         extract = lite0_features().pooled
         sets = {"fid": generated.features(extract)}
-        sets["fid_reconstructed"] = real.reconstructed(self._run).features(extract)
+        pipeline = VolumesPipeline(self._run)
+        sets["fid_reconstructed"] = real.reconstructed(pipeline).features(extract)
+        if pipeline.detail is not None:
+            alone = real.reconstructed(pipeline.of_codes_alone())
+            sets["fid_codes"] = alone.features(extract)
         for kind in recipe.rivals:
             other = evaluation_set(f"generated-{kind}", recipe.test_cases)
             sets[f"fid_{kind}"] = other.features(extract)

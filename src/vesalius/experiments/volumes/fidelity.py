@@ -27,7 +27,6 @@ from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.recipe import FitRecipe
-from vesalius.training.run import Run
 
 
 class EvaluationSet:
@@ -60,13 +59,12 @@ class EvaluationSet:
             scaled.append(np.clip(fingerprint.scaled(voxels)[0], 0, 1))
         self.scaled = np.stack(scaled).astype(np.float32)
 
-    def reconstructed(self, run: Run) -> EvaluationSet:
-        """The second half of these volumes as they come back from the autoencoder, noise texture
-        put back.
+    def reconstructed(self, pipeline: VolumesPipeline) -> EvaluationSet:
+        """The second half of these volumes as they come back from their codes.
 
-        What diffusion draws cannot be nearer to real volumes than these but at random.
+        Detail, or noise, is generated anew. What is generated whole cannot be nearer to real
+        volumes than these but at random.
         """
-        pipeline = VolumesPipeline(run)
         evaluated = copy(self)
         half = self.scaled[len(self.scaled) // 2 :]
         evaluated.scaled = np.stack([pipeline.reconstructed(volume) for volume in half])

@@ -175,17 +175,21 @@ class Networks:
             denoiser.learn_scale(plain, range(self.data.fitted), encoder.bottleneck)
         return codes, self.model.condition(self.data.conditions)
 
-    def _details(
-        self, network: DetailDenoiser, run: Run, progress: Progress
-    ) -> tuple[Codes, CaseStore, Tensor]:  # fmt: skip
-        """What comes back of all cases, the cases, and their noise; the denoiser learns scales."""
+    def _decoded(self, run: Run, progress: Progress) -> Codes:
+        """What comes back of all cases, on disk."""
         encoder, store = self.model.autoencoder, self.store(run, progress)
-        decoded = kept_codes(
+        return kept_codes(
             run.state / "decoded.npy", encoder,
             lambda image: encoder.decode_in_tiles(encoder.encode_in_tiles(image)),
             store.images, range(len(store)), "bf16-mixed", "sending volumes through their codes",
             progress,
         )  # fmt: skip
+
+    def _details(
+        self, network: DetailDenoiser, run: Run, progress: Progress
+    ) -> tuple[Codes, CaseStore, Tensor]:  # fmt: skip
+        """What comes back of all cases, the cases, and their noise; the denoiser learns scales."""
+        decoded, store = self._decoded(run, progress), self.store(run, progress)
         axes, rows = neighbour_axes(self.fingerprint.spacing_mm), []
         for row in track(range(len(store)), "measuring noise", len(store), progress):
             image = store.images(torch.tensor([row]))[0].numpy()
@@ -194,13 +198,14 @@ class Networks:
         fitted = torch.arange(self.data.fitted)
         details = (store.images(row[None]) - decoded.taken(row[None])[0] for row in fitted)
         network.learn_scale(details, noise[fitted])
-        return decoded, store, network.noise.standardised(noise)
+        device = network.detail_sd.device
+        return decoded, store, network.noise.standardised(noise.to(device)).cpu()
 
     def _match_noise(self, network: DetailDenoiser, run: Run, progress: Progress) -> None:
         """Find how much noise makes what is generated as noisy as the scans are."""
         if run.has_note(DetailNoise.FILE):
             return
-        decoded, store, _ = self._details(network, run, progress)
+        decoded, store = self._decoded(run, progress), self.store(run, progress)
         fabric, axes = fabric_for("bf16-mixed"), neighbour_axes(self.fingerprint.spacing_mm)
         placed(network)
         rows = range(min(NOISE_CASES, self.data.fitted))

@@ -68,7 +68,7 @@ class VolumesPipeline(Travelling):
         for name, network in self.model.parts.items():
             run.load(name, network)
             placed(network)
-        self.noise_texture = NoiseTexture.of_run(run)
+        self.detail, self.noise_texture = self.model.detail, NoiseTexture.of_run(run)
         known = run.has_note(DetailNoise.FILE)
         self._noise_scales = run.noted(DetailNoise.FILE, DetailNoise).scales if known else ()
         self._code = (recipe.code_channels, *self.model.code_shape)
@@ -144,15 +144,21 @@ class VolumesPipeline(Travelling):
         back: np.ndarray = self._decoded(code, seed)[0, 0].cpu().numpy()
         return back.clip(0, 1)
 
+    def of_codes_alone(self) -> VolumesPipeline:
+        """The same with neither detail nor noise: what codes hold and no more."""
+        other = copy(self)
+        other.detail = other.noise_texture = None
+        return other
+
     def _decoded(self, code: Tensor, seed: int) -> Tensor:
         """The image of a code with its detail, or its noise, on the scale of the networks."""
         with self.fabric.autocast():
             image = self.model.autoencoder.decode_in_tiles(code).float()
-        if self.model.detail is not None:
+        if self.detail is not None:
             rng = torch.Generator().manual_seed(seed_for(seed, "detail"))
             with self.fabric.autocast():
                 steps = self.model.recipe.detail_steps
-                own = sampled_detail(self.model.detail, image, steps, rng, self._noise_scales)
+                own = sampled_detail(self.detail, image, steps, rng, self._noise_scales)
                 return image + own
         if self.noise_texture is None:
             return image

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vesalius.api.computing import computing
+    from vesalius.api.dataset import SyntheticDataset
     from vesalius.api.experimenting import experiment
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate, images_for_labels
@@ -40,6 +41,7 @@ _PLACES = {
     name: place
     for place, names in {
         "api.computing": ("computing",),
+        "api.dataset": ("SyntheticDataset",),
         "api.experimenting": ("experiment",),
         "api.fitting": ("fit", "load", "plan"),
         "api.generating": ("balance", "generate", "images_for_labels"),
@@ -58,9 +60,10 @@ _PLACES = {
 }
 
 __all__ = [
-    "Case", "Cohort", "InputError", "Volume", "audit", "balance", "check", "classify",
-    "computing", "experiment", "explain", "fit", "forecast", "generate", "images_for_labels",
-    "inpaint", "load", "measure", "phantom", "plan", "prove", "register", "segment", "split",
+    "Case", "Cohort", "InputError", "SyntheticDataset", "Volume", "audit", "balance", "check",
+    "classify", "computing", "experiment", "explain", "fit", "forecast", "generate",
+    "images_for_labels", "inpaint", "load", "measure", "phantom", "plan", "prove", "register",
+    "segment", "split",
 ]  # fmt: skip
 
 

@@ -160,3 +160,19 @@ def run_folder(model: Any) -> Path:
 def loaded(model: Any, **how: Any) -> Any:
     """A pipeline as it is, or the one in a folder."""
     return load(model, **how) if isinstance(model, str | Path | Run) else model
+
+
+def generator(model: Any) -> Any:
+    """A pipeline that generates scans of its own.
+
+    Raises
+    ------
+    InputError
+        for a run of a method that does not.
+    """
+    pipeline = loaded(model)
+    if not hasattr(pipeline, "sampler"):
+        folder = run_folder(model)
+        fault = f"is a run of {method_of(folder).name}, which generates no scans of its own"
+        raise InputError(folder, fault, "point at a run of guided synthesis or of whole volumes")
+    return pipeline

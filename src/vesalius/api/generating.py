@@ -9,7 +9,7 @@ from typing import Any
 
 from vesalius.api.cohorts import Given, copy_gate, opened, place_of
 from vesalius.api.console import bars
-from vesalius.api.fitting import loaded, run_folder
+from vesalius.api.fitting import generator, loaded, run_folder
 from vesalius.api.generated import Generated
 from vesalius.methods import method_of
 from vesalius.methods.guided.own_labels import images_for, label_maps_in
@@ -86,10 +86,7 @@ def generate(
     folder = run_folder(model)
     segmenter_folder = segmenter if isinstance(segmenter, str | Path) else None
     CohortWriter.require_place(out, "synthetic", folder, segmenter_folder, place_of(cohort))
-    pipeline = loaded(model)
-    if not hasattr(pipeline, "sampler"):
-        fault = f"is a run of {method_of(folder).name}, which generates no scans of its own"
-        raise InputError(folder, fault, "point at a run of guided synthesis or of whole volumes")
+    pipeline = generator(model)
     if isinstance(targets, Mapping):
         targets = even_requests(targets, count, seed)
     wanted = [dict(one) for one in targets or [{}] * count]

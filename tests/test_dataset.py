@@ -1,4 +1,4 @@
-"""Synthetic cases on the fly: the cases that a generation writes, whoever asks and in what order."""
+"""Synthetic cases on the fly: those that a generation writes, whoever asks and in what order."""
 
 from __future__ import annotations
 

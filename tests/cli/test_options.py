@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel
 from rich.console import Console
 
 from vesalius.cli import main, terminal
-from vesalius.methods.guided.recipe import PRESETS
+from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.table import read_table
 from vesalius.scans.input_error import InputError, InputProblem
+from vesalius.training.run import Run
 
 
 class Stopped(Exception):
@@ -42,6 +45,44 @@ def test_auto_is_left_to_the_cohort_whatever_the_preset_says(
     assert plain.label_autoencoder == "vae"  # type: ignore[attr-defined]
     chosen = recipe_of(monkeypatch, brains, "--preset", "paper", "--label-autoencoder", "auto")
     assert chosen.label_autoencoder == "auto"  # type: ignore[attr-defined]
+
+
+def test_a_recipe_of_a_run_is_taken_with_an_entry_changed(
+    brains: Cohort,
+    small_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = json.loads((small_run.folder / "recipe.json").read_text())
+    kept["fit_image_denoiser"]["steps"], kept["latent_widths"] = 7, [16, 24]
+    for name, text in (("own.json", json.dumps(kept)), ("own.yaml", yaml.safe_dump(kept))):
+        (tmp_path / name).write_text(text)
+        taken = recipe_of(monkeypatch, brains, "--recipe", str(tmp_path / name))
+        wanted = small_run.recipe.changed(
+            latent_widths=(16, 24),
+            fit_image_denoiser=small_run.recipe.fit_image_denoiser.changed(steps=7),
+        )
+        assert taken == wanted
+    (tmp_path / "few.yaml").write_text("preset: smallest\nseed: 3\n")
+    taken = recipe_of(monkeypatch, brains, "--recipe", str(tmp_path / "few.yaml"))
+    assert taken == GuidedRecipe(preset="smallest", seed=3)
+    capsys.readouterr()
+    for text, said in (
+        ("latent_width: [8, 8]", "latent_width: Extra inputs are not permitted"),
+        ("seed: -1", "seed: -1 is not within"), ("method: volumes", "is the recipe of volumes"),
+        ("- seed", "holds no recipe"),
+    ):  # fmt: skip
+        (tmp_path / "wrong.yaml").write_text(text)
+        words = ["fit", "guided", str(brains.folder), "--out", str(tmp_path / "run"), "--recipe"]
+        with pytest.raises(SystemExit):
+            main([*words, str(tmp_path / "wrong.yaml")])
+        told = " ".join(capsys.readouterr().err.split())
+        assert said in told and "wrong.yaml" in told, told
+    with pytest.raises(SystemExit):
+        main([*words, str(tmp_path / "own.json"), "--preset", "demo"])
+    assert "leaves no preset to choose" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,13 +17,14 @@ from vesalius.training.device import compute_device as require_device
 from vesalius.training.fit import Prepared
 from vesalius.training.fit import fit as fit_prepared
 from vesalius.training.fit import prepare as prepare_fit
-from vesalius.training.method import Reading, keywords
+from vesalius.training.method import Method, Reading, keywords
+from vesalius.training.recipe import Settings, read_recipe
 from vesalius.training.run import Run, require_place
 
 
 def plan(
     method: str, cohort: str | Path | Cohort, *, out: str | Path | None = None,
-    reading: Reading | None = None, **options: Any,
+    reading: Reading | None = None, recipe: str | Path | None = None, **options: Any,
 ) -> Prepared:  # fmt: skip
     """Read a cohort and plan a fit; nothing is written.
 
@@ -36,6 +38,9 @@ def plan(
         folder that the run shall be written to, checked beforehand.
     reading
         who is called with progress, and where the faults of cases that are left out go.
+    recipe
+        file of all settings in place of `preset` and what goes with it: the `recipe.json` of a
+        run with any entry changed, or the like in YAML.
     options
         the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
         lists them.
@@ -57,12 +62,20 @@ def plan(
     if out is not None:
         chosen = (*inputs.values(), *options.values())
         require_place(out, Path(cohort), *(one for one in chosen if isinstance(one, Path)))
-    recipe = own.recipe(**options)
+    settings = own.recipe(**options) if recipe is None else _of_file(own, Path(recipe), options)
     precision = chosen_precision()
     if precision is not None:
-        recipe = recipe.at_precision(precision)
+        settings = settings.at_precision(precision)
     given = cohort if isinstance(cohort, Cohort) else Path(cohort)
-    return prepare_fit(own, given, recipe, reading, **inputs)
+    return prepare_fit(own, given, settings, reading, **inputs)
+
+
+def _of_file(own: Method[Any], path: Path, options: Mapping[str, Any]) -> Settings:
+    """The settings in a file, which leave no others to be chosen."""
+    if options:
+        names = ", ".join(sorted(options))
+        raise InputError(path, f"leaves no {names} to choose", "set them in the file")
+    return read_recipe(path, own.settings)
 
 
 def fit(

@@ -24,6 +24,9 @@ cohort: Path
     What is learnt from, see above.
 out: Path
     Folder of the run.
+recipe: Path
+    File of all settings, in place of the preset and of what goes with it: recipe.json of a run
+    with any entry changed, or the like in YAML.
 plan_only: bool
     Show what the fit needs and stop.
 """
@@ -42,12 +45,15 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
     """The command of a method: its own options beside those that all fits share."""
     chosen, further = keywords(own.recipe), keywords(own.read)
 
-    def command(cohort: Path, *, out: Path, plan_only: bool = False, **given: Any) -> None:
+    def command(
+        cohort: Path, *, out: Path, recipe: Path | None = None, plan_only: bool = False,
+        **given: Any,
+    ) -> None:  # fmt: skip
         if not plan_only:
             require_device()
         with bars() as progress:
             reading = Reading(progress)
-            prepared = plan(own.name, cohort, out=out, reading=reading, **given)
+            prepared = plan(own.name, cohort, out=out, reading=reading, recipe=recipe, **given)
             print_faults(reading.faults)
             for line in prepared.plan.lines():
                 console.print(f"[dim]plan[/] {line}")
@@ -61,6 +67,7 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
     order = [
         shared["cohort"].replace(annotation=Path), shared["out"].replace(annotation=Path),
         *(one.replace(kind=kind) for one in (chosen | further).values()),
+        shared["recipe"].replace(annotation=Path | None),
         shared["plan_only"].replace(annotation=bool),
     ]  # fmt: skip
     command.__signature__ = inspect.Signature(order)  # type: ignore[attr-defined]

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from vesalius.scans.formats.content import read_text, refused_if_damaged
+from vesalius.scans.formats.yaml_file import read_yaml
 from vesalius.scans.input_error import InputError
 from vesalius.training.recipe import Settings
-
-LARGEST_DESIGN, DEEPEST_DESIGN = 2**16, 50
 
 Language = Literal["en", "de"]
 Kind = Literal["realism", "saliency", "diagnosis"]
@@ -149,15 +146,7 @@ def read_design(path: str | Path) -> Design:
     vesalius.scans.input_error.InputError: ...design.yaml: sources: Tuple should have at least 1...
     """
     path = Path(path)
-    text = read_text(path, LARGEST_DESIGN, "give the design as a YAML file")
-    if deepest(text) > DEEPEST_DESIGN:
-        raise InputError(path, "is nested too deeply", "write it as the guide shows")
-    with refused_if_damaged(path, "is not YAML", "correct it"):
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
-            raise InputError(path, "refers to entries by aliases", "write them out")
-        content = yaml.safe_load(text)
-    if not isinstance(content, dict):
-        raise InputError(path, "holds no design", "begin with design: realism")
+    content = read_yaml(path, "design")
     try:
         result = ANY_DESIGN.validate_python(content)
     except ValidationError as error:
@@ -165,19 +154,6 @@ def read_design(path: str | Path) -> Design:
         place = ".".join(str(part) for part in first["loc"][1:]) or "design"
         raise InputError(path, f"{place}: {first['msg']}", "correct the entry") from error
     return _from(path.parent, result)
-
-
-def deepest(text: str) -> int:
-    """How deeply brackets are nested in a text, at most, whatever they mean in it.
-
-    >>> deepest("[[1], {a: [2]}]")
-    3
-    """
-    level = most = 0
-    for letter in text:
-        level += (letter in "[{") - (letter in "]}")
-        most = max(most, level)
-    return most
 
 
 def _from(folder: Path, design: Design) -> Design:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vesalius.scans.formats.yaml_file import read_yaml
 from vesalius.scans.input_error import InputError
 
 MOST = 2**62
@@ -113,6 +115,45 @@ class Settings(BaseModel):
         usual = {name for name in self.later if getattr(self, name) == fields[name].default}
         text = json.dumps(self.dumped(exclude=usual | self.unhashed), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_recipe(path: Path, settings: type[S]) -> S:
+    """Settings of a fit from a file: the `recipe.json` of a run, or the like in YAML.
+
+    What the file leaves out keeps its default. Of a run's own file the number of its form and the
+    seal are passed over, since changing it is what it is read for.
+
+    Args:
+        path: of the file.
+        settings: of the method.
+
+    Raises:
+        InputError: naming the entry that is unknown or out of bounds, or for the recipe of another
+            method.
+
+    >>> import tempfile; file = Path(tempfile.mkdtemp()) / "recipe.yaml"
+    >>> _ = file.write_text("steps: 10\\nbatch_size: 0\\n")
+    >>> read_recipe(file, FitRecipe)
+    Traceback (most recent call last):
+    vesalius.scans.input_error.InputError: ...batch_size: Input should be greater than or equal...
+    """
+    content = read_yaml(path, "recipe")
+    own = {name: value for name, value in content.items() if name not in ("format", "seal")}
+    method = settings.model_fields.get("method")
+    if method is not None and own.get("method", method.default) != method.default:
+        fault = f"is the recipe of {own['method']}, not of {method.default}"
+        raise InputError(path, fault, f"name that of a run of {method.default}")
+    try:
+        return settings.model_validate(own)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        fault = f"{place}: {said}" if place else said
+        raise InputError(path, fault, "correct the entry") from error
 
 
 class FitRecipe(Settings):

@@ -18,9 +18,7 @@ RANGE = {"ventricle_volume_ml": (20.0, 30.0)}
 
 
 def _cases(run: Run, **settings: object) -> vs.SyntheticDataset:
-    return vs.SyntheticDataset(
-        run.folder, RANGE, length=3, tolerance=0.5, tries=30, **settings
-    )  # type: ignore[arg-type]
+    return vs.SyntheticDataset(run.folder, RANGE, length=3, tolerance=0.5, tries=30, **settings)  # type: ignore[arg-type]
 
 
 def test_a_place_holds_the_case_that_a_generation_writes_there(

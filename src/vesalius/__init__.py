@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vesalius.api.experimenting import experiment
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate, images_for_labels
+    from vesalius.api.information import info
     from vesalius.api.inpainting import inpaint
     from vesalius.api.phantoms import phantom
     from vesalius.api.preparing import check, measure, split
@@ -45,6 +46,7 @@ _PLACES = {
         "api.experimenting": ("experiment",),
         "api.fitting": ("fit", "load", "plan"),
         "api.generating": ("balance", "generate", "images_for_labels"),
+        "api.information": ("info",),
         "api.inpainting": ("inpaint",),
         "api.phantoms": ("phantom",),
         "api.preparing": ("check", "measure", "split"),
@@ -62,8 +64,8 @@ _PLACES = {
 __all__ = [
     "Case", "Cohort", "InputError", "SyntheticDataset", "Volume", "audit", "balance", "check",
     "classify", "computing", "experiment", "explain", "fit", "forecast", "generate",
-    "images_for_labels", "inpaint", "load", "measure", "phantom", "plan", "prove", "register",
-    "segment", "split",
+    "images_for_labels", "info", "inpaint", "load", "measure", "phantom", "plan", "prove",
+    "register", "segment", "split",
 ]  # fmt: skip
 
 

@@ -46,6 +46,7 @@ def _register() -> None:
     from vesalius.cli import (
         audit,
         cohort,
+        information,
         phantom,
         proof,
         readers,
@@ -56,6 +57,7 @@ def _register() -> None:
 
     for group in (cohort.app, phantom.app, proof.experiment, readers.app):
         app.command(group)
+    app.command(information.info)
     app.command(with_computing(synthesis.generate))
     app.command(with_computing(synthesis.balance))
     app.command(with_computing(synthesis.inpaint))

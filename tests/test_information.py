@@ -37,7 +37,8 @@ def test_anything_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "results.json").write_text("[]")
     for path, said in (
-        (tmp_path / "notes.txt", "neither run, cohort nor results"), (tmp_path, "should be an object")
+        (tmp_path / "notes.txt", "neither run, cohort nor results"),
+        (tmp_path, "should be an object"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=said):
             vs.info(path)

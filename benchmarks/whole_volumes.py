@@ -22,6 +22,7 @@ from vesalius.evidence.copies import CopySearch
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.frechet import Extractor
 from vesalius.evidence.intervals import jackknifed
+from vesalius.evidence.provenance import Code
 from vesalius.evidence.realism import ImageSet, distance_of_planes, realism_figures
 from vesalius.evidence.results import Results
 from vesalius.evidence.spectrum import power_ratios
@@ -34,6 +35,7 @@ from vesalius.report.pictures import to_png
 from vesalius.report.realism_section import SHUFFLED
 from vesalius.report.volumes_pictures import three_planes
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.writing import make_folder
 from vesalius.training.run import Run
 
 HERE = Path(__file__).resolve().parents[1]
@@ -73,9 +75,10 @@ def measure(organ: Organ, folder: Path, *, preset: str = "demo") -> None:
         held_out += [(unseen, case) for case in unseen.cases]
         search = CopySearch(real, training, held_out, False, progress=progress)
         figures |= compare(search, [(made, case) for case in made.cases], progress).figures
-    out = folder / f"{organ}s"
+    out = make_folder(folder / f"{organ}s")
     notes = {"seconds_a_case": seconds, "run": run.name, "organ": organ}
-    Results(f"{organ}s", preset, recipe.seed, True, figures, notes).write(out)
+    code = Code.of("vesalius.experiments.volumes.experiment")
+    Results(f"{organ}s", preset, recipe.seed, True, figures, notes, code=code).write(out)
     shutil.copyfile(out / "results.json", HERE / f"docs/results/{organ}s.json")
     to_png(_shuffled(unseen, made, recipe.seed), HERE / f"docs/pictures/{organ}s.png")
     for name, figure in figures.items():

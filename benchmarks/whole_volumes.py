@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +65,6 @@ def measure(organ: Organ, folder: Path, *, preset: str = "demo") -> None:
             figures |= {
                 f"{organ}/realism/through_{stage}/{name}": one for name, one in lost.items()
             }
-        began = time.perf_counter()
-        pipeline(seed=0)
-        seconds = time.perf_counter() - began
         fitted = set(json.loads((run.folder / "split.json").read_text())["fitted"])
         training = [case for case in real.cases if case.name in fitted]
         held_out = [(real, case) for case in real.cases if case.name not in fitted]
@@ -76,7 +72,7 @@ def measure(organ: Organ, folder: Path, *, preset: str = "demo") -> None:
         search = CopySearch(real, training, held_out, False, progress=progress)
         figures |= compare(search, [(made, case) for case in made.cases], progress).figures
     out = make_folder(folder / f"{organ}s")
-    notes = {"seconds_a_case": seconds, "run": run.name, "organ": organ}
+    notes = {"run": run.name, "organ": organ}
     code = Code.of("vesalius.experiments.volumes.experiment")
     Results(f"{organ}s", preset, recipe.seed, True, figures, notes, code=code).write(out)
     shutil.copyfile(out / "results.json", HERE / f"docs/results/{organ}s.json")

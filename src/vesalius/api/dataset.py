@@ -86,6 +86,7 @@ class SyntheticDataset(Dataset[Any]):
         cohort: Given | None = None,
         allow_copies: bool = False,
     ) -> None:
+        _made(layout)  # refuses what cannot be had before any work
         pipeline = generator(model)
         if length is None and (targets is None or isinstance(targets, Mapping)):
             raise InputError("length", "is missing", "say how many cases there are to be")
@@ -105,7 +106,6 @@ class SyntheticDataset(Dataset[Any]):
         with bars() as report:
             gate = copy_gate(pipeline, cohort, labels, allow_copies, report)
             self._gate = None if gate is None else gate()
-        _made(layout)
 
     def __len__(self) -> int:
         return len(self.requests)

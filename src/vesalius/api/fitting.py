@@ -97,7 +97,7 @@ def fit(
         called after each case and step; bars if `None`.
     options
         the method's own, such as `preset` and `seed`; `vesalius fit METHOD --help`
-        lists them.
+        lists them. `recipe` is a file of all settings in their place.
 
     Returns
     -------

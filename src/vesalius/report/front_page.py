@@ -191,7 +191,7 @@ def brains_table(results: Results) -> str:
 
 
 def organ_table(results: Results) -> str:
-    """What tells whole volumes of the demo's recipe from unseen ones, as Markdown."""
+    """What tells whole volumes of a fit from unseen ones, as Markdown."""
     figures, organ = results.figures, results.notes["organ"]
     table = realism_table(figures, organ)
     copies = figures["memorisation/copies"]
@@ -204,9 +204,8 @@ def organ_table(results: Results) -> str:
         *table.markdown, "", table.note, "",
         f"Fréchet ratio and power of fine detail of real volumes that went through their codes: "
         f"{codes}; with detail generated anew: {detail}. The audit calls {copies.value:.0f} of "
-        f"{copies.n} generated volumes copies; no gate held them back. One fit of the demo's "
-        f"recipe, seed {results.seed}, on {results.machine['cores']} cores; one volume took "
-        f"{results.notes['seconds_a_case']:.1f} s.",
+        f"{copies.n} generated volumes copies; no gate held them back. One fit, seed "
+        f"{results.seed}.",
     ])  # fmt: skip
 
 

@@ -9,11 +9,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[readers,radiomics]'
+	$(PIP) --editable '.[formats,readers,radiomics]'
 	touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(PIP) --editable '.[dev,nnunet,readers,radiomics]'
+	$(PIP) --editable '.[dev,formats,nnunet,readers,radiomics]'
 	touch $@
 
 setup: .venv/.ready

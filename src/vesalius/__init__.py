@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vesalius.api.experimenting import experiment
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate, images_for_labels
+    from vesalius.api.importing import find_cohort, import_cohort
     from vesalius.api.information import info
     from vesalius.api.inpainting import inpaint
     from vesalius.api.phantoms import phantom
@@ -46,6 +47,7 @@ _PLACES = {
         "api.experimenting": ("experiment",),
         "api.fitting": ("fit", "load", "plan"),
         "api.generating": ("balance", "generate", "images_for_labels"),
+        "api.importing": ("find_cohort", "import_cohort"),
         "api.information": ("info",),
         "api.inpainting": ("inpaint",),
         "api.phantoms": ("phantom",),
@@ -63,9 +65,9 @@ _PLACES = {
 
 __all__ = [
     "Case", "Cohort", "InputError", "SyntheticDataset", "Volume", "audit", "balance", "check",
-    "classify", "computing", "experiment", "explain", "fit", "forecast", "generate",
-    "images_for_labels", "info", "inpaint", "load", "measure", "phantom", "plan", "prove",
-    "register", "segment", "split",
+    "classify", "computing", "experiment", "explain", "find_cohort", "fit", "forecast", "generate",
+    "images_for_labels", "import_cohort", "info", "inpaint", "load", "measure", "phantom", "plan",
+    "prove", "register", "segment", "split",
 ]  # fmt: skip
 
 

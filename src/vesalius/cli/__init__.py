@@ -46,6 +46,7 @@ def _register() -> None:
     from vesalius.cli import (
         audit,
         cohort,
+        importing,
         information,
         phantom,
         proof,
@@ -53,10 +54,11 @@ def _register() -> None:
         synthesis,
         using,
     )
-    from vesalius.cli.computing import with_computing
+    from vesalius.cli.computing import SHARING, with_computing
 
     for group in (cohort.app, phantom.app, proof.experiment, readers.app):
         app.command(group)
+    app.command(with_computing(importing.import_, SHARING), name="import")
     app.command(information.info)
     app.command(with_computing(synthesis.generate))
     app.command(with_computing(synthesis.balance))

@@ -57,7 +57,7 @@ def read_classified(
     elif (place / "dataset.json").is_file():
         return read_cohort(Cohort.open(place, labelled=False), labels, side, progress, labelled)
     else:
-        listed, known = _listed(place, uncertain)
+        listed, known = listed_pictures(place, uncertain)
         wanted = _columns(place, labels, known, labelled)
         chosen = [
             Listed(one.name, one.file, one.subject, one.split,
@@ -194,7 +194,12 @@ def _require_medmnist(path: Path, split: str, images: np.ndarray, labels: np.nda
         raise InputError(path, f"holds {split} labels that are no classes", remedy)
 
 
-def _listed(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[str]]:
+def listed_pictures(folder: Path, uncertain: Uncertain) -> tuple[list[Listed], list[str]]:
+    """Pictures of a folder with their labels, none of which is read, and the labels' names.
+
+    Raises:
+        InputError: where no layout is known, or its table is wrong.
+    """
     if not folder.is_dir():
         raise InputError(folder, "is neither a folder nor a .npz file", "point at your images")
     if (folder / LABELS).exists():

@@ -182,8 +182,15 @@ class CohortWriter:
             make_folder(self.folder / "provenance")
             text = json.dumps(provenance, indent=2) + "\n"
             write_text(self.folder / "provenance" / f"{name}.json", text)
-        cells = (f"{attributes[a]:.6g}" if a in attributes else "" for a in self.attributes)
-        append_line(self._table, _line([name, subject, visit, split, *cells]))
+        cells = {name: f"{value:.6g}" for name, value in attributes.items()}
+        self.add_row(name, subject, cells, visit, split)
+
+    def add_row(
+        self, name: str, subject: str, cells: Mapping[str, str], visit: str = "", split: str = ""
+    ) -> None:  # fmt: skip
+        """Write the row of a case whose files are whole."""
+        own = (cells.get(attribute, "") for attribute in self.attributes)
+        append_line(self._table, _line([name, subject, visit, split, *own]))
         self.done.add(name)
 
     def finish(self) -> Cohort:

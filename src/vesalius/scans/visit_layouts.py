@@ -120,7 +120,7 @@ def _pictures_of(cohort: Cohort, case: Case, side: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Crop:
+class Crop:
     """What a name tells of a crop: `years` since some day."""
 
     file: Path
@@ -134,12 +134,12 @@ def _of_crops(folder: Path, side: int, progress: Progress) -> Visits:
     if not files:
         remedy = "add crops named as OAI's, 9927360_02160601_20070629_l.png"
         raise InputError(folder, "is neither a cohort nor holds PNG pictures", remedy)
-    grades = _grades(folder)
+    grades = grades_by_file(folder)
     crops, pictures = [], ScratchRows()
     faults: list[InputProblem] = []
     for file in track(files, "reading visits", len(files), progress):
         try:
-            crop = _crop(file)
+            crop = crop_of(file)
             pictures.add(standard(read_picture(file), side)[None].astype(np.float16))
         except InputError as refusal:
             faults.append(refusal.fault)
@@ -163,7 +163,8 @@ def _of_crops(folder: Path, side: int, progress: Progress) -> Visits:
     )  # fmt: skip
 
 
-def _crop(file: Path) -> _Crop:
+def crop_of(file: Path) -> Crop:
+    """What the name of a crop of OAI or MOST tells, or a refusal."""
     parts = _CROP.fullmatch(file.name)
     remedy = "name it ID_BARCODE_YYYYMMDD_SIDE.png or ID_VISIT_…_SIDE.png"
     if not parts:
@@ -171,17 +172,17 @@ def _crop(file: Path) -> _Crop:
     patient, left = parts["patient"], parts["side"].lower() == "l"
     for part in reversed(parts["rest"].split("_")):  # a barcode before the date may look like one
         if part.upper() in MOST_MONTHS:
-            return _Crop(file, patient, left, MOST_MONTHS[part.upper()] / 12)
+            return Crop(file, patient, left, MOST_MONTHS[part.upper()] / 12)
         if re.fullmatch(r"(19|20)\d{6}", part):
             try:
                 day = date(int(part[:4]), int(part[4:6]), int(part[6:]))
             except ValueError:
                 continue
-            return _Crop(file, patient, left, day.toordinal() / _DAYS)
+            return Crop(file, patient, left, day.toordinal() / _DAYS)
     raise InputError(file, "tells no date and no visit of MOST (V0, V1, V2, V3, V5)", remedy)
 
 
-def _grades(folder: Path) -> dict[str, float]:
+def grades_by_file(folder: Path) -> dict[str, float]:
     """Grades by file name from any CSV that has them; NaN where none was read."""
     result: dict[str, float] = {}
     for path in sorted(folder.glob("*.csv")):

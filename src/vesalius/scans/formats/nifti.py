@@ -38,8 +38,12 @@ FLATTEST, FARTHEST_MM = 1e-4, 1e7
 COPY = "copy it again from its source"
 
 
-def read_nifti(path: str | Path) -> Volume:
+def read_nifti(path: str | Path, frame: int | None = None) -> Volume:
     """Read one volume; voxels come as float32 `(X, Y, Z)`.
+
+    Args:
+        path: of a NIfTI file.
+        frame: which volume of a series, from 0; without it a series is refused.
 
     Raises:
         InputError: if the file is missing, damaged, not an image, a series, of impossible geometry
@@ -55,10 +59,17 @@ def read_nifti(path: str | Path) -> Volume:
     vesalius.scans.input_error.InputError: nowhere.nii.gz: does not exist; check the path
     """
     path = Path(path)
-    image = _open(path)
+    image = _open(path, series=frame is not None)
+    frames = math.prod(image.shape[3:])
+    if not 0 <= (frame or 0) < frames:
+        raise InputError(path, f"has no volume {frame}", f"it holds {frames}, from 0")
     with refused_if_damaged(path, "is damaged", COPY), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # overflows are counted below
-        voxels = np.asarray(image.dataobj, dtype=np.float32)
+        if frame is not None and len(image.shape) > 3:
+            place = np.unravel_index(frame, image.shape[3:])
+            voxels = np.asarray(image.dataobj[(..., *map(int, place))], dtype=np.float32)
+        else:
+            voxels = np.asarray(image.dataobj, dtype=np.float32)
     voxels = voxels.reshape((*voxels.shape[:3], 1)[:3])
     bad = int(voxels.size - np.isfinite(voxels).sum())
     if bad:
@@ -84,12 +95,17 @@ def write_nifti(volume: Volume, path: str | Path, dtype: type = np.float32, note
         nib.save(image, partial)
 
 
-def _open(path: Path) -> nib.Nifti1Image:
+def nifti_frames(path: Path) -> int:
+    """How many volumes a file holds, of which no voxel is read."""
+    return math.prod(_open(path, series=True).shape[3:])
+
+
+def _open(path: Path, series: bool = False) -> nib.Nifti1Image:
     """The image behind `path` with its header found plausible; its voxels are not yet read."""
     size = require_file(path, sys.maxsize)
     header = _raw_header(path)
     with refused_if_damaged(path, "has a damaged header", COPY):
-        _require_plausible(path, header, size)
+        _require_plausible(path, header, size, series)
     with (
         refused_if_damaged(path, "is not readable as NIfTI", "export it again"),
         nib.imageglobals.LoggingOutputSuppressor(),  # its remarks are none of the refusal
@@ -99,20 +115,22 @@ def _open(path: Path) -> nib.Nifti1Image:
             raise InputError(path, "is an image, but not NIfTI", "convert it to .nii.gz")
         affine = np.asarray(image.affine, dtype=np.float64)
         if len(image.shape) < 3:
-            voxels = np.asarray(image.dataobj).reshape(*image.shape, 1)
+            voxels = np.asarray(image.dataobj).reshape((*image.shape, 1))
             image = nib.Nifti1Image(voxels, affine, image.header)
-    _require_geometry(path, affine)
+    require_geometry(path, affine)
     return image
 
 
-def _require_plausible(path: Path, header: nib.Nifti1Header, file_bytes: int) -> None:
+def _require_plausible(
+    path: Path, header: nib.Nifti1Header, file_bytes: int, series: bool
+) -> None:  # fmt: skip
     """Refuse a header that promises what no volume is, or what its file cannot hold."""
     dimensions = int(header["dim"][0])
     shape = [int(n) for n in header["dim"][1 : 1 + dimensions]]
     spacing = [float(size) for size in header["pixdim"][1:4]][: max(0, min(3, dimensions))]
     if not 2 <= dimensions <= 7 or any(n < 1 for n in shape):
         raise InputError(path, f"has no voxels (shape {shape})", "export it again as a volume")
-    if any(n > 1 for n in shape[3:]):
+    if any(n > 1 for n in shape[3:]) and not series:
         fault = f"is a series of shape {tuple(shape)}"
         raise InputError(path, fault, "split it into one 3D file for each volume or channel")
     count = math.prod(shape)
@@ -134,10 +152,11 @@ def _require_plausible(path: Path, header: nib.Nifti1Header, file_bytes: int) ->
         fault = f"promises {promised / 1e6:.0f} MB of voxels, more than it can hold"
         raise InputError(path, fault, COPY)
     if promised > LARGE_BYTES:
-        require_memory(path, count * BYTES_A_VOXEL, "crop or resample it")
+        whole = count if not series else math.prod(shape[:3])
+        require_memory(path, whole * BYTES_A_VOXEL, "crop or resample it")
 
 
-def _require_geometry(path: Path, affine: np.ndarray) -> None:
+def require_geometry(path: Path, affine: np.ndarray) -> None:
     """Refuse an affine under which voxels have no volume, axes no direction, or no place."""
     remedy = "correct sform and qform in its header"
     sound = affine.shape == (4, 4) and bool(np.isfinite(affine).all())

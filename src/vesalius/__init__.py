@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vesalius.api.computing import computing
     from vesalius.api.dataset import SyntheticDataset
     from vesalius.api.experimenting import experiment
+    from vesalius.api.exporting import export
     from vesalius.api.fitting import fit, load, plan
     from vesalius.api.generating import balance, generate, images_for_labels
     from vesalius.api.importing import find_cohort, import_cohort
@@ -45,6 +46,7 @@ _PLACES = {
         "api.computing": ("computing",),
         "api.dataset": ("SyntheticDataset",),
         "api.experimenting": ("experiment",),
+        "api.exporting": ("export",),
         "api.fitting": ("fit", "load", "plan"),
         "api.generating": ("balance", "generate", "images_for_labels"),
         "api.importing": ("find_cohort", "import_cohort"),
@@ -65,9 +67,9 @@ _PLACES = {
 
 __all__ = [
     "Case", "Cohort", "InputError", "SyntheticDataset", "Volume", "audit", "balance", "check",
-    "classify", "computing", "experiment", "explain", "find_cohort", "fit", "forecast", "generate",
-    "images_for_labels", "import_cohort", "info", "inpaint", "load", "measure", "phantom", "plan",
-    "prove", "register", "segment", "split",
+    "classify", "computing", "experiment", "explain", "export", "find_cohort", "fit", "forecast",
+    "generate", "images_for_labels", "import_cohort", "info", "inpaint", "load", "measure",
+    "phantom", "plan", "prove", "register", "segment", "split",
 ]  # fmt: skip
 
 

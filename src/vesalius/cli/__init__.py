@@ -46,6 +46,7 @@ def _register() -> None:
     from vesalius.cli import (
         audit,
         cohort,
+        exporting,
         importing,
         information,
         phantom,
@@ -59,6 +60,7 @@ def _register() -> None:
     for group in (cohort.app, phantom.app, proof.experiment, readers.app):
         app.command(group)
     app.command(with_computing(importing.import_, SHARING), name="import")
+    app.command(exporting.export)
     app.command(information.info)
     app.command(with_computing(synthesis.generate))
     app.command(with_computing(synthesis.balance))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,9 +46,12 @@ class BlockTransform(nn.Module):
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("axes", torch.eye(numbers)[:code_channels])
         self.register_buffer("std", torch.ones(code_channels))
+        self.register_buffer("least_std", torch.tensor(1.0))
         self.mean: Tensor
         self.axes: Tensor
         self.std: Tensor
+        self.least_std: Tensor
+        """SD of the least of all components, kept or not: little more than noise."""
 
     @torch.no_grad()
     def fit(self, images: Iterable[Tensor]) -> None:
@@ -70,6 +74,12 @@ class BlockTransform(nn.Module):
         self.mean.copy_(mean)
         self.axes.copy_(axes * signs)
         self.std.copy_(variances.flip(0)[:kept].clamp(min=1e-10).sqrt())
+        self.least_std.copy_(variances[0].clamp(min=1e-10).sqrt())
+
+    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *others: Any) -> None:
+        """Of weights from before the least was kept, the least of those that are."""
+        state.setdefault(f"{prefix}least_std", state[f"{prefix}std"].min())
+        super()._load_from_state_dict(state, prefix, *others)
 
     def encode(self, image: Tensor) -> Tensor:
         """The code of an image."""

@@ -77,6 +77,12 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="")
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all; of a link, what it points to."""
+    with replacing(target) as partial:
+        shutil.copyfile(source, partial)
+
+
 def remove_if_there(path: Path) -> None:
     """Remove a file that may be missing; on a medium that cannot be written it stays."""
     try:

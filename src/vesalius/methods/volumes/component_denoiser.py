@@ -35,7 +35,7 @@ class ComponentDenoiser(CleanDenoiser, CodeDenoiser):
     >>> from vesalius.diffusion.schedules import SCHEDULES
     >>> network = VolumeDenoiser(2, (4, 4, 4), 0, (8,), 1)
     >>> denoiser = ComponentDenoiser(network, SCHEDULES["cosine"], 2)
-    >>> denoiser.learn_shares(torch.tensor([0.3, 0.1]))
+    >>> denoiser.learn_shares(torch.tensor([0.3, 0.1]), torch.tensor(0.01))
     >>> [round(float(one), 2) for one in denoiser.scaled(torch.ones(1, 2, 1, 1, 1)).flatten()]
     [0.67, 0.22]
     >>> code = torch.rand(1, 2, 4, 4, 4)
@@ -52,11 +52,15 @@ class ComponentDenoiser(CleanDenoiser, CodeDenoiser):
         self.share: Tensor
         self.noise: Tensor
 
-    def learn_shares(self, component_sd: Tensor) -> None:
-        """Take shares from the components' SD `(K,)`; the least of them is taken for noise."""
-        own = SPREAD * component_sd / component_sd.square().mean().sqrt()
-        self.share.copy_(own.reshape(self.share.shape))
-        self.noise.copy_(own.min().clamp(LEAST_NOISE, MOST_NOISE))
+    def learn_shares(self, component_sd: Tensor, noise_sd: Tensor) -> None:
+        """Take shares from the components' SD `(K,)`, and how noisy volumes are.
+
+        The least of few components is structure still: taken for noise, every block would keep a
+        brightness of its own.
+        """
+        scale = SPREAD / component_sd.square().mean().sqrt()
+        self.share.copy_((scale * component_sd).reshape(self.share.shape))
+        self.noise.copy_((scale * noise_sd).clamp(LEAST_NOISE, MOST_NOISE))
 
     def scaled(self, code: Tensor) -> Tensor:
         """Whitened components as diffusion sees them."""

@@ -169,7 +169,7 @@ class Networks:
         denoiser = self.model.denoiser
         if isinstance(denoiser, ComponentDenoiser):
             assert isinstance(encoder, BlockTransform)
-            denoiser.learn_shares(encoder.std)
+            denoiser.learn_shares(encoder.std, encoder.least_std)
         else:
             plain = Codes(codes.array[:, :1])
             denoiser.learn_scale(plain, range(self.data.fitted), encoder.bottleneck)

@@ -157,7 +157,7 @@ def _label_maps(
 ) -> tuple[dict[tuple[str, str], LabelSource], dict[str, int] | None, list[str]]:
     """A source of label maps a session: one kind of segmentation, or masks by their label."""
     segmented = [one for one in files if one.suffix == SEGMENTED and _of_this_space(one)]
-    kinds = {one.path: f"{one.path.relative_to(source).parts[:2]}{one.kind}" for one in segmented}
+    kinds = {one.path: f"{_pipeline(source, one.path)} {one.kind}" for one in segmented}
     counted = Counter(kinds.values())
     if options.labels:
         segmented = [o for o in segmented if fnmatch(str(o.path.relative_to(source)),
@@ -186,6 +186,12 @@ def _label_maps(
         {key: MaskFiles(own[0][1].parent, tuple(own)) for key, own in named.items()},
         labels, notes,
     )  # fmt: skip
+
+
+def _pipeline(source: Path, path: Path) -> str:
+    """The derivative that a file is of; empty for the data set itself."""
+    parts = path.relative_to(source).parts
+    return parts[1] if parts[0] == "derivatives" else ""
 
 
 def _of_this_space(one: BidsFile) -> bool:

@@ -1,0 +1,70 @@
+"""Export a cohort for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from vesalius import __version__
+from vesalius.api.cohorts import Given, opened, place_of
+from vesalius.api.console import bars
+from vesalius.scans.exporting.bids import export_bids
+from vesalius.scans.exporting.dicom import export_dicom
+from vesalius.scans.exporting.nnunet import export_nnunet
+from vesalius.scans.exporting.source import cases_of
+from vesalius.scans.input_error import InputError
+from vesalius.scans.output import require_apart, sole_writer
+from vesalius.scans.progress import Progress
+from vesalius.scans.writing import make_folder
+
+Form = Literal["nnunet", "bids", "dicom"]
+
+
+def export(
+    cohort: Given, out: str | Path, form: Form, *, add: Sequence[Given] = (), seed: int = 0,
+    progress: Progress | None = None,
+) -> list[str]:  # fmt: skip
+    """Write a cohort in the form of another program, without a change to voxels or affines.
+
+    Parameters
+    ----------
+    cohort
+        that is exported.
+    out
+        new or empty folder; for nnU-Net such as `nnUNet_raw/Dataset101_Brain`.
+    form
+        `nnunet`: raw data set with `splits_final.json` in which no synthetic case validates and
+        none that was made from a validation subject trains; `bids`: derivative with `GeneratedBy`;
+        `dicom`: series and SEG, with `SyntheticData` YES where they are synthetic.
+    add
+        cohorts of synthetic cases that are exported with it.
+    seed
+        decides which subject validates in which fold.
+    progress
+        called after each case; bars if `None`.
+
+    Returns
+    -------
+    What the user should know, a line each.
+
+    Raises
+    ------
+    InputError
+        for a folder that holds something, cohorts that do not go together, or what the form cannot
+        tell.
+    """
+    out = Path(out)
+    require_apart(out, place_of(cohort), *(place_of(one) for one in add))
+    if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
+        raise InputError(out, "holds files already", "choose a new or empty folder")
+    cases = cases_of(opened(cohort), [opened(one) for one in add])
+    make_folder(out)
+    with bars(progress) as report, sole_writer(out):
+        if form == "nnunet":
+            return export_nnunet(cases, out, seed, report)
+        if form == "bids":
+            return export_bids(cases, out, __version__, report)
+        if form == "dicom":
+            return export_dicom(cases, out, __version__, report)
+    raise InputError("--as", f"{form} is not known", "one of nnunet, bids, dicom")

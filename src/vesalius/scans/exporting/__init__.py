@@ -1,0 +1,1 @@
+"""Cohorts as other programs keep them: nnU-Net, BIDS, DICOM."""

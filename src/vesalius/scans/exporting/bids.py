@@ -66,7 +66,8 @@ def export_bids(
         number = _turn(case, cases)
         run = f"_run-{number}" if number else ""
         desc = f"_desc-{origin or 'preproc'}"
-        sidecar: dict[str, object] = {"Description": f"{origin or 'real'} image of {case.name}"}
+        described = f"{origin or 'real'} image of {case.name}"
+        sidecar: dict[str, object] = {"Description": described, "SkullStripped": False}
         if origin:
             sidecar["Synthetic"] = True
             sidecar["Provenance"] = case.provenance() or {"phantom": one.cohort.folder.name}
@@ -81,7 +82,7 @@ def export_bids(
             write_text(folder / f"{name}.json", _json({"Description": f"labels of {case.name}"}))
             rows = sorted((value, label) for label, value in description.labels.items())
             write_text(folder / f"{name}.tsv", _tsv(["index", "name"], rows))
-    return []
+    return ["SkullStripped, which BIDS requires, is false: correct it if brains were extracted"]
 
 
 def _readme(cases: Sequence[ExportCase], version: str) -> str:

@@ -72,6 +72,7 @@ COMMANDS = (
             " --tries 50 --attribute ventricle_volume_ml=12:30"),
     Command("inpaint", "inpaint {inpainting} {spine} --out {out} --pathology herniation"
             " --level L4-L5 -n 4 --tolerance 99"),
+    Command("import_dicom", "import {dicom} {out} --key {dicom}.key --channel T1=*T1 --workers 1"),
     Command("segment", "segment {segmenter} {brains} --out {out}"),
     Command("experiment", "experiment volumes --preset smallest --organ breast --out {out}", 0.5),
 )  # fmt: skip
@@ -103,7 +104,7 @@ class Stage:
     def prepare(self, commands: Sequence[Command] = COMMANDS) -> None:
         """Make the inputs of some commands."""
         wanted = " ".join(command.words for command in commands)
-        for name in ("spine", "guided", "inpainting", "volumes", "segmenter"):
+        for name in ("spine", "guided", "inpainting", "volumes", "segmenter", "dicom"):
             if f"{{{name}}}" in wanted:
                 wanted += {"spine": "{healthy}", "inpainting": "{spines}"}.get(name, "{brains}")
         for name, words in (
@@ -119,6 +120,7 @@ class Stage:
             ),
             ("radiographs", "phantom radiograph {out} -n 40 --side 32 --workers 1"),
             ("knees", "phantom knee {out} -n 24 --side 32 --years 0,4 --workers 1"),
+            ("dicom", "export {brains} {out} --as dicom"),
             ("guided", "fit guided {brains} --out {out} --preset smallest --spacing 12"),
             ("inpainting", "fit inpainting {spines} --out {out} --preset smallest"),
             ("volumes", "fit volumes {brains} --out {out} --preset smallest"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.kills import Count, contents, results_of
 
-PARTS = ("generate_volumes", "two_writers", "output_inside_input", "starved")
+PARTS = ("generate_volumes", "import_dicom", "two_writers", "output_inside_input", "starved")
 
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +26,7 @@ def test_commands_end_the_same_whatever_disturbs_them(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     figures = json.loads((tmp_path / "kills.json").read_text())["figures"]
     tried = {name: one["value"] for name, one in figures.items() if name.endswith("/tried")}
+    assert tried["kills/import_dicom/tried"] > 1
     assert tried["kills/generate_volumes/tried"] > 1 and tried["kills/two_writers/tried"] == 1
     assert tried["kills/output_inside_input/tried"] == 4
     assert all(one["value"] == 0 for name, one in figures.items() if name.endswith("/violations"))

@@ -15,8 +15,8 @@ from vesalius.scans.progress import Progress
 
 def import_cohort(
     source: str | Path, out: str | Path, *, layout: str = "auto", channels: Sequence[str] = (),
-    labels: str = "", fold: int = 0, gaps: Gaps = "refuse", key: str | Path | None = None,
-    copy: bool = False, progress: Progress | None = None,
+    labels: str = "", names: Sequence[str] = (), fold: int = 0, gaps: Gaps = "refuse",
+    key: str | Path | None = None, copy: bool = False, progress: Progress | None = None,
 ) -> Imported:  # fmt: skip
     """Write scans of any known format and layout as a cohort; the source is only read.
 
@@ -36,6 +36,8 @@ def import_cohort(
         with `{subject}` and `{visit}`.
     labels
         structures to take (DICOM), part of a path (BIDS), or a pattern of label maps.
+    names
+        `NAME=NUMBER` of labels that come without a name, or are to have another.
     fold
         of `splits_final.json`.
     gaps
@@ -60,7 +62,7 @@ def import_cohort(
     source, out = Path(source), Path(out)
     with bars(progress) as report:
         secret = Path(key) if key else out.with_name(f"{out.name}.key")
-        options = ImportOptions(tuple(channels), labels, fold, gaps, secret)
+        options = ImportOptions(tuple(channels), labels, tuple(names), fold, gaps, secret)
         require_apart(out, source)
         found = find(source, options, layout, report)
         return write_found(found, source, out, options, copy, report)
@@ -76,5 +78,8 @@ def find_cohort(
     """
     with bars(progress) as report:
         return find(
-            Path(source), ImportOptions(tuple(channels), labels, fold, gaps), layout, report
+            Path(source),
+            ImportOptions(tuple(channels), labels, fold=fold, gaps=gaps),
+            layout,
+            report,
         )

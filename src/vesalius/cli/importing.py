@@ -21,6 +21,7 @@ def import_(
     layout: str = "auto",
     channel: Annotated[list[str] | None, Parameter(negative="")] = None,
     labels: str = "",
+    label: Annotated[list[str] | None, Parameter(negative="")] = None,
     fold: int = 0,
     gaps: Literal["refuse", "resample"] = "refuse",
     key: Path | None = None,
@@ -50,6 +51,8 @@ def import_(
         the path, such as T1='{subject}/{visit}/t1.nii.gz'.
     labels: str
         Structures to take, with commas (DICOM); part of the path (BIDS); pattern of the path.
+    label: list[str]
+        NAME=NUMBER of a label that comes without a name, or is to have another.
     fold: int
         Of splits_final.json.
     gaps: str
@@ -88,8 +91,8 @@ def import_(
         print_faults(found.left_out)
         return
     imported = import_cohort(
-        source, out, layout=layout, channels=channels, labels=labels, fold=fold, gaps=gaps,
-        key=key, copy=copy,
+        source, out, layout=layout, channels=channels, labels=labels, names=label or (),
+        fold=fold, gaps=gaps, key=key, copy=copy,
     )  # fmt: skip
     show(imported.found)
     print_faults(imported.left_out)

@@ -86,14 +86,15 @@ def write_found(
     if found.labels is None:
         found = replace(found, labels=_labels_seen(found, progress))
     ending = _ending(found.cases)
-    labels = dict(found.labels or {})
+    labels = options.renamed(found.labels or {})
+    found = replace(found, labels=labels)
     declared = tuple(a for a in found.attributes if set(a.labels) <= set(labels))
     description = Description(found.channels, labels, ending, declared)
     columns = _columns(found.cases)
     made: Made = {
         "command": "import", "source": digest_of(source), "layout": found.layout,
-        "channels": ",".join(options.channels), "labels": options.labels, "fold": options.fold,
-        "gaps": options.gaps,
+        "channels": ",".join(options.channels), "labels": options.labels,
+        "names": ",".join(options.names), "fold": options.fold, "gaps": options.gaps,
     }  # fmt: skip
     left_out = list(found.left_out)
     with CohortWriter(out, description, columns, made, (source,)) as writer:

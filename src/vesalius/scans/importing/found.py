@@ -95,6 +95,7 @@ class ImportOptions:
     Attributes:
         channels: `NAME=PATTERN` or a pattern alone, one a channel.
         labels: pattern of label maps, or names of structures to take, by layout.
+        names: `NAME=NUMBER` of labels that come without a name, or are to have another.
         fold: of `splits_final.json`.
         gaps: what to do with slices at uneven distances.
         key: file of the secret that pseudonyms are made with; without one they serve for a look.
@@ -102,6 +103,7 @@ class ImportOptions:
 
     channels: tuple[str, ...] = ()
     labels: str = ""
+    names: tuple[str, ...] = ()
     fold: int = 0
     gaps: Gaps = "refuse"
     key: Path | None = None
@@ -116,6 +118,24 @@ class ImportOptions:
             (name, pattern) if equals else (name, name)
             for name, equals, pattern in (one.partition("=") for one in self.channels)
         )
+
+    def renamed(self, labels: Mapping[str, int]) -> dict[str, int]:
+        """Labels under the names that the user gave their numbers.
+
+        Raises:
+            InputError: for what is no name and number, or a number that no label has.
+
+        >>> ImportOptions(names=("canal=61",)).renamed({"background": 0, "label_61": 61})
+        {'background': 0, 'canal': 61}
+        """
+        given: dict[int, str] = {}
+        for text in self.names:
+            name, _, number = text.partition("=")
+            if not name or not number.isdigit() or int(number) not in labels.values():
+                listed = ", ".join(str(value) for value in sorted(labels.values())[:20])
+                raise InputError("--label", f"'{text}' names no label", f"numbers: {listed}")
+            given[int(number)] = name
+        return {given.get(value, name): value for name, value in labels.items()}
 
     def secret(self) -> bytes:
         """What pseudonyms are made with."""

@@ -384,7 +384,7 @@ def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
     psnr = {}
     for channels in (4, 16, 64):
         recipe = Volumes().recipe(preset="smallest", bottleneck="components")
-        assert recipe.code_channels == 4 * PRESETS["smallest"].code_channels
+        assert recipe.code_channels == PRESETS["smallest"].code_channels  # detail adds the rest
         ready = prepare(Volumes(), chests, recipe.changed(code_channels=channels))
         assert [one.part for one in ready.plan.fits] == ["denoiser", "detail"]
         own = fit(ready, tmp_path / str(channels))
@@ -399,6 +399,10 @@ def test_components_of_blocks_are_found_without_steps_and_lose_the_least(
     shares = denoiser.share.flatten()
     assert (shares.diff() <= 0).all() and shares[0] > 2 * shares[-1]  # coarse ones count most
     assert shares.square().mean().sqrt() == pytest.approx(0.5)
+    few = VolumesPipeline(Run.open(tmp_path / "4", type(recipe))).model
+    assert isinstance(few.denoiser, ComponentDenoiser)  # of four all are structure, none is noise
+    assert few.denoiser.noise < 0.5 * few.denoiser.share.min()
+    assert few.autoencoder.least_std == pytest.approx(float(encoder.least_std), rel=1e-3)
     code = encoder.encode(torch.rand(1, 1, 32, 28, 24))
     again = encoder.encode(encoder.decode(code))
     assert torch.allclose(again, code, atol=1e-2 * float(code.abs().max()))

@@ -13,7 +13,7 @@ Kind = Literal["codebook", "gaussian", "components"]
 Sampler = Literal["ddpm", "ddim", "dpm_solver_2m", "heun"]
 
 WIDER = 4
-"""Components for each channel of a learnt code."""
+"""Components for each channel of a learnt code, where no detail is added to what they lose."""
 
 STEPS_FOR_ONE = 0.75
 """Steps of the denoiser in the time of one of the autoencoder, as the plan has them for volumes of
@@ -130,20 +130,23 @@ def with_codes(recipe: VolumesRecipe, kind: Kind) -> VolumesRecipe:
     """A recipe with codes of another kind, in about the same time.
 
     Components need no fit, so the denoiser takes the time of the autoencoder as well; and more of
-    them, since they know nothing beyond their block.
+    them, since they know nothing beyond their block, unless detail is added to them.
 
     >>> there = with_codes(VolumesRecipe(), "components")
     >>> there.code_channels, there.fit_denoiser.steps
     (32, 1650)
     >>> with_codes(there, "codebook") == VolumesRecipe()
     True
+    >>> with_codes(VolumesRecipe(detail_widths=(48, 96)), "components").code_channels
+    8
     """
     if (kind == "components") == (recipe.bottleneck == "components"):
         return recipe.changed(bottleneck=kind)
     fit, extra = recipe.fit_denoiser, round(STEPS_FOR_ONE * recipe.fit_autoencoder.steps)
-    channels, steps = recipe.code_channels // WIDER, fit.steps - extra
+    wider = WIDER if recipe.detail_widths is None else 1
+    channels, steps = recipe.code_channels // wider, fit.steps - extra
     if kind == "components":
-        channels, steps = recipe.code_channels * WIDER, fit.steps + extra
+        channels, steps = recipe.code_channels * wider, fit.steps + extra
     return recipe.changed(
         bottleneck=kind,
         keep_shares=kind == "components",

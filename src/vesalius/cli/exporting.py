@@ -15,30 +15,38 @@ def export(
     folder: Path,
     out: Path,
     *,
-    form: Annotated[Literal["nnunet", "bids", "dicom"], Parameter(name=["--as"])],
+    form: Annotated[Literal["nnunet", "bids", "dicom", "huggingface"], Parameter(name=["--as"])],
     add: Annotated[list[Path] | None, Parameter(negative="")] = None,
     seed: Seed = 0,
+    license_id: Annotated[str, Parameter(name=["--license"])] = "other",
+    audit: Path | None = None,
 ) -> None:
-    """Write a cohort in the form of another program, without a change to voxels or affines.
+    """Write a cohort, or a run, in the form of another program; voxels and affines stay.
 
     vesalius export my-scans/ nnUNet_raw/Dataset101_Brain --as nnunet --add more/
 
     Parameters
     ----------
     folder: Path
-        A cohort.
+        A cohort; for huggingface also a finished run.
     out: Path
         New or empty folder.
     form: str
         nnunet with splits in which no synthetic case validates; a bids derivative; dicom series
-        with segmentations, marked synthetic where they are.
+        with segmentations, marked synthetic where they are; a huggingface folder with its card.
     add: list[Path]
         Cohort of synthetic cases to export with it. May be repeated.
     seed: int
         Decides which subject validates in which fold of nnU-Net.
+    license_id: str
+        Of the Hub, such as apache-2.0; huggingface alone.
+    audit: Path
+        Folder of vesalius audit of the cohort, for its card; huggingface alone.
     """
     from vesalius.api.exporting import export as run_export
 
-    for note in run_export(folder, out, form, add=add or (), seed=seed):
+    for note in run_export(
+        folder, out, form, add=add or (), seed=seed, license_id=license_id, audit=audit
+    ):
         console.print(f"  {note}", markup=False, soft_wrap=True)
     console.print(f"{out}: {form}")

@@ -60,7 +60,7 @@ def export_cohort(
     cohort: Cohort, out: Path, license_id: str, audit: Path | None = None,
     progress: Progress = no_progress,
 ) -> None:  # fmt: skip
-    """Copy a cohort under a data card: counts, attributes, how cases were made, what an audit found.
+    """Copy a cohort under a data card: counts, attributes, who made it, what an audit found.
 
     Args:
         cohort: that is exported.

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import ndimage
 
+from vesalius.scans.formats.content import refused_if_damaged
 from vesalius.scans.formats.dicom_header import PROJECTIONS, DicomHeader
 from vesalius.scans.formats.dicom_pixels import read_frames
 from vesalius.scans.formats.itk import lps_to_ras
@@ -51,10 +52,14 @@ class DicomVolume:
         Raises:
             InputError: for a slice that is damaged or of another size, or for uneven distances.
         """
-        if self.first.modality in PROJECTIONS and self.first.frames == 1:
-            return self._picture()
-        if self.first.frames > 1:
-            return _enhanced(self.files[0], self.gaps)
+        with refused_if_damaged(self.place, "is damaged", "export it again"):
+            if self.first.modality in PROJECTIONS and self.first.frames == 1:
+                return self._picture()
+            if self.first.frames > 1:
+                return _enhanced(self.files[0], self.gaps)
+            return self._slices()
+
+    def _slices(self) -> Volume:
         slices: list[np.ndarray] = []
         corners: list[list[float]] = []
         for path in self.files:

@@ -15,6 +15,7 @@ from vesalius.methods.progression.recipe import PRESETS
 from vesalius.methods.progression.trajectories import along
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.input_error import InputError
+from vesalius.scans.pictures import write_picture
 from vesalius.scans.visit_layouts import read_visits
 from vesalius.scans.visits import Visits
 from vesalius.training.fit import fit, prepare
@@ -134,6 +135,20 @@ def test_what_cannot_be_learnt_is_refused_beforehand(visits: Visits) -> None:
         prepare(Progression(), visits, unknown)
     with pytest.raises(InputError, match="came again"):
         prepare(Progression(), visits.taken(visits.first()), SMALLEST)
+
+
+def test_crops_with_grades_alone_are_read_by_grade(tmp_path: Path) -> None:
+    rng, rows = np.random.default_rng(0), ["img name,kls"]
+    for patient in range(20):
+        for year in (2004, 2008):
+            name = f"{9000000 + patient}_0216{patient:04d}_{year}0629_r.png"
+            write_picture(rng.random((16, 16)), tmp_path / name)
+            rows.append(f"{name},{(patient + year // 4) % 5}")
+    (tmp_path / "grades.csv").write_text("\n".join(rows))
+    assert prepare(Progression(), tmp_path, SMALLEST).data.recipe.attributes == ("kl_grade",)
+    wanted = SMALLEST.changed(attributes=("joint_space_mm_medial",))
+    with pytest.raises(InputError, match="joint_space_mm_medial: is known of 0 pictures"):
+        prepare(Progression(), tmp_path, wanted)
 
 
 @pytest.mark.parametrize("years", [(), (-1.0,), (0.0, 2.0), (2.0, 8.5), (float("nan"),)])

@@ -73,12 +73,15 @@ def import_(
         labelled = sum(case.labels is not None for case in found.cases)
         console.print(
             f"{source}: {found.layout}, {len(found.cases)} cases of {subjects} subjects, channels "
-            f"{', '.join(found.channels)}, {labelled} with a label map", markup=False,
+            f"{', '.join(found.channels)}, {labelled} with a label map",
+            markup=False, soft_wrap=True,
         )  # fmt: skip
         names = [name for name, number in (found.labels or {}).items() if number]
         if names:
             more = f" and {len(names) - SHOWN_LABELS} more" if len(names) > SHOWN_LABELS else ""
-            console.print(f"  labels: {', '.join(names[:SHOWN_LABELS])}{more}", markup=False)
+            console.print(
+                f"  labels: {', '.join(names[:SHOWN_LABELS])}{more}", markup=False, soft_wrap=True
+            )
         for note in found.notes:
             console.print(f"  {note}", markup=False, soft_wrap=True)
 

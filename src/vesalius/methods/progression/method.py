@@ -44,7 +44,7 @@ from vesalius.methods.progression.recipe import PRESETS, EvaluatorRecipe, Progre
 from vesalius.methods.progression.trajectories import TRAJECTORIES
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
-from vesalius.scans.visit_layouts import read_visits
+from vesalius.scans.visit_layouts import GRADE, read_visits
 from vesalius.scans.visits import Visits
 from vesalius.training.device import placed
 from vesalius.training.fit import fit
@@ -92,8 +92,8 @@ class Progression(Method[ProgressionData]):
         preset: str
             Sizes and steps: demo for CPU minutes at 64 pixels, published for GPUs at 256.
         attribute: list[str]
-            Read off pictures and kept by projections; medial and lateral joint space without it.
-            May be repeated.
+            Read off pictures and kept by projections; without it medial and lateral joint space,
+            or kl_grade where only that is known. May be repeated.
         seed: int
             Of the fit.
         """
@@ -106,8 +106,8 @@ class Progression(Method[ProgressionData]):
         """Read visits; those of split `test` are not touched.
 
         A cohort whose cases.csv has subject, visit and years (and left, 1 for a left side), or a
-        folder of OAI or MOST crops by their published names. The classifier of grades lies in
-        grades/ of the run, where kl_grade is known.
+        folder of OAI or MOST crops by their published names, of which grades alone are known. The
+        classifier of grades lies in grades/ of the run, where kl_grade is known.
 
         Raises:
             InputError: for pictures of another side than the generator's, attributes or grades that
@@ -117,6 +117,7 @@ class Progression(Method[ProgressionData]):
         if not isinstance(visits, Visits):
             visits = read_visits(Path(visits), recipe.side, reading.progress)
             reading.faults += visits.faults
+        recipe = _readable(visits, recipe)
         training, held_out = _split(visits, recipe)
         grading = None
         highest = grades_known(training)
@@ -280,6 +281,14 @@ class _Networks:
                 lambda: encoded(coder, images[:1]).expand(len(images), -1, -1, -1, -1),
             ),
         ]  # fmt: skip
+
+
+def _readable(visits: Visits, recipe: ProgressionRecipe) -> ProgressionRecipe:
+    """The same recipe, of grades where none of the joint spaces that nobody asked for is known."""
+    usual = recipe.attributes == ProgressionRecipe().attributes
+    if usual and GRADE in visits.attributes and not set(recipe.attributes) & set(visits.attributes):
+        return recipe.changed(attributes=(GRADE,))
+    return recipe
 
 
 def _split(visits: Visits, recipe: ProgressionRecipe) -> tuple[Visits, Visits]:

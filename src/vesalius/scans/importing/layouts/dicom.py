@@ -12,14 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from vesalius.scans.computing import chosen_workers
-from vesalius.scans.executor import each
-from vesalius.scans.formats.dicom_header import IMAGES, DicomHeader, is_dicom, read_header
-from vesalius.scans.formats.dicom_series import DicomVolume, volumes_of
+from vesalius.scans.formats.dicom_header import IMAGES, DicomHeader, is_dicom
+from vesalius.scans.formats.dicom_series import DicomVolume
 from vesalius.scans.formats.dicom_structures import (
     Structures,
     read_structures,
     structure_masks,
+)
+from vesalius.scans.importing.dicom_studies import (
+    Study,
+    files_under,
+    no_scans,
+    read_headers,
+    studies_of,
 )
 from vesalius.scans.importing.found import (
     Found,
@@ -36,9 +41,6 @@ from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
 
 STRUCTURES = ("SEG", "RTSTRUCT")
-CHUNK = 64
-"""Headers that are read at a time."""
-
 SHOWN = 4
 OLDEST = 89
 """Years; greater ages are personal by the US privacy rule (HIPAA, 45 CFR 164.514) and become 90."""
@@ -73,16 +75,6 @@ class DicomLabels:
                     own = called[name]
                     masks[own] = masks[own] | mask if own in masks else mask
         return merged(masks, image, labels)
-
-
-@dataclass(frozen=True)
-class Study:
-    """Volumes of one visit of a patient."""
-
-    identity: str
-    uid: str
-    date: str
-    volumes: tuple[DicomVolume, ...]
 
 
 @dataclass(frozen=True)
@@ -131,7 +123,7 @@ def found_studies(
     notes: list[str] = []
     studies, problems = studies_of(images, options)
     channels, picked, unpicked = _channels(source, studies, options, known.described)
-    left_out += [*problems, *unpicked, *_strange(strange)]
+    left_out += [*problems, *unpicked, *no_scans(strange)]
     structures = [read_structures(one.path) for one in headers if one.modality in STRUCTURES]
     called = {
         name: label_name(name)
@@ -148,90 +140,6 @@ def found_studies(
         known.title, channels, {"background": 0, **numbers}, tuple(cases), tuple(left_out),
         tuple(notes),
     )  # fmt: skip
-
-
-def _strange(headers: Sequence[DicomHeader]) -> list[InputProblem]:
-    """One problem for all files of a modality that is no scan."""
-    count = Counter(one.modality for one in headers)
-    first = {one.modality: one for one in reversed(headers)}
-    result = []
-    for kind, number in count.most_common():
-        more = f", as are {number - 1} more" if number > 1 else ""
-        fault = f"is of {kind or 'no modality'} and no scan{more}"
-        result.append(InputProblem(str(first[kind].path), fault, "nothing is lost"))
-    return result
-
-
-def read_headers(
-    source: Path, progress: Progress
-) -> tuple[list[DicomHeader], list[InputProblem]]:  # fmt: skip
-    """Headers of all DICOM files under a folder, whatever they are called, and damaged ones."""
-    files = [source] if source.is_file() else list(files_under(source))
-    chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
-    headers: list[DicomHeader] = []
-    faults: list[InputProblem] = []
-    for chunk in each(_headers, chunks, "reading headers", progress, chosen_workers(1)):
-        for one in chunk:
-            if isinstance(one, InputProblem):
-                faults.append(one)
-            else:
-                headers.append(one)
-    return headers, faults
-
-
-def files_under(folder: Path) -> Iterator[Path]:
-    """All visible files, in an order that does not depend on the file system."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file():
-            yield path
-
-
-def _headers(files: Sequence[Path]) -> list[DicomHeader | InputProblem]:
-    result: list[DicomHeader | InputProblem] = []
-    for path in files:
-        if not is_dicom(path):
-            if path.suffix.lower() in (".dcm", ".ima"):
-                result.append(InputProblem(str(path), "is no DICOM file", "export it again"))
-            continue
-        if path.name == "DICOMDIR":
-            continue
-        try:
-            result.append(read_header(path))
-        except InputError as refusal:
-            result.append(refusal.fault)
-    return result
-
-
-def studies_of(
-    headers: Sequence[DicomHeader], options: ImportOptions
-) -> tuple[list[Study], list[InputProblem]]:
-    """Volumes by study, in the order of patients and dates."""
-    by_series: dict[tuple[str, str], list[DicomHeader]] = {}
-    for header in headers:
-        by_series.setdefault((header.study, header.series), []).append(header)
-    by_study: dict[str, list[DicomVolume]] = {}
-    problems: list[InputProblem] = []
-    for (study, _), series in by_series.items():
-        volumes, own = volumes_of(series, options.gaps)
-        by_study.setdefault(study, []).extend(volumes)
-        problems += _counted(own)
-    studies = []
-    for uid, listed in by_study.items():
-        if listed:
-            first = listed[0].first
-            ordered = sorted(listed, key=lambda v: (v.first.series_number, str(v.place)))
-            studies.append(Study(first.identity or f"study {uid}", uid, first.date, tuple(ordered)))
-    studies.sort(key=lambda study: (study.identity, study.date, study.uid))
-    return studies, problems
-
-
-def _counted(problems: Sequence[InputProblem]) -> list[InputProblem]:
-    """One problem a kind for a series, not one a file."""
-    first: dict[str, InputProblem] = {}
-    for problem in problems:
-        first.setdefault(problem.fault, problem)
-    return list(first.values())
 
 
 Picked = tuple[Study, tuple[DicomVolume, ...]]

@@ -18,8 +18,9 @@ from vesalius.scans.formats.content import read_text, refused_if_damaged
 from vesalius.scans.formats.dicom_header import DicomHeader
 from vesalius.scans.formats.dicom_series import DicomVolume
 from vesalius.scans.formats.table import read_table
+from vesalius.scans.importing.dicom_studies import Study
 from vesalius.scans.importing.found import Found, ImportOptions, LabelSource, Layout
-from vesalius.scans.importing.layouts.dicom import DicomSet, Study, found_studies
+from vesalius.scans.importing.layouts.dicom import DicomSet, found_studies
 from vesalius.scans.importing.tables import subject_cells
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume

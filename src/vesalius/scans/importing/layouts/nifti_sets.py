@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from vesalius.scans.formats.table import read_table
+from vesalius.scans.importing.dicom_studies import files_under
 from vesalius.scans.importing.found import (
     Found,
     FoundCase,
@@ -21,7 +22,6 @@ from vesalius.scans.importing.found import (
     Layout,
     require_cases,
 )
-from vesalius.scans.importing.layouts.dicom import files_under
 from vesalius.scans.importing.names import column_name, label_name, safe_name
 from vesalius.scans.importing.sources import ImageFile, LabelFile, MaskFiles
 from vesalius.scans.importing.tables import subject_cells

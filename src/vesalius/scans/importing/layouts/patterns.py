@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vesalius.scans.formats.volume_file import ending_of, frames_in
+from vesalius.scans.importing.dicom_studies import files_under
 from vesalius.scans.importing.found import (
     Found,
     FoundCase,
@@ -14,7 +15,6 @@ from vesalius.scans.importing.found import (
     Layout,
     require_cases,
 )
-from vesalius.scans.importing.layouts.dicom import files_under
 from vesalius.scans.importing.names import safe_name
 from vesalius.scans.importing.sources import ImageFile, LabelFile
 from vesalius.scans.input_error import InputError, InputProblem

@@ -23,7 +23,7 @@ def export(
 ) -> None:
     """Write a cohort, or a run, in the form of another program; voxels and affines stay.
 
-    vesalius export my-scans/ nnUNet_raw/Dataset101_Brain --as nnunet --add more/
+    `vesalius export my-scans/ nnUNet_raw/Dataset101_Brain --as nnunet --add more/`
 
     Parameters
     ----------

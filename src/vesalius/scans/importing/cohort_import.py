@@ -117,31 +117,41 @@ def write_found(
 def _write_case(
     folder: str, ending: str, labels: Mapping[str, int], copy: bool, case: FoundCase
 ) -> InputProblem | None:
-    """The files of one case; what is wrong with it, if anything is."""
+    """The files of one case; what is wrong with it, if anything is.
+
+    Raises:
+        InputError: where nothing can be written, which is no fault of the case.
+    """
     try:
-        images = [source.read() for source in case.images]
-        for source, image in zip(case.images, images, strict=True):
-            if image.shape != images[0].shape or not image.same_geometry(images[0], 1e-2):
-                fault = f"lies in another space than {case.images[0].place.name}"
-                raise InputError(source.place, fault, "resample all channels into one space")
-            if image.voxels.min() == image.voxels.max():
-                raise InputError(source.place, "is constant", "leave it out")
-        label_map = None
-        if case.labels is not None:
-            label_map = case.labels.read(images[0], labels)
-            if not label_map.voxels.any():
-                raise InputError(case.labels.place, "is an empty label map", "leave it out")
-        for index, (source, image) in enumerate(zip(case.images, images, strict=True)):
-            same = Volume(image.voxels, images[0].affine)
-            path = Path(folder) / "imagesTr" / f"{case.name}_{index:04d}{ending}"
-            _put(path, same if index else image, linkable(source, ending), copy)
-        if label_map is not None and case.labels is not None:
-            path = Path(folder) / "labelsTr" / f"{case.name}{ending}"
-            same = Volume(label_map.voxels, images[0].affine)
-            _put(path, same, linkable(case.labels, ending), copy)
+        images, label_map = _read_case(case, labels)
     except InputError as refusal:
         return refusal.fault
+    for index, (source, image) in enumerate(zip(case.images, images, strict=True)):
+        same = Volume(image.voxels, images[0].affine)
+        path = Path(folder) / "imagesTr" / f"{case.name}_{index:04d}{ending}"
+        _put(path, same if index else image, linkable(source, ending), copy)
+    if label_map is not None:
+        path = Path(folder) / "labelsTr" / f"{case.name}{ending}"
+        same = Volume(label_map.voxels, images[0].affine)
+        _put(path, same, linkable(case.labels, ending), copy)
     return None
+
+
+def _read_case(case: FoundCase, labels: Mapping[str, int]) -> tuple[list[Volume], Volume | None]:
+    """Channels and label map of a case, held against each other."""
+    images = [source.read() for source in case.images]
+    for source, image in zip(case.images, images, strict=True):
+        if image.shape != images[0].shape or not image.same_geometry(images[0], 1e-2):
+            fault = f"lies in another space than {case.images[0].place.name}"
+            raise InputError(source.place, fault, "resample all channels into one space")
+        if image.voxels.min() == image.voxels.max():
+            raise InputError(source.place, "is constant", "leave it out")
+    if case.labels is None:
+        return images, None
+    label_map = case.labels.read(images[0], labels)
+    if not label_map.voxels.any():
+        raise InputError(case.labels.place, "is an empty label map", "leave it out")
+    return images, label_map
 
 
 def _put(path: Path, volume: Volume, file: Path | None, copy: bool) -> None:

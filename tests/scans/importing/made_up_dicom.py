@@ -148,7 +148,7 @@ def write_structures(
     frame.FrameOfReferenceUID = first.FrameOfReferenceUID
     frame.RTReferencedStudySequence = Items([study])
     file.ReferencedFrameOfReferenceSequence = Items([frame])
-    rois, drawn = [], []
+    rois, contour_sets = [], []
     for number, (name, own) in enumerate(contours.items(), start=1):
         roi, contoured = Dataset(), Dataset()
         roi.ROINumber, roi.ROIName = number, name
@@ -162,6 +162,6 @@ def write_structures(
             items.append(contour)
         contoured.ContourSequence = Items(items)
         rois.append(roi)
-        drawn.append(contoured)
-    file.StructureSetROISequence, file.ROIContourSequence = Items(rois), Items(drawn)
+        contour_sets.append(contoured)
+    file.StructureSetROISequence, file.ROIContourSequence = Items(rois), Items(contour_sets)
     file.save_as(path, enforce_file_format=True)

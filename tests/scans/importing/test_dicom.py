@@ -199,6 +199,16 @@ def test_segmentations_are_label_maps_of_their_series(voxels, tmp_path: Path) ->
     np.testing.assert_array_equal(label_map, wanted.transpose(2, 1, 0))
 
 
+def test_a_damaged_structure_set_is_listed_and_its_scan_comes_in(voxels, tmp_path: Path) -> None:
+    files = write_series(tmp_path / "in", voxels, affine_of())
+    write_structures(tmp_path / "in" / "RS", files, {})
+    content = (tmp_path / "in" / "RS").read_bytes()
+    (tmp_path / "in" / "RS").write_bytes(content[:-30])
+    imported = vs.import_cohort(tmp_path / "in", tmp_path / "out")
+    assert len(imported.cohort.cases) == 1
+    assert [Path(fault.file).name for fault in imported.left_out] == ["RS"]
+
+
 def test_an_import_that_was_stopped_goes_on_to_the_same_cohort(voxels, tmp_path: Path) -> None:
     for patient in range(3):
         write_series(tmp_path / "in" / str(patient), voxels + patient, affine_of(), str(patient))

@@ -30,7 +30,7 @@ class Structures:
     Attributes:
         path: of the file.
         names: of its structures.
-        series: unique identifiers of the series it was drawn on.
+        series: unique identifiers of the series it refers to.
         frame_of_reference: in which it lies.
     """
 

@@ -124,7 +124,13 @@ def found_studies(
     studies, problems = studies_of(images, options)
     channels, picked, unpicked = _channels(source, studies, options, known.described)
     left_out += [*problems, *unpicked, *no_scans(strange)]
-    structures = [read_structures(one.path) for one in headers if one.modality in STRUCTURES]
+    structures = []
+    for header in headers:
+        if header.modality in STRUCTURES:
+            try:
+                structures.append(read_structures(header.path))
+            except InputError as refusal:
+                left_out.append(refusal.fault)
     called = {
         name: label_name(name)
         for one in structures for name in one.names
@@ -234,7 +240,7 @@ def _cases(
         yield FoundCase(name, subject, volumes, labels, visit, "", cells)
 
 
-def _cells(header: DicomHeader, begun: str) -> dict[str, str]:
+def _cells(header: DicomHeader, first_date: str) -> dict[str, str]:
     """What may be told of a patient: age, sex, time since the first study; and of the scanner."""
     cells = {}
     age = _age_years(header.age)
@@ -242,7 +248,7 @@ def _cells(header: DicomHeader, begun: str) -> dict[str, str]:
         cells["age_years"] = f"{age if age <= OLDEST else OLDEST + 1:g}"
     if header.sex in ("F", "M", "O"):
         cells["sex"] = header.sex
-    first, now = _day(begun), _day(header.date)
+    first, now = _day(first_date), _day(header.date)
     if first is not None and now is not None:
         cells["years"] = f"{(now - first).days / _DAYS:.3f}"
     if header.field_t:

@@ -51,7 +51,10 @@ def read_frames(path: Path) -> tuple[np.ndarray, Any]:
     if padded is not None and padded.any() and not padded.all():
         frames[padded] = frames[~padded].min()
     if str(content.get("PhotometricInterpretation", "")) == "MONOCHROME1":
-        frames = frames.max() - frames
+        # About what the bits can hold, which all slices of a series share.
+        top = 2 ** int(content.BitsStored) - 1
+        slope, intercept = content.get("RescaleSlope", 1), content.get("RescaleIntercept", 0)
+        frames = float(slope) * top + float(intercept) - frames
     return frames, content
 
 

@@ -13,9 +13,9 @@ import torch
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.editing import edit_map, edited
 from vesalius.methods.inpainting.latent import LabelKinds, latent_of
-from vesalius.methods.inpainting.marked_crops import measured_marks
 from vesalius.methods.inpainting.method import Inpainting
 from vesalius.methods.inpainting.methods import METHODS
+from vesalius.methods.inpainting.noise_map import landmark_map
 from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import PRESETS, InpaintingRecipe, MapRecipe
 from vesalius.methods.inpainting.sampling import (
@@ -24,6 +24,7 @@ from vesalius.methods.inpainting.sampling import (
     InpaintingSampler,
     edit_request,
 )
+from vesalius.methods.inpainting.sites.spine import SpineSites
 from vesalius.phantoms.spine.findings import Finding
 from vesalius.phantoms.spine.phantom import LABELS, draw_spine
 from vesalius.sampling.cohort import GeneratedCohort, sample_cohort
@@ -139,7 +140,8 @@ def test_the_disc_may_change_along_its_length_and_its_neighbours_may_not(
     crop = inpainter.edit(healthy, REQUEST, 0)
     labels, spacing = crop.crop.scan.label_map.voxels, inpainter.fingerprint.spacing_mm
     assert (crop.edit.blend[labels == LABELS["disc_L3-L4"]] > 0).mean() > 0.95
-    without = edit_map(inpainter.recipe.noise_map, crop.crop, spacing, 0.5)
+    about = landmark_map(inpainter.recipe.noise_map, crop.crop, spacing, 0.5)
+    without = edit_map(about, spacing, inpainter.recipe.noise_map.blend_mm)
     assert (without.blend[labels == LABELS["disc_L3-L4"]] > 0).mean() < 0.8
     for other in ("disc_L2-L3", "disc_L4-L5"):
         assert not (crop.edit.blend[labels == LABELS[other]] > 0).any()
@@ -149,10 +151,9 @@ def test_the_blend_is_as_wide_as_asked_for(
     inpainter: InpaintingPipeline, healthy: LabelledScan
 ) -> None:
     crop = cut(healthy, inpainter.landmark(healthy, REQUEST), inpainter.fingerprint.grid)
-    narrow, wide = (
-        edit_map(MapRecipe(blend_mm=mm), crop, inpainter.fingerprint.spacing_mm, 0.5).blend
-        for mm in (1.0, 9.0)
-    )
+    spacing = inpainter.fingerprint.spacing_mm
+    weight = landmark_map(MapRecipe(), crop, spacing, 0.5)
+    narrow, wide = (edit_map(weight, spacing, mm).blend for mm in (1.0, 9.0))
     assert ((narrow > 0) == (wide > 0)).all()
     assert wide.sum() < narrow.sum()
     assert set(np.unique(narrow)) <= {0.0, 1.0}
@@ -274,7 +275,7 @@ def test_wrong_landmarks_are_listed_and_their_levels_are_not_taken_for_healthy()
     sound = phantom.landmarks[0]
     marks = [sound, replace(sound, level="L4/5"), replace(sound, point_mm=(900.0, 0.0, 0.0)),
              replace(sound, pathology="gout"), replace(sound, level="L1-L2")]  # fmt: skip
-    kept, faults = measured_marks(phantom.scan, marks, "case", LABELS)
+    kept, faults = SpineSites(PRESETS["smallest"], LABELS).marks(phantom.scan, "case", marks)
     assert [mark.level for mark in kept] == ["L3-L4"]
     assert [fault.fault.split()[1] for fault in faults] == ["no", "outside", "a", "0"]
 

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from vesalius.methods.inpainting.editing import edit_map, edited
 from vesalius.methods.inpainting.latent import LabelKinds, from_latent
+from vesalius.methods.inpainting.noise_map import landmark_map
 from vesalius.methods.inpainting.recipe import MapRecipe
 from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.crop import cut, voxel_of
@@ -439,7 +440,8 @@ def test_an_edit_leaves_every_bit_outside_its_map_and_blends_in_what_was_drawn_i
         sigma_mm=reach_mm / np.sqrt(-2 * np.log(0.02)), blend_mm=0.3 * reach_mm,
     )  # fmt: skip
     crop = cut(scan, landmark, grid)
-    blend = edit_map(recipe, crop, grid.spacing_mm, severity).blend
+    weight = landmark_map(recipe, crop, grid.spacing_mm, severity)
+    blend = edit_map(weight, grid.spacing_mm, recipe.blend_mm).blend
     kinds, seen = LabelKinds(LABELS), print_of(grid)
     depth, height, width = grid.shape
     latent = torch.randn(

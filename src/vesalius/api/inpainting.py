@@ -20,7 +20,9 @@ from vesalius.report.pictures import before_and_after, to_png
 from vesalius.sampling.cohort import GeneratedCohort, sample_cohort
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort_writer import CohortWriter
+from vesalius.scans.crop import voxel_of
 from vesalius.scans.input_error import InputError
+from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress
 from vesalius.training.seeds import seed_for
 
@@ -29,10 +31,11 @@ def inpaint(
     model: Any,
     scan: str | Path,
     pathology: str,
-    level: str,
+    level: str | None = None,
     *,
     out: str | Path,
     size_mm: float | None = None,
+    size_ml: float | None = None,
     severity: float | None = None,
     point_mm: tuple[float, float, float] | None = None,
     labels: str | Path | None = None,
@@ -54,17 +57,21 @@ def inpaint(
     scan
         NIfTI file.
     pathology
-        such as `herniation`.
+        such as `herniation`, or the name of a lesion.
     level
-        such as `L4-L5`.
+        such as `L4-L5`, or the label of the organ that a lesion is to lie in: without it the one
+        at `point_mm`, else the first that has room.
     out
         folder of the edited scans. One that a killed process left is completed.
     size_mm
-        depth of a herniation, or diameter left of the canal.
+        depth of a herniation, diameter left of the canal, or diameter of a lesion.
+    size_ml
+        instead of it, the volume of a lesion.
     severity
         instead of it, 0 for the mildest of the training range to 1 for the worst.
     point_mm
-        of the finding in the scan's RAS millimetres; the usual place if `None`.
+        of the finding in the scan's RAS millimetres. The usual place if `None`; a lesion then lies
+        anywhere in its organ where it has room, in each edit elsewhere.
     labels
         label map of the scan; the file of the same name in `labelsTr` if `None`.
     count
@@ -89,8 +96,10 @@ def inpaint(
     InputError
         for a finding that the scan cannot take, or if no request was met.
     """
-    if severity is not None and size_mm is not None:
-        raise InputError("--size-mm", "and --severity were both given", "give one of them")
+    sizes = {"--size-mm": size_mm, "--size-ml": size_ml, "--severity": severity}
+    given = [name for name, value in sizes.items() if value is not None]
+    if len(given) > 1:
+        raise InputError(given[0], f"and {given[1]} were both given", "give one of them")
     if severity is not None and not 0 <= severity <= 1:
         raise InputError("--severity", f"{severity:g} is out of range", "give 0 to 1")
     if count < 1:
@@ -105,14 +114,18 @@ def inpaint(
         raise InputError(folder, fault, "point at a run of pathology inpainting")
     pipeline = loaded(model, **{name: value for name, value in how.items() if value is not None})
     donor = donor_at(scan, labels, pipeline)
+    known = pipeline.training_range.pathology(pathology)
+    if size_ml is not None:
+        size_mm = known.size_of(size_ml)
     if size_mm is None:
-        known = pipeline.training_range.pathology(pathology)
         size_mm = known.size_at(0.5 if severity is None else severity)
-    finding = FindingRequest(pathology, level, size_mm, point_mm)
-    pipeline.require_possible(donor.scan, finding, str(scan))
+    finding = pipeline.at_site(
+        donor.scan, FindingRequest(pathology, level or "", size_mm, point_mm)
+    )
+    pipeline.require_possible(donor.scan, pipeline.placed(donor.scan, finding, seed), str(scan))
     requests = [
         edit_request(
-            f"{donor.case.name}_{pathology}_{level}_{index:02d}", donor.case, finding,
+            f"{donor.case.name}_{pathology}_{finding.level}_{index:02d}", donor.case, finding,
             seed_for(seed, "edit", index) % 2**31, donor.landmarks,
         )
         for index in range(count)
@@ -125,19 +138,24 @@ def inpaint(
         generated = sample_cohort(
             sampler, requests, out, tries, gate, {"command": "inpaint"}, report, inputs
         )
-    _picture(pipeline, donor.scan, finding, generated, Path(out) / "before_after.png")
+    _picture(pipeline, donor.scan, finding.level, generated, Path(out) / "before_after.png")
     return Generated.of(generated, pipeline.run)
 
 
 def _picture(
-    pipeline: Any, before: LabelledScan, finding: FindingRequest, made: GeneratedCohort, path: Path
-) -> None:  # fmt: skip
-    """The scan and up to six edits of it, side by side."""
+    pipeline: Any, before: LabelledScan, level: str, made: GeneratedCohort, path: Path
+) -> None:
+    """The scan and up to six edits of it: side by side, or a row each where places differ."""
     cases = made.cohort.cases[:6]
+    marks, _ = read_landmarks(made.cohort.folder, {case.name: case for case in made.cohort.cases})
     edits = [(case.provenance()["measured"], made.cohort.read(case)) for case in cases]
-    row = [("before", before)]
-    row += [(f"after, {next(iter(mm.values())):.1f} mm", after) for mm, after in edits]
-    names = ("herniation", "canal", f"disc_{finding.level}")
-    focus = [pipeline.labels[name] for name in names if name in pipeline.labels]
-    slice_shown = round(float(pipeline.landmark(before, finding)[0]))
-    to_png(before_and_after([row], focus, [slice_shown]), path)
+    shown = [(f"after, {next(iter(mm.values())):.1f} mm", after) for mm, after in edits]
+    places = [voxel_of(before, marks[case.name][-1].point_mm) for case in cases]
+    slices = [round(float(voxel[0])) for voxel in places]
+    focus = pipeline.sites.focus(level)
+    if len(set(slices)) == 1:
+        picture = before_and_after([[("before", before), *shown]], focus, slices[:1])
+    else:
+        rows = [[("before", before), one] for one in shown]
+        picture = before_and_after(rows, focus, slices)
+    to_png(picture, path)

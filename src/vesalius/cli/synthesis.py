@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from vesalius.api.console import console
-from vesalius.cli.options import Count, Flag, Guidance, Millimetres, Seed, Steps, Tolerance, Tries
+from vesalius.cli.options import (
+    Count,
+    Flag,
+    Guidance,
+    Millilitres,
+    Millimetres,
+    Seed,
+    Steps,
+    Tolerance,
+    Tries,
+)
 from vesalius.cli.terminal import parse_point, parse_ranges, print_faults
 from vesalius.scans.input_error import InputError, InputProblem
 
@@ -121,9 +131,9 @@ def balance(
     """Generate the labelled scans that a cohort lacks.
 
     With a run of guided synthesis: those that bring the histogram of an attribute up to uniform.
-    With a run of pathology inpainting: findings set into healthy levels, until each pathology is
-    as frequent at every level as the most frequent one. A case that the audit calls a copy of a
-    training case is generated again.
+    With a run of pathology inpainting: findings set into healthy levels, or lesions into organs,
+    until each is as frequent everywhere as the most frequent one. A case that the audit calls a
+    copy of a training case is generated again.
 
     Parameters
     ----------
@@ -168,9 +178,10 @@ def inpaint(
     *,
     out: Path,
     pathology: str,
-    level: str,
+    level: Annotated[str | None, Parameter(name=("--level", "--host"))] = None,
     severity: float | None = None,
     size_mm: Millimetres | None = None,
+    size_ml: Millilitres | None = None,
     at: str | None = None,
     labels: Path | None = None,
     count: Count = 4,
@@ -182,7 +193,7 @@ def inpaint(
     cohort: Path | None = None,
     allow_copies: Flag = False,
 ) -> None:
-    """Set a finding into a healthy scan: same patient, image and label edited, the rest untouched.
+    """Set a finding or a lesion into a scan: image and label edited, the rest untouched.
 
     Writes a cohort of the edited scans and before_after.png.
 
@@ -191,19 +202,23 @@ def inpaint(
     run: Path
         Folder of a finished fit of pathology inpainting.
     scan: Path
-        A sagittal scan as NIfTI.
+        A scan as NIfTI; of a spine in sagittal slices.
     out: Path
         Folder of the edited scans. An unfinished one is completed.
     pathology: str
-        Such as herniation or stenosis.
+        Such as herniation or stenosis, or the label of a lesion.
     level: str
-        Such as L4-L5.
+        Such as L4-L5; of a lesion the label of the organ, without it one that has room.
     severity: float
         0 for the mildest of the training range to 1 for the worst; 0.5 without it.
     size_mm: float
-        Instead of a severity: depth of the herniation, or diameter left of the canal.
+        Instead of a severity: depth of the herniation, diameter left of the canal, or diameter of
+        the lesion.
+    size_ml: float
+        Instead of it, volume of the lesion.
     at: str
-        Point of the finding as x,y,z in the scan's RAS millimetres; the usual place without it.
+        Point of the finding as x,y,z in the scan's RAS millimetres. The usual place without it; of
+        a lesion anywhere in its organ where it has room.
     labels: Path
         Its label map; the file of the same name in labelsTr beside imagesTr without it.
     count: int
@@ -227,8 +242,9 @@ def inpaint(
 
     generated = run_inpaint(
         run, scan, pathology, level, out=out, severity=severity, size_mm=size_mm,
-        point_mm=parse_point(at), labels=labels, count=count, seed=seed, tolerance_mm=tolerance,
-        tries=tries, guidance=guidance, method=method, cohort=cohort, allow_copies=allow_copies,
+        size_ml=size_ml, point_mm=parse_point(at), labels=labels, count=count, seed=seed,
+        tolerance_mm=tolerance, tries=tries, guidance=guidance, method=method, cohort=cohort,
+        allow_copies=allow_copies,
     )  # fmt: skip
     _report(generated, "edited")
     console.print(f"picture: {out / 'before_after.png'}")

@@ -86,7 +86,8 @@ def before_and_after(
     axes = canvas.subplots(2 * len(rows), columns, squeeze=False)
     for index, row in enumerate(rows):
         before = row[0][1].channels[0].oriented("RAS")
-        top = float(np.percentile(before.voxels, 99.3))
+        bottom, top = (float(x) for x in np.percentile(before.voxels, (0.5, 99.3)))
+        bottom = min(bottom, 0.0)
         window = (slice(None), slice(None))
         if around is not None and half_mm:
             reach = (round(half_mm / y), round(half_mm / z))
@@ -98,16 +99,17 @@ def before_and_after(
             shown = scan.channels[0].oriented("RAS").voxels[slices[index]]
             marks = scan.label_map.oriented("RAS").voxels[slices[index]][window]
             ax, below = axes[2 * index, column], axes[2 * index + 1, column]
-            ax.imshow(shown[window].T, cmap="gray", origin="lower", vmin=0, vmax=top, aspect=z / y)
+            ax.imshow(shown[window].T, cmap="gray", origin="lower", vmin=bottom, vmax=top,
+                      aspect=z / y)  # fmt: skip
             ax.set_title(caption, color="white", fontsize=7)
             if column == 0:
-                below.imshow(shown[window].T, cmap="gray", origin="lower", vmin=0, vmax=top,
+                below.imshow(shown[window].T, cmap="gray", origin="lower", vmin=bottom, vmax=top,
                              aspect=z / y)  # fmt: skip
                 _outlined(below, marks, focus)
             else:
                 change = (shown - before.voxels[slices[index]])[window]
-                below.imshow(change.T, cmap="RdBu_r", origin="lower", vmin=-0.5 * top,
-                             vmax=0.5 * top, aspect=z / y)  # fmt: skip
+                below.imshow(change.T, cmap="RdBu_r", origin="lower", vmin=-0.5 * (top - bottom),
+                             vmax=0.5 * (top - bottom), aspect=z / y)  # fmt: skip
                 _outlined(below, marks, focus)
     for ax in axes.ravel():
         ax.axis("off")

@@ -1,4 +1,4 @@
-"""Balancing: which findings a cohort lacks, and which healthy levels can take them."""
+"""Balancing: which findings a cohort lacks, and which sites can take them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vesalius.methods.inpainting.sampling import (
-    LEAST_NARROWING_MM,
     EditRequest,
     FindingRequest,
     edit_request,
 )
+from vesalius.methods.inpainting.sites.site import FreeSites
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError, InputProblem
@@ -30,7 +30,7 @@ def missing_findings(
     count: int | None, seed: int, progress: Progress = no_progress,
     faults: list[InputProblem] | None = None,
 ) -> list[EditRequest]:  # fmt: skip
-    """Requests that fill each cell of pathology × level up to the fullest, from healthy levels.
+    """Requests that fill each cell of pathology × site up to the fullest, in sites free for it.
 
     Donors are the real cases that are no `val` or `test`; each cell takes them in turn at random,
     sizes evenly over what was seen.
@@ -55,12 +55,12 @@ def missing_findings(
             if name in names and (mark.pathology, mark.level) in cells:
                 cells[mark.pathology, mark.level] += 1
     wanted = fill(cells, count)
-    free, wrong = _healthy_levels(cohort, donors, marks, pipeline, progress)
+    free, wrong = _free_sites(cohort, donors, marks, pipeline, progress)
     if faults is not None:
         faults += wrong
     requests = []
     for (pathology, level), number in wanted.items():
-        able = [case for case in donors if level in free[case.name]]
+        able = [case for case in donors if pathology in free[case.name].get(level, {})]
         if not able or not number:
             continue
         picked = rng.permutation(len(able))
@@ -68,8 +68,8 @@ def missing_findings(
         for index, severity in enumerate(sizes):
             parent = able[picked[index % len(able)]]
             size = training_range.pathology(pathology).size_at(float(severity))
-            if pathology == "stenosis":
-                size = min(size, free[parent.name][level] - 1.5 * LEAST_NARROWING_MM)
+            least, most = free[parent.name][level][pathology]
+            size = min(max(size, least), most)
             name = f"{parent.name}_{pathology}_{level}_{index:03d}"
             requests.append(
                 edit_request(name, parent, FindingRequest(pathology, level, size),
@@ -99,15 +99,14 @@ def fill(cells: Mapping[Cell, int], count: int | None) -> dict[Cell, int]:
     return {cell: total[cell] - present for cell, present in cells.items()}
 
 
-def _healthy_levels(
+def _free_sites(
     cohort: Cohort, donors: Sequence[Case], marks: Mapping[str, Sequence[Landmark]],
     pipeline: InpaintingPipeline, progress: Progress,
-) -> tuple[dict[str, dict[str, float]], list[InputProblem]]:  # fmt: skip
-    """For each donor its levels without a finding, with the canal's diameter; and first faults."""
-    result: dict[str, dict[str, float]] = {}
+) -> tuple[dict[str, FreeSites], list[InputProblem]]:  # fmt: skip
+    """For each donor its free sites, with the sizes that each can take; and first faults."""
+    result: dict[str, FreeSites] = {}
     faults: list[InputProblem] = []
-    training_range = pipeline.training_range.pathologies[0]
-    for case in track(donors, "looking for healthy levels", len(donors), progress):
+    for case in track(donors, "looking for places of findings", len(donors), progress):
         result[case.name] = {}
         try:
             scan = cohort.read(case)
@@ -115,13 +114,6 @@ def _healthy_levels(
         except InputError as refusal:
             faults.append(refusal.fault)
             continue
-        reported = {mark.level for mark in marks.get(case.name, ())}
-        for level in pipeline.training_range.levels:
-            request = FindingRequest(training_range.name, level, training_range.size_at(0.9))
-            try:
-                pipeline.require_healthy(scan, request, case.name)
-            except InputError:
-                continue
-            if level not in reported:
-                result[case.name][level] = pipeline.measured(scan, "stenosis", level)
+        reported = marks.get(case.name, ())
+        result[case.name] = pipeline.sites.free(scan, reported, pipeline.training_range)
     return result, faults

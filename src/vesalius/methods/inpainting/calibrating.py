@@ -46,11 +46,12 @@ def calibrate(
         for severity in CALIBRATED_SEVERITIES:
             request = FindingRequest(known.name, level, known.size_at(severity))
             try:
+                request = pipeline.placed(scan, request, row)
                 pipeline.require_possible(scan, request, "")
             except InputError:
                 continue
             result = pipeline.edit(scan, request, row).scan
-            pair.append((request.size_mm, pipeline.measured(result, known.name, level)))
+            pair.append((request.size_mm, pipeline.measured(result, known.name, level, scan)))
         if len(pair) == 2:
             pairs.setdefault((known.name, scale), []).append((pair[0], pair[1]))
     run.note("calibration", SizeCalibration.of(pairs).model_dump())

@@ -1,8 +1,9 @@
-"""Hints: what is asked for, generated to scale around the landmark.
+"""Conditioning maps: what is asked for, generated to scale around the landmark.
 
 A size in mm told as a number alone is learnt slowly. Beside it the networks see, for each
-pathology, where it is wanted, and its size: a ball as large as a herniation should reach, or how
-far from front to back the canal should be open. Healthy levels tell of an open canal as well.
+pathology, where it is wanted, and its size: a ball as large as a lesion, or as a herniation should
+reach, or how far from front to back the canal should be open. Healthy levels tell of an open canal
+as well.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vesalius.anatomy.spine import PATHOLOGIES
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, folded
 from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 
@@ -62,9 +62,10 @@ def conditioning_maps(
         wanted = condition[:, 1 + index].reshape(-1, 1, 1, 1, 1)
         known = condition[:, flag].reshape(-1, 1, 1, 1, 1)
         size = condition[:, value].reshape(-1, 1, 1, 1, 1) * pathology.sd + pathology.mean
-        if PATHOLOGIES[pathology.name].worse == "larger":
-            shape = wanted * known * torch.sigmoid((size - far) / EDGE_MM)
-        else:
+        if pathology.form == "opening":
             shape = known * beside * torch.sigmoid((size / 2 - ahead.abs()) / EDGE_MM)
+        else:
+            reach = size * pathology.radius_share
+            shape = wanted * known * torch.sigmoid((reach - far) / EDGE_MM)
         maps += [wanted * torch.exp(-0.5 * (far / PRESENCE_MM) ** 2), shape]
     return folded(torch.cat(maps, dim=1))

@@ -8,19 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import ndimage
 from torch import Tensor
 
-from vesalius.diffusion.noise_maps import (
-    distance_around_mm,
-    distance_mm,
-    gaussian_map,
-    linear_map,
-    on_latent_grid,
-)
+from vesalius.diffusion.noise_maps import on_latent_grid
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, from_latent
-from vesalius.methods.inpainting.recipe import MapRecipe
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import Crop
 from vesalius.scans.noise_texture import noise_texture
@@ -28,8 +20,6 @@ from vesalius.scans.volume import Volume
 from vesalius.training.fingerprint import Fingerprint
 
 SPECK_VOXELS = 5
-END_PLATE = 0.4
-"""Share of the reach about a disc within which everything may change."""
 IN_SLICE = (1, 2)
 
 
@@ -46,41 +36,17 @@ class EditMap:
     blend: np.ndarray
 
 
-def disc_map(region: np.ndarray, spacing_mm: Sequence[float], reach_mm: float) -> Tensor:
-    """A map `(D, H, W)` that is 1 on a disc and on the end plates, and 0 beyond `reach_mm`.
-
-    >>> region = np.zeros((1, 1, 9), dtype=bool); region[..., 0] = True
-    >>> disc_map(region, (1.0, 1.0, 1.0), 5.0)[0, 0, [0, 2, 5]].tolist()
-    [1.0, 1.0, 0.0]
-    """
-    return linear_map(distance_around_mm(region, spacing_mm), END_PLATE * reach_mm, reach_mm)
-
-
-def edit_map(
-    recipe: MapRecipe, crop: Crop, spacing_mm: tuple[float, float, float], severity: float,
-    disc: Tensor | None = None,
-) -> EditMap:  # fmt: skip
-    """The noise map around the landmark of a crop, and the blend inside its border.
+def edit_map(weight: Tensor, spacing_mm: Sequence[float], blend_mm: float) -> EditMap:
+    """The noise map of a crop on the latent grid, and the blend inside its border.
 
     Args:
-        recipe: of the map.
-        crop: about the landmark.
+        weight: the map `(D, H, W)`; see `noise_map`.
         spacing_mm: of the crop.
-        severity: of the finding, 0 to 1.
-        disc: a map `(D, H, W)` of what may change with it; see `disc_map`.
+        blend_mm: width over which the edit fades into the scan.
     """
-    shape = crop.scan.label_map.shape
-    wider = 1 + recipe.growth * severity
-    distance = distance_mm(shape, spacing_mm, crop.landmark.tolist(), recipe.stretch)
-    if recipe.kind == "linear":
-        weight = linear_map(distance, recipe.core_mm * wider, recipe.reach_mm * wider)
-    else:
-        weight = gaussian_map(distance, recipe.sigma_mm * wider)
-    if disc is not None:
-        weight = torch.maximum(weight, disc)
     support = np.pad(weight.numpy() > 0, 1)
     depth = ndimage.distance_transform_edt(support, sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
-    blend = np.clip(depth / max(recipe.blend_mm, 1e-3), 0, 1)
+    blend = np.clip(depth / max(blend_mm, 1e-3), 0, 1)
     return EditMap(on_latent_grid(weight[None, None], LATENT_FACTORS), blend)
 
 

@@ -13,20 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.anatomy.spine import CANAL, levels_of
+from vesalius.methods.inpainting.balanced_rows import balanced_rows
 from vesalius.methods.inpainting.calibrating import calibrate
-from vesalius.methods.inpainting.marked_crops import (
-    MarkedCrop,
-    balanced_rows,
-    marked_crops,
-    measured_marks,
-)
 from vesalius.methods.inpainting.methods import METHODS
 from vesalius.methods.inpainting.methods import Method as SamplingMethod
 from vesalius.methods.inpainting.model import InpaintingModel
 from vesalius.methods.inpainting.objectives import InpaintingObjective
 from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import PRESETS, InpaintingRecipe, Network
+from vesalius.methods.inpainting.sites import MarkedCrop, Sites, sites_of
 from vesalius.methods.inpainting.training_pathologies import NOTE, TrainingPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser
 from vesalius.scans.case import Case, LabelledScan
@@ -34,7 +29,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut
 from vesalius.scans.grid import Grid
 from vesalius.scans.input_error import InputError, InputProblem
-from vesalius.scans.landmarks import Landmark, read_landmarks
+from vesalius.scans.landmarks import Landmark
 from vesalius.scans.progress import Progress, track
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.measures import Measuring
@@ -64,6 +59,7 @@ class InpaintingData(Data):
     fitted: int = field(default=0, kw_only=True)
     crops: tuple[MarkedCrop, ...] = field(default=(), kw_only=True)
     training_range: TrainingPathologies = field(kw_only=True)
+    sites: Sites = field(kw_only=True)
 
     def sample(self, count: int = CALIBRATION_CASES) -> list[tuple[Case, LabelledScan]]:
         """Some training cases without a finding, on which a fresh run is calibrated."""
@@ -76,7 +72,9 @@ class InpaintingData(Data):
 class Inpainting(Method[InpaintingData]):
     """Fit pathology inpainting: findings set into healthy scans by a noise level for each voxel.
 
-    The cohort needs landmarks.csv, one point in mm for each finding, and labels of discs and canal.
+    Lesions of any organ need a label of the lesion, named by --lesion, and one of the organ around
+    it. Findings of the spine need landmarks.csv, one point in mm for each, and labels of discs and
+    canal.
     """
 
     name, title = "inpainting", "pathology inpainting"
@@ -88,7 +86,8 @@ class Inpainting(Method[InpaintingData]):
 
     def recipe(
         self, *, preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
-        networks: list[Network] | None = None, seed: int = 0,
+        networks: list[Network] | None = None, lesion: list[str] | None = None,
+        host: list[str] | None = None, margin_mm: float | None = None, seed: int = 0,
     ) -> InpaintingRecipe:  # fmt: skip
         """Settings of a run.
 
@@ -98,36 +97,50 @@ class Inpainting(Method[InpaintingData]):
             Sizes and steps: demo for CPU minutes, workstation for one GPU, paper for several.
         networks: list[str]
             voxelwise is the method; ordinary and concat serve the baselines. May be repeated.
+        lesion: list[str]
+            Label of a lesion, or several as name=label+label. May be repeated.
+        host: list[str]
+            Label of an organ that lesions lie in; those around them without it. May be repeated.
+        margin_mm: float
+            Of lesions: how far about one the scan may change; 6 without it.
         seed: int
             Of the fit.
         """
         base = PRESETS[preset]
-        return base.changed(networks=tuple(networks or base.networks), seed=seed)
+        own = base.changed(networks=tuple(networks or base.networks), seed=seed)
+        if margin_mm is not None:
+            own = own.changed(margin_mm=margin_mm)
+        if not lesion:
+            if host or margin_mm is not None:
+                option = "--host" if host else "--margin-mm"
+                raise InputError(option, "is for lesions", "name their label with --lesion")
+            return own
+        whole = {"slices": 0, "disc_mm": 0.0}
+        return own.changed(lesions=tuple(lesion), hosts=tuple(host or ()), **whole)
 
     def read(
         self, source: str | Path | Cohort, recipe: InpaintingRecipe, reading: Reading
     ) -> InpaintingData:
-        """Read a labelled cohort and its `landmarks.csv`.
+        """Read a labelled cohort, and its `landmarks.csv` where findings are of the spine.
 
         Cases marked `val` decide which weights are kept, in presets that look at them; those
         marked `test`, and synthetic ones, are not touched.
 
         Raises:
-            InputError: for labels without discs and canal, too few cases or findings, or a crop
-                that leaves no context around the map.
+            InputError: for labels that are not there, too few cases or findings, or a crop that
+                leaves no context around the map.
         """
         _require_context(recipe)
         cohort = cohort_of(source, True, reading)
-        levels = _levels(cohort)
+        sites = _sites(cohort, recipe)
         real = [case for case in cohort.cases if not case.synthetic]
         training = [case for case in real if case.split not in ("val", "test")]
         unseen = [case for case in real if case.split == "val" and recipe.fit.validate_every]
-        marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+        marks, wrong = sites.reported(cohort)
         reading.faults += wrong
-        labels = cohort.description.labels
 
         names = {case.name for case in training}
-        measuring = Measuring(cohort, further=partial(_findings, marks=marks, labels=labels))
+        measuring = Measuring(cohort, further=partial(_findings, marks=marks, sites=sites))
         sound = read_sound(measuring, [*training, *unseen], names, reading)
         if sound.fitted < FEWEST_CASES:
             fault = f"has {sound.fitted} sound training cases"
@@ -139,19 +152,21 @@ class Inpainting(Method[InpaintingData]):
             case.name: one.further for case, one in zip(cases, sound.measures, strict=True)
         }
         every = [mark for case in cases[: sound.fitted] for mark in own[case.name]]
-        training_range = TrainingPathologies.of(every, levels, recipe.fewest)
+        training_range = sites.training_range(every)
         learnt = sorted((case.name, own[case.name]) for case in cases[: sound.fitted])
         digest = hashlib.sha256(repr(learnt).encode()).hexdigest()
-        fingerprint = sound.fingerprint(_grid(sound, recipe), beside=digest)
+        fingerprint = sound.fingerprint(
+            _grid(sound, recipe, sites.crop_mm(training_range)), beside=digest
+        )
         numbered = track(
             range(len(cases)), "finding places of findings", len(cases), reading.progress
         )
         crops = tuple(
             crop
             for row in numbered
-            for crop in marked_crops(
+            for crop in sites.crops(
                 row, scans[row], own[cases[row].name], marks.get(cases[row].name, ()),
-                training_range, labels,
+                training_range,
             )
         )  # fmt: skip
         fitted_crops = sum(crop.row < sound.fitted for crop in crops)
@@ -162,7 +177,7 @@ class Inpainting(Method[InpaintingData]):
             recipe, fingerprint, 0.0, (f"findings: {counts}; {fitted_crops} crops in all",),
             {NOTE: training_range.model_dump(), "split": sound.split},
             cases=cases, scans=scans, fitted=sound.fitted, crops=crops,
-            training_range=training_range,
+            training_range=training_range, sites=sites,
             disk_bytes=len(crops) * Layout.of(fingerprint).bytes_a_case,
         )  # fmt: skip
 
@@ -240,8 +255,9 @@ class _Networks:
         self, name: Network, network: VoxelwiseDenoiser, store: Store
     ) -> InpaintingObjective:
         return InpaintingObjective(
-            network, name, store, self._conditions(), self._discs(), self.training_range,
-            self.rows, self.model.kinds, self.recipe, self.model.schedule,
+            network, name, store, self._conditions(), self._regions(),
+            [self.data.sites.map_bounds(crop, self.training_range) for crop in self.data.crops],
+            self.training_range, self.rows, self.model.kinds, self.recipe, self.model.schedule,
             self.data.fingerprint.spacing_mm, self.held_out,
         )  # fmt: skip
 
@@ -261,51 +277,59 @@ class _Networks:
         pairs = zip(self.found, self.data.crops, strict=True)
         return torch.tensor(
             [
-                self.training_range.condition(pathology, crop.level, {crop.place: crop.size_mm})
+                self.training_range.condition(pathology, crop.level, crop.sizes)
                 for pathology, crop in pairs
             ]
         )
 
-    def _discs(self) -> Tensor:
-        """Label of the disc at each crop's level, as the store numbers labels `(N,)`."""
+    def _regions(self) -> Tensor:
+        """Label of what changes as a whole at each crop's site, as the store numbers labels `(N,)`.
+
+        -1 where there is none.
+        """
         known = self.data.fingerprint
-        numbers = [known.labels[f"disc_{crop.level}"] for crop in self.data.crops]
-        return torch.from_numpy(np.searchsorted(known.label_numbers, numbers))
+        numbers = [self.data.sites.region(crop.level) for crop in self.data.crops]
+        return torch.tensor(
+            [-1 if n is None else int(np.searchsorted(known.label_numbers, n)) for n in numbers]
+        )
 
 
 def _findings(
-    case: Case, scan: LabelledScan, marks: Mapping[str, Sequence[Landmark]],
-    labels: dict[str, int],
-) -> tuple[list[Landmark], list[InputProblem]]:  # fmt: skip
+    case: Case, scan: LabelledScan, marks: Mapping[str, Sequence[Landmark]], sites: Sites
+) -> tuple[list[Landmark], list[InputProblem]]:
     """The findings of a case with their sizes, and what is wrong with others."""
-    return measured_marks(scan, marks.get(case.name, ()), case.name, labels)
+    return sites.marks(scan, case.name, marks.get(case.name, ()))
 
 
 def _require_context(recipe: InpaintingRecipe) -> None:
     reach = recipe.noise_map.reach_mm
-    if recipe.noise_map.kind == "linear" and min(recipe.crop_mm[1:]) < 2.2 * reach:
+    if (
+        not recipe.lesions
+        and recipe.noise_map.kind == "linear"
+        and min(recipe.crop_mm[1:]) < 2.2 * reach
+    ):
         fault = f"of {recipe.crop_mm} mm leaves no context around a map of {reach:g} mm"
         raise InputError("crop_mm", fault, "choose a larger crop or a smaller map")
 
 
-def _levels(cohort: Cohort) -> tuple[str, ...]:
-    """Levels of the spine that the cohort labels, or `InputError` where discs or canal are not."""
-    labels = cohort.description.labels
-    levels = levels_of(labels)
-    if not levels or not any(name in labels for name in CANAL):
-        lacking = "canal" if levels else "disc_<level>"
-        remedy = "name labels such as disc_L4-L5, canal, herniation"
-        raise InputError(cohort.folder / "dataset.json", f"has no label {lacking}", remedy)
-    return tuple(levels)
+def _sites(cohort: Cohort, recipe: InpaintingRecipe) -> Sites:
+    """Where findings lie, or `InputError` with the cohort's file where labels are missing."""
+    try:
+        return sites_of(recipe, cohort.description.labels)
+    except InputError as refusal:
+        if refusal.fault.file != "dataset.json":
+            raise
+        fault = refusal.fault
+        raise InputError(cohort.folder / "dataset.json", fault.fault, fault.remedy) from refusal
 
 
-def _grid(sound: SoundCases, recipe: InpaintingRecipe) -> Grid:
+def _grid(sound: SoundCases, recipe: InpaintingRecipe, crop_mm: tuple[float, float, float]) -> Grid:
     """The crop at the cohort's spacing; sides in the slice can be halved twice."""
     fields = [one.field for one in sound.measures[: sound.fitted]]
     spacing = recipe.spacing_mm or tuple(
         float(x) for x in np.median([one.spacing_mm for one in fields], axis=0)
     )
-    x, y, z = (side / size for side, size in zip(recipe.crop_mm, spacing, strict=True))
+    x, y, z = (side / size for side, size in zip(crop_mm, spacing, strict=True))
     shape = (max(1, round(x)), *(GRID_MULTIPLE * max(1, round(n / GRID_MULTIPLE)) for n in (y, z)))
     affine = np.diag([*spacing, 1.0])
     return Grid(

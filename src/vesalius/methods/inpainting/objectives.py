@@ -12,9 +12,10 @@ from vesalius.diffusion.noise_maps import distance_mm, gaussian_map, linear_map,
 from vesalius.diffusion.preconditioning import clean_prediction, expected_error, normalised_input
 from vesalius.diffusion.schedules import Schedule
 from vesalius.methods.inpainting.conditioning import conditioning_maps, offsets_mm
-from vesalius.methods.inpainting.editing import disc_map
 from vesalius.methods.inpainting.latent import LATENT_FACTORS, LabelKinds, to_latent
+from vesalius.methods.inpainting.noise_map import disc_map
 from vesalius.methods.inpainting.recipe import InpaintingRecipe, Network
+from vesalius.methods.inpainting.sites.site import MapBounds
 from vesalius.methods.inpainting.training_pathologies import TrainingPathologies
 from vesalius.networks.voxelwise_denoiser import VoxelwiseDenoiser, places
 from vesalius.training.objective import Batch, Objective, mean_loss, moved
@@ -33,7 +34,9 @@ class InpaintingObjective(Objective):
         kind: which of the recipe's networks it is.
         store: crops.
         conditions: of each crop `(N, A)`.
-        discs: label of the disc at each crop's level, as the store numbers labels `(N,)`.
+        regions: label of what changes as a whole at each crop's site, such as the disc, as the
+            store numbers labels `(N,)`; -1 where there is none.
+        bounds: of the maps about each crop.
         training_range: pathologies that the conditions speak of.
         rows: crop of each number that the loop draws, so that rare findings come often enough.
         kinds: of labels.
@@ -45,13 +48,15 @@ class InpaintingObjective(Objective):
 
     def __init__(
         self, network: VoxelwiseDenoiser, kind: Network, store: Store, conditions: Tensor,
-        discs: Tensor, training_range: TrainingPathologies, rows: Tensor, kinds: LabelKinds,
+        regions: Tensor, bounds: Sequence[MapBounds], training_range: TrainingPathologies,
+        rows: Tensor, kinds: LabelKinds,
         recipe: InpaintingRecipe, schedule: Schedule, spacing_mm: tuple[float, float, float],
         held_out: Sequence[int] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.kind, self.store = network, kind, store
-        self.conditions, self.discs, self.rows, self.kinds = conditions, discs, rows, kinds
+        self.conditions, self.regions, self.rows, self.kinds = conditions, regions, rows, kinds
+        self.bounds = bounds
         self.training_range = training_range
         self.offsets = offsets_mm(store.layout.shape, spacing_mm)
         self.held_out = held_out
@@ -85,7 +90,10 @@ class InpaintingObjective(Objective):
             condition, torch.zeros_like(condition), self.recipe.drop_condition, rng
         )
         weight = torch.cat(
-            [self._map(one == own, rng) for one, own in zip(labels, self.discs[taken], strict=True)]
+            [
+                self._map(shown == self.regions[row], self.bounds[row], rng)
+                for shown, row in zip(labels, taken.tolist(), strict=True)
+            ]
         )
         time = torch.rand(len(taken), 1, 1, 1, 1, generator=rng)
         time = SMALLEST_LEVEL + (1 - SMALLEST_LEVEL) * time
@@ -127,11 +135,12 @@ class InpaintingObjective(Objective):
         start = int(torch.randint(depth - count + 1, (1,), generator=rng))
         return slice(start, start + count)
 
-    def _map(self, disc: Tensor, rng: torch.Generator) -> Tensor:
+    def _map(self, region: Tensor, bounds: MapBounds, rng: torch.Generator) -> Tensor:
         """A map `(1, 1, D, H, W)` on the latent grid; the landmark lies near the crop's middle.
 
         Args:
-            disc: where the crop shows the disc of its level `(D, H, W)`.
+            region: where the crop shows what changes as a whole `(D, H, W)`.
+            bounds: of the map.
             rng: of the map.
         """
         shape = self.store.layout.shape
@@ -140,9 +149,13 @@ class InpaintingObjective(Objective):
             whole = torch.ones(1, 1, *shape)
             return on_latent_grid(whole, LATENT_FACTORS)
         middle = [(n - 1) / 2 + 2 * (d - 0.5) for n, d in zip(shape, draw[1:4], strict=True)]
-        stretch = (0.9 + 0.6 * draw[4], 1.0 + 0.9 * draw[5], 1.0)
+        (right, right_most), (front, front_most) = bounds.stretch
+        stretch = (
+            right + (right_most - right) * draw[4], front + (front_most - front) * draw[5], 1.0
+        )  # fmt: skip
         distance = distance_mm(shape, self.spacing_mm, middle, stretch)
-        reach = 9 + 13 * draw[6]
+        least, most = bounds.reach_mm
+        reach = least + (most - least) * draw[6]
         hard = draw[0] < sum(self.recipe.maps) or self.kind == "concat"
         if hard:
             weight = (distance < reach).float()
@@ -153,6 +166,6 @@ class InpaintingObjective(Objective):
         if self.recipe.disc_mm:
             with_disc, wider = torch.rand(2, generator=rng).tolist()
             if with_disc < WITH_DISC:
-                own = disc_map(disc.numpy(), self.spacing_mm, (0.7 + wider) * self.recipe.disc_mm)
+                own = disc_map(region.numpy(), self.spacing_mm, (0.7 + wider) * self.recipe.disc_mm)
                 weight = torch.maximum(weight, (own > 0).float() if hard else own)
         return on_latent_grid(weight[None, None], LATENT_FACTORS)

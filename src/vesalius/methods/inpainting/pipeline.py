@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vesalius.anatomy.attributes import attribute_of, attribute_value
-from vesalius.anatomy.spine import CANAL, PATHOLOGIES, landmark_voxel, spine_attributes
 from vesalius.evidence.copies import CopySearch
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.calibration import SizeCalibration
-from vesalius.methods.inpainting.editing import EditMap, disc_map, edit_map, edited
+from vesalius.methods.inpainting.editing import EditMap, edit_map, edited
 from vesalius.methods.inpainting.latent import latent_of
 from vesalius.methods.inpainting.methods import NETWORK_OF, Method, draw
 from vesalius.methods.inpainting.model import InpaintingModel
 from vesalius.methods.inpainting.recipe import InpaintingRecipe
 from vesalius.methods.inpainting.sampling import (
-    LEAST_NARROWING_MM,
     FindingRequest,
     InpaintingSampler,
     edit_request,
 )
+from vesalius.methods.inpainting.sites import sites_of
 from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import Balancing, require_met, sample_case
 from vesalius.sampling.travelling import Travelling
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.crop import Crop, cut, voxel_of
-from vesalius.scans.description import Description
+from vesalius.scans.crop import Crop, cut
 from vesalius.scans.input_error import InputError, InputProblem
-from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress
 from vesalius.training.device import fabric_for, placed
 from vesalius.training.run import Run
 
-LEAST_HERNIATION_MM = 2.0
+OUTSIDE_MM = 0.5
+"""How far outside of the training range a size may be asked for."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,7 @@ class InpaintingPipeline(Travelling):
         self.training_range, self.fingerprint = self.model.training_range, run.fingerprint
         self.calibration = SizeCalibration.read(run.folder) if calibrated else SizeCalibration()
         self.labels = self.fingerprint.labels
+        self.sites = sites_of(self.recipe, self.labels)
 
     def chosen(self) -> tuple[Method, int | None, float | None, bool]:
         """Method, calls, guidance, and whether requests are corrected."""
@@ -98,11 +96,12 @@ class InpaintingPipeline(Travelling):
 
         Args:
             scan: with label map; it is left as it is.
-            pathology: such as `herniation`.
-            level: such as `L4-L5`.
-            size_mm: depth of a herniation, or diameter left of the canal.
+            pathology: such as `herniation`, or the name of a lesion.
+            level: such as `L4-L5`, or the label of the organ that a lesion lies in.
+            size_mm: depth of a herniation, diameter left of the canal, or diameter of a lesion.
             seed: of the case.
-            point_mm: of the finding in RAS millimetres; the usual place if `None`.
+            point_mm: of the finding in RAS millimetres; the usual place of findings of the spine,
+                and anywhere in the organ where a lesion has room, if `None`.
             tolerance_mm: largest error of the measured size.
             tries: edits before the request is given up.
             gate: training cases that it may not be a copy of.
@@ -126,11 +125,11 @@ class InpaintingPipeline(Travelling):
             fault = "is for runs of guided synthesis; this one sets findings"
             raise InputError("--attribute", fault, "leave it out")
         self.require_same(cohort)
-        marks, wrong = read_landmarks(cohort.folder, {case.name: case for case in cohort.cases})
+        marks, wrong = self.sites.reported(cohort)
         faults += [*cohort.faults, *wrong]
         requests = missing_findings(cohort, marks, self, count, seed, progress, faults)
         if not requests:
-            fault = "lacks nothing, or has no healthy level"
+            fault = f"lacks nothing, or has no {self.sites.named_by} that could take a finding"
             raise InputError(cohort.folder, fault, "ask for more with -n")
         tolerance_mm = 1.0 if tolerance is None else tolerance
         sampler = InpaintingSampler(self, cohort, self.attribute_names, tolerance_mm)
@@ -144,42 +143,29 @@ class InpaintingPipeline(Travelling):
         if cohort.description.channels != self.fingerprint.channels:
             raise InputError(where, "has other channels than the run", "fit a run on this cohort")
 
-    def measured(self, scan: LabelledScan, pathology: str, level: str) -> float:
-        """Size in mm of a pathology at a level of a scan, on its label map."""
-        name = PATHOLOGIES[pathology].attribute(level)
-        return attribute_value(attribute_of(self._description, name), scan.label_map, self.labels)
+    def measured(
+        self, scan: LabelledScan, pathology: str, level: str, before: LabelledScan | None = None
+    ) -> float:
+        """Size in mm of a pathology at a site of a scan, on its label map.
 
-    @property
-    def _description(self) -> Description:
-        return Description(self.fingerprint.channels, self.labels)
+        Of lesions it is that of all which `before` did not show.
+        """
+        return self.sites.measured(scan, pathology, level, before)
 
     def require_possible(self, scan: LabelledScan, request: FindingRequest, case: str) -> None:
         """Refuse a finding that this scan cannot take, with the reason."""
-        training_range = self.training_range.pathology(request.pathology)
-        self.training_range.require_level(request.level)
-        if not training_range.low - 0.5 <= request.size_mm <= training_range.high + 0.5:
-            fault = f"{request.size_mm:.3g} mm is outside the training range"
-            remedy = f"ask for {training_range.low:.3g} to {training_range.high:.3g} mm"
-            raise InputError(request.pathology, fault, remedy)
+        self._require_known(request)
         self.require_match(scan, case)
-        canal = self.require_healthy(scan, request, case)
-        if request.pathology == "stenosis" and canal - request.size_mm < LEAST_NARROWING_MM:
-            fault = f"has a canal of {canal:.1f} mm at {request.level}"
-            raise InputError(case, fault, f"ask for less than {canal - LEAST_NARROWING_MM:.1f} mm")
-        voxel = self.landmark(scan, request)
-        shape = np.array(scan.label_map.oriented("RAS").shape)
-        if (voxel < 0).any() or (voxel > shape - 1).any():
-            point = ", ".join(f"{x:g}" for x in request.point_mm or ())
-            raise InputError(case, f"does not hold the point {point} mm", "choose one inside it")
-        if request.point_mm is not None:
-            usual = self.landmark(scan, FindingRequest(request.pathology, request.level, 0.0))
-            size = np.array(scan.label_map.oriented("RAS").spacing_mm)
-            apart = float(np.linalg.norm((voxel - usual) * size))
-            if apart > 20:
-                fault = f"lies {apart:.0f} mm from the disc {request.level}"
-                raise InputError(
-                    "--at", fault, "choose a point at the disc's back edge or the canal"
-                )
+        self.sites.require_possible(scan, request, case, self.training_range)
+
+    def _require_known(self, request: FindingRequest) -> None:
+        """Refuse a pathology, site or size that the run was not fitted on."""
+        known = self.training_range.pathology(request.pathology)
+        self.training_range.require_level(request.level)
+        if not known.low - OUTSIDE_MM <= request.size_mm <= known.high + OUTSIDE_MM:
+            fault = f"{request.size_mm:.3g} mm is outside the training range"
+            remedy = f"ask for {known.low:.3g} to {known.high:.3g} mm"
+            raise InputError(request.pathology, fault, remedy)
 
     def guidance_for(self, pathology: str) -> float:
         """The scale that was asked for, else the calibrated one, else the recipe's."""
@@ -187,58 +173,39 @@ class InpaintingPipeline(Travelling):
             return self.guidance
         return self.calibration.guidance.get(pathology, self.recipe.guidance)
 
-    def require_healthy(
-        self, scan: LabelledScan, request: FindingRequest, case: str
-    ) -> float:  # fmt: skip
-        """Refuse a level that is not shown or is diseased; the diameter of its canal in mm."""
-        disc = self.labels[f"disc_{request.level}"]
-        if not (scan.label_map.voxels == disc).any():
-            raise InputError(case, f"shows no disc {request.level}", "choose a level that it shows")
-        if "herniation" in self.labels:
-            depth = self.measured(scan, "herniation", request.level)
-            if depth >= LEAST_HERNIATION_MM:
-                fault = f"has a herniation of {depth:.1f} mm at {request.level} already"
-                raise InputError(case, fault, "choose a healthy level")
-        canal = self.measured(scan, "stenosis", request.level)
-        if canal <= 0:
-            raise InputError(case, f"shows no canal at {request.level}", "choose another level")
-        if "stenosis" in self.known_names and canal <= self.training_range.pathology(
-            "stenosis"
-        ).size_at(0.1):
-            fault = f"has a canal of only {canal:.1f} mm at {request.level} already"
-            raise InputError(case, fault, "choose a healthy level")
-        return canal
-
     @property
     def attribute_names(self) -> list[str]:
         """What is measured on every edited scan."""
-        return [attribute.name for attribute in spine_attributes(self.labels)]
+        return [attribute.name for attribute in self.sites.attributes]
 
-    @property
-    def known_names(self) -> set[str]:
-        """Pathologies that the run knows."""
-        return {known.name for known in self.training_range.pathologies}
-
-    def landmark(self, scan: LabelledScan, request: FindingRequest) -> np.ndarray:
+    def landmark(self, scan: LabelledScan, request: FindingRequest, seed: int = 0) -> np.ndarray:
         """The voxel of the RAS-oriented scan where the finding goes."""
-        if request.point_mm is not None:
-            return voxel_of(scan, request.point_mm)
-        canal = [self.labels[name] for name in CANAL if name in self.labels]
-        disc = self.labels[f"disc_{request.level}"]
-        voxel = landmark_voxel(scan.label_map, disc, canal, request.pathology)
-        if voxel is None:
-            raise InputError(request.level, "has no disc beside a canal", "choose another level")
-        return voxel
+        known = self.training_range.pathology(request.pathology)
+        return self.sites.voxel(scan, request, known, seed)
+
+    def at_site(self, scan: LabelledScan, request: FindingRequest) -> FindingRequest:
+        """The request with a site, where none is named."""
+        if request.level:
+            return request
+        known = self.training_range.pathology(request.pathology)
+        return replace(request, level=self.sites.site_of(scan, request, known, self.training_range))
+
+    def placed(self, scan: LabelledScan, request: FindingRequest, seed: int) -> FindingRequest:
+        """The request with a point, where the place is a matter of chance."""
+        if request.point_mm is not None or not self.recipe.lesions:
+            return request
+        self._require_known(request)
+        voxel = self.landmark(scan, request, seed)
+        x, y, z = (scan.label_map.oriented("RAS").affine @ [*voxel, 1.0])[:3]
+        return replace(request, point_mm=(float(x), float(y), float(z)))
 
     def edit(self, scan: LabelledScan, request: FindingRequest, seed: int) -> Edit:
         """One edit without measuring."""
         training_range = self.training_range.pathology(request.pathology)
         crop = cut(scan, self.landmark(scan, request), self.fingerprint.grid)
-        severity = training_range.severity_of(request.size_mm)
-        edit = edit_map(
-            self.recipe.noise_map, crop, self.fingerprint.spacing_mm, severity,
-            self._disc_map(crop, request.level),
-        )  # fmt: skip
+        spacing = self.fingerprint.spacing_mm
+        weight = self.sites.map_weight(crop, spacing, training_range, request)
+        edit = edit_map(weight, spacing, self.recipe.noise_map.blend_mm)
         source = latent_of([crop], self.fingerprint, self.model.kinds)
         size = self.calibration.condition(request.pathology, request.size_mm)
         reported = torch.tensor(
@@ -254,13 +221,6 @@ class InpaintingPipeline(Travelling):
         )  # fmt: skip
         result = edited(scan, crop, generated, edit.blend, self.fingerprint, self.model.kinds, seed)
         return Edit(result, crop, edit, generated, calls)
-
-    def _disc_map(self, crop: Crop, level: str) -> Tensor | None:
-        """What may change of the disc of a level, if the run has learnt to change it."""
-        if not self.recipe.disc_mm:
-            return None
-        region = crop.scan.label_map.voxels == self.labels[f"disc_{level}"]
-        return disc_map(region, self.fingerprint.spacing_mm, self.recipe.disc_mm)
 
     def require_match(self, scan: LabelledScan, case: str) -> None:
         """Refuse a scan of other channels, voxels or intensities than the run's."""

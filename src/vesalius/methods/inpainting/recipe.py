@@ -42,7 +42,8 @@ class InpaintingRecipe(Settings):
         networks: `voxelwise` is the method; `ordinary`, of one noise level for all voxels, serves
             the variant without training on maps and the baselines; `concat` is told the masked
             source instead.
-        crop_mm: around a landmark, what the networks see: right, anterior, superior.
+        crop_mm: around a landmark, what the networks see: right, anterior, superior. About lesions
+            the largest of them decides.
         slices: neighbouring slices of a crop that one training step looks at, 0 for all.
         spacing_mm: of the crop; the cohort's own if `None`.
         widths, blocks, heads: of the denoiser.
@@ -61,6 +62,10 @@ class InpaintingRecipe(Settings):
             and the rest with soft maps.
         positive_share: share of crops with a finding in training.
         noise_map: used when cases are generated.
+        lesions: labels of lesions of any organ, each a label or `name=label+label`; the findings
+            of a spine if empty.
+        hosts: labels of the organs that they lie in; those around the training lesions if empty.
+        margin_mm: how far about a lesion anything may change.
         disc_mm: how far the map reaches about the disc of the level as well, which darkens and
             loses height with a finding; 0 leaves the disc out, but for what lies near the landmark.
         fewest: findings of a pathology below which it is not learnt.
@@ -69,7 +74,7 @@ class InpaintingRecipe(Settings):
         fit: steps and the rest, of each network.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"disc_mm"})
+    later: ClassVar[frozenset[str]] = frozenset({"disc_mm", "lesions", "hosts", "margin_mm"})
 
     method: Literal["inpainting"] = "inpainting"
     preset: str = "demo"
@@ -93,6 +98,9 @@ class InpaintingRecipe(Settings):
     maps: tuple[float, float] = (0.1, 0.2)
     positive_share: float = once_called("ill_share", "positive_share", 0.65)
     noise_map: MapRecipe = MapRecipe()
+    lesions: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    margin_mm: float = Field(default=6.0, gt=0)
     disc_mm: float = Field(default=0.0, ge=0)
     fewest: int = 6
     shared_steps: float = 0.3

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vesalius.anatomy.attributes import attribute_of, attribute_value
-from vesalius.anatomy.spine import PATHOLOGIES
 from vesalius.sampling.rejection import Candidate, CaseRequest, Finished, Sampler
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
@@ -24,12 +23,16 @@ if TYPE_CHECKING:
     from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 
 
-LEAST_NARROWING_MM = 1.0
-
-
 @dataclass(frozen=True)
 class FindingRequest:
-    """A finding asked for: what, where, how large; `point_mm` overrides the usual place."""
+    """A finding asked for.
+
+    Attributes:
+        pathology: such as `herniation`, or the name of a lesion.
+        level: of the spine, or the label of the organ that a lesion lies in.
+        size_mm: depth of a herniation, diameter left of a canal, or diameter of a lesion.
+        point_mm: in RAS millimetres; the usual place, or one by chance for lesions, if `None`.
+    """
 
     pathology: str
     level: str
@@ -91,8 +94,9 @@ class InpaintingSampler(Sampler[EditRequest]):
         self.source = source.alone() if isinstance(source, Cohort) else source
         self.run, self.attributes = pipeline.run, attributes
         self.description = Description(
-            pipeline.fingerprint.channels, pipeline.labels, origin="synthetic"
-        )
+            pipeline.fingerprint.channels, pipeline.labels,
+            attributes=pipeline.sites.declared, origin="synthetic",
+        )  # fmt: skip
         self.settings = {"inpainting_method": pipeline.method, "tolerance_mm": tolerance_mm}
 
     def candidates(self, request: EditRequest, first: int = 0) -> Iterator[Candidate]:
@@ -104,19 +108,22 @@ class InpaintingSampler(Sampler[EditRequest]):
         finding, donor = request.finding, request.donor
         read = isinstance(self.source, Cohort)
         scan = self.source.read(donor) if read else self.source[donor.name]  # type: ignore[index,union-attr]
+        finding = self.pipeline.placed(scan, finding, request.seed)
         self.pipeline.require_possible(scan, finding, donor.name)
-        name = PATHOLOGIES[finding.pathology].attribute(finding.level)
+        name = self.pipeline.sites.attribute(finding.pathology, finding.level)
         for attempt in count(first):
             edit = self.pipeline.edit(scan, finding, seed_for(request.seed, "edit", attempt))
-            measured = self.pipeline.measured(edit.scan, finding.pathology, finding.level)
+            measured = self.pipeline.measured(
+                edit.scan, finding.pathology, finding.level, before=scan
+            )
             met = abs(measured - finding.size_mm) <= self.tolerance_mm
-            finish = partial(self._finished, request, scan, edit.scan, measured)
+            finish = partial(self._finished, request, finding, scan, edit.scan, measured)
             yield Candidate({name: measured}, met, finish)
 
     def _finished(
-        self, request: EditRequest, before: LabelledScan, after: LabelledScan, measured_mm: float
-    ) -> Finished:
-        finding = request.finding
+        self, request: EditRequest, finding: FindingRequest, before: LabelledScan,
+        after: LabelledScan, measured_mm: float,
+    ) -> Finished:  # fmt: skip
         values = {
             name: _value(name, after, request.donor, self.description) for name in self.attributes
         }

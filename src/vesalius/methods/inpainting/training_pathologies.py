@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import model_validator
 
-from vesalius.anatomy.spine import PATHOLOGIES
+from vesalius.anatomy.lesions import diameter_mm
 from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import Landmark
@@ -16,9 +18,20 @@ from vesalius.training.run import AGAIN, FORMAT
 
 NOTE = "pathologies"
 
+Form = Literal["reach", "opening", "ball"]
+"""What a size measures: how far a finding reaches, what it leaves open, or its diameter."""
+FORMS: dict[str, Form] = {"herniation": "reach", "stenosis": "opening"}
+
 
 class TrainingPathology(Settings):
     """One pathology: sizes in mm of its findings, and how many there were at each level.
+
+    Attributes:
+        name: of the pathology.
+        low, high, mean, sd: of the sizes.
+        counts: findings by level of the spine, or by the organ that they lie in.
+        form: what a size measures.
+        room: of lesions, how near to its organ's border one may lie: see `anatomy.lesions.Lesion`.
 
     >>> known = TrainingPathology.of("stenosis", [6.0, 8.0, 10.0], ["L4-L5"] * 3)
     >>> known.size_at(0.75), known.severity_of(6.0), known.standardised(8.0)
@@ -31,20 +44,39 @@ class TrainingPathology(Settings):
     mean: float
     sd: float
     counts: dict[str, int]
+    form: Form
+    room: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_spine(cls, values: Any) -> Any:
+        """Runs from before there were lesions know those of the spine by name alone."""
+        if isinstance(values, dict) and values.get("name") in FORMS:
+            return {"form": FORMS[values["name"]]} | values
+        return values
 
     @classmethod
-    def of(cls, name: str, sizes: Sequence[float], levels: Sequence[str]) -> TrainingPathology:
+    def of(
+        cls, name: str, sizes: Sequence[float], levels: Sequence[str], form: Form | None = None,
+        room: float = 0.0,
+    ) -> TrainingPathology:  # fmt: skip
         """From the findings of a cohort."""
         values = np.array(sizes)
         counts = {level: levels.count(level) for level in sorted(set(levels))}
         return cls(
             name=name, low=float(values.min()), high=float(values.max()),
             mean=float(values.mean()), sd=float(max(values.std(), 0.1)), counts=counts,
+            form=form or FORMS[name], room=room,
         )  # fmt: skip
 
     @property
     def _sign(self) -> int:
-        return 1 if PATHOLOGIES[self.name].worse == "larger" else -1
+        return -1 if self.form == "opening" else 1
+
+    @property
+    def radius_share(self) -> float:
+        """How far a finding reaches from its landmark, as a share of its size."""
+        return 0.5 if self.form == "ball" else 1.0
 
     def size_at(self, severity: float) -> float:
         """Size in mm at a severity of 0, the mildest that was seen, to 1, the worst."""
@@ -56,6 +88,16 @@ class TrainingPathology(Settings):
         ends = (self.low, self.high)[:: self._sign]
         share = (size_mm - ends[0]) / (ends[1] - ends[0]) if ends[0] != ends[1] else 0.5
         return float(min(max(share, 0.0), 1.0))
+
+    def size_of(self, volume_ml: float) -> float:
+        """Size in mm of a lesion of some mL.
+
+        Raises:
+            InputError: for findings whose size is no diameter.
+        """
+        if self.form != "ball":
+            raise InputError("--size-ml", f"is no size of {self.name}", "give --size-mm")
+        return diameter_mm(volume_ml)
 
     def standardised(self, size_mm: float) -> float:
         """The size as networks see it, in standard deviations of the findings, at most 4."""
@@ -70,25 +112,34 @@ class TrainingPathologies(Settings):
 
     @classmethod
     def of(
-        cls, marks: Iterable[Landmark], levels: Sequence[str], fewest: int
-    ) -> TrainingPathologies:
-        """From the landmarks of a cohort; what was seen less than `fewest` times is left out."""
+        cls, marks: Iterable[Landmark], levels: Sequence[str], fewest: int,
+        form: Form | None = None, room: float = 0.0,
+    ) -> TrainingPathologies:  # fmt: skip
+        """From the findings of a cohort; what was seen less than `fewest` times is left out.
+
+        Args:
+            marks: findings with their sizes.
+            levels: where they can be.
+            fewest: findings of a pathology below which it is not learnt.
+            form: what sizes measure; by the pathology's name if `None`.
+            room: of lesions, see `TrainingPathology`.
+
+        Raises:
+            InputError: if nothing is left.
+        """
         by_name: dict[str, list[Landmark]] = {}
         for mark in marks:
             by_name.setdefault(mark.pathology, []).append(mark)
-        unknown = sorted(set(by_name) - set(PATHOLOGIES))
-        if unknown:
-            fault = f"names {unknown[0]}, of which no measure is known"
-            raise InputError("landmarks.csv", fault, f"mark {' or '.join(PATHOLOGIES)}")
         kept = tuple(
-            TrainingPathology.of(name, [m.size_mm for m in result], [m.level for m in result])
-            for name, result in sorted(by_name.items())
-            if len(result) >= fewest
+            TrainingPathology.of(name, [m.size_mm for m in own], [m.level for m in own], form, room)
+            for name, own in sorted(by_name.items())
+            if len(own) >= fewest
         )
         if not kept:
-            counts = ", ".join(f"{len(result)} of {name}" for name, result in by_name.items())
+            counts = ", ".join(f"{len(own)} of {name}" for name, own in by_name.items())
             fault = f"holds too few findings ({counts or 'none'})"
-            raise InputError("landmarks.csv", fault, f"mark at least {fewest} of one pathology")
+            where = "label maps" if form == "ball" else "landmarks.csv"
+            raise InputError(where, fault, f"mark at least {fewest} of one pathology")
         return cls(pathologies=kept, levels=tuple(levels))
 
     @classmethod

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from vesalius import __version__
 from vesalius.api.cohorts import Given, opened, place_of
 from vesalius.api.console import bars
+from vesalius.api.fitting import run_folder
+from vesalius.api.monai_bundle import export_bundle
 from vesalius.report.model_folder import RECIPE, export_cohort, export_run
 from vesalius.scans.exporting.bids import export_bids
 from vesalius.scans.exporting.dicom import export_dicom
@@ -19,7 +21,8 @@ from vesalius.scans.output import require_apart, sole_writer
 from vesalius.scans.progress import Progress
 from vesalius.scans.writing import make_folder
 
-Form = Literal["nnunet", "bids", "dicom", "huggingface"]
+ENDS = "--config_file configs/inference.json --meta_file configs/metadata.json"
+Form = Literal["nnunet", "bids", "dicom", "monai", "huggingface"]
 
 
 def export(
@@ -31,20 +34,22 @@ def export(
     Parameters
     ----------
     cohort
-        that is exported; for `huggingface` also the folder of a finished run.
+        that is exported; for `huggingface` also, and for `monai` only, the folder of a finished
+        run.
     out
         new or empty folder; for nnU-Net such as `nnUNet_raw/Dataset101_Brain`.
     form
         `nnunet`: raw data set with `splits_final.json` in which no synthetic case validates and
         none that was made from a validation subject trains; `bids`: derivative with `GeneratedBy`;
-        `dicom`: series and SEG, with `SyntheticData` YES where they are synthetic;
+        `dicom`: series and SEG, with `SyntheticData` YES where they are synthetic; `monai`: a
+        run as a bundle that MONAI's own commands run and verify;
         `huggingface`: the files under a card with front matter.
     add
         cohorts of synthetic cases that are exported with it.
     seed
         decides which subject validates in which fold.
     license_id
-        of the Hub, such as `apache-2.0`, for `huggingface`.
+        of cohort or weights, such as `apache-2.0`, for `huggingface` and `monai`.
     audit
         folder of `vesalius audit` of the cohort, for its data card.
     progress
@@ -66,6 +71,11 @@ def export(
         raise InputError(out, "holds files already", "choose a new or empty folder")
     if form == "huggingface":
         return _to_hub(cohort, out, license_id, audit, progress)
+    if form == "monai":
+        folder = run_folder(cohort)
+        with bars(progress) as report, sole_writer(make_folder(out)):
+            export_bundle(folder, out, license_id, report)
+        return [f"check it: python -m monai.bundle verify_net_in_out network_def {ENDS}"]
     cases = cases_of(opened(cohort), [opened(one) for one in add])
     make_folder(out)
     with bars(progress) as report, sole_writer(out):
@@ -75,7 +85,9 @@ def export(
             return export_bids(cases, out, __version__, report)
         if form == "dicom":
             return export_dicom(cases, out, __version__, report)
-    raise InputError("--as", f"{form} is not known", "one of nnunet, bids, dicom, huggingface")
+    raise InputError(
+        "--as", f"{form} is not known", "one of nnunet, bids, dicom, monai, huggingface"
+    )
 
 
 def _to_hub(

@@ -15,7 +15,9 @@ def export(
     folder: Path,
     out: Path,
     *,
-    form: Annotated[Literal["nnunet", "bids", "dicom", "huggingface"], Parameter(name=["--as"])],
+    form: Annotated[
+        Literal["nnunet", "bids", "dicom", "monai", "huggingface"], Parameter(name=["--as"])
+    ],
     add: Annotated[list[Path] | None, Parameter(negative="")] = None,
     seed: Seed = 0,
     license_id: Annotated[str, Parameter(name=["--license"])] = "other",
@@ -28,18 +30,19 @@ def export(
     Parameters
     ----------
     folder: Path
-        A cohort; for huggingface also a finished run.
+        A cohort; for huggingface also a finished run, for monai a run alone.
     out: Path
         New or empty folder.
     form: str
         nnunet with splits in which no synthetic case validates; a bids derivative; dicom series
-        with segmentations, marked synthetic where they are; a huggingface folder with its card.
+        with segmentations, marked synthetic where they are; a run as monai bundle; a huggingface
+        folder with its card.
     add: list[Path]
         Cohort of synthetic cases to export with it. May be repeated.
     seed: int
         Decides which subject validates in which fold of nnU-Net.
     license_id: str
-        Of the Hub, such as apache-2.0; huggingface alone.
+        Of what is exported, such as apache-2.0; huggingface and monai alone.
     audit: Path
         Folder of vesalius audit of the cohort, for its card; huggingface alone.
     """

@@ -35,15 +35,9 @@ def export_run(run: Path, out: Path, license_id: str, progress: Progress = no_pr
     Raises:
         InputError: for a run that is not finished.
     """
-    if not (run / CARD).is_file():
-        raise InputError(run, "is no finished run", "finish it with the same vesalius fit")
+    copy_run(run, out, progress)
     recipe = read_json(run / RECIPE, OBJECT)
     text = read_text(run / CARD)
-    files = [path for path in sorted(run.rglob("*")) if _belongs(path.relative_to(run), path)]
-    for path in track(files, "copying files", len(files), progress):
-        target = out / path.relative_to(run)
-        make_folder(target.parent)
-        copy_file(path, target)
     front = {
         "license": license_id,
         "library_name": "vesalius",
@@ -54,6 +48,21 @@ def export_run(run: Path, out: Path, license_id: str, progress: Progress = no_pr
         "Weights are safetensors; no file is a pickle.\n"
     )  # fmt: skip
     write_text(out / "README.md", f"{_front(front)}{text.rstrip()}\n\n{use}")
+
+
+def copy_run(run: Path, out: Path, progress: Progress = no_progress) -> None:
+    """Copy what a finished run needs to be loaded.
+
+    Raises:
+        InputError: for a run that is not finished.
+    """
+    if not (run / CARD).is_file():
+        raise InputError(run, "is no finished run", "finish it with the same vesalius fit")
+    files = [path for path in sorted(run.rglob("*")) if _belongs(path.relative_to(run), path)]
+    for path in track(files, "copying files", len(files), progress):
+        target = out / path.relative_to(run)
+        make_folder(target.parent)
+        copy_file(path, target)
 
 
 def export_cohort(

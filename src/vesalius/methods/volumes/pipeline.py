@@ -124,9 +124,17 @@ class VolumesPipeline(Travelling):
         return VolumesSampler(other, sorted(requested), segmenter, tolerance)
 
     @torch.no_grad()
-    def volume(self, seed: int, request: Request | None = None) -> Scan:
-        """A volume in the space and the units of the cohort, asked to have these attributes."""
-        image = self._decoded(self.code(seed, request), seed)
+    def volume(
+        self, seed: int, request: Request | None = None, start: Tensor | None = None
+    ) -> Scan:
+        """A volume in the space and the units of the cohort, asked to have these attributes.
+
+        Args:
+            seed: of noise and detail.
+            request: values by attribute.
+            start: noise `(1, K, D, H, W)` of the code, by the seed if `None`.
+        """
+        image = self._decoded(self.code(seed, request, start), seed)
         voxels = self.fingerprint.unscaled(image[0].cpu().numpy()).astype(np.float32)
         return Scan(tuple(self.fingerprint.grid.volume(channel) for channel in voxels))
 
@@ -166,8 +174,10 @@ class VolumesPipeline(Travelling):
         return self.noise_texture.put_back(image, rng)
 
     @torch.no_grad()
-    def code(self, seed: int, request: Request | None = None) -> Tensor:
-        """A code `(1, K, D, H, W)` before quantisation."""
+    def code(
+        self, seed: int, request: Request | None = None, start: Tensor | None = None
+    ) -> Tensor:
+        """A code `(1, K, D, H, W)` before quantisation; see `volume`."""
         schedule, how = self.model.schedule, self.sampling
         condition = self.model.condition([dict(request or {})]).to(self.fabric.device)
         guided_denoiser = guided(
@@ -179,7 +189,9 @@ class VolumesPipeline(Travelling):
         def noise(like: Tensor) -> Tensor:
             return torch.randn(like.shape, generator=rng).to(like.device)
 
-        start = noise(torch.empty(1, *self._code, device=self.fabric.device))
+        if start is None:
+            start = noise(torch.empty(1, *self._code, device=self.fabric.device))
+        start = start.to(self.fabric.device)
         with self.fabric.autocast():
             if how.sampler == "ddpm":
                 code = ddpm(guided_denoiser, start, even_levels(how.steps), schedule, noise)

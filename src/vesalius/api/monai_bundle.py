@@ -103,7 +103,7 @@ class BundleNetwork(nn.Module):
             raise InputError(run, f"is of {name}, which is no network by itself", remedy)
         pipeline = loaded(run)
         self.given, self.made, self._act = NETWORKS[name](pipeline)
-        self.inner = _module(pipeline)
+        self.inner = _networks(pipeline)
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
@@ -114,12 +114,12 @@ class BundleNetwork(nn.Module):
         return made.to(image.device)
 
 
-def _module(pipeline: Any) -> nn.Module:
+def _networks(pipeline: Any) -> nn.ModuleList:
     """The weights of a pipeline, so that they move with the bundle's network."""
-    inner = getattr(pipeline, "model", None) or getattr(pipeline, "network", None)
-    inner = inner or pipeline.forecaster.model
-    assert isinstance(inner, nn.Module)
-    return inner
+    owner = getattr(pipeline, "forecaster", pipeline)
+    owner = getattr(owner, "model", None) or owner.network
+    own = [owner] if isinstance(owner, nn.Module) else vars(owner).values()
+    return nn.ModuleList([one for one in own if isinstance(one, nn.Module)])
 
 
 Network = tuple[Tensors, Tensors, Callable[[Tensor], Tensor]]
@@ -199,7 +199,8 @@ def _progression(pipeline: Any) -> Network:
     form = Tensors("image", (1, side, side), ("radiograph",))
 
     def act(image: Tensor) -> Tensor:
-        futures = pipeline(image.cpu().numpy(), [YEARS]).futures
+        with torch.enable_grad():  # a picture is found in the latent space by its gradient
+            futures = pipeline(image.cpu().numpy(), [YEARS]).futures
         return torch.from_numpy(futures.usual.pictures[:, 0].astype(np.float32))
 
     return form, form, act

@@ -247,7 +247,7 @@ def _figures(
             int((noted["outside"] > 0).sum()), count, "edits", "edits"
         ),
         "lesions/control/met": proportion(int(noted["met"].sum()), count, "requests"),
-        "lesions/control/met/error_mm": mean_figure(
+        "lesions/control/met/mae_mm": mean_figure(
             np.abs(noted["kept"] - requested)[noted["met"] > 0], "mm", "requests met"
         ),
         "lesions/control/tries": mean_figure(noted["tries"], "edits", "requests"),
@@ -258,7 +258,7 @@ def _figures(
             noted["spared_unedited"][np.isfinite(noted["spared_unedited"])], "HU", "edits"
         ),
     }  # fmt: skip
-    for name, sizes in (("first_draws", first), ("pasted", noted["pasted"])):
+    for name, sizes in (("edited", first), ("pasted", noted["pasted"])):
         for key, figure in control_figures(requested, sizes, "mm").items():
             figures[f"lesions/control/{name}/{key}"] = figure
     for name in ("truth", "edited", "pasted"):

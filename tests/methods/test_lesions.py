@@ -9,6 +9,7 @@ import pytest
 
 import vesalius as vs
 from vesalius.anatomy.lesions import ball_ml, find_lesions
+from vesalius.cli import main
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.method import Inpainting
 from vesalius.methods.inpainting.pipeline import InpaintingPipeline
@@ -239,3 +240,27 @@ def test_the_front_door_sets_lesions_of_some_millilitres(
     assert (tmp_path / "edits" / "before_after.png").exists()
     opened = Cohort.open(tmp_path / "edits")
     assert opened.description.attributes[0].labels == ("core", "rim")
+
+
+def test_the_command_line_goes_the_same_way(
+    livers: Cohort, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([
+        "fit", "inpainting", str(livers.folder), "--out", str(tmp_path / "run"),
+        "--preset", "smallest", "--lesion", "tumour=core+rim", "--host", "liver",
+        "--margin-mm", "5",
+    ])  # fmt: skip
+    assert vs.load(tmp_path / "run").recipe.hosts == ("liver",)
+    scan = livers.folder / "imagesTr" / "case_0_0000.nii.gz"
+    main([
+        "inpaint", str(tmp_path / "run"), str(scan), "--out", str(tmp_path / "edits"),
+        "--pathology", "tumour", "--host", "liver", "--size-ml", "1.2", "-n", "1",
+        "--tolerance", "99",
+    ])  # fmt: skip
+    assert len(Cohort.open(tmp_path / "edits").cases) == 1
+    with pytest.raises(SystemExit):
+        main([
+            "inpaint", str(run.folder), str(scan), "--out", str(tmp_path / "none"),
+            "--pathology", "tumour", "--size-ml", "1.2", "--size-mm", "9",
+        ])  # fmt: skip
+    assert "were both given" in capsys.readouterr().err

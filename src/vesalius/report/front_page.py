@@ -18,6 +18,7 @@ import numpy as np
 from vesalius.anatomy.attributes import case_values
 from vesalius.evidence.results import Results
 from vesalius.report.audit_page import copies_table
+from vesalius.report.lesions_table import lesions_table
 from vesalius.report.lumbar_conclusions import (
     TRAINED_ON,
     against_long_repaint,
@@ -214,7 +215,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "robustness": robustness_table, "osteoarthritis": osteoarthritis_table,
     "copies": copies_table, "memory": memory_table, "loading": machine_table,
     "shared_machine": machine_table, "sampling": machine_table, "brains": brains_table,
-    "breasts": organ_table, "chests": organ_table,
+    "breasts": organ_table, "chests": organ_table, "lesions": lesions_table,
 }  # fmt: skip
 
 

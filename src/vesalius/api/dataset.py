@@ -54,6 +54,11 @@ class SyntheticDataset(Dataset[Any]):
     allow_copies
         keep copies.
 
+    Attributes
+    ----------
+    labels, channels
+        of the cases: numbers of labels by name, and names of channels.
+
     Raises
     ------
     InputError
@@ -102,7 +107,9 @@ class SyntheticDataset(Dataset[Any]):
         names = sorted({name for one in wanted for name in one})
         self._sampler = pipeline.sampler(names, tolerance)
         self.requests = case_requests(pipeline.run, wanted, seed)
-        labels = self._sampler.description.labels
+        description = self._sampler.description
+        labels = self.labels = dict(description.labels)
+        self.channels = tuple(description.channels)
         with bars() as report:
             gate = copy_gate(pipeline, cohort, labels, allow_copies, report)
             self._gate = None if gate is None else gate()

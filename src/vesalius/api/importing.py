@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vesalius.api.console import bars
@@ -70,16 +71,16 @@ def import_cohort(
 
 def find_cohort(
     source: str | Path, *, layout: str = "auto", channels: Sequence[str] = (), labels: str = "",
-    fold: int = 0, gaps: Gaps = "refuse", progress: Progress | None = None,
+    names: Sequence[str] = (), fold: int = 0, gaps: Gaps = "refuse",
+    progress: Progress | None = None,
 ) -> Found:  # fmt: skip
     """What `import_cohort` would import; nothing is written, and no voxel is read.
 
     Parameters and errors are those of `import_cohort`.
     """
+    options = ImportOptions(tuple(channels), labels, tuple(names), fold=fold, gaps=gaps)
     with bars(progress) as report:
-        return find(
-            Path(source),
-            ImportOptions(tuple(channels), labels, fold=fold, gaps=gaps),
-            layout,
-            report,
-        )
+        found = find(Path(source), options, layout, report)
+    if found.labels is None:  # label maps alone know their numbers, and none is read here
+        return found
+    return replace(found, labels=options.renamed(found.labels))

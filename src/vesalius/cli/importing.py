@@ -88,7 +88,13 @@ def import_(
     channels = channel or ()
     if dry_run:
         found = find_cohort(
-            source, layout=layout, channels=channels, labels=labels, fold=fold, gaps=gaps
+            source,
+            layout=layout,
+            channels=channels,
+            labels=labels,
+            names=label or (),
+            fold=fold,
+            gaps=gaps,
         )
         show(found)
         print_faults(found.left_out)

@@ -88,8 +88,7 @@ def test_padding_becomes_the_lowest_measurement(voxels, tmp_path: Path) -> None:
     image = read_nifti(
         vs.import_cohort(tmp_path / "in", tmp_path / "out").cohort.cases[0].images[0]
     )
-    lowest = voxels[1:].reshape(-1, 5).min(axis=0) - 1024.0
-    np.testing.assert_array_equal(image.voxels[0], np.broadcast_to(lowest, image.voxels[0].shape))
+    assert (image.voxels[0] == voxels[1:].min() - 1024.0).all()  # of the volume, not of each slice
     np.testing.assert_array_equal(image.voxels[1:], voxels[1:] - 1024.0)
 
 
@@ -235,3 +234,13 @@ def test_a_look_writes_nothing(voxels, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     found = vs.find_cohort(tmp_path / "in")
     assert len(found.cases) == 1 and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_slice_of_nothing_but_padding_is_filled_from_the_others(voxels, tmp_path: Path) -> None:
+    stored = voxels.copy()
+    stored[..., 0] = -2000
+    write_series(tmp_path / "in", stored, affine_of(), modality="CT", padding=-2000)
+    image = read_nifti(
+        vs.import_cohort(tmp_path / "in", tmp_path / "out").cohort.cases[0].images[0]
+    )
+    assert (image.voxels[..., 0] == voxels[..., 1:].min()).all()

@@ -20,7 +20,7 @@ def read_frames(path: Path) -> tuple[np.ndarray, Any]:
     """Intensities `(N, H, W)` as float32, and the header without pixels.
 
     Stored values are rescaled as the file says, frame by frame in enhanced files (PS3.3 C.7.6.16).
-    Padding (PS3.3 C.7.5.1.1.2) becomes the lowest of the other values. Radiographs with a VOI
+    Padding (PS3.3 C.7.5.1.1.2) is not a number, see `without_padding`. Radiographs with a VOI
     lookup table are passed through it (PS3.3 C.11.2); windows, which only choose what a screen
     shows, are not applied.
 
@@ -48,14 +48,27 @@ def read_frames(path: Path) -> tuple[np.ndarray, Any]:
     bad = int(frames.size - np.isfinite(frames).sum())
     if bad:
         raise InputError(path, f"holds {bad} NaN or infinite pixels", "export it again")
-    if padded is not None and padded.any() and not padded.all():
-        frames[padded] = frames[~padded].min()
+    if padded is not None:
+        frames[padded] = np.nan
     if str(content.get("PhotometricInterpretation", "")) == "MONOCHROME1":
         # About what the bits can hold, which all slices of a series share.
         top = 2 ** int(content.BitsStored) - 1
         slope, intercept = content.get("RescaleSlope", 1), content.get("RescaleIntercept", 0)
         frames = float(slope) * top + float(intercept) - frames
     return frames, content
+
+
+def without_padding(frames: np.ndarray) -> np.ndarray:
+    """Frames of one volume with the lowest of its values where a scanner measured nothing.
+
+    >>> without_padding(np.array([[[np.nan, 2.0]], [[-3.0, 4.0]]])).ravel().tolist()
+    [-3.0, 2.0, -3.0, 4.0]
+    """
+    padded = np.isnan(frames)
+    if not padded.any():
+        return frames
+    lowest = 0.0 if padded.all() else frames[~padded].min()
+    return np.where(padded, lowest, frames).astype(frames.dtype)
 
 
 def _require_pixels(path: Path, content: Any) -> None:

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from vesalius.scans.formats.content import refused_if_damaged
 from vesalius.scans.formats.dicom_header import PROJECTIONS, DicomHeader
-from vesalius.scans.formats.dicom_pixels import read_frames
+from vesalius.scans.formats.dicom_pixels import read_frames, without_padding
 from vesalius.scans.formats.itk import lps_to_ras
 from vesalius.scans.formats.volume_file import frontal
 from vesalius.scans.input_error import InputError, InputProblem
@@ -71,12 +71,12 @@ class DicomVolume:
             corners.append([float(x) for x in content.ImagePositionPatient])
         header = self.first
         return _stacked(
-            self.place, np.stack(slices), np.array(corners), np.array(header.orientation),
-            header.pixel_mm, header.thickness_mm, self.gaps,
+            self.place, without_padding(np.stack(slices)), np.array(corners),
+            np.array(header.orientation), header.pixel_mm, header.thickness_mm, self.gaps,
         )  # fmt: skip
 
     def _picture(self) -> Volume:
-        pixels, _ = read_frames(self.files[0])
+        pixels = without_padding(read_frames(self.files[0])[0])
         size = self.first.pixel_mm
         return frontal(pixels[0], (size[0], size[1]) if len(size) == 2 else (1.0, 1.0))
 
@@ -199,7 +199,8 @@ def _even(
 
 def _enhanced(path: Path, gaps: Gaps) -> Volume:
     """One volume of an enhanced multi-frame file, each frame with its own place."""
-    pixels, content = read_frames(path)
+    frames_given, content = read_frames(path)
+    pixels = without_padding(frames_given)
     shared = (content.get("SharedFunctionalGroupsSequence") or [None])[0]
     by_frame = content.get("PerFrameFunctionalGroupsSequence")
     if by_frame is None or len(by_frame) != len(pixels):

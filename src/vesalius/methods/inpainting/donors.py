@@ -27,7 +27,7 @@ class Donor:
     @staticmethod
     def cohort_of(scan: str | Path) -> Path | None:
         """The cohort that a file belongs to, if it does."""
-        folder = Path(scan).resolve().parent.parent
+        folder = Path(scan).absolute().parent.parent
         return folder if (folder / "dataset.json").exists() else None
 
 
@@ -46,7 +46,8 @@ def donor_at(
     Raises:
         InputError: for a file that is no sound scan of the run's channels and labels.
     """
-    scan, channels = Path(path).resolve(), pipeline.fingerprint.channels
+    # Not resolved: an imported scan may be a link to a file outside of its cohort.
+    scan, channels = Path(path).absolute(), pipeline.fingerprint.channels
     if not scan.is_file():
         raise InputError(scan, "does not exist", "check the path")
     ending = ".nii.gz" if scan.name.endswith(".nii.gz") else ".nii"

@@ -12,7 +12,7 @@ import pytest
 
 from vesalius.cli import main
 from vesalius.evidence.audit import audit
-from vesalius.experiments.prove import comparison_figures
+from vesalius.experiments.proof_figures import comparison_figures
 from vesalius.methods.pretraining.method import Pretraining
 from vesalius.methods.pretraining.pipeline import Embedding
 from vesalius.methods.pretraining.training import PRESETS as PRETRAININGS
@@ -29,7 +29,9 @@ GRID = (32, 32, 32)
 def test_a_cohort_with_a_copy_is_told_which(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vesalius.experiments.prove.radiomics_available", lambda: "not wanted")
+    monkeypatch.setattr(
+        "vesalius.experiments.proof_figures.radiomics_available", lambda: "not wanted"
+    )
     real = write_gridded("breast", tmp_path / "real", 24, 0, GRID, split="train", workers=2)
     write_gridded("breast", tmp_path / "held", 14, 1, GRID)
     other = write_gridded("breast", tmp_path / "other", 3, 2, GRID)

@@ -12,10 +12,16 @@ import pytest
 from vesalius.evidence.figure import Figure
 from vesalius.experiments.arms import ARMS, EVERY, run_arm, run_arm_alone, training_arms
 from vesalius.experiments.prove import ProveRecipe, prove
+from vesalius.experiments.ventricles.experiment import _Ventricles
+from vesalius.experiments.ventricles.recipe import PRESETS as VENTRICLES
+from vesalius.methods.segmentation.nnunet import NnunetRecipe
 from vesalius.methods.segmentation.training import PRESETS
+from vesalius.report.training_sections import nnunet_section
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.executor import each
+from vesalius.scans.formats.nifti import write_nifti
 from vesalius.scans.progress import no_progress
+from vesalius.scans.volume import Volume
 
 
 def test_arms_that_a_cluster_trains_predict_the_same(
@@ -75,7 +81,7 @@ def test_a_proof_crosses_cases_with_trainings(
 ) -> None:  # fmt: skip
     recipe = ProveRecipe(
         segmenter=PRESETS["smallest"], attribute="ventricle_volume_ml", seeds=2,
-        arms=("real", "synthseg_style", "synthetic", "augmented"),
+        arms=("real", "synthseg_style", "synthetic", "augmented"), curve=(0.5,),
     )  # fmt: skip
     results = prove(brains, small_cohort, unseen, tmp_path / "out", recipe)
     accounted(results.figures)
@@ -85,3 +91,50 @@ def test_a_proof_crosses_cases_with_trainings(
     assert "crossed" not in once.interval
     rows = (tmp_path / "out/scores.csv").read_text().splitlines()
     assert len(rows) == 1 + 3 * (2 + 1 + 2 + 2)
+    curve = {name: one for name, one in results.figures.items() if name.startswith("curve/")}
+    assert {name.split("/")[1] for name in curve} == {"real", "augmented"}
+    full, half = (curve[f"curve/real/{share}/volume_mae_ml"] for share in ("1", "0.5"))
+    last = curve["curve/real/last_steps/volume_mae_ml"]
+    assert last.value == pytest.approx(full.value - half.value, abs=1e-6)
+
+
+def test_curves_of_other_lengths_are_another_proof_and_none_is_the_same_as_before() -> None:
+    recipe = ProveRecipe(attribute="ventricle_volume_ml")
+    assert recipe.digest != recipe.changed(curve=(0.5,)).digest
+    assert "curve" in recipe.later
+
+
+def test_nnunet_is_asked_the_same_once_on_each_arm(
+    brains: Cohort, small_cohort: Cohort, unseen: Cohort, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """With a stand-in for nnU-Net that predicts the truth, but for the arm of real cases."""
+    trained: list[int] = []
+
+    def stand_in(training, test, description, recipe, random, work, predictions, seed, progress):  # type: ignore[no-untyped-def]
+        trained.append(len(training[0]))
+        for name, scan in zip(*test, strict=True):
+            voxels = scan.label_map.voxels
+            shown = np.zeros_like(voxels) if predictions.name == "real" else voxels
+            target = predictions / f"{name}.nii.gz"
+            write_nifti(Volume(shown, scan.label_map.affine), target, np.uint8)
+
+    monkeypatch.setattr("vesalius.experiments.arms.train_and_predict", stand_in)
+    monkeypatch.setattr(
+        "vesalius.experiments.proof_figures.radiomics_available", lambda: "not wanted"
+    )
+    for name, cohort in (("real", brains), ("balanced", small_cohort), ("unseen", unseen)):
+        (tmp_path / name).symlink_to(cohort.folder)
+    recipe = VENTRICLES["smallest"].changed(nnunet=NnunetRecipe(epochs=1, iterations=1))
+    experiment = _Ventricles(tmp_path, recipe, no_progress, lambda _: None)
+    assert list(experiment.stages())[-1] == "nnU-Net"
+    figures = experiment.stages()["nnU-Net"]()
+    assert len(trained) == len(recipe.nnunet_arms)
+    assert figures["nnunet/utility/augmented/dice"].value == 1
+    assert figures["nnunet/utility/real/dice"].value == 0
+    assert figures["nnunet/utility/augmented_minus_real/dice"].value == 1
+    assert not any(not name.startswith("nnunet/utility/") for name in figures)
+    said = " ".join(nnunet_section(figures | {
+        "utility/real/volume_mae_ml": figures["nnunet/utility/real/volume_mae_ml"]
+    }).parts[0].markdown)  # fmt: skip
+    assert "augmented" in said and "resampled" in said

@@ -118,7 +118,9 @@ def test_a_proof_of_synthetic_cases(
     brains: Cohort, unseen: Cohort, small_cohort: Cohort, tmp_path: Path, gpu: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("vesalius.experiments.prove.radiomics_available", lambda: "not here")
+    monkeypatch.setattr(
+        "vesalius.experiments.proof_figures.radiomics_available", lambda: "not here"
+    )
     proof = vs.prove(
         brains, small_cohort, test=unseen, out=tmp_path / "proof",
         attribute="ventricle_volume_ml", preset="smallest", progress=_quiet,

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import ClassVar
 
 from vesalius.anatomy.attributes import attribute_of
-from vesalius.evidence.audit import compare
-from vesalius.evidence.copies import CopySearch, training_cases
-from vesalius.evidence.diversity import pair_similarity
-from vesalius.evidence.fidelity import (
-    fidelity_figures,
-    radiomics_available,
-    radiomics_features,
-)
+from vesalius.evidence.copies import training_cases
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.results import Results
 from vesalius.evidence.utility import (
-    Trainings,
-    arm_figures,
-    paired_difference,
+    CaseScore,
     quarters,
-    strata_figures,
 )
 from vesalius.experiments.arms import (
     ARMS,
@@ -41,7 +29,9 @@ from vesalius.experiments.arms import (
     score_arms,
     training_arms,
 )
+from vesalius.experiments.learning_curve import curve_figures, train_shorter
 from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
+from vesalius.experiments.proof_figures import comparison_figures, utility_figures
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.methods.segmentation.nnunet import NnunetRecipe
 from vesalius.methods.segmentation.training import PRESETS, SegmenterRecipe
@@ -52,14 +42,10 @@ from vesalius.scans.computing import chosen_cluster
 from vesalius.scans.executor import each
 from vesalius.scans.formats.content import read_text
 from vesalius.scans.input_error import InputError, InputProblem
-from vesalius.scans.intensity import to_unit_range
 from vesalius.scans.output import require_apart
-from vesalius.scans.progress import Progress, no_progress, track
+from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.split import require_disjoint
 from vesalius.training.recipe import Settings
-
-COMPARED_CASES = 80
-"""Cases of each cohort that enter fidelity and diversity."""
 
 
 class ProveRecipe(Settings):
@@ -72,7 +58,11 @@ class ProveRecipe(Settings):
         seeds: trainings of those arms of them that are `REPEATED`.
         synthseg_longer: how many times as many steps the arm of random contrast is trained.
         strata: ends of ranges of the true value, reported apart; its quarters if there are none.
+        curve: shares of the steps with which some arms are trained once more, to see whether the
+            full training has reached its plateau; not of nnU-Net.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"curve"})
 
     preset: str = "demo"
     attribute: str
@@ -82,6 +72,7 @@ class ProveRecipe(Settings):
     arms: tuple[ArmName, ...] = FIVE
     seeds: int = 1
     synthseg_longer: int = 1
+    curve: tuple[float, ...] = ()
 
     def trainings(self, arm: str) -> range:
         """Numbers of the trainings of an arm."""
@@ -207,7 +198,12 @@ class _Proof(Experiment[ProveRecipe]):
     def stages(self) -> dict[str, Stage]:
         """One an arm, then scores and comparison."""
         arms = {f"arm {arm.name}": partial(self._train, arm) for arm in self.arms}
-        return {**arms, "utility": self._utility, "comparison": self._comparison}
+        curve: dict[str, Stage] = {"learning curve": self._curve} if self._has_curve else {}
+        return {**arms, "utility": self._utility, **curve, "comparison": self._comparison}
+
+    @property
+    def _has_curve(self) -> bool:
+        return bool(self.recipe.curve) and isinstance(self.recipe.segmenter, SegmenterRecipe)
 
     def _train(self, arm: Arm) -> None:
         sides, recipe = self.sides, self.recipe
@@ -233,16 +229,33 @@ class _Proof(Experiment[ProveRecipe]):
         """Folder of the trainings of one seed."""
         return self.folder / f"training-{number}" if number else self.folder
 
-    def _utility(self) -> dict[str, Figure]:
+    @property
+    def _attribute(self) -> Attribute:
+        return attribute_of(self.sides.real.description, self.recipe.attribute)
+
+    def _scores(self) -> dict[str, list[list[CaseScore]]]:
         sides = self.sides
-        attribute = attribute_of(sides.real.description, self.recipe.attribute)
         places = {
             arm.name: [self._place(number) for number in self.recipe.trainings(arm.name)]
             for arm in self.arms
         }
-        scores = score_arms(places, sides.test, sides.test_cases, attribute, self.folder)
+        return score_arms(places, sides.test, sides.test_cases, self._attribute, self.folder)
+
+    def _utility(self) -> dict[str, Figure]:
+        scores = self._scores()
         strata = self.recipe.strata or quarters(scores["real"][0])
-        return utility_figures(scores, attribute, strata)
+        return utility_figures(scores, self._attribute, strata)
+
+    def _curve(self) -> dict[str, Figure]:
+        sides, recipe = self.sides, self.recipe
+        assert isinstance(recipe.segmenter, SegmenterRecipe)
+        places = train_shorter(
+            self.arms, sides.test, sides.test_cases, recipe.segmenter, recipe.curve, recipe.seed,
+            self.folder, self.progress,
+        )  # fmt: skip
+        return curve_figures(
+            places, self._scores(), sides.test, sides.test_cases, self._attribute, self.folder
+        )
 
     def _comparison(self) -> dict[str, Figure]:
         sides = self.sides
@@ -255,58 +268,6 @@ class _Proof(Experiment[ProveRecipe]):
         )  # fmt: skip
         self.notes |= notes
         return figures
-
-
-def utility_figures(
-    scores: Mapping[str, Trainings], attribute: Attribute, strata: Sequence[float]
-) -> dict[str, Figure]:
-    """Dice and error of each arm, by strata, each against `real`, and `augmented` against each."""
-    unit = attribute.unit
-    result: dict[str, Figure] = {}
-    for arm, own in scores.items():
-        result |= {f"utility/{arm}/{k}": v for k, v in arm_figures(own, unit).items()}
-        each = strata_figures(own, strata, unit)
-        key = f"volume_mae_{unit.lower()}"
-        result |= {f"utility/{arm}/{key}/{k}": v for k, v in each.items()}
-        if arm != "real":
-            gained = paired_difference(own, scores["real"], unit)
-            result |= {f"utility/{arm}_minus_real/{k}": v for k, v in gained.items()}
-        if arm not in ("real", "augmented"):
-            lost = paired_difference(scores["augmented"], own, unit)
-            result |= {f"utility/augmented_minus_{arm}/{k}": v for k, v in lost.items()}
-        if arm != "augmented":
-            each = strata_figures(scores["augmented"], strata, unit, own)
-            head = f"utility/augmented_minus_{arm}/{key}"
-            result |= {f"{head}/{k}": v for k, v in each.items()}
-    return result
-
-
-def comparison_figures(
-    real: Cohort, synthetic: Cohort, training: Sequence[Case], generated: Sequence[Case],
-    held_out: Sequence[tuple[Cohort, Case]], seed: int, progress: Progress,
-) -> tuple[dict[str, Figure], dict[str, Any]]:  # fmt: skip
-    """Copies, diversity and fidelity of synthetic cases, each beside its real counterpart."""
-    search = CopySearch(real, training, held_out, True, progress=progress)
-    compared = compare(search, [(synthetic, case) for case in generated], progress)
-    figures, notes = compared.figures, compared.notes
-    reason = radiomics_available()
-    features = {}
-    for name, cohort, cases in (("real", real, training), ("synthetic", synthetic, generated)):
-        listed = cases[:COMPARED_CASES]
-        scans = [
-            cohort.read(case) for case in track(listed, "comparing fidelity", len(listed), progress)
-        ]
-        images = np.stack([search.grid.place(scan).channels[0].voxels for scan in scans])
-        figures[f"diversity/{name}"] = pair_similarity(to_unit_range(images), seed=seed)
-        if not reason:
-            pairs = [(scan.channels[0], scan.label_map) for scan in scans]
-            features[name] = radiomics_features(pairs, progress)
-    if reason:
-        notes["fidelity_left_out"] = reason
-    else:
-        result = fidelity_figures(features["real"], features["synthetic"], seed)
-        figures |= {f"fidelity/{k}": v for k, v in result.items()}
-    return figures, notes
 
 
 def _sides(

@@ -29,11 +29,12 @@ from vesalius.report.lumbar_page import front_picture
 from vesalius.report.machine_page import machine_table, memory_table
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
-from vesalius.report.proof_page import WITHOUT_SYNTHETIC, arms_of
+from vesalius.report.proof_page import WITHOUT_SYNTHETIC
 from vesalius.report.realism_section import PINNED, realism_table
 from vesalius.report.robustness_page import robustness_picture, robustness_table
 from vesalius.report.sections import grid, names, shown
 from vesalius.report.staleness import mark_line
+from vesalius.report.training_sections import arms_of
 from vesalius.report.volumes_pictures import volumes_picture
 from vesalius.report.volumes_table import volumes_table
 from vesalius.scans.case import LabelledScan

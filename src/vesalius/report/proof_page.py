@@ -30,6 +30,7 @@ from vesalius.report.sections import (
     section,
 )
 from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
+from vesalius.report.training_sections import arms_of, curve_section, nnunet_section, volume_error
 from vesalius.scans.cohort import Cohort
 
 COLUMNS = 9
@@ -73,6 +74,7 @@ def write_proof_report(sources: Sources, path: Path | None = None) -> Path:
             *_cohorts(sources, real, synthetic, phantoms), _control(sources, results.figures),
             _realism(sources, results.figures, results.seed),
             _utility(sources, results.figures, results.notes),
+            nnunet_section(results.figures), curve_section(results.figures),
             _copies(results.figures, results.notes),
         ], conclusions(results.figures), _limits(results.notes, results.seed, phantoms), phantoms,
         finished=bool(results.figures),
@@ -158,7 +160,7 @@ def _utility(
     arms = arms_of(figures)
     if not arms:
         return section(title)
-    volume, unit = _volume(figures)
+    volume, unit = volume_error(figures)
     cases = notes.get("training_cases", {})
     rows = {f"{arm.replace('_', ' ')} ({cases.get(arm, '–')} cases)": arm for arm in arms}
     of_all = grid(
@@ -201,17 +203,6 @@ def _steps(notes: Mapping[str, Any]) -> str:
     longer = notes.get("synthseg_longer", 1)
     alone = f", synthseg style for {longer} times as many" if longer > 1 else ""
     return f"all for the same number of optimiser steps{alone}"
-
-
-def arms_of(figures: Mapping[str, Figure]) -> list[str]:
-    """The training sets of a proof."""
-    return [name for name in names(figures, "utility/{}/dice") if "_minus_" not in name]
-
-
-def _volume(figures: Mapping[str, Figure]) -> tuple[str, str]:
-    """The figure of the volume error, with its unit."""
-    (ending,) = names(figures, "utility/real/volume_mae_{}")
-    return f"volume_mae_{ending}", figures[f"utility/real/volume_mae_{ending}"].unit
 
 
 def _copies(figures: Mapping[str, Figure], notes: dict[str, Any]) -> Section:
@@ -276,7 +267,7 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences; nothing where there is no figure."""
     said: list[str] = []
     arms = arms_of(figures)
-    volume, unit = _volume(figures) if arms else ("", "")
+    volume, unit = volume_error(figures) if arms else ("", "")
     rivals = rivals_of(
         figures, f"utility/{{}}/{volume}", f"utility/augmented_minus_{{}}/{volume}", RIVALS
     )

@@ -98,6 +98,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
             "balance": self._balance, "strip": self._strip, "unseen phantoms": self._unseen,
             **({"image control": self._image_control} if self.recipe.judging_cases else {}),
             "realism": self._realism, "proof": self._proof,
+            **({"nnU-Net": self._nnunet} if self.recipe.nnunet else {}),
         }  # fmt: skip
 
     @property
@@ -209,7 +210,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         proof = ProveRecipe(
             preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed,
             segmenter=recipe.segmenter, strata=STRATA_ML, arms=recipe.arms, seeds=recipe.arm_seeds,
-            synthseg_longer=recipe.synthseg_longer,
+            synthseg_longer=recipe.synthseg_longer, curve=recipe.curve,
         )  # fmt: skip
         result = prove(
             self.cohort("real"), self.cohort("balanced"), self.cohort("unseen"),
@@ -217,6 +218,23 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         )  # fmt: skip
         self.notes |= {k: note for k, note in result.notes.items() if k != "prespecified"}
         return result.figures
+
+    def _nnunet(self) -> dict[str, Figure]:
+        """The same question asked of nnU-Net v2, trained once on each of some arms."""
+        recipe = self.recipe
+        assert recipe.nnunet is not None
+        proof = ProveRecipe(
+            preset=recipe.preset, attribute=ATTRIBUTE, seed=recipe.seed, segmenter=recipe.nnunet,
+            strata=STRATA_ML, arms=recipe.nnunet_arms,
+        )  # fmt: skip
+        result = prove(
+            self.cohort("real"), self.cohort("balanced"), self.cohort("unseen"),
+            self.folder / "proof-nnunet", proof, self.progress, self._finished,
+        )  # fmt: skip
+        return {
+            f"nnunet/{name}": figure
+            for name, figure in result.figures.items() if name.startswith("utility/")
+        }  # fmt: skip
 
 
 def write_split(cohort: Cohort, shares: dict[str, float], seed: int) -> Cohort:

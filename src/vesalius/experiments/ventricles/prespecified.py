@@ -71,6 +71,16 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
             "other seeds, by held-out loss and by looking at pictures.",
             "The segmenter and its number of steps are the same for every arm; random contrast, "
             f"which learns slowest, has {recipe.synthseg_longer} times as many.",
+            *(
+                [f"nnU-Net v2 plans itself; {recipe.nnunet.epochs} epochs of "
+                 f"{recipe.nnunet.iterations} iterations, one training on each of "
+                 f"{', '.join(recipe.nnunet_arms)}."] if recipe.nnunet else []
+            ),
+            *(
+                ["Whether the segmenter is at its plateau is measured with "
+                 f"{' and '.join(f'{share:g}' for share in recipe.curve)} of its steps."]
+                if recipe.curve else []
+            ),
             "Calibration of requests: on label maps that the fit generates, never on unseen "
             "patients.",
         ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from vesalius.evidence.two_sample import FEWEST, FIT
 from vesalius.experiments.arms import EVERY, FIVE, ArmName
 from vesalius.experiments.prespecified import FRESH_SEED
 from vesalius.methods.guided import recipe as guided
 from vesalius.methods.segmentation import training as segmentation
+from vesalius.methods.segmentation.nnunet import NnunetRecipe
 from vesalius.training.recipe import FitRecipe, Settings
 
 
@@ -25,9 +28,13 @@ class VentriclesRecipe(Settings):
         realism_cases: generated cases that are held against as many unseen real ones, twice: with
             generated label maps and with real ones. 0 for none.
         judge: how the network is fitted that tells them.
-        arms, arm_seeds, synthseg_longer: of the proof, see `ProveRecipe`.
+        arms, arm_seeds, synthseg_longer, curve: of the proof, see `ProveRecipe`.
+        nnunet: settings of nnU-Net v2, which is trained once on each of `nnunet_arms`; `None`
+            leaves it out.
         workers: processes that draw phantoms.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"curve", "nnunet", "nnunet_arms"})
 
     preset: str = "demo"
     seed: int = 0
@@ -48,18 +55,23 @@ class VentriclesRecipe(Settings):
     arms: tuple[ArmName, ...] = FIVE
     arm_seeds: int = 1
     synthseg_longer: int = 1
+    curve: tuple[float, ...] = ()
+    nnunet: NnunetRecipe | None = None
+    nnunet_arms: tuple[ArmName, ...] = ("real", "resampled", "synthetic", "augmented")
 
 
 PRESETS = {
     "smallest": VentriclesRecipe(
         preset="smallest", cases=12, test_cases=3, spacing_mm=8.0, control_cases=4,
         synthetic_cases=4, judging_cases=6, guidance_scales=(1.0,), realism_cases=FEWEST + 2,
-        judge=FIT.changed(steps=3), workers=1, wanted_ml=(15.0, 40.0),
+        judge=FIT.changed(steps=3), workers=1, wanted_ml=(15.0, 40.0), curve=(0.5,),
         synthesis=guided.PRESETS["smallest"], segmenter=segmentation.PRESETS["smallest"],
     ),
     "demo": VentriclesRecipe(seed=FRESH_SEED),
     "study": VentriclesRecipe(
         preset="study", seed=FRESH_SEED, arms=EVERY, arm_seeds=3, synthseg_longer=5,
+        curve=(0.25, 0.5),
+        nnunet=NnunetRecipe(epochs=40, iterations=50, validation_iterations=10, mirroring=False),
         test_cases=80, judging_cases=80, segmenter=segmentation.PRESETS["demo"].changed(
             fit=segmentation.PRESETS["demo"].fit.changed(steps=2000)
         ),

@@ -23,6 +23,7 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 
 PROMISED = [
+    "published/guidance_1/mae_ml", "curve/real/0.5/dice",
     "control/slope", "control/r2", "control/mae_ml", "control/acceptance",
     "utility/augmented_minus_real/volume_mae_ml", "memorisation/copies", "diversity/real",
     "diversity/synthetic", "seconds/fit", "seconds/phantoms", "control/images_unseen/slope",
@@ -90,3 +91,14 @@ def test_a_patient_on_both_sides_is_refused_before_any_training(
     with pytest.raises(InputError, match="is synthetic and cannot be tested on"):
         prove(brains, small_cohort, small_cohort, tmp_path / "out", recipe)
     assert not (tmp_path / "out").exists()
+
+
+def test_guidance_as_published_is_fitted_on_label_maps_of_its_own() -> None:
+    study = VENTRICLES["study"]
+    assert study.published_cases >= 2000
+    assert study.published.chosen_label_autoencoder(study.published_cases) == "vae"
+    document = prespecified(study).markdown
+    assert "2000 patients, of guidance as published" in document
+    demo = VENTRICLES["demo"]
+    assert demo.published_cases == 0 and demo.nnunet is None
+    assert demo.digest == demo.changed(nnunet_arms=demo.nnunet_arms).digest

@@ -139,7 +139,15 @@ def _control(sources: Sources, figures: Mapping[str, Figure]) -> Section:
     }  # fmt: skip
     there = tuple(one for one in panels if one.source)
     pair = Pictures(there) if there else None
-    return section("Requested against measured", pair, grid(figures, rows, columns))
+    published = {
+        f"guidance {name.removeprefix('guidance_')}": f"published/{name}"
+        for name in names(figures, "published/{}/slope")
+    }
+    scales_told = grid(
+        figures, published, columns | {"scatter (mL)": "{row}/scatter_ml"}, "as published",
+        "A convolutional VAE of label maps and a denoiser of its codes, first draws.",
+    )  # fmt: skip
+    return section("Requested against measured", pair, grid(figures, rows, columns), scales_told)
 
 
 def _realism(sources: Sources, figures: Mapping[str, Figure], seed: int) -> Section:

@@ -26,6 +26,7 @@ from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.prove import ProveRecipe, prove
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
 from vesalius.experiments.ventricles.prespecified import prespecified
+from vesalius.experiments.ventricles.published import published_guidance
 from vesalius.experiments.ventricles.realism import brain_realism
 from vesalius.experiments.ventricles.recipe import VentriclesRecipe
 from vesalius.methods.guided import recipe as guided
@@ -97,6 +98,7 @@ class _Ventricles(Experiment[VentriclesRecipe]):
             "phantoms": self._phantoms, "fit": self._fit, "control": self._control,
             "balance": self._balance, "strip": self._strip, "unseen phantoms": self._unseen,
             **({"image control": self._image_control} if self.recipe.judging_cases else {}),
+            **({"published guidance": self._published} if self.recipe.published_cases else {}),
             "realism": self._realism, "proof": self._proof,
             **({"nnU-Net": self._nnunet} if self.recipe.nnunet else {}),
         }  # fmt: skip
@@ -218,6 +220,9 @@ class _Ventricles(Experiment[VentriclesRecipe]):
         )  # fmt: skip
         self.notes |= {k: note for k, note in result.notes.items() if k != "prespecified"}
         return result.figures
+
+    def _published(self) -> dict[str, Figure]:
+        return published_guidance(self.folder / "published", self.recipe, self.progress)
 
     def _nnunet(self) -> dict[str, Figure]:
         """The same question asked of nnU-Net v2, trained once on each of some arms."""

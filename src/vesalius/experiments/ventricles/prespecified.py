@@ -52,6 +52,11 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
         ],
         cohorts=[
             *judging,
+            *(
+                [UsedCohort("published", "fitting", f"{recipe.published_cases} patients, of "
+                            "guidance as published", recipe.seed + 5, "published guidance")]
+                if recipe.published_cases else []
+            ),
             UsedCohort("real, train", "fitting", f"{round(0.9 * recipe.cases)} patients",
                        recipe.seed),
             UsedCohort("real, val", "early stopping and calibration",
@@ -75,6 +80,10 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
                 [f"nnU-Net v2 plans itself; {recipe.nnunet.epochs} epochs of "
                  f"{recipe.nnunet.iterations} iterations, one training on each of "
                  f"{', '.join(recipe.nnunet_arms)}."] if recipe.nnunet else []
+            ),
+            *(
+                [f"Guidance as published is fitted on {recipe.published_cases} label maps of its "
+                 "own, its steps by its loss."] if recipe.published_cases else []
             ),
             *(
                 ["Whether the segmenter is at its plateau is measured with "

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vesalius.api.computing import computing
     from vesalius.api.dataset import SyntheticDataset
+    from vesalius.api.doctor import doctor
     from vesalius.api.experimenting import experiment
     from vesalius.api.exporting import export
     from vesalius.api.fitting import fit, load, plan
@@ -45,6 +46,7 @@ _PLACES = {
     for place, names in {
         "api.computing": ("computing",),
         "api.dataset": ("SyntheticDataset",),
+        "api.doctor": ("doctor",),
         "api.experimenting": ("experiment",),
         "api.exporting": ("export",),
         "api.fitting": ("fit", "load", "plan"),
@@ -67,8 +69,8 @@ _PLACES = {
 
 __all__ = [
     "Case", "Cohort", "InputError", "SyntheticDataset", "Volume", "audit", "balance", "check",
-    "classify", "computing", "experiment", "explain", "export", "find_cohort", "fit", "forecast",
-    "generate", "images_for_labels", "import_cohort", "info", "inpaint", "load", "measure",
+    "classify", "computing", "doctor", "experiment", "explain", "export", "find_cohort", "fit",
+    "forecast", "generate", "images_for_labels", "import_cohort", "info", "inpaint", "load", "measure",
     "phantom", "plan", "prove", "register", "segment", "split",
 ]  # fmt: skip
 

@@ -46,6 +46,7 @@ def _register() -> None:
     from vesalius.cli import (
         audit,
         cohort,
+        doctor,
         exporting,
         importing,
         information,
@@ -62,6 +63,7 @@ def _register() -> None:
     app.command(with_computing(importing.import_, SHARING), name="import")
     app.command(exporting.export)
     app.command(information.info)
+    app.command(doctor.doctor)
     app.command(with_computing(synthesis.generate))
     app.command(with_computing(synthesis.balance))
     app.command(with_computing(synthesis.inpaint))

@@ -70,8 +70,8 @@ _PLACES = {
 __all__ = [
     "Case", "Cohort", "InputError", "SyntheticDataset", "Volume", "audit", "balance", "check",
     "classify", "computing", "doctor", "experiment", "explain", "export", "find_cohort", "fit",
-    "forecast", "generate", "images_for_labels", "import_cohort", "info", "inpaint", "load", "measure",
-    "phantom", "plan", "prove", "register", "segment", "split",
+    "forecast", "generate", "images_for_labels", "import_cohort", "info", "inpaint", "load",
+    "measure", "phantom", "plan", "prove", "register", "segment", "split",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from vesalius.scans.landmarks import Landmark
 
 CONTEXT = 2.2
 """Sides of a crop, in reaches of the widest map."""
+HOST_SHARE = 0.05
+"""Of the training lesions, that a label must lie around to be a host that nobody named."""
 ROOM_SHARE = 0.1
 """Of the training lesions, that lie nearer to their organ's border than one that is set in."""
 
@@ -95,10 +98,11 @@ class LesionSites(Sites):
         return kept, faults
 
     def training_range(self, marks: Sequence[Landmark]) -> TrainingPathologies:
-        rooms = [mark.room for mark in marks if isinstance(mark, MarkedLesion)]
+        hosts = self.recipe.hosts or _usual_hosts(marks)
+        learnt = [mark for mark in marks if mark.level in hosts]
+        rooms = [mark.room for mark in learnt if isinstance(mark, MarkedLesion)]
         room = float(np.quantile(rooms, ROOM_SHARE)) if rooms else 0.0
-        hosts = self.recipe.hosts or tuple(sorted({mark.level for mark in marks}))
-        return TrainingPathologies.of(marks, hosts, self.recipe.fewest, "ball", room)
+        return TrainingPathologies.of(learnt, hosts, self.recipe.fewest, "ball", room)
 
     def crops(
         self, row: int, scan: LabelledScan, marks: Sequence[Landmark],
@@ -227,6 +231,17 @@ class LesionSites(Sites):
             if own:
                 result[host] = own
         return result
+
+
+def _usual_hosts(marks: Sequence[Landmark]) -> tuple[str, ...]:
+    """Labels around no few lesions; one at the border of two organs makes no host of the other.
+
+    >>> marks = [Landmark("nodule", "lung", (0.0, 0.0, 0.0), 9.0)] * 40
+    >>> _usual_hosts([*marks, Landmark("nodule", "vessel", (0.0, 0.0, 0.0), 9.0)])
+    ('lung',)
+    """
+    counts = Counter(mark.level for mark in marks)
+    return tuple(sorted(name for name, n in counts.items() if n >= HOST_SHARE * len(marks)))
 
 
 def _require_labels(option: str, names: Sequence[str], labels: Mapping[str, int]) -> None:

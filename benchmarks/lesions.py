@@ -98,14 +98,18 @@ def measure(cohort: Path, run: Path, *, patients: int = 128) -> None:
 def _patient(
     seeds: list[int], shape: tuple[int, int, int], sizes: tuple[float, float]
 ) -> tuple[LabelledScan, LabelledScan, Lesion]:
-    """A patient without a nodule and with one of a size that training has shown."""
+    """A patient without a nodule and with one, in a lung and of a size that training has shown."""
     while True:
         seed = seeds.pop()
         nodule = draw_nodule(np.random.default_rng(seed))
         truth = draw_chest(seed, shape, [nodule])
         found = find_lesions(truth.scan.label_map, [NODULE], LUNGS)
-        if len(found) == 1 and sizes[0] <= found[0].diameter_mm <= sizes[1] and found[0].host:
-            return draw_chest(seed, shape, []).scan, truth.scan, found[0]
+        if len(found) != 1 or not sizes[0] <= found[0].diameter_mm <= sizes[1]:
+            continue
+        healthy = draw_chest(seed, shape, []).scan
+        x, y, z = np.round(found[0].centre).astype(int)
+        if healthy.label_map.oriented("RAS").voxels[x, y, z] == found[0].host:
+            return healthy, truth.scan, found[0]
 
 
 def _lesions_of(training: Cohort, progress: Progress) -> list[tuple[LabelledScan, Lesion]]:

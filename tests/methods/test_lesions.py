@@ -9,6 +9,7 @@ import pytest
 
 import vesalius as vs
 from vesalius.anatomy.lesions import ball_ml, find_lesions
+from vesalius.api.inpainting import _new_point
 from vesalius.cli import main
 from vesalius.methods.inpainting.balancing import missing_findings
 from vesalius.methods.inpainting.method import Inpainting
@@ -200,6 +201,7 @@ def test_balancing_asks_for_sizes_that_each_donor_has_room_for(
 ) -> None:
     wanted = missing_findings(livers, {}, model, 6, 0)
     assert len(wanted) == 6
+    assert not missing_findings(livers, {}, model, None, 0)  # one host: no other is fuller
     scans = {case.name: livers.read(case) for case in livers.cases}
     for one in wanted:
         model.placed(scans[one.donor.name], one.finding, one.seed)
@@ -232,6 +234,7 @@ def test_the_front_door_sets_lesions_of_some_millilitres(
     marks, faults = read_landmarks(tmp_path / "edits", {case.name: case for case in cases})
     points = [marks[case.name][-1].point_mm for case in cases]
     assert not faults and len(set(points)) == 2
+    assert all(len(marks[case.name]) == 1 for case in cases)  # the donor had none
     assert all(marks[case.name][-1].level == "liver" for case in cases)
     provenance = cases[0].provenance()
     assert provenance["request"]["size_mm"] == pytest.approx(14.0)
@@ -264,3 +267,20 @@ def test_the_command_line_goes_the_same_way(
             "--pathology", "tumour", "--size-ml", "1.2", "--size-mm", "9",
         ])  # fmt: skip
     assert "were both given" in capsys.readouterr().err
+
+
+def test_lesions_that_a_donor_has_stay_among_its_landmarks(
+    run: Run, livers: Cohort, tmp_path: Path
+) -> None:
+    scan = livers.folder / "imagesTr" / "case_1_0000.nii.gz"
+    made = vs.inpaint(
+        run, scan, "tumour", out=tmp_path / "edits", size_mm=13.0, count=1, tolerance_mm=99.0
+    )
+    marks, _ = read_landmarks(tmp_path / "edits", {c.name: c for c in made.cohort.cases})
+    (both,) = marks.values()
+    (before,) = find_lesions(abdomen(1, 1).label_map, [3, 4], [1])
+    there = [mark for mark in both if mark.size_mm == pytest.approx(before.diameter_mm, rel=1e-3)]
+    (new,) = [mark for mark in both if mark not in there]
+    assert len(there) == 1
+    assert np.linalg.norm(np.subtract(there[0].point_mm, new.point_mm)) > 6.5
+    assert _new_point(both, there) == new.point_mm

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from vesalius.api.cohorts import Given, copy_gate, place_of
 from vesalius.api.console import bars
@@ -22,7 +25,7 @@ from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.crop import voxel_of
 from vesalius.scans.input_error import InputError
-from vesalius.scans.landmarks import read_landmarks
+from vesalius.scans.landmarks import Landmark, read_landmarks
 from vesalius.scans.progress import Progress
 from vesalius.training.seeds import seed_for
 
@@ -123,10 +126,11 @@ def inpaint(
         donor.scan, FindingRequest(pathology, level or "", size_mm, point_mm)
     )
     pipeline.require_possible(donor.scan, pipeline.placed(donor.scan, finding, seed), str(scan))
+    known = pipeline.sites.known(donor.scan, donor.case.name, donor.landmarks)
     requests = [
         edit_request(
             f"{donor.case.name}_{pathology}_{finding.level}_{index:02d}", donor.case, finding,
-            seed_for(seed, "edit", index) % 2**31, donor.landmarks,
+            seed_for(seed, "edit", index) % 2**31, known,
         )
         for index in range(count)
     ]  # fmt: skip
@@ -138,19 +142,20 @@ def inpaint(
         generated = sample_cohort(
             sampler, requests, out, tries, gate, {"command": "inpaint"}, report, inputs
         )
-    _picture(pipeline, donor.scan, finding.level, generated, Path(out) / "before_after.png")
+    _picture(pipeline, donor.scan, finding.level, known, generated, Path(out) / "before_after.png")
     return Generated.of(generated, pipeline.run)
 
 
 def _picture(
-    pipeline: Any, before: LabelledScan, level: str, made: GeneratedCohort, path: Path
-) -> None:
+    pipeline: Any, before: LabelledScan, level: str, known: Sequence[Landmark],
+    made: GeneratedCohort, path: Path,
+) -> None:  # fmt: skip
     """The scan and up to six edits of it: side by side, or a row each where places differ."""
     cases = made.cohort.cases[:6]
     marks, _ = read_landmarks(made.cohort.folder, {case.name: case for case in made.cohort.cases})
     edits = [(case.provenance()["measured"], made.cohort.read(case)) for case in cases]
     shown = [(f"after, {next(iter(mm.values())):.1f} mm", after) for mm, after in edits]
-    places = [voxel_of(before, marks[case.name][-1].point_mm) for case in cases]
+    places = [voxel_of(before, _new_point(marks[case.name], known)) for case in cases]
     slices = [round(float(voxel[0])) for voxel in places]
     focus = pipeline.sites.focus(level)
     if len(set(slices)) == 1:
@@ -159,3 +164,13 @@ def _picture(
         rows = [[("before", before), one] for one in shown]
         picture = before_and_after(rows, focus, slices)
     to_png(picture, path)
+
+
+def _new_point(marks: Sequence[Landmark], known: Sequence[Landmark]) -> tuple[float, float, float]:
+    """Where the finding lies that the scan had not before; files keep landmarks sorted."""
+
+    def apart(mark: Landmark) -> float:
+        gaps = [float(np.linalg.norm(np.subtract(mark.point_mm, own.point_mm))) for own in known]
+        return min(gaps, default=np.inf)
+
+    return max(marks, key=apart).point_mm

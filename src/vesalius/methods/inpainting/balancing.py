@@ -50,12 +50,12 @@ def missing_findings(
     cells = {
         (p.name, level): 0 for p in training_range.pathologies for level in training_range.levels
     }
-    for name, own in marks.items():
+    free, known, wrong = _looked_at(cohort, donors, marks, pipeline, progress)
+    for name, own in known.items():
         for mark in own:
             if name in names and (mark.pathology, mark.level) in cells:
                 cells[mark.pathology, mark.level] += 1
     wanted = fill(cells, count)
-    free, wrong = _free_sites(cohort, donors, marks, pipeline, progress)
     if faults is not None:
         faults += wrong
     requests = []
@@ -73,7 +73,7 @@ def missing_findings(
             name = f"{parent.name}_{pathology}_{level}_{index:03d}"
             requests.append(
                 edit_request(name, parent, FindingRequest(pathology, level, size),
-                      int(rng.integers(2**31)), tuple(marks.get(parent.name, ())))
+                      int(rng.integers(2**31)), tuple(known.get(parent.name, ())))
             )  # fmt: skip
     return requests
 
@@ -99,12 +99,16 @@ def fill(cells: Mapping[Cell, int], count: int | None) -> dict[Cell, int]:
     return {cell: total[cell] - present for cell, present in cells.items()}
 
 
-def _free_sites(
+def _looked_at(
     cohort: Cohort, donors: Sequence[Case], marks: Mapping[str, Sequence[Landmark]],
     pipeline: InpaintingPipeline, progress: Progress,
-) -> tuple[dict[str, FreeSites], list[InputProblem]]:  # fmt: skip
-    """For each donor its free sites, with the sizes that each can take; and first faults."""
+) -> tuple[dict[str, FreeSites], dict[str, Sequence[Landmark]], list[InputProblem]]:  # fmt: skip
+    """For each donor its free sites, with the sizes that each can take, and its findings; faults.
+
+    A donor that cannot be read has the findings that its cohort tells.
+    """
     result: dict[str, FreeSites] = {}
+    known: dict[str, Sequence[Landmark]] = dict(marks)
     faults: list[InputProblem] = []
     for case in track(donors, "looking for places of findings", len(donors), progress):
         result[case.name] = {}
@@ -116,4 +120,5 @@ def _free_sites(
             continue
         reported = marks.get(case.name, ())
         result[case.name] = pipeline.sites.free(scan, reported, pipeline.training_range)
-    return result, faults
+        known[case.name] = pipeline.sites.known(scan, case.name, reported)
+    return result, known, faults

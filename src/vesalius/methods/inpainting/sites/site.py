@@ -91,6 +91,12 @@ class Sites(ABC):
     ) -> tuple[list[Landmark], list[InputProblem]]:
         """Findings of a training scan with their sizes as measured, and faults of others."""
 
+    def known(
+        self, scan: LabelledScan, case: str, reported: Sequence[Landmark]
+    ) -> Sequence[Landmark]:
+        """Findings that a scan has already."""
+        return reported
+
     @abstractmethod
     def training_range(self, marks: Sequence[Landmark]) -> TrainingPathologies:
         """What the findings of all training cases span."""

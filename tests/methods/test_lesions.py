@@ -17,6 +17,7 @@ from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import PRESETS
 from vesalius.methods.inpainting.sampling import FindingRequest, InpaintingSampler, edit_request
 from vesalius.methods.inpainting.sites import sites_of
+from vesalius.methods.inpainting.sites.lesions import MarkedLesion
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.cohort_writer import CohortWriter
@@ -122,7 +123,7 @@ def test_places_differ_by_seed_and_keep_away_from_lesions_that_are_there(
         assert np.linalg.norm(there - point, axis=1).min() >= 7.0 + model.recipe.margin_mm
 
 
-def test_the_size_is_that_of_all_that_is_new(model: InpaintingPipeline) -> None:
+def test_the_size_is_that_of_the_part_that_is_new(model: InpaintingPipeline) -> None:
     before, after = abdomen(42, lesions=1, radius=3.0), abdomen(42, lesions=2, radius=3.0)
     old = find_lesions(before.label_map, [3, 4], [1])
     assert len(old) == 1
@@ -131,6 +132,39 @@ def test_the_size_is_that_of_all_that_is_new(model: InpaintingPipeline) -> None:
     measured = model.measured(after, "tumour", "liver", before)
     assert ball_ml(measured) == pytest.approx(new, rel=1e-6)
     assert model.measured(before, "tumour", "liver", before) == 0
+    assert model.sites.whole(after, "tumour", before)
+
+
+def test_two_lesions_in_place_of_one_are_a_miss(model: InpaintingPipeline) -> None:
+    nothing, both = abdomen(42, lesions=0), abdomen(42, lesions=2, radius=3.0)
+    sizes = [lesion.diameter_mm for lesion in find_lesions(both.label_map, [3, 4], [1])]
+    assert model.measured(both, "tumour", "liver", nothing) == pytest.approx(max(sizes))
+    assert not model.sites.whole(both, "tumour", nothing)
+    assert not model.sites.whole(nothing, "tumour", nothing)
+
+
+def test_each_kind_of_lesion_has_hosts_and_room_of_its_own() -> None:
+    """400 nodules deep in the lung, 100 metastases at the liver's border, 20 cysts in a kidney."""
+    labels = {"background": 0, "lung": 1, "liver": 2, "kidney": 3, "nodule": 4, "met": 5, "cyst": 6}
+    recipe = Inpainting().recipe(lesion=["nodule", "met", "cyst"])
+    kinds = (("nodule", "lung", 400, 1.4), ("met", "liver", 100, 0.5), ("cyst", "kidney", 20, 0.9))
+    marks = [
+        MarkedLesion(name, host, (0.0, 0.0, 0.0), 8.0 + index % 5, room)
+        for name, host, count, room in kinds for index in range(count)
+    ]  # fmt: skip
+    known = sites_of(recipe, labels).training_range(marks)
+    assert {p.name: (p.counts, p.room) for p in known.pathologies} == {
+        name: ({host: count}, pytest.approx(room)) for name, host, count, room in kinds
+    }
+    assert known.levels_of("met") == ("liver",)
+
+
+def test_a_point_without_room_is_refused(model: InpaintingPipeline) -> None:
+    scan = abdomen(47, lesions=1, radius=3.0)
+    beside = find_lesions(scan.label_map, [3, 4], [1])[0].centre * 3.0 + [0.0, 15.0, 0.0]
+    point = tuple(float(x) for x in beside)
+    with pytest.raises(InputError, match="has no room for"):
+        model.require_possible(scan, FindingRequest("tumour", "liver", 15.0, point), "scan")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +200,9 @@ def test_an_organ_without_room_is_told(model: InpaintingPipeline) -> None:
         (["metastasis"], None, "--lesion: names metastasis, which is no label"),
         (["core"], ["kidney"], "--host: names kidney"),
         (["background"], None, "--lesion: names background"),
+        (["t=core", "t=rim"], None, "names nothing new"),
+        (["core", "t=core+rim"], None, "counts core twice"),
+        (["core"], ["liver", "core"], "core is a lesion's label"),
     ],
 )
 def test_labels_that_are_not_there_are_refused(

@@ -106,34 +106,80 @@ def depth_mm(region: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     )
 
 
-def free_places(
-    label_map: Volume, host: int, values: Sequence[int], radius_mm: float, room: float,
-    apart_mm: float,
-) -> np.ndarray:  # fmt: skip
-    """Voxels `(N, 3)` of the RAS-oriented map where the centre of a lesion could lie.
+class HostRoom:
+    """Where in a host the centre of a lesion could lie; distances are taken once for all sizes.
 
     Args:
         label_map: of the scan.
         host: label that it is to lie in.
-        values: labels of lesions that are there already.
-        radius_mm: of the lesion.
-        room: least distance from the host's border, in radii; see `Lesion`.
-        apart_mm: least distance from other lesions.
+        others: labels of lesions that are there already.
+        reach_mm: farthest that distances from others matter.
 
     >>> voxels = np.zeros((11, 11, 11), dtype=np.uint8); voxels[1:10, 1:10, 1:10] = 2
-    >>> places = free_places(Volume(voxels, np.eye(4)), 2, [1], 4.0, 1.0, 8.0)
+    >>> room = HostRoom(Volume(voxels, np.eye(4)), 2, [1], 20.0)
+    >>> places = room.places(4.0, 8.0)
     >>> places.min(axis=0).tolist(), places.max(axis=0).tolist()
     ([4, 4, 4], [6, 6, 6])
+    >>> room.holds(np.array([5, 5, 5]), 4.0, 8.0), room.holds(np.array([1, 5, 5]), 4.0, 8.0)
+    (True, False)
     """
-    upright = label_map.oriented("RAS")
-    inside = upright.voxels == host
-    nothing = np.empty((0, 3), dtype=int)
-    if not inside.any():
-        return nothing
-    box = ndimage.find_objects(inside.astype(np.int8))[0]
-    free = depth_mm(inside[box], upright.spacing_mm) >= max(room * radius_mm, 1e-6)
-    others = np.isin(upright.voxels, values)
-    if others.any():
-        away = ndimage.distance_transform_edt(~others, sampling=upright.spacing_mm)
-        free &= away[box] >= apart_mm
-    return np.argwhere(free) + [own.start for own in box]
+
+    def __init__(
+        self, label_map: Volume, host: int, others: Sequence[int], reach_mm: float
+    ) -> None:
+        upright = label_map.oriented("RAS")
+        self.depth = np.empty((0, 0, 0))
+        self.away: np.ndarray | None = None
+        self.first = np.zeros(3, dtype=int)
+        inside = upright.voxels == host
+        if not inside.any():
+            return
+        spacing = upright.spacing_mm
+        box = ndimage.find_objects(inside.astype(np.int8))[0]
+        self.first = np.array([own.start for own in box])
+        self.depth = depth_mm(inside[box], spacing)
+        pads = [int(np.ceil(reach_mm / size)) for size in spacing]
+        wide = tuple(
+            slice(max(0, own.start - pad), own.stop + pad)
+            for own, pad in zip(box, pads, strict=True)
+        )
+        lesions = np.isin(upright.voxels[wide], others)
+        if lesions.any():
+            inner = tuple(
+                slice(own.start - out.start, own.stop - out.start)
+                for own, out in zip(box, wide, strict=True)
+            )
+            self.away = ndimage.distance_transform_edt(~lesions, sampling=spacing)[inner]
+
+    def _free(self, deep_mm: float, apart_mm: float) -> np.ndarray:
+        free: np.ndarray = self.depth >= max(deep_mm, 1e-6)
+        if self.away is not None:
+            free &= self.away >= apart_mm
+        return free
+
+    def places(self, deep_mm: float, apart_mm: float) -> np.ndarray:
+        """Voxels `(N, 3)` of the RAS-oriented map.
+
+        Args:
+            deep_mm: least distance from the host's border.
+            apart_mm: least distance from other lesions.
+        """
+        return np.argwhere(self._free(deep_mm, apart_mm)) + self.first
+
+    def holds(self, voxel: np.ndarray, deep_mm: float, apart_mm: float) -> bool:
+        """Whether one voxel is such a place."""
+        at = np.asarray(voxel) - self.first
+        if (at < 0).any() or (at >= self.depth.shape).any():
+            return False
+        return bool(self._free(deep_mm, apart_mm)[tuple(at)])
+
+
+def new_parts_ml(before: Volume, after: Volume, values: Sequence[int]) -> list[float]:
+    """Volumes in mL of the connected parts of lesion labels that were not there before.
+
+    Parts of less than `FEWEST_VOXELS` are left out; the largest comes first.
+    """
+    new = np.isin(after.voxels, values) & ~np.isin(before.voxels, values)
+    parts, _ = ndimage.label(new, structure=CONNECTED)
+    sizes = np.bincount(parts.ravel())[1:]
+    return sorted((float(n * after.voxel_ml) for n in sizes if n >= FEWEST_VOXELS), reverse=True)

@@ -48,7 +48,9 @@ def missing_findings(
     names = {case.name for case in donors}
     training_range = pipeline.training_range
     cells = {
-        (p.name, level): 0 for p in training_range.pathologies for level in training_range.levels
+        (p.name, level): 0
+        for p in training_range.pathologies
+        for level in training_range.levels_of(p.name)
     }
     free, known, wrong = _looked_at(cohort, donors, marks, pipeline, progress)
     for name, own in known.items():

@@ -9,6 +9,7 @@ from vesalius.methods.inpainting.methods import NETWORK_OF, Method
 from vesalius.methods.inpainting.pipeline import InpaintingPipeline
 from vesalius.methods.inpainting.recipe import InpaintingRecipe
 from vesalius.methods.inpainting.sampling import FindingRequest
+from vesalius.methods.inpainting.training_pathologies import TrainingPathology
 from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress, track
@@ -41,12 +42,13 @@ def calibrate(
         for row, (_, scan) in enumerate(sample)
     ]
     for known, scale, row, scan in track(work, "calibrating sizes", len(work), progress):
-        pipeline, level = pipelines[scale], training_range.levels[row % len(training_range.levels)]
+        levels = training_range.levels_of(known.name)
+        pipeline, level = pipelines[scale], levels[row % len(levels)]
+        place = _place(pipeline, scan, known, level, row)
         pair = []
         for severity in CALIBRATED_SEVERITIES:
-            request = FindingRequest(known.name, level, known.size_at(severity))
+            request = FindingRequest(known.name, level, known.size_at(severity), place)
             try:
-                request = pipeline.placed(scan, request, row)
                 pipeline.require_possible(scan, request, "")
             except InputError:
                 continue
@@ -55,3 +57,14 @@ def calibrate(
         if len(pair) == 2:
             pairs.setdefault((known.name, scale), []).append((pair[0], pair[1]))
     run.note("calibration", SizeCalibration.of(pairs).model_dump())
+
+
+def _place(
+    pipeline: InpaintingPipeline, scan: LabelledScan, known: TrainingPathology, level: str, row: int
+) -> tuple[float, float, float] | None:
+    """One place for both sizes of a pair, in which nothing else may differ."""
+    largest = known.size_at(max(CALIBRATED_SEVERITIES))
+    try:
+        return pipeline.placed(scan, FindingRequest(known.name, level, largest), row).point_mm
+    except InputError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -329,8 +330,9 @@ def _grid(sound: SoundCases, recipe: InpaintingRecipe, crop_mm: tuple[float, flo
     spacing = recipe.spacing_mm or tuple(
         float(x) for x in np.median([one.spacing_mm for one in fields], axis=0)
     )
+    whole = math.ceil if recipe.lesions else round  # a map must not leave its crop
     x, y, z = (side / size for side, size in zip(crop_mm, spacing, strict=True))
-    shape = (max(1, round(x)), *(GRID_MULTIPLE * max(1, round(n / GRID_MULTIPLE)) for n in (y, z)))
+    shape = (max(1, whole(x)), *(GRID_MULTIPLE * max(1, whole(n / GRID_MULTIPLE)) for n in (y, z)))
     affine = np.diag([*spacing, 1.0])
     return Grid(
         (shape[0], shape[1], shape[2]), (spacing[0], spacing[1], spacing[2]),

@@ -148,7 +148,7 @@ class InpaintingPipeline(Travelling):
     ) -> float:
         """Size in mm of a pathology at a site of a scan, on its label map.
 
-        Of lesions it is that of all which `before` did not show.
+        Of lesions it is that of the largest part which `before` did not show.
         """
         return self.sites.measured(scan, pathology, level, before)
 
@@ -162,6 +162,10 @@ class InpaintingPipeline(Travelling):
         """Refuse a pathology, site or size that the run was not fitted on."""
         known = self.training_range.pathology(request.pathology)
         self.training_range.require_level(request.level)
+        shown = self.training_range.levels_of(request.pathology)
+        if request.level not in shown:
+            fault = f"was not seen in {request.level}"
+            raise InputError(request.pathology, fault, f"ask for {', '.join(shown)}")
         if not known.low - OUTSIDE_MM <= request.size_mm <= known.high + OUTSIDE_MM:
             fault = f"{request.size_mm:.3g} mm is outside the training range"
             remedy = f"ask for {known.low:.3g} to {known.high:.3g} mm"

@@ -117,6 +117,7 @@ class InpaintingSampler(Sampler[EditRequest]):
                 edit.scan, finding.pathology, finding.level, before=scan
             )
             met = abs(measured - finding.size_mm) <= self.tolerance_mm
+            met &= self.pipeline.sites.whole(edit.scan, finding.pathology, scan)
             finish = partial(self._finished, request, finding, scan, edit.scan, measured)
             yield Candidate({name: measured}, met, finish)
 

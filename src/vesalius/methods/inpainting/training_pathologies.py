@@ -113,7 +113,7 @@ class TrainingPathologies(Settings):
     @classmethod
     def of(
         cls, marks: Iterable[Landmark], levels: Sequence[str], fewest: int,
-        form: Form | None = None, room: float = 0.0,
+        form: Form | None = None, rooms: Mapping[str, float] | None = None,
     ) -> TrainingPathologies:  # fmt: skip
         """From the findings of a cohort; what was seen less than `fewest` times is left out.
 
@@ -122,7 +122,7 @@ class TrainingPathologies(Settings):
             levels: where they can be.
             fewest: findings of a pathology below which it is not learnt.
             form: what sizes measure; by the pathology's name if `None`.
-            room: of lesions, see `TrainingPathology`.
+            rooms: of lesions by pathology, see `TrainingPathology`.
 
         Raises:
             InputError: if nothing is left.
@@ -131,7 +131,13 @@ class TrainingPathologies(Settings):
         for mark in marks:
             by_name.setdefault(mark.pathology, []).append(mark)
         kept = tuple(
-            TrainingPathology.of(name, [m.size_mm for m in own], [m.level for m in own], form, room)
+            TrainingPathology.of(
+                name,
+                [m.size_mm for m in own],
+                [m.level for m in own],
+                form,
+                (rooms or {}).get(name, 0.0),
+            )  # fmt: skip
             for name, own in sorted(by_name.items())
             if len(own) >= fewest
         )
@@ -154,6 +160,11 @@ class TrainingPathologies(Settings):
                 return one
         known = ", ".join(one.name for one in self.pathologies)
         raise InputError(name, "is no pathology of this run", f"ask for {known}")
+
+    def levels_of(self, pathology: str) -> tuple[str, ...]:
+        """Where a pathology can be: a lesion where training has shown it."""
+        own = self.pathology(pathology)
+        return tuple(own.counts) if own.form == "ball" else self.levels
 
     def require_level(self, level: str) -> None:
         """Refuse a level that the run does not know."""

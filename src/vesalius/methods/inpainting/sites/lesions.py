@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from vesalius.anatomy.attributes import volume_ml
-from vesalius.anatomy.lesions import diameter_mm, find_lesions, free_places
+from vesalius.anatomy.lesions import HostRoom, diameter_mm, find_lesions, new_parts_ml
 from vesalius.methods.inpainting.noise_map import ball_map
 from vesalius.methods.inpainting.recipe import InpaintingRecipe
 from vesalius.methods.inpainting.sampling import FindingRequest
@@ -22,9 +21,8 @@ from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import Crop, voxel_of
 from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.landmarks import Landmark
+from vesalius.scans.volume import Volume
 
-CONTEXT = 2.2
-"""Sides of a crop, in reaches of the widest map."""
 HOST_SHARE = 0.05
 """Of the training lesions, that a label must lie around to be a host that nobody named."""
 ROOM_SHARE = 0.1
@@ -57,12 +55,22 @@ class LesionSites(Sites):
         parts = {}
         for text in recipe.lesions:
             name, _, own = text.partition("=")
+            if not name or name in parts:
+                raise InputError("--lesion", f"{text} names nothing new", "name each lesion once")
             parts[name] = tuple(own.split("+")) if own else (name,)
-        _require_labels("--lesion", [one for own in parts.values() for one in own], labels)
+        named = [one for own in parts.values() for one in own]
+        _require_labels("--lesion", named, labels)
         _require_labels("--host", recipe.hosts, labels)
+        twice = next((one for one in named if named.count(one) > 1), None)
+        if twice:
+            raise InputError("--lesion", f"counts {twice} twice", "give each label to one lesion")
+        within = next((one for one in recipe.hosts if one in named), None)
+        if within:
+            remedy = "name the organ, and the lesion's parts as name=label+label"
+            raise InputError("--host", f"{within} is a lesion's label", remedy)
         self.values = {name: [labels[one] for one in own] for name, own in parts.items()}
-        named = recipe.hosts or [n for n, one in labels.items() if one and one not in self.every]
-        self.hosts = [labels[name] for name in named]
+        hosts = recipe.hosts or [n for n, one in labels.items() if one and one not in self.every]
+        self.hosts = [labels[name] for name in hosts]
         self.names = {number: name for name, number in labels.items()}
         self.attributes = tuple(
             Attribute(f"{name}_volume_ml", "volume_ml", own) for name, own in parts.items()
@@ -103,11 +111,17 @@ class LesionSites(Sites):
         return self.marks(scan, case, reported)[0]
 
     def training_range(self, marks: Sequence[Landmark]) -> TrainingPathologies:
-        hosts = self.recipe.hosts or _usual_hosts(marks)
-        learnt = [mark for mark in marks if mark.level in hosts]
-        rooms = [mark.room for mark in learnt if isinstance(mark, MarkedLesion)]
-        room = float(np.quantile(rooms, ROOM_SHARE)) if rooms else 0.0
-        return TrainingPathologies.of(learnt, hosts, self.recipe.fewest, "ball", room)
+        rooms: dict[str, float] = {}
+        learnt: list[Landmark] = []
+        for name in self.values:
+            own = [mark for mark in marks if mark.pathology == name]
+            hosts = self.recipe.hosts or _usual_hosts(own)
+            own = [mark for mark in own if mark.level in hosts]
+            learnt += own
+            near = [mark.room for mark in own if isinstance(mark, MarkedLesion)]
+            rooms[name] = float(np.quantile(near, ROOM_SHARE)) if near else 0.0
+        every = tuple(sorted({mark.level for mark in learnt}))
+        return TrainingPathologies.of(learnt, every, self.recipe.fewest, "ball", rooms)
 
     def crops(
         self, row: int, scan: LabelledScan, marks: Sequence[Landmark],
@@ -120,11 +134,14 @@ class LesionSites(Sites):
                 row, voxel_of(scan, mark.point_mm), mark.level, mark, {mark.pathology: mark.size_mm}
             )
             for mark in marks
-            if mark.pathology in known and mark.level in training_range.levels
+            if mark.pathology in known and mark.level in training_range.levels_of(mark.pathology)
         ]
         rng = np.random.default_rng([len(result), row])
         for host in training_range.levels:
-            own = training_range.pathologies[int(rng.integers(len(training_range.pathologies)))]
+            there = [p for p in training_range.pathologies if host in p.counts]
+            if not there:
+                continue
+            own = there[int(rng.integers(len(there)))]
             places = self._places(scan, host, own, own.size_at(float(rng.random())))
             if len(places):
                 voxel = places[rng.integers(len(places))].astype(float)
@@ -134,7 +151,7 @@ class LesionSites(Sites):
     def crop_mm(self, training_range: TrainingPathologies) -> tuple[float, float, float]:
         """Wide enough for the map of the largest lesion, with context about it."""
         largest = max(p.high for p in training_range.pathologies) / 2
-        side = CONTEXT * (largest + self.recipe.margin_mm)
+        side = 2 * largest + 3 * self.recipe.margin_mm
         return side, side, side
 
     def map_bounds(self, crop: MarkedCrop, training_range: TrainingPathologies) -> MapBounds:
@@ -144,7 +161,9 @@ class LesionSites(Sites):
         if crop.finding is not None:
             low = high = crop.finding.size_mm / 2
         margin = self.recipe.margin_mm
-        return MapBounds((0.9 * low + 0.6 * margin, 1.5 * high + 1.2 * margin), ((0.9, 1.2),) * 2)
+        widest = max(p.high for p in training_range.pathologies) / 2 + 1.25 * margin
+        reach = (0.9 * low + 0.6 * margin, min(1.5 * high + 1.2 * margin, widest))
+        return MapBounds(reach, ((0.9, 1.1),) * 2)
 
     def map_weight(
         self, crop: Crop, spacing_mm: tuple[float, float, float], known: TrainingPathology,
@@ -158,19 +177,34 @@ class LesionSites(Sites):
     def measured(
         self, scan: LabelledScan, pathology: str, level: str, before: LabelledScan | None = None
     ) -> float:
-        """Diameter of a ball of all that is new of the lesion's labels, however many its parts."""
-        values = self.values[pathology]
-        ml = volume_ml(scan.label_map, values)
-        if before is not None:
-            ml -= volume_ml(before.label_map, values)
-        return diameter_mm(max(ml, 0.0))
+        """Diameter of a ball of the largest part that is new of the lesion's labels."""
+        parts = self._new_parts(scan, pathology, before)
+        return diameter_mm(parts[0]) if parts else 0.0
+
+    def whole(self, scan: LabelledScan, pathology: str, before: LabelledScan | None = None) -> bool:
+        """One lesion, and not several in its place."""
+        return len(self._new_parts(scan, pathology, before)) == 1
+
+    def _new_parts(
+        self, scan: LabelledScan, pathology: str, before: LabelledScan | None
+    ) -> list[float]:
+        own = scan.label_map
+        nothing = Volume(np.zeros_like(own.voxels), own.affine)
+        source = nothing if before is None else before.label_map
+        return new_parts_ml(source, own, self.values[pathology])
+
+    def _room(self, scan: LabelledScan, host: str, largest_mm: float) -> HostRoom:
+        apart = largest_mm / 2 + self.recipe.margin_mm
+        return HostRoom(scan.label_map, self.labels[host], self.every, apart)
+
+    def _distances(self, known: TrainingPathology, size_mm: float) -> tuple[float, float]:
+        """From the host's border, and from other lesions, in mm."""
+        return known.room * size_mm / 2, size_mm / 2 + self.recipe.margin_mm
 
     def _places(
         self, scan: LabelledScan, host: str, known: TrainingPathology, size_mm: float
     ) -> np.ndarray:
-        radius = size_mm / 2
-        apart = radius + self.recipe.margin_mm
-        return free_places(scan.label_map, self.labels[host], self.every, radius, known.room, apart)
+        return self._room(scan, host, size_mm).places(*self._distances(known, size_mm))
 
     def landmark(
         self, scan: LabelledScan, request: FindingRequest, known: TrainingPathology, seed: int
@@ -212,12 +246,20 @@ class LesionSites(Sites):
         self, scan: LabelledScan, request: FindingRequest, case: str,
         training_range: TrainingPathologies,
     ) -> None:  # fmt: skip
-        voxel = self.voxel(scan, request, training_range.pathology(request.pathology))
+        """Of a point that is asked for half the usual distance from the border is enough."""
+        known = training_range.pathology(request.pathology)
+        voxel = self.voxel(scan, request, known)
         self.require_inside(scan, request, case, voxel)
         there = self._label_at(scan, voxel)
         if there != request.level:
             fault = f"lies in {there} and not in {request.level}"
             raise InputError("--at", fault, f"choose a point in {request.level}")
+        deep, apart = self._distances(known, request.size_mm)
+        at = np.round(voxel).astype(int)
+        room = self._room(scan, request.level, request.size_mm)
+        if not room.holds(at, 0.5 * deep, apart):
+            fault = f"has no room for {request.size_mm:.1f} mm beside its border and lesions"
+            raise InputError("--at", fault, "choose a point deeper inside, or ask for less")
 
     def free(
         self, scan: LabelledScan, reported: Sequence[Landmark], training_range: TrainingPathologies
@@ -225,11 +267,15 @@ class LesionSites(Sites):
         """Hosts with room, each with the largest size that it has room for."""
         result: FreeSites = {}
         for host in training_range.levels:
+            there = [p for p in training_range.pathologies if host in p.counts]
+            if not there:
+                continue
+            room = self._room(scan, host, max(p.high for p in there))
             own = {}
-            for known in training_range.pathologies:
+            for known in there:
                 fit = [
                     size for size in np.linspace(known.low, known.high, 6)
-                    if len(self._places(scan, host, known, float(size)))
+                    if len(room.places(*self._distances(known, float(size))))
                 ]  # fmt: skip
                 if fit:
                     own[known.name] = (known.low, float(fit[-1]))

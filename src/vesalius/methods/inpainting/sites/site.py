@@ -144,6 +144,10 @@ class Sites(ABC):
             before: the scan as it was; what it shows already does not count.
         """
 
+    def whole(self, scan: LabelledScan, pathology: str, before: LabelledScan | None = None) -> bool:
+        """Whether what came out is one finding."""
+        return True
+
     @abstractmethod
     def landmark(
         self, scan: LabelledScan, request: FindingRequest, known: TrainingPathology, seed: int

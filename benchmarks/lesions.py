@@ -38,6 +38,7 @@ from vesalius.scans.case import Case, LabelledScan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.crop import cut
 from vesalius.scans.grid import Grid
+from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder
@@ -67,7 +68,7 @@ class Patients:
 
 
 @app.default
-def measure(cohort: Path, run: Path, *, patients: int = 128) -> None:
+def measure(cohort: Path, run: Path, *, patients: int = 192) -> None:
     """Measure, and keep the figures with the documents."""
     opened = Run.open(run, InpaintingRecipe)
     pipeline = InpaintingPipeline(opened, calibrated=True)
@@ -81,7 +82,7 @@ def measure(cohort: Path, run: Path, *, patients: int = 128) -> None:
         shape = training.read(training.cases[0]).label_map.shape
         for row in track(range(patients), "setting lesions in", patients, progress):
             healthy, truth, lesion = _patient(seeds, shape, (known.low, known.high))
-            _one(pipeline, result, donors, healthy, truth, lesion, row, edited=row % 2 == 1)
+            _one(pipeline, result, donors, healthy, truth, lesion, row, edited=row % 3 == 2)
         figures = _figures(pipeline, result, progress)
     seen = sum(known.counts.values())
     figures["lesions/training/lesions"] = counted(seen, "lesions", seen, "lesions")
@@ -134,7 +135,7 @@ def _one(
     pipeline: InpaintingPipeline, result: Patients, donors: list[tuple[LabelledScan, Lesion]],
     healthy: LabelledScan, truth: LabelledScan, lesion: Lesion, row: int, edited: bool,
 ) -> None:  # fmt: skip
-    """The truth of one patient; of every second one the edits too."""
+    """The truth of one patient, or the edits of it: a reference holds nobody who was edited."""
     grid = _grid(truth)
     result.add("truth_edited" if edited else "truth", truth, lesion.centre, grid)
     if not edited:
@@ -160,6 +161,13 @@ def _one(
 
     sampler = InpaintingSampler(pipeline, {"x": healthy}, [], TOLERANCE_MM)
     asked = edit_request("edit", Case("x", (), None, "x"), request, SEED + row)
+    try:
+        pipeline.require_possible(healthy, request, "x")
+    except InputError:  # nearer to the border than an edit may be asked for
+        result.note("met", False)
+        result.note("tries", np.nan)
+        result.note("kept", np.nan)
+        return
     tried = 0
     for tried, candidate in enumerate(sampler.candidates(asked), start=1):
         if candidate.met or tried == TRIES:
@@ -254,7 +262,12 @@ def _figures(
         "lesions/control/met/mae_mm": mean_figure(
             np.abs(noted["kept"] - requested)[noted["met"] > 0], "mm", "requests met"
         ),
-        "lesions/control/tries": mean_figure(noted["tries"], "edits", "requests"),
+        "lesions/control/without_a_lesion": number_of(
+            int((first == 0).sum()), count, "edits", "edits"
+        ),
+        "lesions/control/tries": mean_figure(
+            noted["tries"][np.isfinite(noted["tries"])], "edits", "requests"
+        ),
         "lesions/context/spared_mae_hu": mean_figure(
             noted["spared"][np.isfinite(noted["spared"])], "HU", "edits"
         ),
@@ -272,7 +285,7 @@ def _figures(
                 values[np.isfinite(values)], "HU", "lesions"
             )
     sets = {name: _images(pipeline, own) for name, own in result.crops.items()}
-    reference = ImageSet(np.concatenate([sets["truth"], sets["truth_edited"]]))
+    reference = ImageSet(sets["truth"])
     extract = lite0_features().pooled
     for name in ("edited", "pasted", "unedited"):
         found = realism_figures(

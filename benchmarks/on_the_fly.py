@@ -1,10 +1,11 @@
-"""Cases generated while a segmenter trains, against the same number made in advance.
+"""Cases generated while a segmenter trains, against as many an epoch that are made once.
 
     python -m benchmarks.on_the_fly RUN OUT
 
 RUN is of `vesalius fit guided` on phantom brains. Every epoch of either arm shows as many cases:
-the same ones each time, or new ones each time. Weights, order, steps and learning rate are alike,
-and so are the cases of the first epoch. Writes `docs/results/on_the_fly.json`.
+the same ones each time (40 in all), or new ones each time (480 in all, over 12 epochs). Weights,
+order, steps and learning rate are alike, and so are the cases of the first epoch. Writes
+`docs/results/on_the_fly.json`.
 """
 
 from __future__ import annotations

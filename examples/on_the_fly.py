@@ -3,8 +3,8 @@
     python examples/on_the_fly.py RUN UNSEEN ventricle_volume_ml=20:160
 
 RUN is of `vesalius fit guided`, UNSEEN a labelled cohort of other patients. Each epoch brings as
-many new cases as there would be on disk, seen once and let go; `benchmarks/on_the_fly.py` measures
-what that gains over the same number made in advance.
+many new cases, seen once and let go; `benchmarks/on_the_fly.py` measures what that gains over as
+many that are made once and shown in every epoch.
 """
 
 from __future__ import annotations

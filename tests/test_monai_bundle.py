@@ -14,7 +14,9 @@ from monai.bundle import ConfigParser, verify_net_in_out
 from monai.bundle import run as run_bundle
 
 import vesalius as vs
+from tests.conftest import blobs
 from vesalius.api.monai_bundle import BundleNetwork
+from vesalius.methods.inpainting.method import Inpainting
 from vesalius.methods.progression.method import Progression
 from vesalius.methods.volumes.method import Volumes
 from vesalius.methods.volumes.recipe import PRESETS as VOLUMES
@@ -160,3 +162,21 @@ def test_configurations_hold_nothing_but_what_monai_parses(small_run: Run, tmp_p
     parser["bundle_root"] = str(tmp_path / "bundle")
     assert parser.get_parsed_content("run_folder") == str(tmp_path / "bundle") + "/models/run"
     assert not list((tmp_path / "bundle").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "PIR"])
+def test_tensors_keep_their_axes_however_a_cohort_stores_its_scans(
+    orientation: str, tmp_path: Path
+) -> None:
+    """What goes in comes out in the same place: right, anterior, superior."""
+    cohort = blobs(tmp_path / "cohort", 9, orientation)
+    recipe = Inpainting().recipe(preset="smallest", lesion=["tumour"], host=["organ"])
+    run = fit(prepare(Inpainting(), cohort, recipe), tmp_path / "run")
+    network = BundleNetwork(run.folder)
+    given = torch.zeros(1, *network.given.shape)
+    given[0, 0] = torch.arange(given[0, 0].numel()).reshape(given.shape[2:]).float() % 97
+    made = network(given)
+    assert made.shape == given.shape
+    same = made[0, 0] == given[0, 0]
+    corners = [same[x, y, z] for x in (0, -1) for y in (0, -1) for z in (0, -1)]
+    assert all(corners)  # outside of the map nothing moves

@@ -102,6 +102,7 @@ def test_the_oldest_case_is_replaced_and_can_be_read_one_epoch_longer(
     assert (tmp_path / "pool" / "case_000000.b2nd").exists()
     pool.refresh()
     assert not (tmp_path / "pool" / "case_000000.b2nd").exists()
+    assert not np.array_equal(np.array(mixed["synthetic_0001"][0][:]), second)
     again = pool_of(planned, settings, tmp_path / "again", 2)
     np.testing.assert_array_equal(np.array(again.among(real)["synthetic_0000"][0][:]), first)
     pool.close()
@@ -116,6 +117,7 @@ def test_nnunet_trains_on_them_and_validates_on_real_cases(
 
     for name, value in {
         "RUN": settings.run, "TARGETS": "ventricle_volume_ml=20:40", "SHARE": "0.1", "FRESH": "1",
+        "ALLOW_SEEN": "1",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"VESALIUS_{name}", value)
     trainer_class = recursive_find_python_class(  # as nnU-Net looks through nnUNet_extTrainer
@@ -175,3 +177,27 @@ def test_a_data_set_of_other_labels_or_channels_is_refused(
                 settings, plans, configuration, dataset | changed, str(tmp_path / "p"),
                 nnUNetDatasetBlosc2, 1,
             )  # fmt: skip
+
+
+def test_a_run_that_has_learnt_from_a_validation_case_is_refused(
+    settings: MixingSettings, small_run: Run
+) -> None:
+    fitted = json.loads((small_run.folder / "split.json").read_text())["fitted"]
+    settings.require_unseen(["somebody-else"])
+    with pytest.raises(vs.InputError, match=f"has learnt from {fitted[0]}"):
+        settings.require_unseen(["somebody-else", fitted[0]])
+    settings.changed(allow_seen=True).require_unseen(fitted)
+
+
+def test_a_run_that_meets_no_request_is_told_and_does_not_hang(
+    planned: dict[str, Any], settings: MixingSettings, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from vesalius.api.dataset import SyntheticDataset
+
+    def missed(_: SyntheticDataset, index: int) -> None:
+        raise vs.InputError(f"synthetic_{index}", "missed all tries", "fit longer")
+
+    monkeypatch.setattr(SyntheticDataset, "case", missed)
+    with pytest.raises(vs.InputError, match="synthetic_99: missed"):
+        pool_of(planned, settings, tmp_path / "pool", 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from vesalius.scans.case import LabelledScan
 from vesalius.scans.formats.content import read_text
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
+from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder, write_text
 
 SCHEMA = (
@@ -88,6 +89,9 @@ class BundleNetwork(nn.Module):
     image, whole volumes noise into a volume, inpainting a crop with labels into one with a finding
     in its middle, a segmenter and a classifier give logits, progression a picture of some years on.
 
+    Axes are right, anterior, superior, however the cohort stores its scans. The run computes on the
+    device that there is, wherever the tensors are.
+
     Args:
         run: folder of a finished fit.
 
@@ -103,7 +107,6 @@ class BundleNetwork(nn.Module):
             raise InputError(run, f"is of {name}, which is no network by itself", remedy)
         pipeline = loaded(run)
         self.given, self.made, self._act = NETWORKS[name](pipeline)
-        self.inner = _networks(pipeline)
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
@@ -112,14 +115,6 @@ class BundleNetwork(nn.Module):
             raise ValueError(f"expected (B, {self.given.shape}), got {tuple(image.shape)}")
         made = torch.cat([self._act(one[None]).float() for one in image])
         return made.to(image.device)
-
-
-def _networks(pipeline: Any) -> nn.ModuleList:
-    """The weights of a pipeline, so that they move with the bundle's network."""
-    owner = getattr(pipeline, "forecaster", pipeline)
-    owner = getattr(owner, "model", None) or owner.network
-    own = [owner] if isinstance(owner, nn.Module) else vars(owner).values()
-    return nn.ModuleList([one for one in own if isinstance(one, nn.Module)])
 
 
 Network = tuple[Tensors, Tensors, Callable[[Tensor], Tensor]]
@@ -135,9 +130,15 @@ def _guided(pipeline: Any) -> Network:
         rounded = labels[0, 0].round().cpu().numpy()
         there = np.where(np.isin(rounded, numbers), rounded, 0).astype(np.int16)
         scan = pipeline.image(known.grid.volume(there), seed=0)
-        return torch.from_numpy(np.stack([one.voxels for one in scan.channels])[None])
+        return _upright(scan.channels)
 
     return given, made, act
+
+
+def _upright(volumes: Sequence[Volume]) -> Tensor:
+    """Channels `(1, C, D, H, W)` along right, anterior, superior."""
+    voxels = [one.oriented("RAS").voxels.astype(np.float32) for one in volumes]
+    return torch.from_numpy(np.stack(voxels)[None])
 
 
 def _volumes(pipeline: Any) -> Network:
@@ -148,7 +149,7 @@ def _volumes(pipeline: Any) -> Network:
 
     def act(noise: Tensor) -> Tensor:
         scan = pipeline.volume(seed=0, start=noise)
-        return torch.from_numpy(np.stack([one.voxels for one in scan.channels])[None])
+        return _upright(scan.channels)
 
     return given, made, act
 
@@ -165,11 +166,10 @@ def _inpainting(pipeline: Any) -> Network:
         volumes = tuple(known.grid.volume(one) for one in images)
         scan = LabelledScan(volumes, known.grid.volume(there.astype(np.int16)))
         middle = [(side - 1) / 2 for side in known.grid.shape]
-        x, y, z = (scan.label_map.affine @ [*middle, 1.0])[:3]
+        x, y, z = (scan.label_map.oriented("RAS").affine @ [*middle, 1.0])[:3]
         request = FindingRequest(first.name, own.levels[0], first.size_at(0.5), (x, y, z))
         edited = pipeline.edit(scan, request, seed=0).scan
-        voxels = [one.voxels for one in (*edited.channels, edited.label_map)]
-        return torch.from_numpy(np.stack(voxels).astype(np.float32)[None])
+        return _upright((*edited.channels, edited.label_map))
 
     return form, form, act
 
@@ -179,7 +179,13 @@ def _segmentation(pipeline: Any) -> Network:
     sides = (32, 32, 32)
     given = Tensors("image", (len(known.channels), *sides), known.channels)
     made = Tensors("logits", (len(pipeline.labels), *sides), tuple(pipeline.labels))
-    return given, made, pipeline.network
+
+    def act(image: Tensor) -> Tensor:
+        device = next(pipeline.network.parameters()).device
+        found: Tensor = pipeline.network(image.to(device))
+        return found
+
+    return given, made, act
 
 
 def _classification(pipeline: Any) -> Network:

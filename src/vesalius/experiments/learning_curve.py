@@ -65,13 +65,14 @@ def curve_figures(
 ) -> dict[str, Figure]:  # fmt: skip
     """Dice and error at each share of the steps, and what the last steps changed.
 
-    `curve/<arm>/last_steps/…` is the full training minus the longest shorter one, paired: a curve
-    has reached its plateau where the interval holds zero.
+    `curve/<arm>/last_steps/…` is the full training minus the longest shorter one, paired, of one
+    training each: at a plateau its whole interval is small beside the error.
     """
     result: dict[str, Figure] = {}
     for arm, shorter_ones in places.items():
         for share, place in shorter_ones.items():
-            found = score_arms({arm: [place]}, test, test_cases, attribute, place)[arm]
+            own_place = make_folder(place / arm)
+            found = score_arms({arm: [place]}, test, test_cases, attribute, own_place)[arm]
             own = arm_figures(found, attribute.unit)
             result |= {f"curve/{arm}/{share:g}/{name}": figure for name, figure in own.items()}
             if share == max(shorter_ones):

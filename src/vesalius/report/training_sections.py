@@ -48,6 +48,9 @@ def curve_section(figures: Mapping[str, Figure]) -> Section:
     columns = {
         f"{share:g} of the steps": f"curve/{{row}}/{share:g}/{volume}" for share in shares
     } | {"all minus the longest shorter, paired": f"curve/{{row}}/last_steps/{volume}"}
-    note = "A curve has reached its plateau where the interval of the last column holds zero."
+    note = (
+        "The last column says what the last steps still changed, one training each. At a plateau "
+        "its whole interval is small beside the error itself; that it holds zero is not enough."
+    )
     rows = {arm.replace("_", " "): arm for arm in arms}
     return section(title, grid(figures, rows, columns, f"volume MAE ({unit})", note))

@@ -25,6 +25,8 @@ MOST = 8192
 """Cases that a training can ask for before the first comes again; nnU-Net's 1000 epochs take 4000
 and those that it begins with, at four an epoch.
 """
+MOST_MISSES = 100
+"""Requests in a row that all tries may miss before it is said that the run does not meet them."""
 NAME = "synthetic_"
 
 
@@ -87,7 +89,9 @@ class SyntheticPool:
         _require_channels(self.cases.channels, dataset)
         shutil.rmtree(self.folder, ignore_errors=True)
         make_folder(self.folder)
-        self.places, self.next, self._replaced = places, first, []  # type: ignore[var-annotated]
+        self.places, self.next = places, first
+        self._oldest, self._written = 0, 0
+        self._replaced: list[str] = []
         for place in range(places):
             self._fill(place)
 
@@ -110,8 +114,9 @@ class SyntheticPool:
             for path in self.folder.glob(f"{name}[._]*"):
                 path.unlink()
         self._replaced = []
-        for _ in range(self.settings.fresh):
-            self._fill(self.next % self.places)
+        for _ in range(min(self.settings.fresh, self.places)):
+            self._fill(self._oldest)
+            self._oldest = (self._oldest + 1) % self.places
 
     def close(self) -> None:
         """Remove all of them."""
@@ -121,16 +126,26 @@ class SyntheticPool:
         pointer = self.folder / f"{NAME}{place:04d}.txt"
         if pointer.exists():
             self._replaced.append(pointer.read_text(encoding="ascii").strip())
-        while True:  # a request that all tries missed is passed over
-            number, self.next = self.next % MOST, self.next + 1
-            try:
-                case = self.cases.case(number)
-                break
-            except InputError:
-                continue
-        name = f"case_{number:06d}"
+        case = self._following()
+        name = f"case_{self._written:06d}"
+        self._written += 1
         self._write(case, self.folder / name)
         write_text(pointer, name)
+
+    def _following(self) -> GeneratedCase:
+        """The next case; a request that all tries missed is passed over.
+
+        Raises:
+            InputError: if the run meets none of many.
+        """
+        for missed in range(MOST_MISSES):
+            number, self.next = self.next % MOST, self.next + 1
+            try:
+                return self.cases.case(number)
+            except InputError:
+                if missed == MOST_MISSES - 1:
+                    raise
+        raise AssertionError
 
     def _write(self, case: GeneratedCase, path: Path) -> None:
         """Preprocess a case as nnU-Net would one from disk, and keep it in its format."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field
 
+from vesalius.scans.formats.json_file import OBJECT, read_json
 from vesalius.scans.input_error import InputError
 from vesalius.training.recipe import Settings
 
@@ -23,6 +25,7 @@ class MixingSettings(Settings):
         share: `VESALIUS_SHARE`, of training cases that are synthetic.
         fresh: `VESALIUS_FRESH`, new cases in each epoch, which replace the oldest.
         seed: `VESALIUS_SEED`, of the cases.
+        allow_seen: `VESALIUS_ALLOW_SEEN`, whether cases that the run has learnt from may validate.
         cohort: `VESALIUS_COHORT`, the run's training cohort: copies of its cases are not used.
 
     >>> MixingSettings(run="runs/brain", targets={"x_ml": (1, 2)}, share=0.5).slots(30)
@@ -38,6 +41,7 @@ class MixingSettings(Settings):
     fresh: int = Field(default=4, ge=0)
     seed: int = 0
     cohort: str = ""
+    allow_seen: bool = False
 
     @classmethod
     def of_environment(cls, given: Mapping[str, str] | None = None) -> Self:
@@ -71,6 +75,22 @@ class MixingSettings(Settings):
         except ValueError as error:
             fault = "holds a setting that is none: " + str(error).splitlines()[1]
             raise InputError(f"{PREFIX}…", fault, "see MixingSettings") from error
+
+    def require_unseen(self, validating: Sequence[str]) -> None:
+        """Refuse validation cases that the run has learnt from.
+
+        Raises:
+            InputError: naming one of them.
+        """
+        path = Path(self.run) / "split.json"
+        if self.allow_seen or not path.is_file():
+            return
+        fitted = set(read_json(path, OBJECT).get("fitted", ()))
+        seen = next((name for name in validating if name in fitted), None)
+        if seen is not None:
+            fault = f"has learnt from {seen}, which validates in this fold"
+            remedy = "fit a run without that fold, or set VESALIUS_ALLOW_SEEN=1"
+            raise InputError(self.run, fault, remedy)
 
     def slots(self, real: int) -> int:
         """How many synthetic cases stand among some real ones."""

@@ -137,7 +137,7 @@ class TrainingPathologies(Settings):
                 [m.level for m in own],
                 form,
                 (rooms or {}).get(name, 0.0),
-            )  # fmt: skip
+            )
             for name, own in sorted(by_name.items())
             if len(own) >= fewest
         )

@@ -22,6 +22,7 @@ class nnUNetTrainerVesalius(nnUNetTrainer):
         """Training cases with synthetic ones among them; validation cases as they are."""
         training, validation = super().get_tr_and_val_datasets()
         settings = MixingSettings.of_environment()
+        settings.require_unseen(validation.identifiers)
         self.pool = SyntheticPool(
             settings, self.plans_manager, self.configuration_manager, self.dataset_json,
             f"{self.output_folder}/synthetic_{self.local_rank}", self.dataset_class,

@@ -130,7 +130,7 @@ PRESETS = {
     "demo": VolumesExperimentRecipe(seed=FRESH_SEED),
     "study": VolumesExperimentRecipe(
         preset="study", seed=FRESH_SEED, organs=("breast", "chest"), control_cases=32,
-        rivals=("components", "gaussian"), samplers=(("ddpm", 300), ("dpm_solver_2m", 10)),
+        rivals=("codebook", "gaussian"), samplers=(("ddpm", 300), ("dpm_solver_2m", 10)),
         fractions=(0.05, 0.1, 0.2, 0.4, 0.8), primary_seeds=16, pretrainings=16, seeds=3,
         controls=CONTROLS, control_seeds=10, radiomics_cases=40,
     ),

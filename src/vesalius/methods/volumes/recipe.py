@@ -191,7 +191,10 @@ PRESETS: dict[str, VolumesRecipe] = {
         fit_denoiser=FitRecipe(steps=4, batch_size=2),
         fit_detail=FitRecipe(steps=4, batch_size=2),
     ),
-    "demo": VolumesRecipe(detail_widths=(48, 96), adversarial_weight=0.0),
+    "demo": VolumesRecipe(
+        bottleneck="components", keep_shares=True, detail_widths=(48, 96), adversarial_weight=0.0,
+        fit_denoiser=FitRecipe(steps=2000, batch_size=8, learning_rate=1e-3),
+    ),
     "workstation": VolumesRecipe(
         preset="workstation", codes=8192, widths=(48, 96), blocks=2, crop=(64, 64, 64),
         critic_width=32, critics_from=5000, adversarial_weight=0.5,

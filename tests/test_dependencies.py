@@ -27,6 +27,8 @@ def _plain(requirement: str) -> str:
 
 
 CORE = {_plain(one) for one in PROJECT["dependencies"]}
+LOADED_BY_NNUNET = "api/nnunet/trainers/"
+"""What nnU-Net imports by itself, and nothing of ours does."""
 EXTRAS = {
     name: {_plain(one) for one in own} for name, own in PROJECT["optional-dependencies"].items()
 }
@@ -59,6 +61,8 @@ def test_every_import_is_declared_and_no_extra_is_needed_at_once() -> None:
     for path in sorted((ROOT / "src" / "vesalius").rglob("*.py")):
         place = path.relative_to(ROOT / "src" / "vesalius").as_posix()
         at_hand = CORE | (EXTRAS["readers"] if place.startswith(OF_READERS) else set())
+        if place.startswith(LOADED_BY_NNUNET):
+            at_hand |= EXTRAS["nnunet"]
         for name, at_once in _imports(path):
             if name in sys.stdlib_module_names or name in ("vesalius", "__future__"):
                 continue

@@ -109,5 +109,5 @@ def test_processes_that_share_the_reading_measure_the_same(
     for workers in (1, 2):
         monkeypatch.setenv("VESALIUS_WORKERS", str(workers))
         data = plan("inpainting", spines, preset="smallest").data
-        read.append((data.fingerprint, [crop.size_mm for crop in data.crops]))
+        read.append((data.fingerprint, [dict(crop.sizes) for crop in data.crops]))
     assert read[0] == read[1]

@@ -157,6 +157,13 @@ def test_each_kind_of_lesion_has_hosts_and_room_of_its_own() -> None:
         name: ({host: count}, pytest.approx(room)) for name, host, count, room in kinds
     }
     assert known.levels_of("met") == ("liver",)
+    sites = sites_of(recipe, labels)
+    voxels = np.ones((40, 40, 40), dtype=np.uint8)
+    voxels[20:] = 2
+    both = Volume(voxels, np.eye(4))
+    scan = LabelledScan((both,), both)
+    asked = FindingRequest("met", "", 9.0)
+    assert sites.site_of(scan, asked, known.pathology("met"), known) == "liver"
 
 
 def test_a_point_without_room_is_refused(model: InpaintingPipeline) -> None:

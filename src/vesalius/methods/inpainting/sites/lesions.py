@@ -226,12 +226,10 @@ class LesionSites(Sites):
             voxel = voxel_of(scan, request.point_mm)
             self.require_inside(scan, request, "--at", voxel)
             return self._label_at(scan, voxel)
-        for host in training_range.levels:
+        for host in known.counts:
             if len(self._places(scan, host, known, request.size_mm)):
                 return host
-        fault = (
-            f"has room for {request.size_mm:.1f} mm in none of {', '.join(training_range.levels)}"
-        )
+        fault = f"has room for {request.size_mm:.1f} mm in none of {', '.join(known.counts)}"
         raise InputError(request.pathology, fault, "ask for less, or for another scan")
 
     def focus(self, level: str) -> list[int]:

@@ -74,7 +74,7 @@ def inpaint(
         instead of it, 0 for the mildest of the training range to 1 for the worst.
     point_mm
         of the finding in the scan's RAS millimetres. The usual place if `None`; a lesion then lies
-        anywhere in its organ where it has room, in each edit elsewhere.
+        anywhere in its organ where it has room, at another place in each edit.
     labels
         label map of the scan; the file of the same name in `labelsTr` if `None`.
     count

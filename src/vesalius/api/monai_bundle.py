@@ -159,6 +159,7 @@ def _inpainting(pipeline: Any) -> Network:
     shape = (len(known.channels) + 1, *known.grid.shape)
     form = Tensors("image and label map", shape, (*known.channels, "labels"))
     first = own.pathologies[0]
+    level = own.levels_of(first.name)[0]
 
     def act(crop: Tensor) -> Tensor:
         *images, labels = crop[0].cpu().numpy()
@@ -167,7 +168,7 @@ def _inpainting(pipeline: Any) -> Network:
         scan = LabelledScan(volumes, known.grid.volume(there.astype(np.int16)))
         middle = [(side - 1) / 2 for side in known.grid.shape]
         x, y, z = (scan.label_map.oriented("RAS").affine @ [*middle, 1.0])[:3]
-        request = FindingRequest(first.name, own.levels[0], first.size_at(0.5), (x, y, z))
+        request = FindingRequest(first.name, level, first.size_at(0.5), (x, y, z))
         edited = pipeline.edit(scan, request, seed=0).scan
         return _upright((*edited.channels, edited.label_map))
 
@@ -278,7 +279,7 @@ def _inference(run: Path, name: str) -> dict[str, Any]:
         call = call.format(targets="{name: tuple(ends) for name, ends in @targets.items()}")
     if name == "inpainting":
         known = pipeline.training_range
-        own |= {"pathology": known.pathologies[0].name, "level": known.levels[0]}
+        own |= {"pathology": known.pathologies[0].name, "level": known.levels_of(known.pathologies[0].name)[0]}
     return {
         "imports": ["$import vesalius", "$import vesalius.api.monai_bundle"],
         "bundle_root": ".",

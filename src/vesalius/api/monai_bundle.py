@@ -279,7 +279,10 @@ def _inference(run: Path, name: str) -> dict[str, Any]:
         call = call.format(targets="{name: tuple(ends) for name, ends in @targets.items()}")
     if name == "inpainting":
         known = pipeline.training_range
-        own |= {"pathology": known.pathologies[0].name, "level": known.levels_of(known.pathologies[0].name)[0]}
+        own |= {
+            "pathology": known.pathologies[0].name,
+            "level": known.levels_of(known.pathologies[0].name)[0],
+        }
     return {
         "imports": ["$import vesalius", "$import vesalius.api.monai_bundle"],
         "bundle_root": ".",

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup setup-dev demo demo-lumbar demo-volumes demo-robustness demo-osteoarthritis test front-page clean
+.PHONY: setup setup-dev demo demo-lumbar demo-volumes demo-robustness demo-osteoarthritis test docs front-page clean
 
 # torch comes first, so that nothing else chooses another build of it.
 .venv/.ready: pyproject.toml constraints.txt
@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 	touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(PIP) --editable '.[dev,formats,nnunet,readers,radiomics]'
+	$(PIP) --editable '.[dev,docs,formats,nnunet,readers,radiomics]'
 	touch $@
 
 setup: .venv/.ready
@@ -42,10 +42,14 @@ test: setup-dev
 	$(BIN)/lint-imports
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope --durations 60 --durations-min 3
 
-# The figures and pictures of the README, from a finished demo: make front-page DEMO=demo-lumbar
+# The site, with its examples executed: docs/_build/html/index.html
+docs: setup-dev
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+
+# The figures and pictures of the pages, from a finished demo: make front-page DEMO=demo-lumbar
 DEMO ?= demo
 front-page: setup
 	$(BIN)/python -m vesalius.report.front_page $(DEMO)/ README.md docs/
 
 clean:
-	rm -rf .venv demo demo-lumbar demo-volumes demo-robustness demo-osteoarthritis
+	rm -rf .venv docs/_build docs/gallery demo demo-lumbar demo-volumes demo-robustness demo-osteoarthritis

@@ -1,6 +1,6 @@
 """Brings the figures of both campaigns into the page about them; none there is typed by hand.
 
-python -m benchmarks.robustness_page docs/results docs/robustness.md
+python -m benchmarks.robustness_page docs/results docs/evidence/damaged-input.md
 """
 
 from __future__ import annotations

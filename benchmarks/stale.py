@@ -13,9 +13,8 @@ from datetime import date
 from pathlib import Path
 
 from vesalius.evidence.results import Results
-from vesalius.report.front_page import TABLES, filled, page_of
+from vesalius.report.front_page import TABLES, fill_pages
 from vesalius.report.staleness import mark
-from vesalius.scans.writing import write_text
 
 HOUSE = Path(__file__).resolve().parents[1]
 
@@ -23,13 +22,11 @@ HOUSE = Path(__file__).resolve().parents[1]
 def main(why: str, house: Path = HOUSE) -> list[str]:
     """Mark and fill; the names of what was marked."""
     docs, marked = house / "docs", []
-    pages = [house / "README.md", *sorted(docs.glob("*.md"))]
+    readme = house / "README.md"
     for path in sorted((docs / "results").glob("*.json")):
         results = Results.of_file(path)
         if results.protocol in TABLES and mark(path, why, date.today()):
-            page = page_of(results, pages)
-            text = page.read_text(encoding="utf-8")
-            write_text(page, filled(text, Results.of_file(path)))
+            fill_pages(Results.of_file(path), readme, docs)
             marked.append(path.stem)
     return marked
 

@@ -18,7 +18,7 @@ def figures_of(campaign: str) -> dict[str, float]:
 
 
 def test_the_page_shows_what_the_results_say() -> None:
-    page = text = (ROOT / "docs/robustness.md").read_text()
+    page = text = (ROOT / "docs/evidence/damaged-input.md").read_text()
     for campaign in CAMPAIGNS:
         results = json.loads((ROOT / f"docs/results/{campaign}.json").read_text())
         text = filled(text, campaign, results)

@@ -40,10 +40,10 @@ def recipe_of(monkeypatch: pytest.MonkeyPatch, cohort: Cohort, *options: str) ->
 def test_auto_is_left_to_the_cohort_whatever_the_preset_says(
     brains: Cohort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert PRESETS["paper"].label_autoencoder == "vae"
-    plain = recipe_of(monkeypatch, brains, "--preset", "paper")
+    assert PRESETS["published"].label_autoencoder == "vae"
+    plain = recipe_of(monkeypatch, brains, "--preset", "published")
     assert plain.label_autoencoder == "vae"  # type: ignore[attr-defined]
-    chosen = recipe_of(monkeypatch, brains, "--preset", "paper", "--label-autoencoder", "auto")
+    chosen = recipe_of(monkeypatch, brains, "--preset", "published", "--label-autoencoder", "auto")
     assert chosen.label_autoencoder == "auto"  # type: ignore[attr-defined]
 
 

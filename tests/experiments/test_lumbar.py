@@ -37,13 +37,13 @@ def test_the_experiment_writes_every_figure_and_resumes(
             assert f"fidelity/{pathology}/{method}/fid" in written
             assert f"fidelity/{pathology}/{method}/frd" in written
             assert f"anatomy/{pathology}/{method}/dice" in written
-        assert f"fidelity/{pathology}/floor/fid" in written
+        assert f"fidelity/{pathology}/real_vs_real/fid" in written
     for method in METHODS:
         for name in (f"context/{method}/mae", f"seam/{method}", f"cost/{method}/network_calls",
                      f"cost/{method}/seconds"):  # fmt: skip
             assert name in written
         assert written[f"context/{method}/mae"]["value"] == 0
-    for arm in ("real", "augmented", "ceiling"):
+    for arm in ("real", "augmented", "upper_bound"):
         assert 0 <= written[f"utility/{arm}/auc"]["value"] <= 1
     assert "fidelity" in stages and results.rests_on_phantoms
     page = write_lumbar_report(tmp_path / "out").read_text()

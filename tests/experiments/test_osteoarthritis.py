@@ -44,7 +44,7 @@ def test_the_experiment_writes_every_figure_and_resumes(
     named += [f"projection/{way}/{key}" for way in ("encoder", "optimisation")
               for key in ("lpips_or_l2", "seconds", "joint_space_mae_mm")]  # fmt: skip
     named += [
-        "generator/fid", "generator/fid_floor", "future/neighbour_labels/joint_space_mae_mm",
+        "generator/fid", "generator/fid_real_vs_real", "future/neighbour_labels/joint_space_mae_mm",
         "risk/extrapolation_minus_end_to_end_30/auc", "neighbours/3/auc", "seconds/prognoses",
         "future/extrapolation_minus_no_change/joint_space_mae_mm",
     ]  # fmt: skip

@@ -39,7 +39,7 @@ def test_the_experiment_writes_every_figure_and_resumes(
     assert primary <= results.figures.keys()
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     named = [f"{arm}/{name}" for arm in ARMS for name in (
-        "auc", "external_auc", "robust_auc_published", "robust_auc_honest", "pointing_game",
+        "auc", "external_auc", "robust_auc_published", "robust_auc_clean_path", "pointing_game",
         "saliency_in_mask", "calibration_error", "auc/nodule", "randomised_likeness",
         "robust_auc_own_budget", "robust_auc_full_budget",
     )]  # fmt: skip

@@ -15,7 +15,8 @@ from vesalius.evidence import provenance
 from vesalius.evidence.copies import audit_rates, published_rates
 from vesalius.evidence.provenance import Code
 from vesalius.evidence.results import Results
-from vesalius.report.front_page import PICTURES, filled, page_of
+from vesalius.report.front_page import PICTURES, filled, page_of, pages
+from vesalius.report.front_table import QUESTIONS, with_evidence
 from vesalius.report.staleness import mark_line, stale
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ RESULTS = [
 ]
 """Of experiments; the campaigns have a page and a test of their own."""
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = pages(ROOT / "README.md", ROOT / "docs")
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
@@ -37,6 +38,13 @@ def test_the_figures_on_a_page_are_those_of_the_results(path: Path) -> None:
     picture = f"pictures/{path.stem}.png"
     assert (ROOT / "docs" / picture).stat().st_size > 10_000
     assert picture in page.read_text()
+
+
+def test_the_table_of_the_readme_is_that_of_the_demos() -> None:
+    text = PAGES[0].read_text()
+    assert with_evidence(text, ROOT / "docs/results") == text
+    assert {question.experiment for question in QUESTIONS} == set(PICTURES)
+    assert len(text.splitlines()) <= 120
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
@@ -75,9 +83,7 @@ def test_what_is_marked_says_when_and_why(tmp_path: Path) -> None:
     content.pop("code_changed", None)
     path.write_text(json.dumps(content))
     assert "lumbar-demo" in main("another map", tmp_path)
-    page = page_of(
-        Results.of_file(path), [tmp_path / "README.md", *(tmp_path / "docs").glob("*.md")]
-    )
+    page = page_of(Results.of_file(path), pages(tmp_path / "README.md", tmp_path / "docs"))
     assert f"(marked {date.today().isoformat()}: another map)" in page.read_text()
     assert not main("yet another", tmp_path)
 
@@ -90,13 +96,14 @@ def test_no_part_of_a_page_stands_twice(page: Path) -> None:
 
 
 def test_each_experiment_shows_its_demo_on_a_page_that_the_readme_links() -> None:
-    readme = PAGES[0].read_text()
+    readme, index = PAGES[0].read_text(), (ROOT / "docs/index.md").read_text()
     shown = {path.stem for path in RESULTS if path.stem.endswith("-demo")}
     assert shown == {f"{experiment}-demo" for experiment in PICTURES}
     for path in RESULTS:
         page = page_of(Results.of_file(path), PAGES)
-        assert page == PAGES[0] or f"(docs/{page.name})" in readme
-    assert "phantoms" in next(line for line in readme.splitlines()[1:] if line)
+        assert page == PAGES[0] or f"\n{page.relative_to(ROOT / 'docs').with_suffix('')}\n" in index
+    assert "(docs/index.md)" in readme
+    assert "phantoms" in readme[: readme.index("![")]
 
 
 def test_the_rates_beside_a_verdict_are_those_of_the_benchmark() -> None:

@@ -43,7 +43,7 @@ def h100(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_guided_synthesis_at_one_millimetre_ends_within_a_week_on_one_h100(h100: None) -> None:
     parts = Guided().parts(
-        GuidedData(PRESETS["paper"], HEAD, fitted=1000, conditions=torch.zeros(1000, 2))
+        GuidedData(PRESETS["published"], HEAD, fitted=1000, conditions=torch.zeros(1000, 2))
     )
     fits = [planned(part) for part in parts]
     assert sum(one.seconds for one in fits) < WEEK

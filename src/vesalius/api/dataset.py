@@ -25,7 +25,7 @@ Layout = Literal["tensors", "monai", "torchio"]
 class SyntheticDataset(Dataset[Any]):
     """Synthetic cases that are generated when a training asks for them.
 
-    The case of a place hangs on the seed and the place alone, whatever the number of workers or
+    The case of a place depends on the seed and the place alone, whatever the number of workers or
     the order; it is the case that `vesalius.generate` of the same run, targets, count and seed
     writes at that place. Pass it to `torch.utils.data.DataLoader`; on a GPU with
     `multiprocessing_context="spawn"`, or without workers.
@@ -38,7 +38,7 @@ class SyntheticDataset(Dataset[Any]):
         ranges of attributes, filled evenly, or one request a case; cases as they come without
         them, of whole volumes.
     length
-        how many cases there are, if requests do not tell.
+        how many cases there are, if requests do not say.
     seed
         of all of them.
     layout

@@ -66,14 +66,14 @@ EXPERIMENTS = {
     ),
     "volumes": _Known(
         VOLUMES, run_volumes, write_volumes_report,
-        ("reconstruction/psnr", "fidelity/fid", "fidelity/fid_floor", "diversity/ms_ssim/real",
+        ("reconstruction/psnr", "fidelity/fid", "fidelity/fid_real_vs_real", "diversity/ms_ssim/real",
          "diversity/ms_ssim/synthetic", "memorisation/copies", "pretraining/primary/dice_gain"),
         "organs",
     ),
     "robustness": _Known(
         ROBUSTNESS, run_robustness, write_robustness_report,
         ("standard/auc", "adversarial/auc", "dual/auc", "dual_minus_standard/auc",
-         "dual/robust_auc_published", "dual/robust_auc_honest", "standard/pointing_game",
+         "dual/robust_auc_published", "dual/robust_auc_clean_path", "standard/pointing_game",
          "dual/pointing_game", "standard/saliency_in_mask", "dual/saliency_in_mask"),
         "data",
     ),

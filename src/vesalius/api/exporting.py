@@ -63,7 +63,7 @@ def export(
     ------
     InputError
         for a folder that holds something, cohorts that do not go together, or what the form cannot
-        tell.
+        hold.
     """
     out = Path(out)
     require_apart(out, place_of(cohort), *(place_of(one) for one in add))

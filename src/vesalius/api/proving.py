@@ -158,7 +158,7 @@ def prove(
         what is measured on predictions, such as `tumour_volume_ml`; the first that the
         cohort declares if `None`.
     preset
-        size and steps of the segmenter: `smallest`, `demo`, `workstation`, `paper`.
+        size and steps of the segmenter: `smallest`, `demo`, `workstation`, `published`.
     seed
         of the training.
     segmenter

@@ -88,6 +88,13 @@ def _load_fits() -> None:
         pretrain.default(with_computing(fit.command_of(method("pretraining"))))
 
 
+def whole_app() -> App:
+    """The command with all groups and fits loaded, for pages that show all of it."""
+    _register()
+    _load_fits()
+    return app
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: exit code 0 if all went well, 2 for bad input, 3 for cases to withhold.
 

@@ -20,7 +20,7 @@ experiment = App(
     """,
 )
 
-Preset = Literal["smallest", "demo", "workstation", "paper"]
+Preset = Literal["smallest", "demo", "workstation", "published"]
 Studies = Literal["smallest", "demo", "study", "workstation"]
 Sized = Parameter(help="demo takes some minutes on two cores, study hours with several seeds.")
 Out = Annotated[
@@ -97,7 +97,7 @@ def prove(
 def ventricles(
     *,
     out: Out,
-    preset: Annotated[Literal["smallest", "demo", "study", "workstation", "paper"], Sized] = "demo",
+    preset: Annotated[Literal["smallest", "demo", "study", "workstation", "published"], Sized] = "demo",
     seed: ExperimentSeed = None,
 ) -> None:
     """Balance a skewed cohort of phantom brains, and test on unseen large ventricles."""
@@ -109,7 +109,7 @@ def ventricles(
 def lumbar(
     *, out: Out,
     preset: Annotated[
-        Literal["smallest", "demo", "study", "workstation", "paper"], Sized
+        Literal["smallest", "demo", "study", "workstation", "published"], Sized
     ] = "demo",
     seed: ExperimentSeed = None, features: Path | None = None,
 ) -> None:  # fmt: skip

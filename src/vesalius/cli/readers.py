@@ -37,7 +37,7 @@ def create(design: Path, *, out: Path) -> None:
     Parameters
     ----------
     design: Path
-        YAML file, see docs/reader-studies.md.
+        YAML file, see docs/how-to/reader-study.md.
     out: Path
         Folder of the study, new or empty. What is in private/ must not reach readers.
     """
@@ -50,7 +50,7 @@ def create(design: Path, *, out: Path) -> None:
     for one in created.cues:
         if one.reveals:
             console.print(
-                f"not alike: {one.name} tells the origin by itself, AUC {one.auc}; readers may see "
+                f"not alike: {one.name} gives the origin away by itself, AUC {one.auc}; readers may see "
                 "it too"
             )
     console.print(
@@ -112,7 +112,7 @@ def serve(
 
 @app.command
 def results(study: Path, *, out: Path | None = None, database: str | None = None) -> None:
-    """Tell what follows: results.json, report.html and answers.csv.
+    """Report what follows: results.json, report.html and answers.csv.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def fidelity_figures(real: np.ndarray, synthetic: np.ndarray, seed: int = 0) -> 
     first, other, made = halves[0]
     return {
         "frd": _about(np.median(between), jackknifed([first, made], distance, "FRD", "cases")),
-        "frd_real_to_real": _about(
+        "frd_real_vs_real": _about(
             np.median(floors), jackknifed([first, other], distance, "FRD", "cases")
         ),
         "frd_ratio": _about(

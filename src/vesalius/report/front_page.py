@@ -18,6 +18,7 @@ import numpy as np
 from vesalius.anatomy.attributes import case_values
 from vesalius.evidence.results import Results
 from vesalius.report.audit_page import copies_table
+from vesalius.report.front_table import with_evidence
 from vesalius.report.lesions_table import lesions_table
 from vesalius.report.lumbar_conclusions import (
     TRAINED_ON,
@@ -26,7 +27,7 @@ from vesalius.report.lumbar_conclusions import (
     shortcomings,
 )
 from vesalius.report.lumbar_page import front_picture
-from vesalius.report.machine_page import machine_table, memory_table
+from vesalius.report.machine_page import machine_table, memory_table, plans_table
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.proof_page import WITHOUT_SYNTHETIC
@@ -87,7 +88,7 @@ def ventricles_table(results: Results) -> str:
         for name, key in (("slope", "once/slope"), ("R²", "once/r2"), ("acceptance", "acceptance"))
     )
     copies = figures["memorisation/copies"]
-    distance, real_vs_real = figures["fidelity/frd"], figures["fidelity/frd_real_to_real"]
+    distance, real_vs_real = figures["fidelity/frd"], figures["fidelity/frd_real_vs_real"]
     errors = {arm: figures[f"utility/{arm}/volume_mae_ml"] for arm in arms}
     rival = min(set(arms) & set(WITHOUT_SYNTHETIC), key=lambda arm: errors[arm].value)
     gaps = ", ".join(
@@ -123,7 +124,7 @@ def ventricles_table(results: Results) -> str:
 def lumbar_table(results: Results) -> str:
     """The figures of the lumbar experiment as Markdown."""
     figures = results.figures
-    count = figures["fidelity/herniation/floor/fid"].n
+    count = figures["fidelity/herniation/real_vs_real/fid"].n
     methods = [n for n in names(figures, "fidelity/herniation/{}/fid") if "_minus_" not in n]
     columns = {
         "network calls": "cost/{row}/network_calls",
@@ -217,7 +218,14 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "copies": copies_table, "memory": memory_table, "loading": machine_table,
     "shared_machine": machine_table, "sampling": machine_table, "brains": brains_table,
     "breasts": organ_table, "chests": organ_table, "lesions": lesions_table,
+    "plans": plans_table,
 }  # fmt: skip
+
+
+def pages(readme: Path, docs: Path) -> list[Path]:
+    """All pages that may show figures: the README and those of the site."""
+    written = [path for path in sorted(docs.rglob("*.md")) if "_build" not in path.parts]
+    return [readme, *written]
 
 
 def page_of(results: Results, pages: Sequence[Path]) -> Path:
@@ -264,10 +272,16 @@ PICTURES: dict[str, Callable[[Path], str]] = {
 }  # fmt: skip
 
 
+def fill_pages(results: Results, readme: Path, docs: Path) -> None:
+    """Fill the page that shows these results, and the README's table of all experiments."""
+    page = page_of(results, pages(readme, docs))
+    write_text(page, filled(page.read_text(encoding="utf-8"), results))
+    write_text(readme, with_evidence(readme.read_text(encoding="utf-8"), docs / "results"))
+
+
 def main(out: Path, readme: Path, docs: Path) -> None:
     """Write the results, the picture and the page."""
     results = Results.read(out)
-    page = page_of(results, [readme, *sorted(docs.glob("*.md"))])
     for folder in ("results", "pictures"):
         (docs / folder).mkdir(parents=True, exist_ok=True)
     name = f"{results.protocol}-{results.preset}"
@@ -275,7 +289,7 @@ def main(out: Path, readme: Path, docs: Path) -> None:
         docs / "results" / f"{name}.json", (out / "results.json").read_text(encoding="utf-8")
     )
     to_png(PICTURES[results.protocol](out), docs / "pictures" / f"{name}.png")
-    write_text(page, filled(page.read_text(encoding="utf-8"), results))
+    fill_pages(results, readme, docs)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def lesions_table(results: Results) -> str:
     )
     blind = nothing.ci95 is not None and nothing.ci95[0] <= edited.value
     said = (
-        " Crops without any nodule are not told from real ones either "
+        " Crops without any nodule are not separated from real ones either "
         f"({shown(nothing)}), so these distances say little of nodules." if blind else ""
     )  # fmt: skip
     return "\n".join([

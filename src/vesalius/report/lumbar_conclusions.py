@@ -13,7 +13,7 @@ from vesalius.report.verdict import verdict
 PATHOLOGIES = ("herniation", "stenosis")
 METHODS = (
     "voxelwise_trained", "voxelwise_free", "hard_mask", "repaint", "repaint_long", "concat",
-    "sdedit", "unedited", "truth", "floor",
+    "sdedit", "unedited", "truth", "real_vs_real",
 )  # fmt: skip
 RIVALS = {
     "hard_mask": "a hard mask", "repaint": "RePaint", "concat": "a network that is given the mask",
@@ -25,7 +25,7 @@ TRAININGS = {
     "pooled": "these with the scans that the run was fitted on",
 }
 """What a classifier that learns from inpainted cases as well is held against."""
-TRAINED_ON = ("real", "augmented", "pooled", "ceiling")
+TRAINED_ON = ("real", "augmented", "pooled", "upper_bound")
 NEARER, FARTHER = "nearer to real findings than", "farther from real findings than"
 SAME = "not measurably different from"
 
@@ -51,7 +51,7 @@ def shortcomings(figures: Mapping[str, Figure]) -> list[str]:
     alone = figures.get("utility/real/auc")
     if alone and alone.value > 0.995:
         said.append(
-            "The classifier tells findings of these phantoms without help already, so this "
+            "The classifier recognises findings of these phantoms without help already, so this "
             "experiment cannot show a gain."
         )
     return said

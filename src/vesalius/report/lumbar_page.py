@@ -91,7 +91,7 @@ def _fidelity(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Sectio
         "patients."
     )
     pairs = [name for name in names(figures, "fidelity/herniation/{}/fid") if "_minus_" in name]
-    counted = figures.get("fidelity/herniation/floor/frd")
+    counted = figures.get("fidelity/herniation/real_vs_real/frd")
     radiomics = grid(
         figures, METHODS, {p: f"fidelity/{p}/{{row}}/frd" for p in PATHOLOGIES},
         "Fréchet radiomics distance",
@@ -154,17 +154,17 @@ def _utility(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section
         return section(title)
     gained, left = (
         shown(figures.get(f"utility/{name}/auc"))
-        for name in ("augmented_minus_real", "ceiling_minus_augmented")
+        for name in ("augmented_minus_real", "upper_bound_minus_augmented")
     )
     note = (
-        f"Augmented minus real {gained}, ceiling minus augmented {left}; "
+        f"Augmented minus real {gained}, upper bound minus augmented {left}; "
         f"{figures['utility/real/auc'].n} unseen patients, 95 % bootstrap intervals over "
         f"patients, of the mean of {_plural(len(notes['classifier_seeds']), 'training')} each. "
         f"“Real” are the scans of another site: {notes['site_patients']} patients whom the run "
         f"has not seen, with {notes['site_findings']} findings of each pathology. “Augmented” "
         f"adds {notes['balanced_cases']} findings set into these same patients by the run; so it "
         "brings to the site what the run has learnt from the cohort above. “Pooled” adds the "
-        "scans of that cohort themselves, which a site would use that could have them. “Ceiling” "
+        "scans of that cohort themselves, which a site would use that could have them. “Upper bound” "
         "adds the counterfactual truth of the same donors instead of the inpainted scans."
     )
     columns = {"AUC, mean of both": "utility/{row}/auc"} | {

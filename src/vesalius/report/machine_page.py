@@ -5,6 +5,8 @@ from __future__ import annotations
 from vesalius.evidence.results import Results
 from vesalius.report.sections import names, shown
 
+DEVICES = {"cpu": "processor", "h100": "one H100"}
+
 
 def machine_table(results: Results) -> str:
     """Every figure of a benchmark of the machine, a row each, as Markdown."""
@@ -36,3 +38,34 @@ def memory_table(results: Results) -> str:
         f"{large['peak_gb']:.2f} GB of it, {large['resident_gb']:.2f} GB with the pages of "
         f"mapped files, under a limit of {limit:.0f} GB.",
     ])  # fmt: skip
+
+
+def plans_table(results: Results) -> str:
+    """Time, memory and disk of a fit by spacing, on a processor and on a GPU, as Markdown."""
+    figures, rows = results.figures, []
+    for plan in names(figures, "plan/{}/minutes"):
+        preset, spacing, device = plan.split("/")
+        minutes, memory, disk = (
+            figures[f"plan/{plan}/{name}"].value for name in ("minutes", "memory_gb", "disk_gb")
+        )
+        rows.append(
+            f"| {spacing.replace('_', ' ')}, `--preset {preset}` | {DEVICES[device]} | "
+            f"{_time(minutes)} | {memory:.1f} GB | {disk:.1f} GB |"
+        )
+    return "\n".join([
+        "| brains at | on | fit takes | memory | disk |", "|---|---|---|---|---|", *rows, "",
+        f"Planned by `vesalius fit guided --plan-only`, not measured: {results.machine['cores']} "
+        "cores with bfloat16; one H100 at 12 % of its peak, which is an assumption.",
+    ])  # fmt: skip
+
+
+def _time(minutes: float) -> str:
+    """Minutes in the unit that suits them.
+
+    >>> _time(14.2), _time(300.0), _time(60 * 24 * 11.0)
+    ('14 min', '5 h', '11 days')
+    """
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"

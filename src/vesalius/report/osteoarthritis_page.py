@@ -93,8 +93,8 @@ def _by_method(figures: Mapping[str, Figure], columns: Mapping[str, str]) -> Tab
 def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     """What the intervals allow to be said, in sentences."""
     said: list[str] = []
-    ranking = rivals_of(
-        figures, "risk/{}/auc", "risk/extrapolation_minus_{}/auc", RANKING | _classifiers(figures)
+    by_risk = rivals_of(
+        figures, "risk/{}/auc", "risk/extrapolation_minus_{}/auc", ranking(figures)
     )  # fmt: skip
     spaces = rivals_of(
         figures, "future/{}/joint_space_mae_mm",
@@ -105,7 +105,7 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
         figures.get(name)
         for name in ("risk/extrapolation/auc", "future/extrapolation/joint_space_mae_mm")
     )
-    said += against_rivals("Extrapolation", "AUC of fast progression", own, ranking)
+    said += against_rivals("Extrapolation", "AUC of fast progression", own, by_risk)
     said += against_rivals("Extrapolation", "error of joint spaces", space, spaces, lower=True)
     fast, slow = (figures.get(f"projection/{way}/seconds") for way in ("encoder", "optimisation"))
     if fast and slow:
@@ -122,11 +122,11 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
     return said
 
 
-def _classifiers(figures: Mapping[str, Figure]) -> dict[str, str]:
-    """End-to-end classifiers, by the number of outcomes that they have learnt."""
+def ranking(figures: Mapping[str, Figure]) -> dict[str, str]:
+    """What ranks patients without extrapolated pictures, end-to-end classifiers by their outcomes."""
     found = [name for name in names(figures, "risk/{}/auc") if name.startswith("end_to_end")]
     counts = {name: name.removeprefix("end_to_end").strip("_") for name in found}
-    return {
+    return RANKING | {
         name: f"the end-to-end classifier{f' of {count} outcomes' if count else ''}"
         for name, count in counts.items()
     }
@@ -151,7 +151,7 @@ def osteoarthritis_table(results: Results) -> str:
     )  # fmt: skip
     lines.append(
         f"Fréchet distance of generated pictures {shown(figures['generator/fid'])}, of real ones "
-        f"{shown(figures['generator/fid_floor'])} ({figures['generator/fid'].size}); spread of "
+        f"{shown(figures['generator/fid_real_vs_real'])} ({figures['generator/fid'].size}); spread of "
         f"generated joint spaces: {deviations}.\n"
     )
     if notes.get("critic") == "features":

@@ -293,7 +293,7 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
             f"Synthetic pairs are {'more' if less else 'less'} alike ({generated.value:.3f} "
             f"MS-SSIM) than real pairs ({real.value:.3f})."
         )
-    between, real_vs_real = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_to_real")
+    between, real_vs_real = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_vs_real")
     if between and real_vs_real:
         said.append(
             f"Fréchet radiomics distance to real scans is {between.value:.3g}, between two "

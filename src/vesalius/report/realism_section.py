@@ -67,7 +67,7 @@ def realism_table(
     tests = [own[name] for name in TESTS if name in own]
     said = f"n = {count} of each. "
     if tests:
-        said += f"The classifier that tells them best reaches {max(tests, key=_value)}. "
+        said += f"The classifier that separates them best reaches {max(tests, key=_value)}. "
     said += (
         "A classifier learns on one half and is asked about the other; an AUC of 0.5 is chance, "
         "or too few cases to learn from. Nothing was trained against the network; features are of "

@@ -31,7 +31,7 @@ ROWS = {
     "auc": "AUC, same scanner", "external_auc": "AUC, other scanner",
     "calibration_error": "calibration error",
     "robust_auc_published": "robust AUC, published routing",
-    "robust_auc_honest": "robust AUC, clean-path routing",
+    "robust_auc_clean_path": "robust AUC, clean-path routing",
     "robust_auc_own_budget": "the same, first images, first training",
     "robust_auc_full_budget": "these with all that AutoAttack spends",
     "pointing_game": "pointing game", "saliency_in_mask": "share of saliency in the mask",
@@ -164,7 +164,7 @@ def conclusions(data: str, figures: Mapping[str, Figure]) -> list[str]:
             f"{data}: dual training", f"{ROWS[key]} of its maps", figures.get(f"dual/{key}"), rivals
         )
     published, clean_path = (
-        figures.get(f"dual/robust_auc_{routing}") for routing in ("published", "honest")
+        figures.get(f"dual/robust_auc_{routing}") for routing in ("published", "clean_path")
     )
     if published and clean_path:
         said.append(
@@ -209,7 +209,7 @@ def _curve(folder: Path) -> str:
         return ""
     canvas, ax = plot(5.6, 3.5)
     for arm in ARMS:
-        for routing, style in (("published", "--"), ("honest", "-")):
+        for routing, style in (("published", "--"), ("clean_path", "-")):
             own = [r for r in rows if r["training"] == arm and r["routing"] == routing]
             if not own:
                 continue

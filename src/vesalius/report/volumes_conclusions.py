@@ -57,7 +57,7 @@ def conclusions(organ: str, figures: Mapping[str, Figure], notes: dict[str, Any]
             f"{notes['fine_tuning_steps']} steps are short of where training would end; part of "
             "what pre-training brings is a surer start."
         )
-    fid, real_vs_real = figures.get("fidelity/fid"), figures.get("fidelity/fid_floor")
+    fid, real_vs_real = figures.get("fidelity/fid"), figures.get("fidelity/fid_real_vs_real")
     if fid and real_vs_real:
         said.append(
             f"{name}: Fréchet distance of generated volumes {shown(fid)}, of real ones among "

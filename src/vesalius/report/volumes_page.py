@@ -64,14 +64,14 @@ LIMITS = (
     "One fit of the method; intervals do not cover another fit.",
 )
 DISTANCES = {
-    "generated": "fidelity/fid", "real to real (floor)": "fidelity/fid_floor",
+    "generated": "fidelity/fid", "real vs real": "fidelity/fid_real_vs_real",
     "real ones through the codes": "fidelity/fid_reconstructed",
     "real ones through the codes, without detail": "fidelity/fid_codes",
     **{f"generated on codes of {name}": f"fidelity/fid_{kind}" for kind, name in CODES.items()},
 }  # fmt: skip
 RADIOMICS = {
     "radiomics distance, generated": "fidelity/frd",
-    "radiomics distance, real to real": "fidelity/frd_floor",
+    "radiomics distance, real to real": "fidelity/frd_real_vs_real",
 }  # fmt: skip
 AUTOENCODER = {
     "PSNR (dB)": "{row}/psnr", "SSIM": "{row}/ssim", "codes in use": "{row}/codes_used",
@@ -194,7 +194,7 @@ def _pretraining(
             f"Mean Dice of {', '.join(notes['targets']).replace('_', ' ')} on unseen phantoms, on "
             "the segmenter's own grid. All arms of a seed see the same labelled cases in the same "
             f"order for {notes['fine_tuning_steps']} steps{longer}. Trainings that share a "
-            "pre-training are told as their mean; Student’s intervals over pre-trainings.",
+            "pre-training are reported as their mean; Student’s intervals over pre-trainings.",
         ),
     ]  # fmt: skip
 

@@ -58,7 +58,7 @@ def run_lumbar(
 
     Args:
         out: folder; `real/`, `unseen/`, `reference/`, `site/`, `run-<seed>/`, `edits-<seed>/`,
-            `balanced/`, `ceiling/` and `classifiers/` appear in it.
+            `balanced/`, `upper_bound/` and `classifiers/` appear in it.
         recipe: settings.
         progress: called after each case and step.
         finished: called after each stage.
@@ -95,7 +95,7 @@ class _Lumbar(Experiment[LumbarRecipe]):
         return {
             "phantoms": self._phantoms, **fits, "unseen phantoms": self._unseen, **edits,
             "control": self._control, "other site": self._site, "balance": self._balance,
-            "ceiling": self._upper_bound, "fidelity": self._fidelity, "utility": self._utility,
+            "upper_bound": self._upper_bound, "fidelity": self._fidelity, "utility": self._utility,
         }  # fmt: skip
 
     @property
@@ -170,7 +170,7 @@ class _Lumbar(Experiment[LumbarRecipe]):
         self.notes["balanced_cases"] = len(generated.cohort.cases)
 
     def _upper_bound(self) -> None:
-        out = self.folder / "ceiling"
+        out = self.folder / "upper_bound"
         upper_bound_cohort(self.cohort("balanced"), out, self.recipe, self.progress)
 
     def _fidelity(self) -> dict[str, Figure]:
@@ -180,7 +180,7 @@ class _Lumbar(Experiment[LumbarRecipe]):
         tests = [*self._counterfactuals.values(), self.cohort("reference")]
         return utility_figures(
             self.cohort("site"), self.cohort("balanced"), self.cohort("real"),
-            self.cohort("ceiling"), tests, self.folder / "classifiers", self.recipe, self.progress,
+            self.cohort("upper_bound"), tests, self.folder / "classifiers", self.recipe, self.progress,
         )  # fmt: skip
 
 

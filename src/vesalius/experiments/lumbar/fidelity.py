@@ -99,7 +99,7 @@ def _fidelity(
         real_vs_real = jackknifed(
             seen[pathology], frechet_distance, "FID", "patients", bounds=(0.0, np.inf)
         )
-        result[f"fidelity/{pathology}/floor/fid"] = real_vs_real
+        result[f"fidelity/{pathology}/real_vs_real/fid"] = real_vs_real
         for voxelwise in (n for n in names if n.startswith("voxelwise")):
             for rival in (n for n in names if not n.startswith("voxelwise")):
                 other = made[pathology, rival]
@@ -175,12 +175,12 @@ def _radiomics(
     """Fréchet radiomics distance inside the labelled tissue of the crops, of the first seed."""
     result: dict[str, Figure] = {}
     count = min(recipe.radiomics_cases, recipe.patients)
-    sets = ("reference", "floor", *(name for name in names if name != LONG))
+    sets = ("reference", "real_vs_real", *(name for name in names if name != LONG))
     work = [(p, name) for p in PATHOLOGIES for name in sets]
     real: dict[str, np.ndarray] = {}
     for pathology, name in track(work, "measuring radiomics", len(work), progress):
-        if name in ("reference", "floor"):
-            crops = halves[name == "floor"][pathology][:count]
+        if name in ("reference", "real_vs_real"):
+            crops = halves[name == "real_vs_real"][pathology][:count]
             cases = [(c.scan.channels[0], c.scan.label_map) for c in crops]
         else:
             own = stored[name, recipe.seeds[0]]

@@ -12,7 +12,7 @@ MEANINGS = {
     "real": "the real cases of a site with few findings",
     "augmented": "the same with findings set into its healthy patients",
     "pooled": "the same with the scans that the run was fitted on, if the site could have them",
-    "ceiling": "the same with phantoms that truly have these findings, which no method can have",
+    "upper_bound": "the same with phantoms that truly have these findings, which no method can have",
 }
 
 
@@ -76,7 +76,7 @@ def prespecified(recipe: LumbarRecipe) -> Prespecified:
         seeds=(
             f"{len(recipe.seeds)} fits and draws of all methods ({_listed(recipe.seeds)}); "
             f"{len(recipe.classifier_seeds)} trainings of each arm of the classifier "
-            f"({_listed(recipe.classifier_seeds)}), whose mean AUC is told. Intervals are over "
+            f"({_listed(recipe.classifier_seeds)}), whose mean AUC is reported. Intervals are over "
             "patients."
         ),
         chosen=(
@@ -87,7 +87,7 @@ def prespecified(recipe: LumbarRecipe) -> Prespecified:
             "draws with as many network calls.",
             "The classifier and its number of steps are the same for every arm.",
             f"Findings at the site, {recipe.site_findings} of each: by the arm `real` alone on "
-            "phantoms of another seed, so that it is neither at its ceiling nor at chance.",
+            "phantoms of another seed, so that it is neither at its upper bound nor at chance.",
         ),
     )  # fmt: skip
 

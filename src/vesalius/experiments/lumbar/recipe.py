@@ -96,12 +96,12 @@ PRESETS = {
         inpainting=_all_networks("workstation"),
         classifier=classification.PRESETS["workstation"],
     ),
-    "paper": LumbarRecipe(
-        preset="paper", cases=2800, patients=512, seeds=(0, 1, 2), long_repaint_calls=2500,
+    "published": LumbarRecipe(
+        preset="published", cases=2800, patients=512, seeds=(0, 1, 2), long_repaint_calls=2500,
         long_repaint_patients=256,
         spacing_mm=(4.0, 0.8, 0.8), radiomics_cases=512, site_cases=400,
         site_findings=40, balance_cases=1000, workers=16,
-        inpainting=_all_networks("paper"), classifier=classification.PRESETS["paper"],
+        inpainting=_all_networks("published"), classifier=classification.PRESETS["published"],
     ),
 }  # fmt: skip
 """`smallest` for tests, `demo` for CPU minutes, `study` for hours on a CPU: three seeds."""

@@ -33,10 +33,10 @@ from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.progress import Progress, track
 from vesalius.scans.writing import make_folder
 
-ARMS = ("real", "augmented", "pooled", "ceiling")
+ARMS = ("real", "augmented", "pooled", "upper_bound")
 GAPS = (
-    ("augmented", "real"), ("augmented", "pooled"), ("pooled", "real"), ("ceiling", "real"),
-    ("ceiling", "augmented"),
+    ("augmented", "real"), ("augmented", "pooled"), ("pooled", "real"), ("upper_bound", "real"),
+    ("upper_bound", "augmented"),
 )  # fmt: skip
 CROP = (8, 40, 40)
 
@@ -94,7 +94,7 @@ def utility_figures(
     fitted_on, _ = labelled_crops(source, source.cases, None, progress)
     sets = {
         "real": own, "augmented": own.joined(generated), "pooled": own.joined(fitted_on),
-        "ceiling": own.joined(true),
+        "upper_bound": own.joined(true),
     }  # fmt: skip
     parts = [labelled_crops(test, test.cases, None, progress) for test in tests]
     test = parts[0][0]
@@ -154,7 +154,7 @@ def _edited_levels(balanced: Cohort) -> dict[str, str]:
 
 
 def _paired_levels(balanced: Cohort, upper_bound: Cohort) -> dict[str, str]:
-    """Levels of the ceiling's cases, which stand in the order of the inpainted ones."""
+    """Levels of the upper bound's cases, which stand in the order of the inpainted ones."""
     levels = list(_edited_levels(balanced).values())
     return {case.name: level for case, level in zip(upper_bound.cases, levels, strict=True)}
 

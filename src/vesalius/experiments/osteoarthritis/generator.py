@@ -55,7 +55,7 @@ def generator_figures(
         "generator/fid": jackknifed(
             [apart, own], frechet_distance, "", "pictures", bounds=(0.0, np.inf)
         ),
-        "generator/fid_floor": jackknifed(
+        "generator/fid_real_vs_real": jackknifed(
             [apart, seen], frechet_distance, "", "pictures", bounds=(0.0, np.inf)
         ),
     }

@@ -52,7 +52,7 @@ from vesalius.training.attacks import Attack
 from vesalius.training.fit import fit, plan_fit
 from vesalius.training.method import Reading
 
-ROUTINGS = {"published": published_scores, "honest": clean_path_scores}
+ROUTINGS = {"published": published_scores, "clean_path": clean_path_scores}
 CURVE = ("training", "routing", "epsilon", "auc")
 
 
@@ -261,7 +261,7 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
             strong = at.changed(steps=recipe.strong_steps, restarts=recipe.strong_restarts)
             for name, scores, attack in (
                 ("robust_auc_published", published_scores, at),
-                ("robust_auc_honest", strongest_scores, strong),
+                ("robust_auc_clean_path", strongest_scores, strong),
             ):
                 every = np.stack([scores(one.network, images, attack) for one in trained])
                 figure = auc_figure(every, images.targets, resampling)

@@ -46,7 +46,7 @@ def prespecified(data: Data, recipe: RobustnessRecipe) -> Prespecified:
                 for rival in RIVAL_MAPS
             ),
             Primary(
-                "dual/robust_auc_honest",
+                "dual/robust_auc_clean_path",
                 f"AUC under the strongest attack of {recipe.primary:g}, without knowing which "
                 "images are attacked", "higher", 0.0, "beside that of the other trainings",
                 f"{min(recipe.attacked_cases, test)} patients", "AUC",
@@ -71,6 +71,6 @@ def prespecified(data: Data, recipe: RobustnessRecipe) -> Prespecified:
             "Network, steps, learning rates and the change that is trained against: on phantoms of "
             "other seeds, by the AUC of held-out images.",
             "The path through which dual networks are looked at: by held-out images of the fit.",
-            "The change at which robustness is told: before it was measured.",
+            "The change at which robustness is reported: before it was measured.",
         ),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 As published each image takes the path of its kind: attacked ones, made against the adversarial
 path, the adversarial one. Nobody can know which are attacked, so a deployed classifier sends all
-through the clean path; that is what an honest attack is made against, and the worst of several
+through the clean path; that is what an attacker would attack, and the worst of several
 attacks is told.
 """
 

@@ -45,7 +45,7 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
                 [Primary(
                     "control/images/slope",
                     "the same on images of first draws, measured by a segmenter of other cases",
-                    "near 1", 0.15, "the segmenter adds an error of its own, told beside it",
+                    "near 1", 0.15, "the segmenter adds an error of its own, reported beside it",
                     controls,
                 )] if recipe.judging_cases else []
             ),

@@ -96,8 +96,8 @@ PRESETS = {
         workers=16, synthesis=guided.PRESETS["workstation"],
         segmenter=segmentation.PRESETS["workstation"],
     ),
-    "paper": VentriclesRecipe(
-        preset="paper", cases=10_000, spacing_mm=1.0, synthetic_cases=1000, test_cases=42,
-        workers=16, synthesis=guided.PRESETS["paper"], segmenter=segmentation.PRESETS["paper"],
+    "published": VentriclesRecipe(
+        preset="published", cases=10_000, spacing_mm=1.0, synthetic_cases=1000, test_cases=42,
+        workers=16, synthesis=guided.PRESETS["published"], segmenter=segmentation.PRESETS["published"],
     ),
 }  # fmt: skip

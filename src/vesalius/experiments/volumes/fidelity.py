@@ -91,7 +91,7 @@ def frechet_figures(real: np.ndarray, generated: dict[str, np.ndarray]) -> dict[
     half = len(real) // 2
     reference, other = real[:half], real[half : 2 * half]
     result = {
-        "fidelity/fid_floor": jackknifed(
+        "fidelity/fid_real_vs_real": jackknifed(
             [reference, other], distance_of_planes, "FID", "cases", bounds=(0.0, np.inf)
         )
     }
@@ -140,5 +140,5 @@ def radiomics_figures(
     figures = fidelity_figures(real.radiomics(count), synthetic.radiomics(count), seed)
     return {
         "fidelity/frd": figures["frd"],
-        "fidelity/frd_floor": figures["frd_real_to_real"],
+        "fidelity/frd_real_vs_real": figures["frd_real_vs_real"],
     }, ""

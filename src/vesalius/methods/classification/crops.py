@@ -52,7 +52,7 @@ PRESETS = {
     "smallest": ClassifierRecipe(widths=(4, 4, 8, 8), fit=_fit(2, 4, 2e-3)),
     "demo": ClassifierRecipe(),
     "workstation": ClassifierRecipe(widths=(32, 64, 128, 256), fit=_fit(5000, 32, 1e-3)),
-    "paper": ClassifierRecipe(widths=(64, 128, 256, 512), fit=_fit(20_000, 32, 1e-3)),
+    "published": ClassifierRecipe(widths=(64, 128, 256, 512), fit=_fit(20_000, 32, 1e-3)),
 }
 
 

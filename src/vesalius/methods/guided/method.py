@@ -49,7 +49,7 @@ class Guided(Method[GuidedData]):
     )
 
     def recipe(
-        self, *, preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
+        self, *, preset: Literal["smallest", "demo", "workstation", "published"] = "demo",
         attribute: list[str] | None = None, spacing: float | None = None,
         label_autoencoder: LabelAutoencoderKind | Literal["auto"] | None = None,
         image_autoencoder: ImageAutoencoderKind | Literal["auto"] | None = None, seed: int = 0,

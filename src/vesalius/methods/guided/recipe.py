@@ -119,7 +119,7 @@ class GuidedRecipe(Settings):
         """Of which each side of the grid is one: images are halved three times, label maps by the
         widths of the VAE and then of the denoiser of its codes.
 
-        >>> GuidedRecipe().grid_multiple(200), PRESETS["paper"].grid_multiple(200)
+        >>> GuidedRecipe().grid_multiple(200), PRESETS["published"].grid_multiple(200)
         (8, 16)
         """
         if self.chosen_label_autoencoder(cases) != "vae":
@@ -173,8 +173,8 @@ PRESETS: dict[str, GuidedRecipe] = {
         fit_image_autoencoder=_gpu_fit(30_000, 8),
         fit_image_denoiser=_gpu_fit(60_000, 8).changed(validate_every=2000),
     ),
-    "paper": GuidedRecipe(
-        preset="paper", spacing_mm=1.0, image_code_channels=8, label_autoencoder="vae",
+    "published": GuidedRecipe(
+        preset="published", spacing_mm=1.0, image_code_channels=8, label_autoencoder="vae",
         label_widths=(32, 64, 128), unet_widths=(192, 384, 512), image_widths=(64, 128),
         image_blocks=3, image_crop=96,
         image_judges=JudgeRecipe(critics_from=10_000, critic_width=64),
@@ -185,4 +185,4 @@ PRESETS: dict[str, GuidedRecipe] = {
         fit_image_denoiser=_gpu_fit(200_000, 8).changed(validate_every=5000),
     ),
 }  # fmt: skip
-"""`smallest` for tests, `demo` for CPU minutes, `workstation` for a GPU at 2 mm, `paper`."""
+"""`smallest` for tests, `demo` for CPU minutes, `workstation` for a GPU at 2 mm, `published`."""

@@ -86,7 +86,7 @@ class Inpainting(Method[InpaintingData]):
     )
 
     def recipe(
-        self, *, preset: Literal["smallest", "demo", "workstation", "paper"] = "demo",
+        self, *, preset: Literal["smallest", "demo", "workstation", "published"] = "demo",
         networks: list[Network] | None = None, lesion: list[str] | None = None,
         host: list[str] | None = None, margin_mm: float | None = None, seed: int = 0,
     ) -> InpaintingRecipe:  # fmt: skip

@@ -122,11 +122,11 @@ PRESETS: dict[str, InpaintingRecipe] = {
         fit=FitRecipe(steps=40_000, batch_size=16, learning_rate=3e-4, warmup_steps=500,
                       moving_average=0.999, validate_every=2000),
     ),
-    "paper": InpaintingRecipe(
-        preset="paper", crop_mm=(64.0, 80.0, 80.0), disc_mm=8.0, widths=(128, 320), blocks=4,
+    "published": InpaintingRecipe(
+        preset="published", crop_mm=(64.0, 80.0, 80.0), disc_mm=8.0, widths=(128, 320), blocks=4,
         guidance=1.25, calls=50,
         fit=FitRecipe(steps=150_000, batch_size=16, learning_rate=2e-4, warmup_steps=1000,
                       moving_average=0.9995, validate_every=5000),
     ),
 }  # fmt: skip
-"""`smallest` for tests, `demo` for CPU minutes, `workstation` for a GPU, `paper` for several."""
+"""`smallest` for tests, `demo` for CPU minutes, `workstation` for a GPU, `published` for several."""

@@ -50,7 +50,7 @@ class Embedding:
             fault = f"was learnt from scans of {learnt} channels, these have {channels}"
             raise InputError(folder, fault, "pre-train on the cohort itself")
         if recipe.spacing_mm is None:
-            raise InputError(Path(folder) / "recipe.json", "tells no spacing", AGAIN)
+            raise InputError(Path(folder) / "recipe.json", "says no spacing", AGAIN)
         self.spacing_mm = recipe.spacing_mm
 
     @torch.no_grad()

@@ -28,7 +28,7 @@ class SegmentationPipeline(Travelling):
         recipe = run.recipe
         assert isinstance(recipe, SegmentationRecipe)
         if recipe.spacing_mm is None:
-            raise InputError(run.folder / "recipe.json", "tells no spacing", AGAIN)
+            raise InputError(run.folder / "recipe.json", "says no spacing", AGAIN)
         self.run, self.labels = run, run.fingerprint.labels
         self.spacing_mm = recipe.spacing_mm
         network = recipe.segmenter

@@ -65,7 +65,7 @@ PRESETS = {
         filters=(32, 64, 128, 256, 320),
         fit=FitRecipe(steps=20_000, batch_size=4, learning_rate=1e-3, moving_average=0.999),
     ),
-    "paper": SegmenterRecipe(
+    "published": SegmenterRecipe(
         filters=(32, 64, 128, 256, 320, 320),
         fit=FitRecipe(steps=100_000, batch_size=2, learning_rate=1e-3, moving_average=0.999),
     ),

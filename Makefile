@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 	touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(PIP) --editable '.[dev,docs,formats,nnunet,readers,radiomics]'
+	$(PIP) --editable '.[dev,docs,formats,nnunet,readers,radiomics,tracking]'
 	touch $@
 
 setup: .venv/.ready

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
+from cyclopts import App
 from pydantic import BaseModel
 from rich.console import Console
 
+from vesalius import cli
 from vesalius.cli import main, terminal
+from vesalius.cli.examples import EXAMPLES
 from vesalius.methods.guided.recipe import PRESETS, GuidedRecipe
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.table import read_table
@@ -163,3 +167,32 @@ def test_an_old_command_works_and_says_what_to_type(
     shown = capsys.readouterr()
     assert f"Usage: vesalius {new}" in shown.out
     assert f"vesalius {old} is now called vesalius {new}" in shown.err
+
+
+def _commands(app: App, name: str = "") -> dict[str, App]:
+    """All commands that do something, by their words."""
+    found = {name.strip(): app} if app.default_command is not None else {}
+    for one in app:
+        if not one.startswith("-"):
+            found |= _commands(app[one], f"{name} {one}")
+    return found
+
+
+def test_every_command_has_an_example_that_it_understands() -> None:
+    commands = _commands(cli.whole_app())
+    named = {own for own in commands if own.removeprefix("fit ") not in ("classifier", "segmenter")}
+    assert named == set(EXAMPLES)
+    for path, words in EXAMPLES.items():
+        assert words in commands[path].help_epilogue
+        cli.app.parse_args([*path.split(), *shlex.split(words)], exit_on_error=False)
+
+
+def test_positional_names_are_the_same_everywhere_and_no_flag_has_a_negative() -> None:
+    for path, command in _commands(cli.whole_app()).items():
+        arguments = command.assemble_argument_collection()
+        positional = [one.names[0].lstrip("-").lower() for one in arguments if one.index is not None]
+        allowed = ("data", "run", "synthetic", "source", "out", "path", "design", "study", "files")
+        assert set(positional) <= set(allowed), path
+        page = Console(file=io.StringIO(), width=200)
+        cli.app.help_print(path.split(), console=page)
+        assert "--no-" not in page.file.getvalue(), path  # type: ignore[attr-defined]

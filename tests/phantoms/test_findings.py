@@ -30,7 +30,7 @@ def test_a_crop_holds_its_nodule_at_its_true_volume() -> None:
     voxels = crop.mask.voxels.sum() * crop.mask.voxel_ml * 1000
     assert voxels == pytest.approx(crop.nodule.volume_mm3, rel=0.15)
     assert crop.image.voxels[crop.mask.voxels > 0].mean() > -200
-    other = draw_nodule_crop(11, 48, malignant=True, scanner="other")
+    other = draw_nodule_crop(11, 48, malignant=True, scanner="external")
     assert np.array_equal(other.mask.voxels, crop.mask.voxels)
     assert not np.array_equal(other.image.voxels, crop.image.voxels)
 

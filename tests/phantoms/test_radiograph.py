@@ -47,7 +47,7 @@ def test_a_finding_is_seen_where_its_mask_is(finding: str) -> None:
 def test_the_same_patients_come_back_from_another_scanner(tmp_path: Path) -> None:
     home = write_findings("radiograph", tmp_path / "home", 12, seed=3, side=32)
     other = write_findings(
-        "radiograph", tmp_path / "other", 12, seed=3, side=32, scanner="other", workers=2
+        "radiograph", tmp_path / "other", 12, seed=3, side=32, scanner="external", workers=2
     )
     again = write_findings("radiograph", tmp_path / "again", 12, seed=3, side=32)
     seen = []
@@ -74,4 +74,4 @@ def test_the_same_patients_come_back_from_another_scanner(tmp_path: Path) -> Non
 def test_a_scanner_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="home or other"):
         write_findings("radiograph", tmp_path, 2, scanner="pocket")  # type: ignore[arg-type]
-    assert SCANNERS["other"].photons_per_mm2 < SCANNERS["home"].photons_per_mm2
+    assert SCANNERS["external"].photons_per_mm2 < SCANNERS["source"].photons_per_mm2

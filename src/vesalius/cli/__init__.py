@@ -25,15 +25,15 @@ app = App(
     """,
     version=__version__,
     help_format="markdown",
+    default_parameter=Parameter(negative=()),  # a flag is given or left out
 )
 app.register_install_completion_command()
 
 
-fits = App(name="fit", help="Fit a method to a cohort.", default_parameter=Parameter(negative=()))
+fits = App(name="fit", help="Fit a method to a cohort.")
 pretrain = App(
-    name="pretrain", help="Pre-train a segmenter on volumes without labels, real or synthetic.",
-    default_parameter=Parameter(negative=()),
-)  # fmt: skip
+    name="pretrain", help="Pre-train a segmenter on volumes without labels, real or synthetic."
+)
 
 
 RENAMED = {"protocol": "experiment", "progress": "forecast"}
@@ -57,6 +57,7 @@ def _register() -> None:
         using,
     )
     from vesalius.cli.computing import SHARING, with_computing
+    from vesalius.cli.examples import show_examples
 
     for group in (cohort.app, phantom.app, proof.experiment, readers.app):
         app.command(group)
@@ -75,17 +76,20 @@ def _register() -> None:
     app.command(with_computing(audit.audit))
     app.command(fits)
     app.command(pretrain)
+    show_examples(app)
 
 
 def _load_fits() -> None:
     """Make the commands of fits of the methods that are known, whose libraries take a while."""
     from vesalius.cli import fit
-    from vesalius.cli.computing import with_computing
+    from vesalius.cli.computing import FITTING, with_computing
+    from vesalius.cli.examples import show_examples
     from vesalius.methods import method
 
     fit.add_methods(fits)
     if pretrain.default_command is None:
-        pretrain.default(with_computing(fit.command_of(method("pretraining"))))
+        pretrain.default(with_computing(fit.command_of(method("pretraining")), FITTING))
+    show_examples(app)
 
 
 def whole_app() -> App:

@@ -8,7 +8,7 @@ from vesalius.api.console import console
 
 
 def audit(
-    real: Path,
+    data: Path,
     synthetic: Path,
     *,
     out: Path,
@@ -22,7 +22,7 @@ def audit(
 
     Parameters
     ----------
-    real: Path
+    data: Path
         The cohort that the synthetic one was made from.
     synthetic: Path
         The cohort to be audited; any other program may have made it.
@@ -37,7 +37,7 @@ def audit(
     """
     from vesalius.api.proving import audit as run_audit
 
-    result = run_audit(real, synthetic, holdout, out=out, pretrained=pretrained)
+    result = run_audit(data, synthetic, holdout, out=out, pretrained=pretrained)
     for name in ("copies", "edited", "false_alarms", "membership_auc"):
         figure = result.figures[f"memorisation/{name}"]
         console.print(f"{name:<16} {figure}  ({figure.size})")

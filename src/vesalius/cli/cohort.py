@@ -16,7 +16,7 @@ app = App(name="cohort", help="Look at a cohort, measure it, split it.")
 
 
 def check(
-    folder: Path,
+    data: Path,
     *,
     attribute: Annotated[list[str] | None, Parameter(negative="")] = None,
 ) -> None:
@@ -26,20 +26,20 @@ def check(
 
     Parameters
     ----------
-    folder: Path
-        A folder in nnU-Net v2 raw format.
+    data: Path
+        A cohort: a folder in nnU-Net v2 raw format.
     attribute: list[str]
         Attribute to measure besides those in cases.csv, such as tumour_volume_ml.
     """
     from vesalius.api.preparing import check as run_check
 
-    result = run_check(folder, attribute or ())
+    result = run_check(data, attribute or ())
     cohort = result.cohort
     subjects = len({case.subject for case in result.sound})
     generated = sum(case.synthetic for case in result.sound)
     origin = f", {cohort.description.origin}" if cohort.description.origin else ""
     console.print(
-        f"[bold]{folder}[/]: {len(result.sound)} sound cases of {subjects} subjects"
+        f"[bold]{data}[/]: {len(result.sound)} sound cases of {subjects} subjects"
         f"{f', {generated} of them synthetic' if generated else ''}{origin}"
     )
     for title, counts in (
@@ -76,7 +76,7 @@ def check(
 
 
 def measure(
-    folder: Path,
+    data: Path,
     *,
     attribute: Annotated[list[str], Parameter(negative="")],
 ) -> None:
@@ -84,15 +84,15 @@ def measure(
 
     Parameters
     ----------
-    folder: Path
-        A folder in nnU-Net v2 raw format.
+    data: Path
+        A cohort: a folder in nnU-Net v2 raw format.
     attribute: list[str]
         A known attribute (ventricle_volume_ml), `<label>_volume_ml`, `<label>_height_mm`, or a
         declaration of your own, such as organ_volume_ml=liver+tumour.
     """
     from vesalius.api.preparing import measure as run_measure
 
-    result = run_measure(folder, attribute)
+    result = run_measure(data, attribute)
     for name, measured in result.values.items():
         ordered = sorted(measured.values())
         console.print(
@@ -108,14 +108,14 @@ for reading in (check, measure):
 
 @app.command
 def split(
-    folder: Path, *, train: Share = 0.8, val: Share = 0.1, test: Share = 0.1, seed: Seed = 0
+    data: Path, *, train: Share = 0.8, val: Share = 0.1, test: Share = 0.1, seed: Seed = 0
 ) -> None:
     """Split a cohort by subject, never by case, and write the split to cases.csv.
 
     Parameters
     ----------
-    folder: Path
-        A folder in nnU-Net v2 raw format.
+    data: Path
+        A cohort: a folder in nnU-Net v2 raw format.
     train, val, test: float
         Shares of the subjects, which add up to 1; 0 leaves a split out.
     seed: int
@@ -123,5 +123,5 @@ def split(
     """
     from vesalius.api.preparing import split as run_split
 
-    for name, cases in run_split(folder, train, val, test, seed=seed).items():
+    for name, cases in run_split(data, train, val, test, seed=seed).items():
         console.print(f"{name}: {len(cases)} cases of {len({c.subject for c in cases})} subjects")

@@ -1,4 +1,4 @@
-"""`--device`, `--precision`, `--threads` and `--workers` on every command that computes."""
+"""`--device`, `--precision`, `--threads` and `--workers` on commands that compute, and `--track`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from vesalius.api.computing import computing
-from vesalius.scans.computing import Precision, be_friendly
+from vesalius.scans.computing import Precision, Tracker, be_friendly
 
 GROUP = Group("Computing", sort_key=100)
 SHARED = {
@@ -24,15 +24,22 @@ SHARED = {
         "Threads that read cases while a step computes; processes that share the work by case."))],
     "cluster": Annotated[str | None, Parameter(group=GROUP, help=(
         "Address of a Dask scheduler, such as tcp://host:8786, that shares the work by case."))],
+    "trackers": Annotated[list[Tracker] | None, Parameter(name="--track", group=GROUP, help=(
+        "Send losses to TensorBoard (into the run) or MLflow (MLFLOW_TRACKING_URI) as well. May be "
+        "repeated."))],
 }  # fmt: skip
 
 
+FITTING = tuple(SHARED)
+"""Options of commands that fit."""
+COMPUTING = tuple(name for name in SHARED if name != "trackers")
+"""Options of commands that compute."""
 SHARING = ("workers", "cluster")
 """Options of commands that read cases and compute nothing else."""
 
 
 def with_computing(
-    command: Callable[..., None], options: Sequence[str] = tuple(SHARED)
+    command: Callable[..., None], options: Sequence[str] = COMPUTING
 ) -> Callable[..., None]:
     """A command with these options, which decide before it does anything."""
 

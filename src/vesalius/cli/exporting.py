@@ -12,7 +12,7 @@ from vesalius.cli.options import Seed
 
 
 def export(
-    folder: Path,
+    data: Path,
     out: Path,
     *,
     form: Annotated[
@@ -25,11 +25,9 @@ def export(
 ) -> None:
     """Write a cohort, or a run, in the form of another program; voxels and affines stay.
 
-    `vesalius export my-scans/ nnUNet_raw/Dataset101_Brain --as nnunet --add more/`
-
     Parameters
     ----------
-    folder: Path
+    data: Path
         A cohort; for huggingface also a finished run, for monai a run alone.
     out: Path
         New or empty folder.
@@ -49,7 +47,7 @@ def export(
     from vesalius.api.exporting import export as run_export
 
     for note in run_export(
-        folder, out, form, add=add or (), seed=seed, license_id=license_id, audit=audit
+        data, out, form, add=add or (), seed=seed, license_id=license_id, audit=audit
     ):
         console.print(f"  {note}", markup=False, soft_wrap=True)
     console.print(f"{out}: {form}")

@@ -11,7 +11,7 @@ from cyclopts import App
 
 from vesalius.api.console import bars, console
 from vesalius.api.fitting import fit_prepared, plan, require_device
-from vesalius.cli.computing import with_computing
+from vesalius.cli.computing import FITTING, with_computing
 from vesalius.cli.terminal import print_faults
 from vesalius.methods import method, names
 from vesalius.training.method import Method, Reading, keywords
@@ -20,7 +20,7 @@ COMMON = """Killed at any point, the same command goes on where it was.
 
 Parameters
 ----------
-cohort: Path
+data: Path
     What is learnt from, see above.
 out: Path
     Folder of the run.
@@ -38,7 +38,7 @@ def add_methods(app: App) -> None:
     for name in names():
         if name not in present:
             own = method(name)
-            app.command(with_computing(command_of(own)), name=[own.name, *own.aliases])
+            app.command(with_computing(command_of(own), FITTING), name=[own.name, *own.aliases])
 
 
 def command_of(own: Method[Any]) -> Callable[..., None]:
@@ -46,14 +46,14 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
     chosen, further = keywords(own.recipe), keywords(own.read)
 
     def command(
-        cohort: Path, *, out: Path, recipe: Path | None = None, plan_only: bool = False,
+        data: Path, *, out: Path, recipe: Path | None = None, plan_only: bool = False,
         **given: Any,
     ) -> None:  # fmt: skip
         if not plan_only:
             require_device()
         with bars() as progress:
             reading = Reading(progress)
-            prepared = plan(own.name, cohort, out=out, reading=reading, recipe=recipe, **given)
+            prepared = plan(own.name, data, out=out, reading=reading, recipe=recipe, **given)
             print_faults(reading.faults)
             for line in prepared.plan.lines():
                 console.print(f"[dim]plan[/] {line}")
@@ -65,7 +65,7 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
     shared = inspect.signature(command).parameters
     kind = inspect.Parameter.KEYWORD_ONLY
     order = [
-        shared["cohort"].replace(annotation=Path), shared["out"].replace(annotation=Path),
+        shared["data"].replace(annotation=Path), shared["out"].replace(annotation=Path),
         *(one.replace(kind=kind) for one in (chosen | further).values()),
         shared["recipe"].replace(annotation=Path | None),
         shared["plan_only"].replace(annotation=bool),

@@ -35,8 +35,6 @@ def import_(
     lumbar, BraTS, TotalSegmentator, AMOS, IXI, OASIS-1, ADNI, LIDC-IDRI, Duke breast, MRNet,
     CheXpert, ChestX-ray14, MedMNIST, crops of OAI and MOST.
 
-    `vesalius import dicom/ my-scans/ --channel T2='*t2*sag*'`
-
     Parameters
     ----------
     source: Path

@@ -19,7 +19,7 @@ app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known e
 Out = Annotated[Path, Parameter(help="Folder of the cohort. An unfinished one is completed.")]
 Probability = Annotated[float, Parameter(help="Probability at each of the five levels.")]
 Scanner = Annotated[
-    Literal["home", "other"], Parameter(help="other is noisier, softer and, of radiographs, wider.")
+    Literal["source", "external"], Parameter(help="external is noisier, softer and, of radiographs, wider.")
 ]
 
 
@@ -106,7 +106,7 @@ def breast(out: Out, *, grid: str = "64x64x64", cases: Cases = Cases()) -> None:
 @app.command
 @with_computing
 def radiograph(
-    out: Out, *, side: Side = 64, scanner: Scanner = "home", cases: Cases = Cases()
+    out: Out, *, side: Side = 64, scanner: Scanner = "source", cases: Cases = Cases()
 ) -> None:
     """Make phantom radiographs of the chest: five findings, each with the mask of where it is.
 
@@ -121,7 +121,7 @@ def radiograph(
 @app.command
 @with_computing
 def spine_slice(
-    out: Out, *, side: Side = 64, scanner: Scanner = "home", cases: Cases = Cases()
+    out: Out, *, side: Side = 64, scanner: Scanner = "source", cases: Cases = Cases()
 ) -> None:
     """Make sagittal slices about a level of phantom spines: herniation or stenosis, with masks.
 
@@ -135,7 +135,7 @@ def spine_slice(
 
 @app.command
 @with_computing
-def nodule(out: Out, *, side: Side = 32, scanner: Scanner = "home", cases: Cases = Cases()) -> None:
+def nodule(out: Out, *, side: Side = 32, scanner: Scanner = "source", cases: Cases = Cases()) -> None:
     """Make CT about phantom nodules: malignant or not by size and shape, with masks.
 
     Parameters

@@ -35,7 +35,7 @@ ExperimentSeed = Annotated[
 
 
 def prove(
-    real: Path,
+    data: Path,
     synthetic: Path,
     *,
     out: Path,
@@ -53,7 +53,7 @@ def prove(
 
     Parameters
     ----------
-    real: Path
+    data: Path
         The real cohort.
     synthetic: Path
         The synthetic cohort.
@@ -86,7 +86,7 @@ def prove(
     if segmenter == "nnunet":
         chosen = nnunet(epochs, iterations, planner, configuration)
     result = run_prove(
-        real, synthetic, test, out=out, attribute=attribute, preset=preset, seed=seed,
+        data, synthetic, test, out=out, attribute=attribute, preset=preset, seed=seed,
         segmenter=chosen, staged=_grown,
     )  # fmt: skip
     console.print(f"report: {result.page}")

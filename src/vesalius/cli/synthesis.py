@@ -116,7 +116,7 @@ def generate(
 
 
 def balance(
-    folder: Path,
+    data: Path,
     *,
     run: Path,
     out: Path,
@@ -137,7 +137,7 @@ def balance(
 
     Parameters
     ----------
-    folder: Path
+    data: Path
         The cohort to be balanced, of the kind that the run was fitted on.
     run: Path
         Folder of a finished fit.
@@ -164,7 +164,7 @@ def balance(
 
     faults: list[InputProblem] = []
     generated = run_balance(
-        run, folder, parse_ranges(attribute or []), out=out, count=count, seed=seed,
+        run, data, parse_ranges(attribute or []), out=out, count=count, seed=seed,
         tolerance=tolerance, tries=tries, extrapolate=extrapolate, allow_copies=allow_copies,
         faults=faults,
     )  # fmt: skip
@@ -174,7 +174,7 @@ def balance(
 
 def inpaint(
     run: Path,
-    scan: Path,
+    data: Path,
     *,
     out: Path,
     pathology: str,
@@ -201,7 +201,7 @@ def inpaint(
     ----------
     run: Path
         Folder of a finished fit of pathology inpainting.
-    scan: Path
+    data: Path
         A scan as NIfTI; of a spine in sagittal slices.
     out: Path
         Folder of the edited scans. An unfinished one is completed.
@@ -241,7 +241,7 @@ def inpaint(
     from vesalius.api.inpainting import inpaint as run_inpaint
 
     generated = run_inpaint(
-        run, scan, pathology, level, out=out, severity=severity, size_mm=size_mm,
+        run, data, pathology, level, out=out, severity=severity, size_mm=size_mm,
         size_ml=size_ml, point_mm=parse_point(at), labels=labels, count=count, seed=seed,
         tolerance_mm=tolerance, tries=tries, guidance=guidance, method=method, cohort=cohort,
         allow_copies=allow_copies,

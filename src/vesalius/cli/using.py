@@ -10,47 +10,47 @@ from vesalius.cli.options import Steps
 from vesalius.cli.terminal import parse_numbers, print_faults
 
 
-def segment(run: Path, scans: Path, *, out: Path) -> None:
+def segment(run: Path, data: Path, *, out: Path) -> None:
     """Label scans with a segmenter: label maps in their own geometry, and a table of volumes in mL.
 
     Parameters
     ----------
     run: Path
         A run of vesalius fit segmenter.
-    scans: Path
+    data: Path
         A NIfTI file, a folder of them, or a cohort.
     out: Path
         Folder of the label maps and of volumes.csv.
     """
     from vesalius.api.using import segment as run_segment
 
-    segmented = run_segment(run, scans, out=out)
+    segmented = run_segment(run, data, out=out)
     print_faults(segmented.faults)
     console.print(f"{out}: {segmented.count} label maps; volumes in {segmented.table}")
 
 
-def classify(run: Path, images: Path, *, out: Path) -> None:
+def classify(run: Path, data: Path, *, out: Path) -> None:
     """Report what images show: a CSV of calibrated probabilities, one row an image.
 
     Parameters
     ----------
     run: Path
         A run of vesalius fit classifier.
-    images: Path
+    data: Path
         A picture, a folder of them, or any layout that a classifier is fitted to.
     out: Path
         The CSV.
     """
     from vesalius.api.using import classify as run_classify
 
-    result = run_classify(run, images, out=out)
+    result = run_classify(run, data, out=out)
     print_faults(result.faults)
     console.print(f"{out}: probabilities of {', '.join(result.labels)} in {len(result)} images")
 
 
 def explain(
     run: Path,
-    images: Path,
+    data: Path,
     *,
     out: Path,
     method: Literal[
@@ -66,7 +66,7 @@ def explain(
     ----------
     run: Path
         A run of vesalius fit classifier.
-    images: Path
+    data: Path
         A picture, a folder of them, or any layout that a classifier is fitted to.
     out: Path
         Folder of the overlays.
@@ -77,14 +77,14 @@ def explain(
     """
     from vesalius.api.using import explain as run_explain
 
-    result = run_explain(run, images, out=out, method=method, path=path)
+    result = run_explain(run, data, out=out, method=method, path=path)
     print_faults(result.images.faults)
     console.print(f"{out}: {len(result.files)} overlays; {result.caption}")
 
 
 def forecast(
     run: Path,
-    images: Path,
+    data: Path,
     *,
     out: Path,
     years: str = "1,2,4,8",
@@ -97,7 +97,7 @@ def forecast(
     ----------
     run: Path
         A run of vesalius fit progression.
-    images: Path
+    data: Path
         One picture (PNG, JPEG, DICOM, flat NIfTI), or visits, of which each subject's first is
         taken.
     out: Path
@@ -112,7 +112,7 @@ def forecast(
     from vesalius.api.using import forecast as run_forecast
 
     times = parse_numbers(years, "years")
-    result = run_forecast(run, images, out=out, years=times, left=left, neighbours=neighbours)
+    result = run_forecast(run, data, out=out, years=times, left=left, neighbours=neighbours)
     print_faults(result.visits.faults)
     for name, own in list(result.risks.items())[:5]:
         shown = ", ".join(f"{100 * one:.0f} %" for one in own) or "not graded"

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
-Place = Literal["home", "other"]
-PLACES: tuple[Place, ...] = ("home", "other")
+Place = Literal["source", "external"]
+PLACES: tuple[Place, ...] = ("source", "external")
 BLUR, NOISE = (0.4, 0.9), (0.02, 0.05)
 """Ranges of a further blur in voxels, and of noise as a share of the range of intensities."""
 

@@ -48,8 +48,8 @@ class Scanner:
 
 
 SCANNERS = {
-    "home": Scanner(6000.0, 0.15, 1.5, 0.5, 1.0, 320.0, 6.0),
-    "other": Scanner(1800.0, 0.32, 3.2, 1.1, 1.25, 345.0, 14.0),
+    "source": Scanner(6000.0, 0.15, 1.5, 0.5, 1.0, 320.0, 6.0),
+    "external": Scanner(1800.0, 0.32, 3.2, 1.1, 1.25, 345.0, 14.0),
 }
 """`home` for what is learnt from, `other` for an external test."""
 
@@ -74,7 +74,7 @@ def expose(water: Array, pixel_mm: float, scanner: Scanner, rng: np.random.Gener
         rng: of exposure and noise.
 
     >>> scene = np.full((16, 16), 80.0); scene[4:12, 4:12] = 120.0
-    >>> observed = expose(scene, 5.0, SCANNERS["home"], np.random.default_rng(0))
+    >>> observed = expose(scene, 5.0, SCANNERS["source"], np.random.default_rng(0))
     >>> bool(observed[8, 8] > 0.8), bool(observed[0, 0] < 0.2)
     (True, True)
     """

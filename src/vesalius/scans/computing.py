@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Literal, get_args
 
 import psutil
 
@@ -17,9 +18,10 @@ from vesalius.scans.cards import CARDS
 from vesalius.scans.input_error import InputError
 
 Precision = Literal["32-true", "bf16-mixed"]
+Tracker = Literal["tensorboard", "mlflow"]
 DEVICE, PRECISION = "VESALIUS_DEVICE", "VESALIUS_PRECISION"
 THREADS, WORKERS = "VESALIUS_THREADS", "VESALIUS_WORKERS"
-CLUSTER = "VESALIUS_CLUSTER"
+CLUSTER, TRACKERS = "VESALIUS_CLUSTER", "VESALIUS_TRACKERS"
 MOST = 1024
 LEAST_BUSY = 0.3
 """Processors that others compute on, from which on a machine counts as shared."""
@@ -51,6 +53,7 @@ def busy_processors(seconds: float = 0.1) -> float:
 def set_computing(
     device: str | None = None, precision: Precision | None = None, threads: int | None = None,
     workers: int | None = None, cluster: str | None = None,
+    trackers: Sequence[Tracker] | None = None,
 ) -> None:  # fmt: skip
     """Decide how is computed from now on; what is `None` stays as it is.
 
@@ -61,6 +64,7 @@ def set_computing(
         threads: of one process.
         workers: that read cases while a step computes, and processes that share the work by case.
         cluster: address of a Dask scheduler that shares the work by case instead; empty for none.
+        trackers: that losses of fits are sent to beside `log.csv`.
 
     Raises:
         InputError: for a device that there is none of, or numbers out of bounds.
@@ -74,8 +78,12 @@ def set_computing(
     for name, value, least in (("--threads", threads, 1), ("--workers", workers, 0)):
         if value is not None and not least <= value <= MOST:
             raise InputError(name, f"{value} is out of bounds", f"choose {least} to {MOST}")
+    for tracker in trackers or ():
+        if tracker not in get_args(Tracker) or find_spec(tracker) is None:
+            remedy = "pip install 'vesalius[tracking]', and choose tensorboard or mlflow"
+            raise InputError("--track", f"{tracker} is not there", remedy)
     for name, one in (
-        (DEVICE, device), (PRECISION, precision), (THREADS, threads), (WORKERS, workers),
+        (TRACKERS, None if trackers is None else ",".join(trackers)), (DEVICE, device), (PRECISION, precision), (THREADS, threads), (WORKERS, workers),
         (CLUSTER, cluster),
     ):  # fmt: skip
         if one is not None:
@@ -154,6 +162,11 @@ def chosen_precision() -> Precision | None:
     """What was asked for instead of the precision of recipes."""
     asked = os.environ.get(PRECISION)
     return asked if asked in ("32-true", "bf16-mixed") else None  # type: ignore[return-value]
+
+
+def chosen_trackers() -> list[str]:
+    """Whom losses of fits are sent to beside `log.csv`."""
+    return [name for name in os.environ.get(TRACKERS, "").split(",") if name]
 
 
 def chosen_cluster() -> str:

@@ -20,6 +20,7 @@ from vesalius.scans.output import hold, let_go, rank, require_apart
 from vesalius.scans.writing import append_line, make_folder, remove_if_there, write_text
 from vesalius.training.fingerprint import Fingerprint
 from vesalius.training.recipe import Settings
+from vesalius.training.tracking import trackers
 
 Other = TypeVar("Other", bound=Settings)
 Seen = TypeVar("Seen", bound=Settings, default=Fingerprint)
@@ -186,6 +187,7 @@ class Log:
 
     def __init__(self, path: Path, part: str, resumed_step: int) -> None:
         self.path, self.part = path, part
+        self.trackers = trackers(path.parent, part, resumed_step)
         kept = []
         if path.exists():
             rows = list(read_table(path, self.columns, AGAIN))
@@ -203,8 +205,13 @@ class Log:
         """Append one row."""
         validated = "" if validation is None else f"{validation:.6g}"
         append_line(self.path, f"{self.part},{step},{loss:.6g},{validated}")
+        values = {"loss": loss} | ({} if validation is None else {"validation": validation})
+        for tracker in self.trackers:
+            tracker.add(step, values)
 
     def finish(self) -> None:
         """Bring the parts into the order of their names, which no kill in between changes."""
         table = read_table(self.path, self.columns, AGAIN)
         write_table(self.path, self.columns, sorted(table.records, key=lambda row: str(row[0])))
+        for tracker in self.trackers:
+            tracker.finish()

@@ -136,11 +136,11 @@ class _DataExperiment(Experiment[RobustnessRecipe]):
     def _unseen(self) -> None:
         recipe = self.recipe
         self._write("test", self.own.test_cases or recipe.test_cases, recipe.seed + 1000)
-        self._write("external", recipe.external_cases, recipe.seed + 2000, "other")
+        self._write("external", recipe.external_cases, recipe.seed + 2000, "external")
         self.notes["labels"] = list(self._images("test").labels)
 
     def _write(
-        self, name: str, count: int, seed: int, scanner: Literal["home", "other"] = "home"
+        self, name: str, count: int, seed: int, scanner: Literal["source", "external"] = "source"
     ) -> None:
         """A cohort of phantoms."""
         write_findings(

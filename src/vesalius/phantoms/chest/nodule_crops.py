@@ -43,7 +43,7 @@ class NoduleCrop:
 
 
 def draw_nodule_crop(
-    seed: int, side: int = 32, malignant: bool | None = None, scanner: Place = "home"
+    seed: int, side: int = 32, malignant: bool | None = None, scanner: Place = "source"
 ) -> NoduleCrop:
     """Draw one field of 40 mm. The same arguments give the same voxels.
 
@@ -75,6 +75,6 @@ def draw_nodule_crop(
     paint_nodule_at(fine, (place[0], place[1], place[2]), nodule, LABELS["nodule"])
     mask = (fine.labels == LABELS["nodule"]).astype(np.uint8)
     image = acquired(fine, rng["scanner"])
-    if scanner == "other":
+    if scanner == "external":
         image = from_external_site(image, rng["devices"]).round()
     return NoduleCrop(Volume(image, fine.affine), Volume(mask, fine.affine), nodule)

@@ -56,7 +56,7 @@ class ChestRadiograph:
 
 def draw_radiograph(
     seed: int, side: int = 64, findings: Collection[str] | None = None,
-    scanner: Scanner = SCANNERS["home"],
+    scanner: Scanner = SCANNERS["source"],
 ) -> ChestRadiograph:  # fmt: skip
     """Draw one radiograph. The same arguments give the same pixels.
 

@@ -44,7 +44,7 @@ def write_findings(
     count: int,
     seed: int = 0,
     side: int = 64,
-    scanner: Place = "home",
+    scanner: Place = "source",
     split: str = "",
     workers: int = 1,
     progress: Progress = no_progress,
@@ -60,7 +60,7 @@ def write_findings(
         count: how many cases.
         seed: of the cohort. Cohorts of one seed hold the same patients under the same names.
         side: pixels or voxels along each axis.
-        scanner: `other` is noisier and softer; of radiographs it sees a wider field.
+        scanner: `external` is noisier and softer; of radiographs it sees a wider field.
         split: written to the column `split` of every case.
         workers: processes to share the work.
         progress: called after each case.
@@ -102,7 +102,7 @@ def _nodule(seed: int, side: int, scanner: Place) -> Generated:
 
 _SHOWN = {
     "radiograph": _Shown(
-        radiograph.DESCRIPTION, radiograph.LABELS, SCANNERS["home"].field_mm, _radiograph
+        radiograph.DESCRIPTION, radiograph.LABELS, SCANNERS["source"].field_mm, _radiograph
     ),
     "spine_slice": _Shown(slices.DESCRIPTION, PATHOLOGIES, slices.FIELD_MM, _spine_slice),
     "nodule": _Shown(

@@ -64,7 +64,7 @@ class SpineSlice:
 
 
 def draw_slice(
-    seed: int, side: int = 64, shown: Collection[str] | None = None, scanner: Place = "home"
+    seed: int, side: int = 64, shown: Collection[str] | None = None, scanner: Place = "source"
 ) -> SpineSlice:
     """Draw one slice. The same arguments give the same pixels.
 
@@ -110,7 +110,7 @@ def draw_slice(
         change = ndimage.gaussian_filter(image.voxels[0] - other.voxels[0], SMOOTH_MM / pixel)
         mask = (np.abs(change) > SHARE * np.abs(change).max()).astype(np.uint8)
         masks[kind] = Volume(mask[None], image.affine)
-    if scanner == "other":
+    if scanner == "external":
         observed = from_external_site(image.voxels, np.random.default_rng([seed, 3]), (1, 2))
         image = Volume(np.maximum(observed, 0), image.affine)
     return SpineSlice(image, level, masks)

@@ -50,7 +50,7 @@ from vesalius.readers.design import read_design
 from vesalius.readers.exporting import collect
 from vesalius.readers.results.readings import raw_table, readings_of
 from vesalius.readers.serving.app import create_app
-from vesalius.readers.serving.limits import RequestLimit
+from vesalius.serving.limits import RequestLimit
 from vesalius.readers.study import Study
 from vesalius.report.sources import results_if_there, table_if_there
 from vesalius.sampling.cohort import _remembered

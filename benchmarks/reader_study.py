@@ -30,7 +30,7 @@ import numpy as np
 from vesalius.readers.answers.store import Store
 from vesalius.readers.design import SaliencyDesign
 from vesalius.readers.items import Item, Selection, Shown
-from vesalius.readers.niivue import FILE
+from vesalius.serving.niivue import FILE
 from vesalius.readers.orders import order_of
 from vesalius.readers.questions import questions_of
 from vesalius.readers.study import Study

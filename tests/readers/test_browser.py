@@ -17,7 +17,7 @@ import uvicorn
 from conftest import Making, left_out  # type: ignore[import-not-found]
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from vesalius.readers import niivue
+from vesalius.serving import niivue
 from vesalius.readers.answers.store import Store, latest
 from vesalius.readers.exporting import collect, export_study
 from vesalius.readers.results.reporting import report_results

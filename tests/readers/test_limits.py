@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from vesalius.readers.answers.store import Store
 from vesalius.readers.serving.app import create_app
-from vesalius.readers.serving.limits import RequestLimit
+from vesalius.serving.limits import RequestLimit
 
 
 def test_a_link_that_asks_without_end_waits_and_others_do_not(make: Making) -> None:

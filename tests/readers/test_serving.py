@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.serving import app as serving
 from vesalius.readers.serving.app import create_app
-from vesalius.readers.serving.limits import LARGEST_BODY
+from vesalius.serving.limits import LARGEST_BODY
 from vesalius.readers.study import Study
 
 SITTING = "sitting-one"

@@ -96,8 +96,9 @@ def serve(
     """
     with _extra():
         from vesalius.readers.answers.store import Store
-        from vesalius.readers.serving.running import address_of, links, require_safe
+        from vesalius.readers.serving.running import links
         from vesalius.readers.serving.running import serve as run
+        from vesalius.serving.listening import address_of, require_safe
         from vesalius.readers.study import Study
 
     require_safe(host, certificate, key, insecure)

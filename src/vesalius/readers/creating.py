@@ -10,7 +10,7 @@ from pathlib import Path
 from vesalius.readers.blinding import LEVELS, Cue, reported
 from vesalius.readers.design import Design, DiagnosisDesign, SaliencyDesign
 from vesalius.readers.items import Selection, draw_items
-from vesalius.readers.niivue import FILE, niivue_script
+from vesalius.serving.niivue import FILE, niivue_script
 from vesalius.readers.orders import Step, crossover, order_of
 from vesalius.readers.questions import questions_of
 from vesalius.readers.study import STUDY, Study

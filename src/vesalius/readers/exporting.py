@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vesalius.readers.answers.store import Answer, Store, now
-from vesalius.readers.niivue import FILE as NIIVUE
+from vesalius.serving.niivue import FILE as NIIVUE
 from vesalius.readers.orders import Step
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress

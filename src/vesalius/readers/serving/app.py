@@ -16,13 +16,13 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from vesalius.readers.answers.store import Answer, Store, now
-from vesalius.readers.niivue import FILE as NIIVUE
+from vesalius.serving.niivue import FILE as NIIVUE
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
 from vesalius.readers.reporting import outline_entries, progress_entries, step_entries
-from vesalius.readers.serving.headers import SECURITY, STRICT, WithHeaders
-from vesalius.readers.serving.limits import LimitedBodies, RequestLimit
+from vesalius.serving.headers import SECURITY, STRICT, WithHeaders
+from vesalius.serving.limits import LimitedBodies, RequestLimit
 from vesalius.readers.study import Study
 
 SCHEME = "Bearer "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vesalius.readers.serving.limits import App, Message, Receive, Send
+from vesalius.serving.limits import App, Message, Receive, Send
 
 STRICT = {"Strict-Transport-Security": "max-age=31536000"}
 """Told where TLS is on: browsers keep to it for a year."""

@@ -50,7 +50,6 @@ from vesalius.readers.design import read_design
 from vesalius.readers.exporting import collect
 from vesalius.readers.results.readings import raw_table, readings_of
 from vesalius.readers.serving.app import create_app
-from vesalius.serving.limits import RequestLimit
 from vesalius.readers.study import Study
 from vesalius.report.sources import results_if_there, table_if_there
 from vesalius.sampling.cohort import _remembered
@@ -63,6 +62,7 @@ from vesalius.scans.landmarks import read_landmarks
 from vesalius.scans.output import output_folder
 from vesalius.scans.pictures import read_picture, standard
 from vesalius.scans.visit_layouts import read_visits
+from vesalius.serving.limits import RequestLimit
 from vesalius.training.loop import _State
 from vesalius.training.recipe import FitRecipe
 from vesalius.training.run import Log, Run

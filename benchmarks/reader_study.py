@@ -30,11 +30,11 @@ import numpy as np
 from vesalius.readers.answers.store import Store
 from vesalius.readers.design import SaliencyDesign
 from vesalius.readers.items import Item, Selection, Shown
-from vesalius.serving.niivue import FILE
 from vesalius.readers.orders import order_of
 from vesalius.readers.questions import questions_of
 from vesalius.readers.study import Study
 from vesalius.readers.writing import write_study
+from vesalius.serving.niivue import FILE
 
 PIXEL = b"\x89PNG\r\n\x1a\n"
 METHODS = ("one", "two")

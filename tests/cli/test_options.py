@@ -190,9 +190,11 @@ def test_every_command_has_an_example_that_it_understands() -> None:
 def test_positional_names_are_the_same_everywhere_and_no_flag_has_a_negative() -> None:
     for path, command in _commands(cli.whole_app()).items():
         arguments = command.assemble_argument_collection()
-        positional = [one.names[0].lstrip("-").lower() for one in arguments if one.index is not None]
+        positional = [
+            one.names[0].lstrip("-").lower() for one in arguments if one.index is not None
+        ]
         allowed = ("data", "run", "synthetic", "source", "out", "path", "design", "study", "files")
-        assert set(positional) <= set(allowed), path
+        assert {one.lstrip("-").lower() for one in positional} <= set(allowed), path
         page = Console(file=io.StringIO(), width=200)
         cli.app.help_print(path.split(), console=page)
         assert "--no-" not in page.file.getvalue(), path  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The site builds without a warning, every link of a page leads somewhere, and every page is reached."""
+"""The site builds without a warning, and every link of a page leads somewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the field, and none of those that stood for them before: on pages, in help, in reports."""
+"""The words of the field on pages, in help and in reports, and none that stood for them before."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def _sentences(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-            if " " in node.value:
-                yield node.value
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in said else None
+        if isinstance(text, str) and " " in text:
+            yield text
 
 
 @pytest.mark.parametrize("room", ["report", "cli", "api", "experiments"])

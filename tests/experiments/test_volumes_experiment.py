@@ -34,8 +34,8 @@ def test_the_experiment_writes_every_figure_and_resumes(
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     written = content["figures"]
     named = ["diversity/ms_ssim/real", "diversity/ms_ssim/synthetic", "reconstruction/psnr",
-             "reconstruction/ssim", "fidelity/fid", "fidelity/fid_real_vs_real", "fidelity/fid_gaussian",
-             "fidelity/fid_reconstructed", "fidelity/fid_codes",
+             "reconstruction/ssim", "fidelity/fid", "fidelity/fid_real_vs_real",
+             "fidelity/fid_gaussian", "fidelity/fid_reconstructed", "fidelity/fid_codes",
              "fidelity/fid_ddpm_2", "slices/ssim/real", "slices/ssim/synthetic",
              "memorisation/copies", "memorisation/membership_auc", "control/unseen/slope",
              "pretraining/primary/dice_gain", "seconds/fit", "seconds/transfer"]  # fmt: skip

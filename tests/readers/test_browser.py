@@ -17,13 +17,13 @@ import uvicorn
 from conftest import Making, left_out  # type: ignore[import-not-found]
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from vesalius.serving import niivue
 from vesalius.readers.answers.store import Store, latest
 from vesalius.readers.exporting import collect, export_study
 from vesalius.readers.results.reporting import report_results
 from vesalius.readers.serving.app import create_app
 from vesalius.readers.study import Study
 from vesalius.scans.input_error import InputError
+from vesalius.serving import niivue
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome")

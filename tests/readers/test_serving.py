@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.serving import app as serving
 from vesalius.readers.serving.app import create_app
-from vesalius.serving.limits import LARGEST_BODY
 from vesalius.readers.study import Study
+from vesalius.serving.limits import LARGEST_BODY
 
 SITTING = "sitting-one"
 SAID = {"usefulness_1": 3, "usefulness_2": 0}

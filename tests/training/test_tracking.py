@@ -39,9 +39,7 @@ def test_tensorboard_is_sent_what_the_log_holds(
     assert [one.value for one in events.Scalars("validation")] == [0.5, 0.125]
 
 
-def test_mlflow_is_sent_what_the_log_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mlflow_is_sent_what_the_log_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     monkeypatch.setenv(TRACKERS, "")

@@ -66,8 +66,9 @@ EXPERIMENTS = {
     ),
     "volumes": _Known(
         VOLUMES, run_volumes, write_volumes_report,
-        ("reconstruction/psnr", "fidelity/fid", "fidelity/fid_real_vs_real", "diversity/ms_ssim/real",
-         "diversity/ms_ssim/synthetic", "memorisation/copies", "pretraining/primary/dice_gain"),
+        ("reconstruction/psnr", "fidelity/fid", "fidelity/fid_real_vs_real",
+         "diversity/ms_ssim/real", "diversity/ms_ssim/synthetic", "memorisation/copies",
+         "pretraining/primary/dice_gain"),
         "organs",
     ),
     "robustness": _Known(

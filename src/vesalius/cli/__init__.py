@@ -55,6 +55,7 @@ def _register() -> None:
         readers,
         synthesis,
         using,
+        workbench,
     )
     from vesalius.cli.computing import SHARING, with_computing
     from vesalius.cli.examples import show_examples
@@ -65,6 +66,7 @@ def _register() -> None:
     app.command(exporting.export)
     app.command(information.info)
     app.command(doctor.doctor)
+    app.command(with_computing(workbench.open_), name="open")
     app.command(with_computing(synthesis.generate))
     app.command(with_computing(synthesis.balance))
     app.command(with_computing(synthesis.inpaint))

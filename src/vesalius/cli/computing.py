@@ -1,4 +1,4 @@
-"""`--device`, `--precision`, `--threads` and `--workers` on commands that compute, and `--track`."""
+"""`--device`, `--precision`, `--threads`, `--workers` on commands that compute, and `--track`."""
 
 from __future__ import annotations
 

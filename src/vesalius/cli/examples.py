@@ -30,6 +30,7 @@ EXAMPLES = {
     "export": "my-scans/ nnUNet_raw/Dataset101_Brain --as nnunet --add more/",
     "info": "runs/brain",
     "doctor": "",
+    "open": "my-scans/ more/ runs/brain",
     "generate": "runs/brain --out generated/ -n 16 --attribute ventricle_volume_ml=20:160",
     "balance": "my-scans/ --run runs/brain --out more/ --attribute ventricle_volume_ml=20:160",
     "inpaint": "runs/spine scan.nii.gz --pathology herniation --level L4-L5 --out edited/",

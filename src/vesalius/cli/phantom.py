@@ -19,7 +19,8 @@ app = App(name="phantom", help="Make cohorts of phantoms, whose truth is known e
 Out = Annotated[Path, Parameter(help="Folder of the cohort. An unfinished one is completed.")]
 Probability = Annotated[float, Parameter(help="Probability at each of the five levels.")]
 Scanner = Annotated[
-    Literal["source", "external"], Parameter(help="external is noisier, softer and, of radiographs, wider.")
+    Literal["source", "external"],
+    Parameter(help="external is noisier, softer and, of radiographs, wider."),
 ]
 
 
@@ -135,7 +136,9 @@ def spine_slice(
 
 @app.command
 @with_computing
-def nodule(out: Out, *, side: Side = 32, scanner: Scanner = "source", cases: Cases = Cases()) -> None:
+def nodule(
+    out: Out, *, side: Side = 32, scanner: Scanner = "source", cases: Cases = Cases()
+) -> None:
     """Make CT about phantom nodules: malignant or not by size and shape, with masks.
 
     Parameters

@@ -97,7 +97,9 @@ def prove(
 def ventricles(
     *,
     out: Out,
-    preset: Annotated[Literal["smallest", "demo", "study", "workstation", "published"], Sized] = "demo",
+    preset: Annotated[
+        Literal["smallest", "demo", "study", "workstation", "published"], Sized
+    ] = "demo",
     seed: ExperimentSeed = None,
 ) -> None:
     """Balance a skewed cohort of phantom brains, and test on unseen large ventricles."""

@@ -50,8 +50,8 @@ def create(design: Path, *, out: Path) -> None:
     for one in created.cues:
         if one.reveals:
             console.print(
-                f"not alike: {one.name} gives the origin away by itself, AUC {one.auc}; readers may see "
-                "it too"
+                f"not alike: {one.name} gives the origin away by itself, AUC {one.auc}; readers "
+                "may see it too"
             )
     console.print(
         f"{out}: {len(created.study.outline.items)} cases, {created.study.readers} readers; "
@@ -98,8 +98,8 @@ def serve(
         from vesalius.readers.answers.store import Store
         from vesalius.readers.serving.running import links
         from vesalius.readers.serving.running import serve as run
-        from vesalius.serving.listening import address_of, require_safe
         from vesalius.readers.study import Study
+        from vesalius.serving.listening import address_of, require_safe
 
     require_safe(host, certificate, key, insecure)
     own = Study.open(study)

@@ -10,7 +10,6 @@ from pathlib import Path
 from vesalius.readers.blinding import LEVELS, Cue, reported
 from vesalius.readers.design import Design, DiagnosisDesign, SaliencyDesign
 from vesalius.readers.items import Selection, draw_items
-from vesalius.serving.niivue import FILE, niivue_script
 from vesalius.readers.orders import Step, crossover, order_of
 from vesalius.readers.questions import questions_of
 from vesalius.readers.study import STUDY, Study
@@ -18,6 +17,7 @@ from vesalius.readers.writing import write_study
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.writing import make_folder, write_text
+from vesalius.serving.niivue import FILE, niivue_script
 
 
 @dataclass(frozen=True)

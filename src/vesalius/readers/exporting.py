@@ -17,7 +17,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from vesalius.readers.answers.store import Answer, Store, now
-from vesalius.serving.niivue import FILE as NIIVUE
 from vesalius.readers.orders import Step
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
@@ -27,6 +26,7 @@ from vesalius.readers.study import Study
 from vesalius.scans.formats.json_file import read_json
 from vesalius.scans.input_error import InputError
 from vesalius.scans.writing import make_folder, write_text
+from vesalius.serving.niivue import FILE as NIIVUE
 
 LARGEST_CLOCK_ERROR = timedelta(days=1)
 FIRST_SCRIPT = '<script src="niivue.js">'

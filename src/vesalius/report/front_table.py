@@ -1,6 +1,7 @@
 """The table of the README: one row a method, its question, its figure, the strongest rival.
 
-Read from the results of the demos alone; which rival stands beside a figure is settled by its value.
+Read from the results of the demos alone; which rival stands beside a figure is settled by its
+value.
 """
 
 from __future__ import annotations

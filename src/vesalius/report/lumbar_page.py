@@ -164,8 +164,8 @@ def _utility(figures: Mapping[str, Figure], notes: Mapping[str, Any]) -> Section
         f"has not seen, with {notes['site_findings']} findings of each pathology. “Augmented” "
         f"adds {notes['balanced_cases']} findings set into these same patients by the run; so it "
         "brings to the site what the run has learnt from the cohort above. “Pooled” adds the "
-        "scans of that cohort themselves, which a site would use that could have them. “Upper bound” "
-        "adds the counterfactual truth of the same donors instead of the inpainted scans."
+        "scans of that cohort themselves, which a site would use that could have them. “Upper "
+        "bound” adds the counterfactual truth of the same donors instead of the inpainted scans."
     )
     columns = {"AUC, mean of both": "utility/{row}/auc"} | {
         p: f"utility/{{row}}/{p}/auc" for p in PATHOLOGIES

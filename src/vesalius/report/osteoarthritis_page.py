@@ -123,7 +123,7 @@ def conclusions(figures: Mapping[str, Figure]) -> list[str]:
 
 
 def ranking(figures: Mapping[str, Figure]) -> dict[str, str]:
-    """What ranks patients without extrapolated pictures, end-to-end classifiers by their outcomes."""
+    """What ranks patients without extrapolated pictures, classifiers by their outcomes."""
     found = [name for name in names(figures, "risk/{}/auc") if name.startswith("end_to_end")]
     counts = {name: name.removeprefix("end_to_end").strip("_") for name in found}
     return RANKING | {
@@ -151,8 +151,8 @@ def osteoarthritis_table(results: Results) -> str:
     )  # fmt: skip
     lines.append(
         f"Fréchet distance of generated pictures {shown(figures['generator/fid'])}, of real ones "
-        f"{shown(figures['generator/fid_real_vs_real'])} ({figures['generator/fid'].size}); spread of "
-        f"generated joint spaces: {deviations}.\n"
+        f"{shown(figures['generator/fid_real_vs_real'])} ({figures['generator/fid'].size}); spread "
+        f"of generated joint spaces: {deviations}.\n"
     )
     if notes.get("critic") == "features":
         lines.append(

@@ -83,8 +83,8 @@ def set_computing(
             remedy = "pip install 'vesalius[tracking]', and choose tensorboard or mlflow"
             raise InputError("--track", f"{tracker} is not there", remedy)
     for name, one in (
-        (TRACKERS, None if trackers is None else ",".join(trackers)), (DEVICE, device), (PRECISION, precision), (THREADS, threads), (WORKERS, workers),
-        (CLUSTER, cluster),
+        (DEVICE, device), (PRECISION, precision), (THREADS, threads), (WORKERS, workers),
+        (CLUSTER, cluster), (TRACKERS, None if trackers is None else ",".join(trackers)),
     ):  # fmt: skip
         if one is not None:
             os.environ[name] = str(one)

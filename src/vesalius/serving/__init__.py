@@ -1,1 +1,1 @@
-"""What every page that is served in the browser needs: the viewer, headers, limits, where to listen."""
+"""What pages in the browser need: the viewer, headers, limits, where to listen."""

@@ -1,4 +1,4 @@
-"""Where a server listens: on this machine alone, unless there is TLS or it was asked for otherwise."""
+"""Where a server listens: on this machine alone, unless there is TLS or it is asked for."""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ def trackers(run: Path, part: str, resumed_step: int) -> list[Tracker]:
         part: that is fitted.
         resumed_step: what came after it is sent again.
     """
-    kinds = {"tensorboard": TensorBoard, "mlflow": MLflow}
+    kinds: dict[str, type[TensorBoard] | type[MLflow]] = {
+        "tensorboard": TensorBoard, "mlflow": MLflow
+    }  # fmt: skip
     return [kinds[name](run, part, resumed_step) for name in chosen_trackers()]
 
 

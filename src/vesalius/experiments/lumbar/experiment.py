@@ -180,7 +180,8 @@ class _Lumbar(Experiment[LumbarRecipe]):
         tests = [*self._counterfactuals.values(), self.cohort("reference")]
         return utility_figures(
             self.cohort("site"), self.cohort("balanced"), self.cohort("real"),
-            self.cohort("upper_bound"), tests, self.folder / "classifiers", self.recipe, self.progress,
+            self.cohort("upper_bound"), tests, self.folder / "classifiers", self.recipe,
+            self.progress,
         )  # fmt: skip
 
 

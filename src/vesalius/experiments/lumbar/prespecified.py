@@ -12,7 +12,7 @@ MEANINGS = {
     "real": "the real cases of a site with few findings",
     "augmented": "the same with findings set into its healthy patients",
     "pooled": "the same with the scans that the run was fitted on, if the site could have them",
-    "upper_bound": "the same with phantoms that truly have these findings, which no method can have",
+    "upper_bound": "the same with phantoms that truly have these findings, as no method can",
 }
 
 

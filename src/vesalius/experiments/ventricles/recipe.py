@@ -98,6 +98,7 @@ PRESETS = {
     ),
     "published": VentriclesRecipe(
         preset="published", cases=10_000, spacing_mm=1.0, synthetic_cases=1000, test_cases=42,
-        workers=16, synthesis=guided.PRESETS["published"], segmenter=segmentation.PRESETS["published"],
+        workers=16, synthesis=guided.PRESETS["published"],
+        segmenter=segmentation.PRESETS["published"],
     ),
 }  # fmt: skip

@@ -128,6 +128,12 @@ class GuidedPipeline(Travelling):
             other._guide_by(guidance)
         return GuidedSampler(other, tolerance)
 
+    def in_steps(self, image_steps: int) -> GuidedPipeline:
+        """The same with images in other steps of the sampler, such as few for a preview."""
+        other = copy(self)
+        other.recipe = self.recipe.changed(image_steps=image_steps)
+        return other
+
     def _guide_by(self, scale: float) -> None:
         self.guidance, self.calibration = scale, self._calibrated
         if self._calibrated and scale != self.recipe.guidance:

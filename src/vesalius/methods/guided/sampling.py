@@ -43,22 +43,24 @@ class GuidedSampler(Sampler[CaseRequest]):
 
     def candidates(self, request: CaseRequest, first: int = 0) -> Iterator[Candidate]:
         """Label maps from one seed after another; attributes left open vary as in the cohort."""
-        fingerprint = self.pipeline.fingerprint
         for attempt in count(first):
-            seed = seed_for(request.seed, "labels", attempt)
-            rng = np.random.default_rng(seed)
-            normal = [
-                float(
-                    max(0.0, attribute_range.mean + attribute_range.sd * rng.standard_normal()) ** 2
-                )
-                for attribute_range in fingerprint.attributes
-            ]
-            values = dict(zip(self.attributes, normal, strict=True)) | dict(request.target)
-            label_map = self.pipeline.label_map(list(values.values()), seed)
-            attributes = [attribute_range.attribute for attribute_range in fingerprint.attributes]
-            measured = attribute_values(attributes, label_map, fingerprint.labels)
+            label_map, measured = self.label_map(request, attempt)
             met = within(request.target, measured, self.tolerance)
             yield Candidate(measured, met, partial(self._finished, label_map, measured, request))
+
+    def label_map(self, request: CaseRequest, attempt: int = 0) -> tuple[Volume, dict[str, float]]:
+        """The label map of one try at a request, and what it measures."""
+        fingerprint = self.pipeline.fingerprint
+        seed = seed_for(request.seed, "labels", attempt)
+        rng = np.random.default_rng(seed)
+        normal = [
+            float(max(0.0, attribute_range.mean + attribute_range.sd * rng.standard_normal()) ** 2)
+            for attribute_range in fingerprint.attributes
+        ]
+        values = dict(zip(self.attributes, normal, strict=True)) | dict(request.target)
+        label_map = self.pipeline.label_map(list(values.values()), seed)
+        attributes = [attribute_range.attribute for attribute_range in fingerprint.attributes]
+        return label_map, attribute_values(attributes, label_map, fingerprint.labels)
 
     def _finished(
         self, label_map: Volume, measured: dict[str, float], request: CaseRequest

@@ -129,4 +129,4 @@ PRESETS: dict[str, InpaintingRecipe] = {
                       moving_average=0.9995, validate_every=5000),
     ),
 }  # fmt: skip
-"""`smallest` for tests, `demo` for CPU minutes, `workstation` for a GPU, `published` for several."""
+"""`smallest` for tests, `demo` for CPU minutes, `workstation` a GPU, `published` for several."""

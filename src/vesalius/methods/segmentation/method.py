@@ -59,7 +59,10 @@ class Segmentation(Method[SegmentationData]):
     settings, measured = SegmentationRecipe, Fingerprint
 
     def recipe(
-        self, *, preset: Literal["smallest", "demo", "workstation", "published"] = "demo", seed: int = 0
+        self,
+        *,
+        preset: Literal["smallest", "demo", "workstation", "published"] = "demo",
+        seed: int = 0,
     ) -> SegmentationRecipe:
         """Settings of a run.
 

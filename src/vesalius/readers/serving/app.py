@@ -16,14 +16,14 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from vesalius.readers.answers.store import Answer, Store, now
-from vesalius.serving.niivue import FILE as NIIVUE
 from vesalius.readers.pages import PAGES, page
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
 from vesalius.readers.reporting import outline_entries, progress_entries, step_entries
+from vesalius.readers.study import Study
 from vesalius.serving.headers import SECURITY, STRICT, WithHeaders
 from vesalius.serving.limits import LimitedBodies, RequestLimit
-from vesalius.readers.study import Study
+from vesalius.serving.niivue import FILE as NIIVUE
 
 SCHEME = "Bearer "
 MEDIA = {".nii": "application/octet-stream", ".png": "image/png"}

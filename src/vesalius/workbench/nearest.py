@@ -1,0 +1,75 @@
+"""The training case that a synthetic case is most like, by the search of the audit."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from vesalius.evidence.copies import CopySearch
+from vesalius.scans.case import Case
+from vesalius.scans.cohort import Cohort
+from vesalius.scans.input_error import InputError
+
+
+class Nearest:
+    """Reads the training cases once, in a thread of its own, when it is first asked.
+
+    Args:
+        real: cohort of the training cases; `None` where none was opened.
+    """
+
+    def __init__(self, real: Cohort | None) -> None:
+        self.real = real
+        self._search: CopySearch | None = None
+        self._refusal: InputError | None = None
+        self._progress: dict[str, Any] = {}
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def of(self, cohort: Cohort, case: Case) -> dict[str, Any]:
+        """The nearest training case, its similarity, and whether the audit calls it a copy.
+
+        Returns:
+            `waiting` with progress while the training cases are read.
+
+        Raises:
+            InputError: where no training cohort was opened, or one that cannot be searched.
+        """
+        if self.real is None:
+            remedy = "open it too: vesalius open my-scans/ more/"
+            raise InputError("training cohort", "was not opened", remedy)
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._read, daemon=True)
+                self._thread.start()
+        if self._refusal is not None:
+            raise self._refusal
+        if self._search is None:
+            return {"waiting": self._progress}
+        search, provenance = self._search, case.provenance()
+        scan = cohort.read(case) if case.label_map else cohort.read_images(case)
+        similar = search.similarities(search.features(scan), search.excluded(provenance))
+        row = int(np.argmax(similar["image"]))
+        judged = search.judged({way: own[None] for way, own in similar.items()})
+        match = search.first_match(judged, 0)
+        name = match.case if match else search.training[row].name
+        place = next(i for i, one in enumerate(self.real.cases) if one.name == name)
+        return {
+            "case": place, "name": name, "similarity": float(similar["image"][row]),
+            "copy": asdict(match) if match else None,
+        }  # fmt: skip
+
+    def _read(self) -> None:
+        assert self.real is not None
+
+        def report(what: str, done: int, total: int) -> None:
+            self._progress = {"what": what, "done": done, "total": total}
+
+        try:
+            labelled = all(case.label_map for case in self.real.cases)
+            self._search = CopySearch.of(self.real, labelled, report)
+        except InputError as refusal:
+            self._refusal = refusal

@@ -1,0 +1,118 @@
+// A run: what it can be asked for, a preview that follows the sliders, and the full case.
+"use strict";
+bench.Asking = class {
+  constructor(number) {
+    this.number = number;
+    this.question = { run: number, target: {}, seed: 1 };
+    this.queue = new bench.Queue(number);
+  }
+
+  async show(main) {
+    bench.reported(bench.say("opening"));
+    this.form ??= await bench.ask(`runs/${this.number}`);
+    this.side = bench.make("section", { class: "panel", "aria-label": this.form.name });
+    this.view = bench.make("section", { class: "panel" });
+    this.list = bench.make("section", { class: "panel wide" });
+    main.replaceChildren(this.side, this.view, this.list);
+    this.#controls();
+    await this.queue.show(this.list, this.view);
+    bench.reported("");
+    if (this.form.preview) this.#preview();
+    else this.view.replaceChildren(bench.make("p", { class: "soft" }, bench.say("noPreview")));
+  }
+
+  #controls() {
+    const parts = [bench.make("h2", {}, `${this.form.name} · ${this.form.method}`)];
+    if (this.form.attributes) for (const one of this.form.attributes) parts.push(...this.#slider(one));
+    else if (this.form.findings && bench.opened.cohorts.length) parts.push(...this.#finding());
+    else parts.push(bench.make("p", {}, bench.say(this.form.findings ? "needsCohort" : "cannotAsk")));
+    const seed = bench.make("input", { type: "number", min: 0, step: 1, value: this.question.seed, onchange: (event) => { this.question.seed = Math.max(0, Math.round(Number(event.target.value) || 0)); this.#preview(); } });
+    parts.push(...bench.field("seed", seed, "seed"),
+      bench.make("p", { class: "row" },
+        bench.button("newSeed", () => { this.question.seed = Math.floor(Math.random() * 2 ** 31); seed.value = this.question.seed; this.#preview(); }),
+        bench.button("generate", () => this.#generate().catch(bench.report), { class: "main", accesskey: "g" })));
+    if (this.form.preview) parts.push(bench.make("p", { class: "soft" }, bench.say("previewNote")));
+    parts.push(bench.make("p", { class: "soft" }, `${bench.say("keptIn")} ${bench.opened.kept}`));
+    this.side.replaceChildren(...parts);
+  }
+
+  #slider(one) {
+    const { target } = this.question;
+    target[one.name] ??= Number(one.middle.toPrecision(3));
+    const step = 10 ** Math.floor(Math.log10((one.high - one.low) / 100));
+    const set = (value, other) => {
+      target[one.name] = Math.min(one.high, Math.max(one.low, Number(value)));
+      other.value = target[one.name];
+      this.#preview();
+    };
+    const exact = bench.make("input", { type: "number", min: one.low, max: one.high, step: "any", value: target[one.name], "aria-label": one.name, onchange: (event) => set(event.target.value, slide) });
+    const slide = bench.make("input", { type: "range", min: one.low, max: one.high, step, value: target[one.name], id: `ask-${one.name}`, oninput: (event) => set(event.target.value, exact) });
+    return [bench.make("label", { for: slide.id }, one.name), slide, exact];
+  }
+
+  #finding() {
+    const { question, form } = this;
+    const cohort = question.cohort ??= bench.opened.cohorts.findIndex((one) => one.cases > one.synthetic);
+    const chosen = form.findings.find((one) => one.name === question.pathology) ?? form.findings[0];
+    question.pathology = chosen.name;
+    if (!chosen.levels.includes(question.level)) question.level = chosen.levels[0];
+    question.size_mm = Math.min(chosen.high, Math.max(chosen.low, question.size_mm ?? chosen.middle));
+    question.case ??= 0;
+    const again = (name, cast) => (value) => { question[name] = cast(value); this.#controls(); this.#before().catch(bench.report); };
+    const scans = bench.make("select", { onchange: (event) => { question.case = Number(event.target.value); this.#before().catch(bench.report); } });
+    bench.ask(`cohorts/${cohort}`).then((known) => {
+      scans.replaceChildren(...known.cases.map((one, row) => bench.make("option", { value: row, selected: row === question.case, disabled: !one.labelled }, one.name)));
+      this.#before().catch(bench.report);
+    }, bench.report);
+    const size = bench.make("span", {}, `${bench.number(question.size_mm)} mm`);
+    return [
+      ...bench.field("cohort", bench.choice(bench.opened.cohorts.map((one, row) => [row, one.name]), cohort, again("cohort", Number)), "of-cohort"),
+      ...bench.field("scan", scans, "scan"),
+      ...bench.field("finding", bench.choice(form.findings.map((one) => [one.name, one.name]), chosen.name, again("pathology", String)), "finding"),
+      ...bench.field("level", bench.choice(chosen.levels.map((one) => [one, one]), question.level, again("level", String)), "level"),
+      ...bench.field("size", bench.make("input", { type: "range", min: chosen.low, max: chosen.high, step: "any", value: question.size_mm, oninput: (event) => { question.size_mm = Number(event.target.value); size.textContent = `${bench.number(question.size_mm)} mm`; } }), "size"),
+      size,
+    ];
+  }
+
+  // The scan that a finding is set into, before it is.
+  async #before() {
+    const path = `cohorts/${this.question.cohort}/cases/${this.question.case}`;
+    const viewer = new bench.Viewer();
+    this.view.replaceChildren(bench.make("h2", {}, bench.say("before")), viewer.element);
+    await viewer.show([[await bench.ask(`${path}/images/0`, { as: "bytes" }), "image.nii.gz", "image"]]);
+  }
+
+  // One preview is computed at a time, and of those asked for meanwhile only the last.
+  async #preview() {
+    if (!this.form.preview) return;
+    if (this.busy) { this.stale = true; return; }
+    this.busy = true;
+    try {
+      do {
+        this.stale = false;
+        const question = structuredClone(this.question);
+        const shown = await bench.ask("preview", { method: "POST", body: question });
+        this.#previewed(question, shown);
+      } while (this.stale);
+    } catch (error) { bench.report(error); } finally { this.busy = false; }
+  }
+
+  #previewed(question, shown) {
+    const planes = ["axial", "coronal", "sagittal"];
+    const figures = (kind) => bench.make("div", { class: "planes" }, shown.planes[kind].map((source, row) =>
+      bench.make("img", { src: source, alt: `${bench.say(planes[row])}, ${bench.say(kind === "labels" ? "labels" : "preview")}` })));
+    const measured = Object.entries(shown.measured).map(([name, value]) => {
+      const wanted = question.target[name];
+      return bench.make("p", { class: "measured" }, `${name}: ${bench.say("measured")} ${bench.number(value)}`,
+        wanted === undefined ? "" : bench.make("span", { class: "soft" }, ` · ${bench.say("wanted")} ${bench.number(wanted)}`));
+    });
+    this.view.replaceChildren(bench.make("h2", {}, bench.say("preview")), ...measured, figures("labels"), bench.make("p", {}), figures("image"));
+  }
+
+  async #generate() {
+    const job = await bench.ask("jobs", { method: "POST", body: this.question });
+    bench.reported(`${job.number}: ${bench.say(job.state)}`);
+    await this.queue.refresh(job.number);
+  }
+};

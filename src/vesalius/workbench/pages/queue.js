@@ -1,0 +1,78 @@
+// The queue: what was asked for, how far it is, what came out, and what is kept.
+"use strict";
+bench.Queue = class {
+  constructor(run = null) {
+    this.run = run;
+  }
+
+  async show(list, view) {
+    [this.list, this.view] = [list, view];
+    await this.refresh();
+    clearTimeout(this.timer);
+    const again = async () => {
+      if (!this.list.isConnected) return;
+      await this.refresh().catch(bench.report);
+      this.timer = setTimeout(again, 700);
+    };
+    this.timer = setTimeout(again, 700);
+  }
+
+  async refresh(look = null) {
+    const jobs = (await bench.ask("jobs")).filter((one) => this.run === null || one.question.run === this.run);
+    this.awaited = look ?? this.awaited;
+    const found = jobs.find((one) => one.number === this.awaited);
+    if (found?.state === "done") { this.awaited = null; this.open(found).catch(bench.report); }
+    const told = JSON.stringify(jobs);
+    if (told === this.told) return;
+    this.told = told;
+    const focused = document.activeElement?.id;
+    this.list.replaceChildren(
+      bench.make("h2", {}, bench.say("queue")),
+      jobs.length ? bench.make("div", { class: "scroll" }, bench.make("table", {}, bench.make("tbody", {}, jobs.map((one) => this.#row(one)))))
+        : bench.make("p", { class: "soft" }, bench.say("empty")));
+    document.getElementById(focused)?.focus();
+  }
+
+  #row(job) {
+    const { question } = job;
+    const asked = question.pathology ? `${question.pathology} ${question.level} ${bench.number(question.size_mm)} mm`
+      : Object.entries(question.target).map(([name, value]) => `${name} ${bench.number(value)}`).join(", ");
+    const measured = Object.entries(job.measured).filter(([name]) => question.pathology || name in question.target)
+      .map(([name, value]) => `${name} ${bench.number(value)}`).join(", ");
+    const acts = [];
+    if (job.state === "waiting" || job.state === "running")
+      acts.push(bench.button("cancel", () => bench.ask(`jobs/${job.number}`, { method: "DELETE" }).then(() => this.refresh(), bench.report), { id: `cancel-${job.number}` }));
+    if (job.state === "done") {
+      acts.push(bench.button("open", () => this.open(job).catch(bench.report), { id: `open-${job.number}` }));
+      acts.push(job.kept ? bench.make("span", { class: "good" }, `${bench.say("kept")} ${job.kept}`)
+        : bench.button("keep", () => bench.ask(`jobs/${job.number}/keep`, { method: "POST" }).then(() => this.refresh(), bench.report), { id: `keep-${job.number}`, accesskey: "k" }));
+    }
+    const state = job.state === "done" ? bench.say("within") : job.state === "missed" ? bench.say("outside") : bench.say(job.state);
+    return bench.make("tr", {},
+      bench.make("th", { scope: "row" }, String(job.number)),
+      bench.make("td", {}, `${asked} · ${bench.say("seed")} ${question.seed}`),
+      bench.make("td", {}, bench.make("span", { class: job.state === "done" ? "good" : job.state === "missed" || job.state === "failed" ? "rare" : "" }, state),
+        job.progress ? bench.make("progress", { max: Math.max(1, job.progress.total), value: job.progress.done, "aria-label": job.progress.what }) : null,
+        job.message ? bench.make("p", { class: "soft" }, job.message) : null),
+      bench.make("td", {}, measured ? `${bench.say("measured")} ${measured} · ${job.tries} ${bench.say("tries")} · ${bench.number(job.seconds)} ${bench.say("seconds")}` : ""),
+      bench.make("td", {}, bench.make("div", { class: "row" }, acts)));
+  }
+
+  // The case of a job; an edited scan beside what it was.
+  async open(job) {
+    const viewer = new bench.Viewer();
+    const path = `jobs/${job.number}`, edited = job.question.case !== null && job.question.cohort !== null;
+    const slide = (word, kind, value) => bench.field(word, bench.make("input", { type: "range", min: 0, max: 1, step: 0.02, value, oninput: (event) => viewer.opacity(kind, Number(event.target.value)) }), `fade-${kind}`);
+    const volumes = edited
+      ? [[await bench.ask(`cohorts/${job.question.cohort}/cases/${job.question.case}/images/0`, { as: "bytes" }), "before.nii.gz", "image"],
+         [await bench.ask(`${path}/image`, { as: "bytes" }), "after.nii.gz", "after"],
+         [await bench.ask(`${path}/difference`, { as: "bytes" }), "difference.nii", "change"]]
+      : [[await bench.ask(`${path}/image`, { as: "bytes" }), "image.nii.gz", "image"],
+         [await bench.ask(`${path}/labels`, { as: "bytes" }).catch(() => null), "labels.nii.gz", "labels"]].filter(([content]) => content);
+    this.view.replaceChildren(bench.make("h2", {}, String(job.number)),
+      ...(edited ? [...slide("after", "after", 1), ...slide("difference", "change", 0)] : slide("labels", "labels", 0.4)),
+      viewer.element);
+    await viewer.show(volumes);
+    if (edited) viewer.opacity("after", 1);
+  }
+};

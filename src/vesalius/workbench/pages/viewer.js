@@ -1,0 +1,54 @@
+// Three planes of one volume, with labels over it, and a second volume to fade or blink to.
+"use strict";
+bench.Viewer = class {
+  constructor() {
+    this.canvas = bench.make("canvas", { "aria-label": bench.say("scan"), role: "img" });
+    this.element = bench.make("div", { class: "volume", tabindex: "0" }, this.canvas);
+    this.nv = null;
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  async #ready() {
+    if (this.nv) return;
+    this.nv = new niivue.Niivue({
+      backColor: [0, 0, 0, 1], loadingText: "", show3Dcrosshair: false, dragAndDropEnabled: false,
+      crosshairColor: [0.43, 0.7, 0.95, 0.5], crosshairWidth: 0.4, logLevel: "error",
+      multiplanarShowRender: niivue.SHOW_RENDER.NEVER, isColorbar: false,
+    });
+    await this.nv.attachToCanvas(this.canvas);
+    this.nv.setRadiologicalConvention(true);
+    this.nv.setSliceType(niivue.SLICE_TYPE.MULTIPLANAR);
+  }
+
+  // Volumes as [content, name, kind]: the first is the image; kinds of others are labels, other, change.
+  async show(volumes) {
+    await this.#ready();
+    while (this.nv.volumes.length) this.nv.removeVolume(this.nv.volumes[0]);
+    this.kinds = volumes.map(([, , kind]) => kind);
+    for (const [content, name] of volumes) await this.nv.loadFromArrayBuffer(content, name);
+    this.nv.volumes.forEach((one, row) => {
+      if (this.kinds[row] === "labels") {
+        one.colormapType = 0;
+        one.setColormap("random");
+        one.cal_min = 0.5;
+      }
+      if (this.kinds[row] === "change") one.setColormap("blue2red");
+      if (row) this.nv.setOpacity(row, this.kinds[row] === "labels" ? 0.4 : 0);
+    });
+    this.nv.setSliceType(niivue.SLICE_TYPE.MULTIPLANAR);
+    this.nv.updateGLVolume();
+    this.nv.resizeListener();
+  }
+
+  opacity(kind, value) {
+    const row = this.kinds?.indexOf(kind) ?? -1;
+    if (row > 0) { this.nv.setOpacity(row, value); this.nv.updateGLVolume(); }
+  }
+
+  #key(event) {
+    const moves = { ArrowUp: [0, 0, 1], ArrowDown: [0, 0, -1], ArrowLeft: [-1, 0, 0], ArrowRight: [1, 0, 0], PageUp: [0, 1, 0], PageDown: [0, -1, 0] };
+    if (!this.nv || !(event.key in moves)) return;
+    event.preventDefault();
+    this.nv.moveCrosshairInVox(...moves[event.key]);
+  }
+};

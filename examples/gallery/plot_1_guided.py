@@ -27,7 +27,7 @@ method: guided
 image_autoencoder: auto
 latent_widths: [32, 64]
 fit_image_denoiser: {steps: 60, batch_size: 4}
-fit_label_denoiser: {steps: 100, validate_every: 50, precision: 32-true}
+fit_label_denoiser: {steps: 100, batch_size: 64, validate_every: 50, precision: 32-true}
 """
 )
 run = vs.fit("guided", cohort, place / "run", recipe=recipe, progress=quiet)

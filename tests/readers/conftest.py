@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -17,6 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests.browsing import left_out
 from vesalius.readers import creating
 from vesalius.readers.creating import create_study
 from vesalius.readers.design import read_design
@@ -90,11 +90,6 @@ def make(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maki
         return create_study(read_design(path), tmp_path / f"study-{design}").study
 
     return made
-
-
-def left_out(reason: str) -> NoReturn:
-    """Skip a test for want of a program, but never where everything must be tested."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ They need Chromium and the viewer, which npm fetches once.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 
 import pytest
 import uvicorn
-from conftest import Making, left_out  # type: ignore[import-not-found]
+from conftest import Making  # type: ignore[import-not-found]
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browsing import CHROMIUM, FLAGS, left_out
 from vesalius.readers.answers.store import Store, latest
 from vesalius.readers.exporting import collect, export_study
 from vesalius.readers.results.reporting import report_results
@@ -25,14 +25,6 @@ from vesalius.readers.study import Study
 from vesalius.scans.input_error import InputError
 from vesalius.serving import niivue
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome")
-     if (found := shutil.which(name))), None,
-)  # fmt: skip
-FLAGS = [
-    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
-    "--ignore-gpu-blocklist", "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
 LAPTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 PATIENCE_MS = 20_000
 SKILL = {"synthetic": (0.75, 0.25), "real": (0.25, 0.75)}

@@ -31,6 +31,8 @@ class Question(BaseModel):
         seed: the same seed gives the same case.
         cohort, case: places of the scan that a finding is set into.
         pathology, level, size_mm, point_mm: of that finding.
+        tolerance: largest error of what is measured: relative for attributes (0.1 without it), in
+            mm for findings (1 without it).
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -44,6 +46,7 @@ class Question(BaseModel):
     level: str = Field(default="", max_length=64)
     size_mm: float | None = Field(default=None, gt=0, lt=1000)
     point_mm: tuple[float, float, float] | None = None
+    tolerance: float | None = Field(default=None, gt=0, lt=100)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def asked(question: Question, opened: Opened, name: str) -> Asked:
         remedy = "open a run of guided synthesis, whole volumes or pathology inpainting"
         raise InputError(run.folder, f"is a run of {run.method}, which makes no cases", remedy)
     require_within([question.target], pipeline.fingerprint, extrapolate=False)
-    sampler = pipeline.sampler(sorted(question.target))
+    sampler = pipeline.sampler(sorted(question.target), question.tolerance or 0.1)
     subject = f"{pipeline.run.name}-{question.seed}"
     return Asked(sampler, CaseRequest(name, question.seed, dict(question.target), subject))
 
@@ -121,7 +124,9 @@ def _edited(
         question.pathology, question.level, question.size_mm, question.point_mm
     )
     request = edit_request(name, case, finding, question.seed)
-    sampler = InpaintingSampler(pipeline, {case.name: scan}, pipeline.attribute_names)
+    sampler = InpaintingSampler(
+        pipeline, {case.name: scan}, pipeline.attribute_names, question.tolerance or 1.0
+    )
     return Asked(sampler, request, scan)
 
 

@@ -27,7 +27,8 @@ bench.Asking = class {
     else if (this.form.findings && bench.opened.cohorts.length) parts.push(...this.#finding());
     else parts.push(bench.make("p", {}, bench.say(this.form.findings ? "needsCohort" : "cannotAsk")));
     const seed = bench.make("input", { type: "number", min: 0, step: 1, value: this.question.seed, onchange: (event) => { this.question.seed = Math.max(0, Math.round(Number(event.target.value) || 0)); this.#preview(); } });
-    parts.push(...bench.field("seed", seed, "seed"),
+    const tolerance = bench.make("input", { type: "number", min: 0, step: "any", value: this.question.tolerance ?? (this.form.findings ? 1 : 0.1), onchange: (event) => { this.question.tolerance = Number(event.target.value) || null; } });
+    parts.push(...bench.field("seed", seed, "seed"), ...bench.field(this.form.findings ? "toleranceMm" : "tolerance", tolerance, "tolerance"),
       bench.make("p", { class: "row" },
         bench.button("newSeed", () => { this.question.seed = Math.floor(Math.random() * 2 ** 31); seed.value = this.question.seed; this.#preview(); }),
         bench.button("generate", () => this.#generate().catch(bench.report), { class: "main", accesskey: "g" })));

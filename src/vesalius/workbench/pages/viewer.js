@@ -12,7 +12,7 @@ bench.Viewer = class {
     if (this.nv) return;
     this.nv = new niivue.Niivue({
       backColor: [0, 0, 0, 1], loadingText: "", show3Dcrosshair: false, dragAndDropEnabled: false,
-      crosshairColor: [0.43, 0.7, 0.95, 0.5], crosshairWidth: 0.4, logLevel: "error",
+      crosshairColor: [0.43, 0.7, 0.95, 0.5], crosshairWidth: 0.2, logLevel: "error",
       multiplanarShowRender: niivue.SHOW_RENDER.NEVER, isColorbar: false,
     });
     await this.nv.attachToCanvas(this.canvas);

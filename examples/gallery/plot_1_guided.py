@@ -2,8 +2,8 @@
 A brain with ventricles of 100 mL
 =================================
 
-Guided synthesis learns labelled scans and generates new ones with a property that is asked for and measured. Here it
-learns 24 phantom brains at 6 mm, in a fiftieth of the demo's steps.
+Guided synthesis learns labelled scans and generates new ones with a property that is asked for
+and measured. Here it learns 24 phantom brains at 6 mm, in a fiftieth of the demo's steps.
 """
 
 # %%
@@ -33,7 +33,8 @@ fit_label_denoiser: {steps: 100, batch_size: 64, validate_every: 50, precision: 
 run = vs.fit("guided", cohort, place / "run", recipe=recipe, progress=quiet)
 
 # %%
-# A loaded run is callable. Each case holds what was asked for and what was measured on its label map.
+# A loaded run is callable. Each case holds what was asked for and what was measured on its
+# label map.
 
 model = vs.load(run)
 cases = [model(ventricle_volume_ml=volume, seed=1) for volume in (25, 60, 100)]
@@ -47,7 +48,9 @@ figure, axes = plt.subplots(2, 3, figsize=(7.5, 5))
 for column, case in enumerate(cases):
     image, labels = case.image.voxels, case.label_map.voxels
     middle = image.shape[2] // 2
-    axes[0, column].imshow(labels[:, :, middle].T, origin="lower", cmap="tab10", interpolation="nearest")
+    axes[0, column].imshow(
+        labels[:, :, middle].T, origin="lower", cmap="tab10", interpolation="nearest"
+    )
     axes[1, column].imshow(image[:, :, middle].T, origin="lower", cmap="gray")
     axes[0, column].set_title(f"{case.measured['ventricle_volume_ml']:.0f} mL")
 for axis in axes.flat:

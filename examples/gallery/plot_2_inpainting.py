@@ -2,8 +2,8 @@
 A herniation set into a healthy spine
 =====================================
 
-Pathology inpainting learns findings and their surroundings, and sets one into a scan that has none: near the landmark
-voxels are generated anew, and outside the map not one bit changes.
+Pathology inpainting learns findings and their surroundings, and sets one into a scan that has
+none: near the landmark voxels are generated anew, and outside the map not one bit changes.
 """
 
 # %%
@@ -38,13 +38,21 @@ fit: {steps: 100, batch_size: 8, learning_rate: 0.003}
 run = vs.fit("inpainting", spines, place / "run", recipe=recipe, progress=quiet)
 
 # %%
-# One finding, at a level and of a size that are named; `size_mm` is measured on what comes out, and a miss is generated
-# again. After so short a fit most draws miss, so the tolerance is wide here.
+# One finding, at a level and of a size that are named; `size_mm` is measured on what comes out,
+# and a miss is generated again. After so short a fit most draws miss, so the tolerance is wide
+# here.
 
-scan = healthy.images_of(healthy.cases[0])[0] if hasattr(healthy, "images_of") else healthy.cases[0].images[0]
+scan = healthy.cases[0].images[0]
 made = vs.inpaint(
-    vs.load(run), scan, "herniation", "L4-L5", out=place / "herniated", size_mm=6.0, count=1,
-    tolerance_mm=6.0, progress=quiet,
+    vs.load(run),
+    scan,
+    "herniation",
+    "L4-L5",
+    out=place / "herniated",
+    size_mm=6.0,
+    count=1,
+    tolerance_mm=6.0,
+    progress=quiet,
 )
 
 # %%

@@ -2,8 +2,8 @@
 Breasts without labels
 ======================
 
-Whole volumes are learnt from scans alone: blocks of voxels become a few components, diffusion generates new ones, and a
-second model adds the detail that they lose.
+Whole volumes are learnt from scans alone: blocks of voxels become a few components, diffusion
+generates new ones, and a second model adds the detail that they lose.
 """
 
 # %%

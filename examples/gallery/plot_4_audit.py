@@ -2,8 +2,8 @@
 Find a patient who was copied
 =============================
 
-The audit takes any synthetic cohort, whoever made it. Here two of twelve "synthetic" scans are shifted, noisy copies of training
-patients.
+The audit takes any synthetic cohort, whoever made it. Here two of twelve "synthetic" scans are
+shifted, noisy copies of training patients.
 """
 
 # %%
@@ -30,7 +30,9 @@ for hidden, source in ((3, 17), (8, 30)):
     scan = nib.load(training.cases[source].images[0])
     voxels = np.roll(scan.get_fdata(), 1, axis=0)
     voxels += rng.normal(0, 0.05 * voxels.std(), voxels.shape)
-    nib.save(nib.Nifti1Image(voxels.astype(np.float32), scan.affine), suspect.cases[hidden].images[0])
+    nib.save(
+        nib.Nifti1Image(voxels.astype(np.float32), scan.affine), suspect.cases[hidden].images[0]
+    )
 
 # %%
 # What the audit withholds, and whom it names as the source.
@@ -44,7 +46,8 @@ print((place / "audit" / "withhold.csv").read_text())
 
 figure, axes = plt.subplots(1, 2, figsize=(6, 3.2))
 for axis, case, title in (
-    (axes[0], training.cases[17], "training patient"), (axes[1], suspect.cases[3], "suspect"),
+    (axes[0], training.cases[17], "training patient"),
+    (axes[1], suspect.cases[3], "suspect"),
 ):
     voxels = nib.load(case.images[0]).get_fdata()
     axis.imshow(voxels[:, :, voxels.shape[2] // 2].T, origin="lower", cmap="gray")

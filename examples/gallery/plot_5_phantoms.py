@@ -2,8 +2,8 @@
 Phantoms of every organ
 =======================
 
-A phantom is made by construction, so its truth is known exactly. Each organ has one; every figure of this site rests on
-them.
+A phantom is made by construction, so its truth is known exactly. Each organ has one; every
+figure of this site rests on them.
 """
 
 # %%
@@ -38,8 +38,13 @@ for axis, (kind, cohort) in zip(axes.flat, cohorts.items()):
     across = {"spine": 0, "chest": 1}.get(kind, 2)
     if voxels.ndim == 3:
         voxels = voxels.take(voxels.shape[across] // 2, axis=across)
-    axis.imshow(voxels.T, origin="lower", cmap="gray", vmin=np.quantile(voxels, 0.01),
-                vmax=np.quantile(voxels, 0.995))
+    axis.imshow(
+        voxels.T,
+        origin="lower",
+        cmap="gray",
+        vmin=np.quantile(voxels, 0.01),
+        vmax=np.quantile(voxels, 0.995),
+    )
     axis.set_title(kind)
     axis.axis("off")
 figure.tight_layout()

@@ -2,18 +2,16 @@
 A knee, and its next eight years
 ================================
 
-Progression learns how pictures of the same patients change, and shows a patient's own picture as it may become.
+Progression learns how pictures of the same patients change, and shows a patient's own picture
+as it may become.
 """
 
 # %%
-# Visits of phantom knees, and a run of the smallest preset: long enough to show the calls, not to learn knees.
+# Visits of phantom knees, and a run of the smallest preset: long enough to show the calls, not
+# to learn knees.
 
 import tempfile
 from pathlib import Path
-
-import matplotlib.pyplot as plt
-import nibabel as nib
-import numpy as np
 
 import vesalius as vs
 
@@ -26,5 +24,7 @@ run = vs.fit("progression", knees, place / "run", preset="smallest", progress=qu
 # One picture for each time, the joint spaces measured on it, the risk.
 
 first = knees.cases[0].images[0]
-forecast = vs.forecast(vs.load(run), first, out=place / "forecast", years=(2.0, 4.0, 8.0), progress=quiet)
+forecast = vs.forecast(
+    vs.load(run), first, out=place / "forecast", years=(2.0, 4.0, 8.0), progress=quiet
+)
 print(*sorted(path.name for path in (place / "forecast").rglob("*")), sep="\n")

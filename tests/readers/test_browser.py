@@ -5,6 +5,7 @@ They need Chromium and the viewer, which npm fetches once.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path

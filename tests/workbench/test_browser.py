@@ -81,6 +81,7 @@ def test_a_cohort_is_sorted_filtered_and_looked_at(page: Page, brains: Cohort) -
 
 def test_a_synthetic_case_stands_beside_its_nearest_training_case(page: Page) -> None:
     page.get_by_role("tab").nth(1).click()
+    expect(page.locator(".case")).to_have_count(3)
     page.locator(".case").first.click()
     page.get_by_role("button", name="Nearest training case").click()
     expect(page.get_by_text("similarity")).to_be_visible()

@@ -13,6 +13,8 @@ as it may become.
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+
 import vesalius as vs
 
 place = Path(tempfile.mkdtemp())
@@ -24,7 +26,19 @@ run = vs.fit("progression", knees, place / "run", preset="smallest", progress=qu
 # One picture for each time, the joint spaces measured on it, the risk.
 
 first = knees.cases[0].images[0]
-forecast = vs.forecast(
-    vs.load(run), first, out=place / "forecast", years=(2.0, 4.0, 8.0), progress=quiet
-)
-print(*sorted(path.name for path in (place / "forecast").rglob("*")), sep="\n")
+place_of_files = place / "forecast"
+vs.forecast(vs.load(run), first, out=place_of_files, years=(2.0, 4.0, 8.0), progress=quiet)
+print(*sorted(path.name for path in place_of_files.glob("*")), sep="\n")
+print(next(place_of_files.glob("*.csv")).read_text())
+
+# %%
+# The picture of today and those of two, four and eight years later.
+
+pictures = [next(place_of_files.glob("*_now.png"))]
+pictures += [next(place_of_files.glob(f"*_{years}y.png")) for years in (2, 4, 8)]
+figure, axes = plt.subplots(1, 4, figsize=(9, 2.6))
+for axis, picture, years in zip(axes, pictures, (0, 2, 4, 8)):
+    axis.imshow(plt.imread(picture), cmap="gray")
+    axis.set_title(f"{years} years")
+    axis.axis("off")
+figure.tight_layout()

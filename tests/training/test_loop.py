@@ -202,3 +202,53 @@ def test_a_state_of_weights_that_no_loss_has_reached_is_gone_on_with(tmp_path: P
     again = _State(other, recipe, path)
     assert again.resume(torch.optim.AdamW(other.parameters())) == 1
     assert torch.equal(other.used.weight, network.used.weight)
+
+
+class _Line(Objective):
+    """A number that follows another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(1, 1)
+
+    def batch(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        return torch.randn(len(rows), 1, generator=rng)
+
+    def forward(self, batch: Tensor, rng: torch.Generator) -> Tensor:
+        return (self.net(batch) - 3 * batch).square().mean()
+
+
+def _line(folder: Path, stop_after: int = 0) -> tuple[_Line, dict[int, dict[str, Tensor]]]:
+    """A fit that keeps its averages of step 6, and all averages on its way; killed once."""
+    torch.manual_seed(0)
+    folder.mkdir(exist_ok=True)
+    objective, seen = _Line(), {}
+    recipe = FitRecipe(steps=12, batch_size=4, precision="32-true")
+
+    class Watched(_State):
+        def average(self, step: int) -> None:
+            super().average(step)
+            seen[step + 1] = {name: weight.clone() for name, weight in self.mean.items()}
+
+    def progress(_what: str, done: int, _total: int) -> None:
+        if done == stop_after:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vesalius.training.loop._State", Watched)
+        patch.setattr("vesalius.training.loop.SECONDS_BETWEEN_STATES", 0.0)
+        fit_network(objective, 8, recipe, 1, "line", folder, progress, early_at=6)
+    return objective, seen
+
+
+def test_weights_of_an_early_step_are_kept_over_a_kill(tmp_path: Path) -> None:
+    whole, seen = _line(tmp_path / "whole")
+    assert whole.early is not None
+    for name, weight in whole.early.items():
+        assert torch.equal(weight, seen[6][name])
+        assert not torch.equal(weight, dict(whole.named_parameters())[name])
+    with pytest.raises(KeyboardInterrupt):
+        _line(tmp_path / "killed", stop_after=9)
+    resumed, _ = _line(tmp_path / "killed")
+    assert resumed.early is not None
+    assert all(torch.equal(resumed.early[name], weight) for name, weight in whole.early.items())

@@ -41,6 +41,32 @@ def guided(
     return guided_denoiser
 
 
+def autoguided(denoise: Denoiser, worse: Denoiser, scale: float) -> Denoiser:
+    """A denoiser that leans away from a worse one of its kind, such as itself at an early step.
+
+    x₀ = x₀ʷ + scale · (x₀ − x₀ʷ): what both get wrong, the worse one gets wrong more, so the
+    difference points away from it (Karras, Aittala, Kynkäänniemi, Lehtinen, Aila and Laine 2024,
+    "Guiding a diffusion model with a bad version of itself", eq. 3).
+
+    Args:
+        denoise: guesses x₀ from `(x, level)`.
+        worse: likewise, less trained.
+        scale: 1 is the plain denoiser.
+
+    >>> better, worse = (lambda x, level: x + 1), (lambda x, level: x)
+    >>> autoguided(better, worse, 1.5)(torch.zeros(2), torch.tensor(0.5)).tolist()
+    [1.5, 1.5]
+    """
+    if scale == 1:
+        return denoise
+
+    def guided_denoiser(x: Tensor, level: Tensor) -> Tensor:
+        least = worse(x, level)
+        return least + scale * (denoise(x, level) - least)
+
+    return guided_denoiser
+
+
 def drop_condition(
     condition: Tensor, null: Tensor, share: float, generator: torch.Generator
 ) -> Tensor:

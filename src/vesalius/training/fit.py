@@ -7,11 +7,13 @@ killed at any point is gone on with by the same call.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from vesalius.scans.cards import CARDS
 from vesalius.scans.computing import chosen_device, chosen_precision
@@ -19,6 +21,7 @@ from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.device import compute_device, fabric_for, precision_here
 from vesalius.training.loop import fit_network, step_seed
 from vesalius.training.method import Data, Method, Part, Reading
+from vesalius.training.objective import Objective
 from vesalius.training.plan import Plan, planned
 from vesalius.training.run import Run
 
@@ -131,10 +134,38 @@ def _finish_part(
             assert part.objective and part.recipe
             part.network.requires_grad_(True)
             objective = part.objective(given)
-            fit_network(objective, part.cases, part.recipe, seed, part.name, run.folder, progress)
+            early_at = round(part.early * part.recipe.steps)
+            fit_network(
+                objective, part.cases, part.recipe, seed, part.name, run.folder, progress, early_at
+            )
+            if part.early:
+                early = early_network(objective, part.network)
+                run.save(early_name(part.name), early)
         run.save(part.name, part.network)
     part.network.eval()
     part.after(run, progress)
+
+
+def early_name(part: str) -> str:
+    """Of the weights that a part had at an early step."""
+    return f"{part}_early"
+
+
+@torch.no_grad()
+def early_network(objective: Objective, network: nn.Module) -> nn.Module:
+    """A copy of a fitted network with the weights of an early step; as it is where it took none.
+
+    Args:
+        objective: that holds the network and has fitted it.
+        network: whose weights are meant.
+    """
+    names, weights = {id(own): name for name, own in objective.named_parameters()}, objective.early
+    early = deepcopy(network)
+    if weights is None:
+        return early
+    for own, weight in zip(network.parameters(), early.parameters(), strict=True):
+        weight.copy_(weights[names[id(own)]])
+    return early
 
 
 def _card(method: Method[Any], data: Data, run: Run[Any]) -> list[str]:

@@ -59,6 +59,7 @@ def fit_network(
     part: str,
     folder: Path,
     progress: Progress = no_progress,
+    early_at: int = 0,
 ) -> Objective:
     """Fit the parameters of `objective`, or go on where a killed fit left off.
 
@@ -70,6 +71,8 @@ def fit_network(
         part: name of what is fitted, for log and state.
         folder: of the run.
         progress: told after every step.
+        early_at: step after which the average of the weights is kept as `objective.early`, 0 for
+            none.
 
     Returns:
         `objective` with the moving average of its weights, or with those of the best validation.
@@ -121,6 +124,8 @@ def fit_network(
         optimizer.step()
         keeper.average(step)
         done = step + 1
+        if done == early_at:
+            keeper.early = {name: weight.clone() for name, weight in keeper.mean.items()}
         validated = None
         if recipe.validate_every and (done % recipe.validate_every == 0 or done == recipe.steps):
             validated = keeper.validate(done)
@@ -217,6 +222,7 @@ class _State:
         self.best: dict[str, Tensor] = {}
         self.best_buffers: dict[str, Tensor] = {}
         self.best_loss, self.best_step = math.inf, 0
+        self.early: dict[str, Tensor] = {}
 
     def average(self, step: int) -> None:
         """Update the moving average, which starts short so that early weights are forgotten."""
@@ -244,6 +250,7 @@ class _State:
 
     def finish(self) -> None:
         """Leave the averaged or the best weights in the objective, and the state behind."""
+        self.objective.early = self.early or None
         self._put(self.best or self.mean)
         for name, buffer in self.best_buffers.items():
             self.objective.get_buffer(name).copy_(buffer)
@@ -256,6 +263,7 @@ class _State:
         tensors |= {f"mean/{n}": w for n, w in self.mean.items()}
         tensors |= {f"best/{n}": w for n, w in self.best.items()}
         tensors |= {f"best_buffer/{n}": b for n, b in self.best_buffers.items()}
+        tensors |= {f"early/{n}": w for n, w in self.early.items()}
         for index, moments in optimizer.state_dict()["state"].items():
             for key, value in moments.items():
                 tensors[f"moment/{index}/{key}"] = torch.as_tensor(value)
@@ -291,6 +299,7 @@ class _State:
             optimizer.load_state_dict(state)
         self.mean = groups["mean"]
         self.best, self.best_buffers = groups.get("best", {}), groups.get("best_buffer", {})
+        self.early = groups.get("early", {})
         self.best_loss, self.best_step = reported.best_loss, reported.best_step
         return reported.step
 
@@ -302,10 +311,10 @@ class _State:
             raise ValueError(f"step {reported.step} of {self.recipe.steps}")
         for kind, wanted in (
             ("weight", self.weights), ("mean", self.weights), ("best", self.weights),
-            ("buffer", buffers), ("best_buffer", buffers),
+            ("early", self.weights), ("buffer", buffers), ("best_buffer", buffers),
         ):  # fmt: skip
             result = groups.get(kind, {})
-            if kind.startswith("best") and not result:
+            if kind.startswith(("best", "early")) and not result:
                 continue
             shapes = {name: tuple(tensor.shape) for name, tensor in result.items()}
             if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:

@@ -48,6 +48,8 @@ class Part:
             does it alone, and then the others.
         after: done when the part is finished, and again when an unfinished run is taken up.
         kept: whether the weights stay in the run; others serve later parts alone.
+        early: share of the steps at which the average of the weights is kept as well, as
+            `<name>_early`, 0 for none; a worse network of the same kind to guide from.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Part:
     solve: Callable[[Run[Any], Progress], None] | None = None
     after: Callable[[Run[Any], Progress], None] = _nothing
     kept: bool = True
+    early: float = 0.0
 
 
 @dataclass(frozen=True)

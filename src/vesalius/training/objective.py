@@ -27,10 +27,13 @@ class Objective(nn.Module):
     Attributes:
         held_out: numbers of the cases that decide which weights are kept.
         validated_at_once: how many of them.
+        early: averages of the weights at an early step, by name, once a fit that keeps them is
+            finished.
     """
 
     held_out: Any = ()
     validated_at_once: int = 1
+    early: dict[str, Tensor] | None = None
 
     @abstractmethod
     def batch(self, rows: Tensor, rng: torch.Generator) -> Batch:

@@ -124,9 +124,14 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
 
     def _method(self, kind: Kind | None = None) -> VolumesRecipe:
         recipe = self.recipe.synthesis
-        return with_codes(recipe, kind or recipe.bottleneck).changed(
+        own = with_codes(recipe, kind or recipe.bottleneck).changed(
             attributes=(self.own.attribute,), seed=self.recipe.seed, mirror=self.own.mirror
         )
+        if self.own.steps is None:
+            return own
+        share = self.own.steps / recipe.fit_denoiser.steps
+        fit = own.fit_denoiser
+        return own.changed(fit_denoiser=fit.changed(steps=max(1, round(share * fit.steps))))
 
     def _fit(self) -> dict[str, Figure]:
         reading = Reading(self.progress)

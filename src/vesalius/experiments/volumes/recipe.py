@@ -30,6 +30,8 @@ class OrganRecipe(Settings):
         targets: labels whose mean Dice is told.
         working_mm: spacing at which segmenters work.
         mirror: whether left and right may be exchanged.
+        steps: of the denoiser of codes, where larger volumes leave time for fewer; the recipe's own
+            if `None`.
     """
 
     shape: tuple[int, int, int]
@@ -37,6 +39,7 @@ class OrganRecipe(Settings):
     targets: tuple[str, ...]
     working_mm: tuple[float, float, float]
     mirror: bool
+    steps: int | None = None
 
 
 class VolumesExperimentRecipe(Settings):
@@ -75,7 +78,7 @@ class VolumesExperimentRecipe(Settings):
     chest: OrganRecipe = OrganRecipe(
         shape=(64, 64, 64), attribute="lung_volume_ml",
         targets=("lung_right", "lung_left", "heart", "great_vessels", "bone"),
-        working_mm=(11.25, 9.0, 9.0), mirror=False,
+        working_mm=(11.25, 9.0, 9.0), mirror=False, steps=2000,
     )  # fmt: skip
     cases: int = 200
     labelled_cases: int = 20
@@ -123,7 +126,7 @@ PRESETS = {
         fractions=(0.2, 0.8), primary=0.2, primary_seeds=2, pretrainings=2, seeds=1,
         controls=CONTROLS, radiomics_cases=0, judge=FIT.changed(steps=3), workers=1,
         breast=VolumesExperimentRecipe().breast.changed(**_SMALL),
-        chest=VolumesExperimentRecipe().chest.changed(**_SMALL),
+        chest=VolumesExperimentRecipe().chest.changed(**_SMALL, steps=None),
         synthesis=VOLUMES["smallest"],
         pretraining=PRETRAININGS["smallest"], segmenter=SEGMENTERS["smallest"],
     ),

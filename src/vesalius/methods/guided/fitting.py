@@ -133,6 +133,7 @@ class GuidedParts:
     def _image_parts(self, denoiser_fit: FitRecipe) -> list[Part]:
         model, recipe, fitted = self.model, self.recipe, self.data.fitted
         autoencoder, denoiser = model.image_autoencoder, model.image_denoiser
+        early = recipe.early if recipe.autoguidance != 1 else 0.0
         if isinstance(autoencoder, BlockTransform):
             assert isinstance(denoiser, BlockDenoiser)
             return [
@@ -143,7 +144,7 @@ class GuidedParts:
                         denoiser, autoencoder, given[0], given[1], recipe.image_crop,
                         self.data.held_out,
                     ),
-                    self._appearances, self._blank_appearances,
+                    self._appearances, self._blank_appearances, early=early,
                 ),
             ]  # fmt: skip
         return [
@@ -156,7 +157,7 @@ class GuidedParts:
                 lambda given: ImageDenoiserObjective(
                     denoiser, given[0], given[1], self.data.held_out
                 ),
-                self._image_codes, self._blank_image_codes,
+                self._image_codes, self._blank_image_codes, early=early,
             ),
         ]  # fmt: skip
 

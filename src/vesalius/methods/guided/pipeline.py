@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vesalius.anatomy.attributes import attribute_values
-from vesalius.diffusion.guidance import guided
-from vesalius.diffusion.samplers import ddim, dpm_solver_2m
+from vesalius.diffusion.guidance import autoguided, guided
+from vesalius.diffusion.samplers import Denoiser, ddim, dpm_solver_2m
 from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
 from vesalius.evidence.copies import CopySearch
 from vesalius.methods.guided.adjusting import adjusted, directions
@@ -33,6 +34,7 @@ from vesalius.scans.input_error import InputError, InputProblem
 from vesalius.scans.progress import Progress
 from vesalius.scans.volume import Volume
 from vesalius.training.device import fabric_for, placed, sampled_often
+from vesalius.training.fit import early_name
 from vesalius.training.requests import require_within
 from vesalius.training.run import Run
 
@@ -70,6 +72,11 @@ class GuidedPipeline(Travelling):
         for part in PARTS:
             placed(self.model.part(part))
         sampled_often(self.model.image_denoiser, "bf16-mixed")
+        self._early: nn.Module | None = None
+        if recipe.autoguidance != 1:
+            self._early = deepcopy(self.model.image_denoiser)
+            run.load(early_name("image_denoiser"), self._early)
+            sampled_often(placed(self._early), "bf16-mixed")
         self.guidance = recipe.guidance
         self._calibrated = _calibration(run) if calibrated else None
         self.calibration = self._calibrated
@@ -268,12 +275,20 @@ class GuidedPipeline(Travelling):
         start = torch.randn(1, self.model.image_code_channels, *coarse, generator=rng)
         start = start.to(self.fabric.device, memory_format=torch.channels_last_3d)
         with self.fabric.autocast():
-            given = [denoiser.network.kept(denoiser.network.read_labels(maps)), *appearance]
+            guess = self._guess(denoiser, maps, appearance)
+            if self._early is not None:
+                early = self._guess(self._early, maps, appearance)
+                guess = autoguided(guess, early, self.recipe.autoguidance)
             if schedule.name == "linear_flow":
                 levels = even_levels(self.recipe.image_steps)
-                code = ddim(lambda x, t: denoiser(x, t, *given), start, levels, schedule)
+                code = ddim(guess, start, levels, schedule)
             else:
                 last = denoiser.last_level
                 levels = even_log_snr_levels(schedule, self.recipe.image_steps, 0.995, last)
-                code = dpm_solver_2m(lambda x, t: denoiser(x, t, *given), start, levels, schedule)
+                code = dpm_solver_2m(guess, start, levels, schedule)
         return denoiser.unscaled(code)
+
+    def _guess(self, denoiser: Any, maps: Tensor, appearance: tuple[Tensor, ...]) -> Denoiser:
+        """Clean codes by one denoiser, which reads the labels once for all steps."""
+        given = [denoiser.network.kept(denoiser.network.read_labels(maps)), *appearance]
+        return lambda x, level: denoiser(x, level, *given)

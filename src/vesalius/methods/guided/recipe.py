@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from vesalius.training.judges import JudgeRecipe
 from vesalius.training.recipe import FitRecipe, Settings
 
@@ -44,12 +46,16 @@ class GuidedRecipe(Settings):
         schedule: of noise.
         drop_condition: share of training cases whose condition is dropped.
         guidance: scale of classifier-free guidance when label maps are generated.
+        autoguidance: scale of guidance away from the image denoiser at an early step; 1 for none.
+        early: share of the image denoiser's steps after which that is.
         label_steps, image_steps: of the sampler.
         held_out: share of the subjects kept for validation when the cohort names none.
     """
 
     unhashed: ClassVar[frozenset[str]] = frozenset({"method"})
-    later: ClassVar[frozenset[str]] = frozenset({"image_autoencoder", "image_judges"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"image_autoencoder", "image_judges", "autoguidance", "early"}
+    )
 
     method: Literal["guided"] = "guided"
     preset: str = "demo"
@@ -79,6 +85,8 @@ class GuidedRecipe(Settings):
     schedule: Literal["cosine", "linear_beta", "linear_flow"] = "cosine"
     drop_condition: float = 0.1
     guidance: float = 1.0
+    autoguidance: float = 1.0
+    early: float = Field(default=0.5, gt=0, lt=1)
     label_steps: int = 20
     image_steps: int = 12
     held_out: float = 0.1
@@ -152,8 +160,8 @@ PRESETS: dict[str, GuidedRecipe] = {
         preset="smallest", label_autoencoder="deformation", image_autoencoder="auto", components=6,
         denoiser_width=16, denoiser_blocks=1,
         label_widths=(8, 8), unet_widths=(8, 8), image_code_channels=2, image_widths=(8, 8),
-        image_blocks=1, image_crop=16, latent_widths=(8, 8), latent_blocks=1, label_steps=4,
-        image_steps=2,
+        image_blocks=1, image_crop=16, autoguidance=1.5, latent_widths=(8, 8), latent_blocks=1,
+        label_steps=4, image_steps=2,
         fit_label_autoencoder=FitRecipe(steps=2, batch_size=1),
         fit_label_denoiser=FitRecipe(steps=4, batch_size=4, precision="32-true", validate_every=2),
         fit_image_autoencoder=FitRecipe(steps=3, batch_size=2),

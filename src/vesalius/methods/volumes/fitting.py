@@ -78,6 +78,7 @@ class Networks:
                 "denoiser", model.denoiser, code_fit, fitted,
                 self._code_objective,
                 self._codes, self._blank_codes,
+                early=recipe.early if recipe.autoguidance != 1 else 0.0,
             ),
         ]  # fmt: skip
         return parts if model.detail is None else [*parts, self._detail_part(model.detail)]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from vesalius.diffusion.guidance import guided
+from vesalius.diffusion.guidance import autoguided, guided
 from vesalius.diffusion.samplers import SAMPLERS, ddpm
 from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
 from vesalius.evidence.copies import CopySearch
@@ -25,6 +25,7 @@ from vesalius.sampling.rejection import sample_one
 from vesalius.sampling.travelling import Travelling
 from vesalius.scans.case import Scan
 from vesalius.training.device import fabric_for, placed
+from vesalius.training.fit import early_name
 from vesalius.training.requests import Request, require_within
 from vesalius.training.run import Run
 from vesalius.training.seeds import seed_for
@@ -68,6 +69,11 @@ class VolumesPipeline(Travelling):
         for name, network in self.model.parts.items():
             run.load(name, network)
             placed(network)
+        self._early: nn.Module | None = None
+        if recipe.autoguidance != 1:
+            self._early = deepcopy(self.model.denoiser)
+            run.load(early_name("denoiser"), self._early)
+            placed(self._early)
         self.detail, self.noise_texture = self.model.detail, NoiseTexture.of_run(run)
         known = run.has_note(DetailNoise.FILE)
         self._noise_scales = run.noted(DetailNoise.FILE, DetailNoise).scales if known else ()
@@ -180,10 +186,12 @@ class VolumesPipeline(Travelling):
         """A code `(1, K, D, H, W)` before quantisation; see `volume`."""
         schedule, how = self.model.schedule, self.sampling
         condition = self.model.condition([dict(request or {})]).to(self.fabric.device)
-        guided_denoiser = guided(
-            self.model.denoiser, condition, torch.zeros_like(condition),
-            how.guidance if request else 1.0,
-        )  # fmt: skip
+        scale = how.guidance if request else 1.0
+        null = torch.zeros_like(condition)
+        guided_denoiser = guided(self.model.denoiser, condition, null, scale)
+        if self._early is not None:
+            early = guided(self._early, condition, null, scale)
+            guided_denoiser = autoguided(guided_denoiser, early, self.model.recipe.autoguidance)
         rng = torch.Generator().manual_seed(seed)
 
         def noise(like: Tensor) -> Tensor:

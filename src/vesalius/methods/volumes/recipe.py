@@ -17,7 +17,7 @@ WIDER = 4
 
 STEPS_FOR_ONE = 0.75
 """Steps of the denoiser in the time of one of the autoencoder, as the plan has them for volumes of
-64 × 64 × 32 voxels."""
+64 × 64 × 32 voxels and batches of one size."""
 
 
 class VolumesRecipe(Settings):
@@ -56,6 +56,8 @@ class VolumesRecipe(Settings):
         denoiser_widths, denoiser_blocks, attend_from: of the denoiser.
         drop_condition: share of training cases whose condition is dropped.
         guidance: scale of classifier-free guidance.
+        autoguidance: scale of guidance away from the denoiser at an early step; 1 for none.
+        early: share of the denoiser's steps after which that is.
         sampler: `ddpm` is ancestral, as published with 300 steps.
         sampler_steps: of it.
         held_out: share of the subjects kept for validation when the cohort names none.
@@ -64,7 +66,7 @@ class VolumesRecipe(Settings):
     later: ClassVar[frozenset[str]] = frozenset(
         {
             "mirror", "keep_shares", "detail_widths", "detail_blocks", "detail_crop",
-            "detail_steps", "fit_detail",
+            "detail_steps", "fit_detail", "autoguidance", "early",
         }
     )  # fmt: skip
 
@@ -106,6 +108,8 @@ class VolumesRecipe(Settings):
     attend_from: int = 1
     drop_condition: float = Field(default=0.1, ge=0, le=1)
     guidance: float = 1.0
+    autoguidance: float = 1.0
+    early: float = Field(default=0.5, gt=0, lt=1)
     sampler: Sampler = "dpm_solver_2m"
     sampler_steps: int = 30
     held_out: float = 0.1
@@ -142,7 +146,9 @@ def with_codes(recipe: VolumesRecipe, kind: Kind) -> VolumesRecipe:
     """
     if (kind == "components") == (recipe.bottleneck == "components"):
         return recipe.changed(bottleneck=kind)
-    fit, extra = recipe.fit_denoiser, round(STEPS_FOR_ONE * recipe.fit_autoencoder.steps)
+    fit, autoencoder = recipe.fit_denoiser, recipe.fit_autoencoder
+    alike = autoencoder.batch_size / fit.batch_size
+    extra = round(STEPS_FOR_ONE * alike * autoencoder.steps)
     wider = WIDER if recipe.detail_widths is None else 1
     channels, steps = recipe.code_channels // wider, fit.steps - extra
     if kind == "components":
@@ -186,6 +192,7 @@ PRESETS: dict[str, VolumesRecipe] = {
         preset="smallest", code_channels=4, codes=16, widths=(8, 8), critic_width=4,
         critic_levels=1, critics_from=2, perceptual="none", least_psnr=0.0, least_ssim=-1.0,
         detail_widths=(8, 8), detail_crop=16, detail_steps=2, denoiser_widths=(8, 8),
+        autoguidance=1.5,
         sampler_steps=2,
         fit_autoencoder=FitRecipe(steps=4, batch_size=2, betas=(0.5, 0.9)),
         fit_denoiser=FitRecipe(steps=4, batch_size=2),
@@ -193,7 +200,7 @@ PRESETS: dict[str, VolumesRecipe] = {
     ),
     "demo": VolumesRecipe(
         bottleneck="components", keep_shares=True, detail_widths=(48, 96), adversarial_weight=0.0,
-        fit_denoiser=FitRecipe(steps=2000, batch_size=8, learning_rate=1e-3),
+        autoguidance=1.5, fit_denoiser=FitRecipe(steps=4000, batch_size=4, learning_rate=1e-3),
     ),
     "workstation": VolumesRecipe(
         preset="workstation", codes=8192, widths=(48, 96), blocks=2, crop=(64, 64, 64),

@@ -30,7 +30,11 @@ def test_a_page_holds_its_sections_and_leaves_out_what_is_empty(tmp_path: Path) 
         ], ["It works."], ["It is small."], phantom_note="Indeed.",
     )  # fmt: skip
     text = write_page(page, tmp_path / "new/page.html").read_text()
-    assert "<h2>Tables</h2>" in text and "<h3>Seen</h3>" in text and "Never" not in text
+    assert (
+        '<h2 id="s1">Tables</h2>' in text
+        and '<h3 id="s2">Seen</h3>' in text
+        and "Never" not in text
+    )
     assert (
         ">0.9 [0.8, 0.95]</td>" in text
         and 'title="n = 40">1234</td>' in text

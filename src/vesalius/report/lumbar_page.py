@@ -20,7 +20,8 @@ from vesalius.report.lumbar_conclusions import (
 )
 from vesalius.report.realism_section import PINNED, realism_table
 from vesalius.report.rendering import write_page
-from vesalius.report.sections import Page, Picture, Section, grid, names, section, shown
+from vesalius.report.sections import Page, Picture, Section, Wiper, grid, names, section, shown
+from vesalius.report.slices import wiper
 from vesalius.report.sources import cohort_if_there, results_if_there, table_if_there
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.crop import voxel_of
@@ -45,7 +46,7 @@ def write_lumbar_report(folder: Path) -> Path:
     page = Page(
         results.protocol or "in progress", results, [
             section("The cohort", cohort),
-            section("Before and after", *before_and_after_pairs(folder)),
+            section("Before and after", *wipers(folder), *before_and_after_pairs(folder)),
             _fidelity(figures, notes), _edits(figures, notes), _requests(folder, figures, notes),
             section("Generated or real?", realism_table(figures, "spine", PINNED)),
             _utility(figures, notes),
@@ -185,6 +186,20 @@ def front_picture(folder: Path) -> str:
     return pictures.before_and_after(
         [*rows, *more[0]], focus, [*sheets, *more[1]], [*around, *more[2]], HALF_MM
     )
+
+
+def wipers(folder: Path) -> list[Wiper]:
+    """For each pathology the first unseen patient, to be wiped from before to after."""
+    found = []
+    for pathology in PATHOLOGIES:
+        rows, *_ = _rows(folder, pathology, 1, ("voxelwise_trained",))
+        if rows and len(rows[0]) > 2:
+            (_, before), _, (_, after) = rows[0][:3]
+            caption = f"{pathology.capitalize()}: the slider uncovers the scan after the edit."
+            found.append(
+                wiper(before.channels[0], after.channels[0], f"an edited {pathology}", caption, 0)
+            )
+    return found
 
 
 def before_and_after_pairs(folder: Path) -> list[Picture]:

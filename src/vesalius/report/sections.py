@@ -95,7 +95,38 @@ class Text:
     lines: tuple[str, ...] = ()
 
 
-Part = Table | Picture | Pictures | Text
+@dataclass(frozen=True)
+class Stack:
+    """Pictures of one size that are paged through by a slider; left out while there are none."""
+
+    kind: ClassVar[str] = "stack"
+    frames: tuple[str, ...]
+    alt: str
+    caption: str = ""
+
+    @property
+    def source(self) -> str:
+        """The picture shown first, as a data URI."""
+        return self.frames[len(self.frames) // 2] if self.frames else ""
+
+
+@dataclass(frozen=True)
+class Wiper:
+    """A picture before an edit and one after it, uncovered by a slider."""
+
+    kind: ClassVar[str] = "wiper"
+    before: str
+    after: str
+    alt: str
+    caption: str = ""
+
+    @property
+    def source(self) -> str:
+        """The picture before the edit."""
+        return self.before
+
+
+Part = Table | Picture | Pictures | Stack | Text | Wiper
 
 
 @dataclass(frozen=True)
@@ -143,6 +174,12 @@ class Page:
         return [
             f"{one['question']} {_kept(one['digest'], one['changed'])}" for one in asked
         ]  # fmt: skip
+
+    @property
+    def contents(self) -> list[tuple[int, str]]:
+        """Number and title of each section of the first level that has parts."""
+        shown = (one for one in self.sections if one.parts)
+        return [(row, one.title) for row, one in enumerate(shown, 1) if one.level == 2]
 
     @property
     def seconds(self) -> dict[str, Figure]:

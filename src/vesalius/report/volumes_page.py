@@ -24,7 +24,8 @@ from vesalius.report.sections import (
     section,
     shown,
 )
-from vesalius.report.sources import results_if_there
+from vesalius.report.slices import beside
+from vesalius.report.sources import cohort_if_there, results_if_there
 from vesalius.report.volumes_conclusions import (
     MAIN_ARMS,
     conclusions,
@@ -96,6 +97,8 @@ def _organ(
         "Middle slices, axial, coronal and sagittal, of the first unseen phantoms and, once they "
         "are there, of the first generated volumes; none was picked.",
     )  # fmt: skip
+    real, made = (cohort_if_there(folder / organ / one, False) for one in ("unseen", "generated"))
+    paged = beside(real, made, 1 if organ == "chest" else 2)
     own = notes.get("codes", "codebook")
     autoencoders = {CODES[own]: "reconstruction"} | {
         name: f"reconstruction_{kind}" for kind, name in CODES.items() if kind != own
@@ -113,8 +116,8 @@ def _organ(
     attribute = notes.get("attribute", "attribute").replace("_", " ")
     control = grid(figures, kinds, CONTROL, f"{attribute}, measured by a segmenter")
     return section(
-        organ.capitalize(), picture, reconstruction, *_fidelity(figures), _audit(figures, notes),
-        *_pretraining(figures, notes), control,
+        organ.capitalize(), picture, paged, reconstruction, *_fidelity(figures),
+        _audit(figures, notes), *_pretraining(figures, notes), control,
     )  # fmt: skip
 
 

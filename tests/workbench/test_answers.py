@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+import vesalius as vs
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.training.run import Run
@@ -161,6 +162,22 @@ def test_a_finding_is_set_in_and_its_difference_lies_in_the_map(
     kept = Cohort.open(tmp_path / "bench/kept" / inpainting_run.folder.name)
     assert kept.cases[0].provenance()["parent"] == spines.cases[healthy].name
     assert (kept.folder / "landmarks.csv").is_file()
+
+
+def test_a_knee_is_shown_as_a_film_with_what_is_read_on_it(tmp_path: Path) -> None:
+    knees = vs.phantom("knee", tmp_path / "knees", 24, side=32)
+    run = vs.fit("progression", knees, tmp_path / "run", preset="smallest")
+    bench, client = opened(tmp_path, knees.folder, run.folder)
+    bench.jobs.start()
+    assert client.get("/api/runs/0").json()["years"] == [1.0, 2.0, 4.0, 8.0]
+    job = done(client, {"run": 0, "cohort": 0, "case": 0}, 120)
+    bench.jobs.stop()
+    assert job["state"] == "done", job
+    film = client.get(f"/api/jobs/{job['number']}/film")
+    assert film.content[:4] == b"GIF8"
+    readings = client.get(f"/api/jobs/{job['number']}/readings").json()
+    assert len(readings) >= 4 and any("joint_space" in name for name in readings[0])
+    assert client.post(f"/api/jobs/{job['number']}/keep").status_code == 422
 
 
 def test_a_path_that_is_neither_is_refused(tmp_path: Path) -> None:

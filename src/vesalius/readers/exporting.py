@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vesalius.readers.answers.store import Answer, Store, now
 from vesalius.readers.orders import Step
-from vesalius.readers.pages import PAGES, page
+from vesalius.readers.pages import PAGES
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
 from vesalius.readers.reporting import outline_entries, step_entries
@@ -59,8 +59,8 @@ def _written(study: Study, reader: int, token: str, folder: Path) -> Path:
         "steps": [{key: one[key] for key in ("practice", "session", "aided", "pictures")}
                   for one in reported],
     }  # fmt: skip
-    for address in PAGES:
-        data, _ = page(address)
+    for address in PAGES.addresses:
+        data, _ = PAGES.content(address)
         name = "reader.html" if address == "/" else address[1:]
         if address == "/":
             own = f'<script src="study.js"></script>\n{FIRST_SCRIPT}'

@@ -7,8 +7,8 @@ send as a header; no path comes from a request, only places in what was opened.
 from __future__ import annotations
 
 import base64
+import csv
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -31,7 +31,7 @@ from vesalius.workbench.looking import picture_of, small_picture, summary
 from vesalius.workbench.making import Question, form_of, preview
 from vesalius.workbench.nearest import Nearest
 from vesalius.workbench.opened import Opened
-from vesalius.workbench.pages import PAGES, page
+from vesalius.workbench.pages import PAGES
 
 SCHEME = "Bearer "
 NIFTI = "application/octet-stream"
@@ -126,8 +126,8 @@ def create_app(bench: Workbench, secure: bool = False) -> FastAPI:
     _run_routes(api, bench)
     _job_routes(api, bench)
     app.include_router(api)
-    for path in PAGES:
-        app.add_api_route(path, _page(path), methods=["GET"])
+    for address in PAGES.addresses:
+        app.add_api_route(address, PAGES.sent(address, Response), methods=["GET"])
     app.add_api_route(
         f"/{NIIVUE}", lambda: FileResponse(bench.viewer, media_type="text/javascript"),
         methods=["GET"],
@@ -206,6 +206,15 @@ def _job_routes(api: APIRouter, bench: Workbench) -> None:
     def labels(number: int) -> Response:
         return _volume(_labels_of(_made(bench, number)))
 
+    @api.get("/jobs/{number}/film")
+    def film(number: int) -> Response:
+        return FileResponse(_forecast_file(bench, number, "gif"), media_type="image/gif")
+
+    @api.get("/jobs/{number}/readings")
+    def readings(number: int) -> list[dict[str, str]]:
+        with _forecast_file(bench, number, "csv").open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+
     @api.get("/jobs/{number}/difference")
     def difference(number: int) -> Response:
         before, after = bench.before(number), read_volume(_made(bench, number).images[0])
@@ -216,6 +225,15 @@ def _job_routes(api: APIRouter, bench: Workbench) -> None:
     def keep(number: int) -> dict[str, Any]:
         name = bench.making.keep(bench.jobs.of(number), bench.jobs.place(number))
         return bench.jobs.change(number, kept=name).model_dump()
+
+
+def _forecast_file(bench: Workbench, number: int, ending: str) -> Path:
+    found = sorted(
+        (bench.jobs.place(bench.jobs.of(number).number) / "forecast").glob(f"*.{ending}")
+    )
+    if not found:
+        raise HTTPException(404, "this job has no forecast")
+    return found[0]
 
 
 def _made(bench: Workbench, number: int) -> Case:
@@ -246,11 +264,3 @@ def _at(items: tuple[T, ...], place: int, what: str) -> T:
     if not 0 <= place < len(items):
         raise HTTPException(404, f"there is no such {what}")
     return items[place]
-
-
-def _page(path: str) -> Callable[[], Response]:
-    def send() -> Response:
-        content, media = page(path)
-        return Response(content, media_type=media)
-
-    return send

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vesalius.api.cohorts import copy_gate
+from vesalius.api.using import forecast
 from vesalius.evidence.copies import CopySearch
 from vesalius.sampling.case import GeneratedCase
 from vesalius.sampling.rejection import Outcome, Trial, judge, missed, next_met
@@ -17,7 +18,7 @@ from vesalius.scans.input_error import InputError
 from vesalius.scans.landmarks import append_landmarks, read_landmarks, sort_landmarks
 from vesalius.scans.progress import Progress
 from vesalius.workbench.jobs import Job
-from vesalius.workbench.making import Asked, asked
+from vesalius.workbench.making import FORECASTING, YEARS, Asked, asked, at
 from vesalius.workbench.opened import Opened
 
 TRIES = 10
@@ -39,7 +40,9 @@ class Making:
     _gates: dict[int, CopySearch | None] = field(default_factory=dict)
 
     def work(self, job: Job, folder: Path, progress: Progress) -> Job:
-        """Do one job; its case is a cohort of one in `folder`."""
+        """Do one job; `folder` is a cohort of its one case, or holds a forecast."""
+        if at(self.opened.runs, job.question.run, "run").method == FORECASTING:
+            return self._forecast(job, folder, progress)
         own = asked(job.question, self.opened, f"case_{job.number:05d}")
         gate = self._gate(job, own, progress)
         trial = Trial(own.request)
@@ -56,6 +59,18 @@ class Making:
                 outcome = Outcome(None, trial.draws)
                 message = str(missed(own.request, outcome))
                 return _ended(job, outcome, "missed").model_copy(update={"message": message})
+
+    def _forecast(self, job: Job, folder: Path, progress: Progress) -> Job:
+        question = job.question
+        cohort = at(self.opened.cohorts, question.cohort, "cohort")
+        case = at(cohort.cases, question.case, "case")
+        model = at(self.opened.runs, question.run, "run").pipeline
+        left = bool(case.attributes.get("left", 0.0))
+        forecast(
+            model, case.images[0], out=folder / "forecast", years=YEARS, left=left,
+            progress=progress,
+        )  # fmt: skip
+        return job.model_copy(update={"state": "done", "tries": 1})
 
     def keep(self, job: Job, folder: Path) -> str:
         """Put the case of a job into the kept cohort of its run; its name there.

@@ -18,6 +18,8 @@ from vesalius.scans.input_error import InputError
 from vesalius.training.requests import require_within
 from vesalius.workbench.opened import Opened, OpenedRun
 
+FORECASTING, YEARS = "progression", (1.0, 2.0, 4.0, 8.0)
+"""The method that predicts, and how far ahead it is asked to."""
 PREVIEW_STEPS = 3
 """Of the image's sampler, so that a picture follows the slider."""
 
@@ -65,7 +67,7 @@ class Asked:
 
 
 def form_of(run: OpenedRun) -> dict[str, Any]:
-    """What may be asked of a run: attributes with their training range, or findings and levels."""
+    """What may be asked of a run: attributes with their training range, findings, or years."""
     pipeline = run.pipeline
     known = {"method": run.method, "name": run.folder.resolve().name, "run": pipeline.run.name}
     if isinstance(pipeline, InpaintingPipeline):
@@ -77,6 +79,10 @@ def form_of(run: OpenedRun) -> dict[str, Any]:
                 for one in ranges.pathologies
             ]
         }  # fmt: skip
+    if run.method == FORECASTING:
+        return known | {"years": list(YEARS)}
+    if not isinstance(pipeline, GuidedPipeline | VolumesPipeline):
+        return known
     return known | {
         "attributes": [
             {"name": one.name, "low": one.low, "high": one.high,
@@ -99,7 +105,7 @@ def asked(question: Question, opened: Opened, name: str) -> Asked:
         InputError: for a run or a case that there is none of, a value outside the training range,
             or a run that makes no cases.
     """
-    run = _at(opened.runs, question.run, "run")
+    run = at(opened.runs, question.run, "run")
     pipeline = run.pipeline
     if isinstance(pipeline, InpaintingPipeline):
         return _edited(question, opened, pipeline, name)
@@ -115,8 +121,8 @@ def asked(question: Question, opened: Opened, name: str) -> Asked:
 def _edited(
     question: Question, opened: Opened, pipeline: InpaintingPipeline, name: str
 ) -> Asked:  # fmt: skip
-    cohort = _at(opened.cohorts, question.cohort, "cohort")
-    case = _at(cohort.cases, question.case, "case")
+    cohort = at(opened.cohorts, question.cohort, "cohort")
+    case = at(cohort.cases, question.case, "case")
     if case.label_map is None or question.size_mm is None:
         raise InputError(case.name, "has no label map, or no size was asked for", "choose both")
     scan = cohort.read(case)
@@ -130,7 +136,8 @@ def _edited(
     return Asked(sampler, request, scan)
 
 
-def _at(items: Any, place: int | None, what: str) -> Any:
+def at(items: Any, place: int | None, what: str) -> Any:
+    """What stands at a place, or a refusal."""
     if place is None or place >= len(items):
         raise InputError(what, f"{place} is not there", f"choose one of {len(items)}")
     return items[place]
@@ -144,7 +151,7 @@ def preview(question: Question, opened: Opened) -> tuple[LabelledScan, Mapping[s
     Raises:
         InputError: for a run that has no preview.
     """
-    run = _at(opened.runs, question.run, "run")
+    run = at(opened.runs, question.run, "run")
     pipeline = run.pipeline
     if not isinstance(pipeline, GuidedPipeline):
         raise InputError(run.folder, f"is a run of {run.method}", "only guided synthesis previews")

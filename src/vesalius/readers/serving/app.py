@@ -7,7 +7,6 @@ no path comes from a request.
 
 import json
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from vesalius.readers.answers.store import Answer, Store, now
-from vesalius.readers.pages import PAGES, page
+from vesalius.readers.pages import PAGES
 from vesalius.readers.progress import ReaderProgress
 from vesalius.readers.questions import fault_in
 from vesalius.readers.reporting import outline_entries, progress_entries, step_entries
@@ -156,8 +155,8 @@ def create_app(
     def answer(step: int, body: Body, reader: Reading) -> dict[str, Any]:
         return sittings.answer(reader, step, _sent(body))
 
-    for path in PAGES:
-        app.add_api_route(path, _page(path), methods=["GET"])
+    for address in PAGES.addresses:
+        app.add_api_route(address, PAGES.sent(address, Response), methods=["GET"])
 
     @app.get(f"/{NIIVUE}")
     def viewer() -> Response:
@@ -171,11 +170,3 @@ def _sent(body: bytes) -> Sent:
         return Sent.model_validate(json.loads(body))
     except (ValueError, RecursionError, OverflowError) as error:
         raise HTTPException(422, "this is no answer") from error
-
-
-def _page(path: str) -> Callable[[], Response]:
-    def send() -> Response:
-        content, media = page(path)
-        return Response(content, media_type=media)
-
-    return send

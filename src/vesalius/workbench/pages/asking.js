@@ -25,7 +25,8 @@ bench.Asking = class {
     const parts = [bench.make("h2", {}, `${this.form.name} · ${this.form.method}`)];
     if (this.form.attributes) for (const one of this.form.attributes) parts.push(...this.#slider(one));
     else if (this.form.findings && bench.opened.cohorts.length) parts.push(...this.#finding());
-    else parts.push(bench.make("p", {}, bench.say(this.form.findings ? "needsCohort" : "cannotAsk")));
+    else if (this.form.years && bench.opened.cohorts.length) parts.push(...this.#scan());
+    else parts.push(bench.make("p", {}, bench.say(this.form.findings || this.form.years ? "needsCohort" : "cannotAsk")));
     const seed = bench.make("input", { type: "number", min: 0, step: 1, value: this.question.seed, onchange: (event) => { this.question.seed = Math.max(0, Math.round(Number(event.target.value) || 0)); this.#preview(); } });
     const tolerance = bench.make("input", { type: "number", min: 0, step: "any", value: this.question.tolerance ?? (this.form.findings ? 1 : 0.1), onchange: (event) => { this.question.tolerance = Number(event.target.value) || null; } });
     parts.push(...bench.field("seed", seed, "seed"), ...bench.field(this.form.findings ? "toleranceMm" : "tolerance", tolerance, "tolerance"),
@@ -53,27 +54,34 @@ bench.Asking = class {
 
   #finding() {
     const { question, form } = this;
-    const cohort = question.cohort ??= bench.opened.cohorts.findIndex((one) => one.cases > one.synthetic);
     const chosen = form.findings.find((one) => one.name === question.pathology) ?? form.findings[0];
     question.pathology = chosen.name;
     if (!chosen.levels.includes(question.level)) question.level = chosen.levels[0];
     question.size_mm = Math.min(chosen.high, Math.max(chosen.low, question.size_mm ?? chosen.middle));
-    question.case ??= 0;
-    const again = (name, cast) => (value) => { question[name] = cast(value); this.#controls(); this.#before().catch(bench.report); };
-    const scans = bench.make("select", { onchange: (event) => { question.case = Number(event.target.value); this.#before().catch(bench.report); } });
-    bench.ask(`cohorts/${cohort}`).then((known) => {
-      scans.replaceChildren(...known.cases.map((one, row) => bench.make("option", { value: row, selected: row === question.case, disabled: !one.labelled }, one.name)));
-      this.#before().catch(bench.report);
-    }, bench.report);
+    const again = (name, cast) => (value) => { question[name] = cast(value); this.#controls(); };
     const size = bench.make("span", {}, `${bench.number(question.size_mm)} mm`);
     return [
-      ...bench.field("cohort", bench.choice(bench.opened.cohorts.map((one, row) => [row, one.name]), cohort, again("cohort", Number)), "of-cohort"),
-      ...bench.field("scan", scans, "scan"),
+      ...this.#scan(),
       ...bench.field("finding", bench.choice(form.findings.map((one) => [one.name, one.name]), chosen.name, again("pathology", String)), "finding"),
       ...bench.field("level", bench.choice(chosen.levels.map((one) => [one, one]), question.level, again("level", String)), "level"),
       ...bench.field("size", bench.make("input", { type: "range", min: chosen.low, max: chosen.high, step: "any", value: question.size_mm, oninput: (event) => { question.size_mm = Number(event.target.value); size.textContent = `${bench.number(question.size_mm)} mm`; } }), "size"),
       size,
     ];
+  }
+
+  // Which scan is edited, or looked ahead from.
+  #scan() {
+    const { question, form } = this;
+    const first = Math.max(0, bench.opened.cohorts.findIndex((one) => one.cases > one.synthetic));
+    question.cohort ??= first;
+    question.case ??= 0;
+    const scans = bench.make("select", { onchange: (event) => { question.case = Number(event.target.value); this.#before().catch(bench.report); } });
+    bench.ask(`cohorts/${question.cohort}`).then((known) => {
+      scans.replaceChildren(...known.cases.map((one, row) => bench.make("option", { value: row, selected: row === question.case, disabled: Boolean(form.findings) && !one.labelled }, one.name)));
+      this.#before().catch(bench.report);
+    }, bench.report);
+    const cohorts = bench.choice(bench.opened.cohorts.map((one, row) => [row, one.name]), question.cohort, (value) => { question.cohort = Number(value); question.case = 0; this.#controls(); });
+    return [...bench.field("cohort", cohorts, "of-cohort"), ...bench.field("scan", scans, "scan")];
   }
 
   // The scan that a finding is set into, before it is.

@@ -35,7 +35,7 @@ bench.Queue = class {
 
   #row(job) {
     const { question } = job;
-    const asked = question.pathology ? `${question.pathology} ${question.level} ${bench.number(question.size_mm)} mm`
+    const asked = bench.opened.runs[question.run].method === "progression" ? bench.say("forecast") : question.pathology ? `${question.pathology} ${question.level} ${bench.number(question.size_mm)} mm`
       : Object.entries(question.target).map(([name, value]) => `${name} ${bench.number(value)}`).join(", ");
     const measured = Object.entries(job.measured).filter(([name]) => question.pathology || name in question.target)
       .map(([name, value]) => `${name} ${bench.number(value)}`).join(", ");
@@ -44,7 +44,7 @@ bench.Queue = class {
       acts.push(bench.button("cancel", () => bench.ask(`jobs/${job.number}`, { method: "DELETE" }).then(() => this.refresh(), bench.report), { id: `cancel-${job.number}` }));
     if (job.state === "done") {
       acts.push(bench.button("open", () => this.open(job).catch(bench.report), { id: `open-${job.number}` }));
-      acts.push(job.kept ? bench.make("span", { class: "good" }, `${bench.say("kept")} ${job.kept}`)
+      if (bench.opened.runs[question.run].method !== "progression") acts.push(job.kept ? bench.make("span", { class: "good" }, `${bench.say("kept")} ${job.kept}`)
         : bench.button("keep", () => bench.ask(`jobs/${job.number}/keep`, { method: "POST" }).then(() => this.refresh(), bench.report), { id: `keep-${job.number}`, accesskey: "k" }));
     }
     const state = job.state === "done" ? bench.say("within") : job.state === "missed" ? bench.say("outside") : bench.say(job.state);
@@ -60,8 +60,10 @@ bench.Queue = class {
 
   // The case of a job; an edited scan beside what it was.
   async open(job) {
+    const path = `jobs/${job.number}`;
+    if (bench.opened.runs[job.question.run].method === "progression") return this.#film(job, path);
     const viewer = new bench.Viewer();
-    const path = `jobs/${job.number}`, edited = job.question.case !== null && job.question.cohort !== null;
+    const edited = job.question.case !== null && job.question.cohort !== null;
     const slide = (word, kind, value) => bench.field(word, bench.make("input", { type: "range", min: 0, max: 1, step: 0.02, value, oninput: (event) => viewer.opacity(kind, Number(event.target.value)) }), `fade-${kind}`);
     const volumes = edited
       ? [[await bench.ask(`cohorts/${job.question.cohort}/cases/${job.question.case}/images/0`, { as: "bytes" }), "before.nii.gz", "image"],
@@ -74,5 +76,17 @@ bench.Queue = class {
       viewer.element);
     await viewer.show(volumes);
     if (edited) viewer.opacity("after", 1);
+  }
+
+  // The film of a forecast, and what is read on it.
+  async #film(job, path) {
+    const film = bench.make("img", { alt: bench.say("forecast"), class: "film" });
+    film.src = URL.createObjectURL(await bench.ask(`${path}/film`, { as: "blob" }));
+    const readings = await bench.ask(`${path}/readings`);
+    const heads = Object.keys(readings[0] ?? {});
+    this.view.replaceChildren(bench.make("h2", {}, `${job.number}: ${bench.say("forecast")}`), film,
+      bench.make("div", { class: "scroll", tabindex: "0" }, bench.make("table", {},
+        bench.make("thead", {}, bench.make("tr", {}, heads.map((head) => bench.make("th", { scope: "col" }, head)))),
+        bench.make("tbody", {}, readings.map((row) => bench.make("tr", {}, heads.map((head) => bench.make("td", {}, row[head]))))))));
   }
 };

@@ -3,7 +3,7 @@
 const bench = {};
 bench.words = {
   en: {
-    language: "Deutsch", queue: "Queue", ask: "Ask", cohort: "Cohort", opening: "opening …",
+    language: "Deutsch", forecast: "Forecast", queue: "Queue", ask: "Ask", cohort: "Cohort", opening: "opening …",
     unknown: "This link is not known. Start again with the link that vesalius open printed.",
     lost: "The workbench does not answer. Is it still running?",
     sort: "Sort by", order: "Order", rising: "rising", falling: "falling", show: "Show",
@@ -23,11 +23,11 @@ bench.words = {
     keep: "Keep", kept: "kept as", open: "Look at it", before: "before", after: "after",
     difference: "Difference", waiting: "waiting", running: "running", done: "done", missed: "missed",
     failed: "failed", cancelled: "cancelled", keptIn: "Kept cases lie in", seconds: "s",
-    needsCohort: "Open a cohort with label maps beside this run, to set a finding into one of its scans.",
+    needsCohort: "Open a cohort beside this run: one of its scans is what is asked about.",
     cannotAsk: "A run of this method makes no cases here.", axial: "axial", coronal: "coronal", sagittal: "sagittal",
   },
   de: {
-    language: "English", queue: "Warteschlange", ask: "Fragen", cohort: "Kohorte", opening: "wird geöffnet …",
+    language: "English", forecast: "Vorhersage", queue: "Warteschlange", ask: "Fragen", cohort: "Kohorte", opening: "wird geöffnet …",
     unknown: "Dieser Link ist nicht bekannt. Beginnen Sie mit dem Link, den vesalius open ausgegeben hat.",
     lost: "Die Werkbank antwortet nicht. Läuft sie noch?",
     sort: "Sortieren nach", order: "Reihenfolge", rising: "aufsteigend", falling: "absteigend", show: "Zeigen",
@@ -47,7 +47,7 @@ bench.words = {
     keep: "Behalten", kept: "behalten als", open: "Ansehen", before: "vorher", after: "nachher",
     difference: "Unterschied", waiting: "wartet", running: "läuft", done: "fertig", missed: "verfehlt",
     failed: "gescheitert", cancelled: "abgebrochen", keptIn: "Behaltene Fälle liegen in", seconds: "s",
-    needsCohort: "Öffnen Sie neben diesem Run eine Kohorte mit Labelkarten, um einen Befund in eine Aufnahme zu setzen.",
+    needsCohort: "Öffnen Sie neben diesem Run eine Kohorte: nach einer ihrer Aufnahmen wird gefragt.",
     cannotAsk: "Ein Run dieses Verfahrens erzeugt hier keine Fälle.", axial: "axial", coronal: "koronal", sagittal: "sagittal",
   },
 };

@@ -99,10 +99,14 @@ def export_cohort(
     write_text(out / "README.md", _front(front) + "\n".join([*_described(cohort), *found]) + "\n")
 
 
+OWN = ("state", "tensorboard", "mlflow.json")
+"""What a run keeps for whoever fitted it, and what trackers were sent."""
+
+
 def _belongs(relative: Path, path: Path) -> bool:
     """Whether a file is part of a finished run."""
     return (
-        path.is_file() and relative.parts[0] != "state"
+        path.is_file() and relative.parts[0] not in OWN
         and not any(part.startswith(".") for part in relative.parts)
     )  # fmt: skip
 

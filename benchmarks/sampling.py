@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,14 @@ from vesalius.evidence.results import Results, machine
 from vesalius.methods.guided.model import PARTS as GUIDED_PARTS
 from vesalius.methods.guided.model import GuidedModel, ImageDenoiser
 from vesalius.methods.guided.pipeline import GuidedPipeline
+from vesalius.methods.guided.recipe import GuidedRecipe
 from vesalius.networks.spade import one_hot
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.reading import Scans
 from vesalius.scans.volume import Volume
 from vesalius.scans.writing import make_folder, write_text
 from vesalius.training.device import placed, sampled_often
+from vesalius.training.run import Run
 
 KEPT = Path(__file__).resolve().parents[1] / "docs/results/sampling.json"
 PARTS = ("equal", "ancestral", "cost", "processes")
@@ -87,11 +90,17 @@ class ForMonai(nn.Module):
         return self.denoiser(x, level, maps, *self.given)
 
 
+def one_call_a_step(run: Path) -> GuidedPipeline:
+    """A run whose images take one call of one network a step, as MONAI's inferer takes them."""
+    opened = Run.open(run, GuidedRecipe)
+    return GuidedPipeline(replace(opened, recipe=opened.recipe.changed(autoguidance=1.0)))
+
+
 class Drawn:
     """The label maps of a cohort in a run's grid, and what codes of them are made with."""
 
     def __init__(self, run: Path, cohort: Path, count: int) -> None:
-        self.pipeline = GuidedPipeline.open(run)
+        self.pipeline = one_call_a_step(run)
         if self.pipeline.recipe.schedule != "cosine":
             raise SystemExit("the comparison is written for the cosine schedule")
         real = Cohort.open(cohort)
@@ -311,7 +320,7 @@ def ancestral(*, run: Path, cohort: Path, out: Path, cases: int = 64, timed_case
 @app.command
 def cost(*, run: Path, out: Path, repeats: int = 2) -> None:
     """Seconds of one image from 32³ to 128³ voxels, with untrained weights of the run's recipe."""
-    pipeline = GuidedPipeline.open(run)
+    pipeline = one_call_a_step(run)
     voxels, seconds = [], []
     for side in SIDES:
         known = pipeline.fingerprint.changed(shape=(side, side, side))

@@ -27,6 +27,7 @@ from vesalius.phantoms.cohorts.findings import write_findings
 from vesalius.phantoms.cohorts.organs import write_gridded, write_spines
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.cohort import Cohort, update_table
+from vesalius.scans.computing import PRECISION
 from vesalius.training.fit import fit, prepare
 from vesalius.training.judges import JudgeRecipe
 from vesalius.training.run import Run
@@ -133,6 +134,7 @@ def test_sampling_beside_another_inferer(
     small_run: Run, brains: Cohort, tmp_path: Path, gpu: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
+    monkeypatch.setenv(PRECISION, "32-true")  # bfloat16 rounds more than the two samplers differ
     monkeypatch.setattr(sampling, "STEPS", 24)
     monkeypatch.setattr(sampling, "SOLVERS", {"dpm_2": ("dpm", 2)})
     monkeypatch.setattr(sampling, "SIDES", (16, 32))

@@ -66,6 +66,7 @@ bench.Asking = class {
       ...bench.field("level", bench.choice(chosen.levels.map((one) => [one, one]), question.level, again("level", String)), "level"),
       ...bench.field("size", bench.make("input", { type: "range", min: chosen.low, max: chosen.high, step: "any", value: question.size_mm, oninput: (event) => { question.size_mm = Number(event.target.value); size.textContent = `${bench.number(question.size_mm)} mm`; } }), "size"),
       size,
+      bench.make("p", { class: "row" }, bench.make("input", { type: "checkbox", id: "at-crosshair", checked: this.atCrosshair, onchange: (event) => { this.atCrosshair = event.target.checked; } }), bench.make("label", { for: "at-crosshair" }, bench.say("atCrosshair"))),
     ];
   }
 
@@ -87,7 +88,7 @@ bench.Asking = class {
   // The scan that a finding is set into, before it is.
   async #before() {
     const path = `cohorts/${this.question.cohort}/cases/${this.question.case}`;
-    const viewer = new bench.Viewer();
+    const viewer = this.scan = new bench.Viewer();
     this.view.replaceChildren(bench.make("h2", {}, bench.say("before")), viewer.element);
     await viewer.show([[await bench.ask(`${path}/images/0`, { as: "bytes" }), "image.nii.gz", "image"]]);
   }
@@ -120,6 +121,7 @@ bench.Asking = class {
   }
 
   async #generate() {
+    if (this.form.findings) this.question.point_mm = this.atCrosshair ? this.scan?.point() ?? null : null;
     const job = await bench.ask("jobs", { method: "POST", body: this.question });
     bench.reported(`${job.number}: ${bench.say(job.state)}`);
     await this.queue.refresh(job.number);

@@ -40,6 +40,12 @@ bench.Viewer = class {
     this.nv.resizeListener();
   }
 
+  // Where the crosshair is, in RAS millimetres.
+  point() {
+    if (!this.nv?.volumes.length) return null;
+    return [...this.nv.frac2mm(this.nv.scene.crosshairPos)].slice(0, 3);
+  }
+
   opacity(kind, value) {
     const row = this.kinds?.indexOf(kind) ?? -1;
     if (row > 0) { this.nv.setOpacity(row, value); this.nv.updateGLVolume(); }

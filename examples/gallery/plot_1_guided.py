@@ -18,7 +18,9 @@ import vesalius as vs
 
 place = Path(tempfile.mkdtemp())
 quiet = lambda *step: None  # noqa: E731
-cohort = vs.phantom("brain", place / "brains", 24, spacing_mm=6.0, progress=quiet)
+cohort = vs.phantom(
+    "brain", place / "brains", 24, spacing_mm=6.0, volume_ml=(15, 110), progress=quiet
+)
 
 recipe = place / "short.yaml"
 recipe.write_text(

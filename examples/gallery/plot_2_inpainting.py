@@ -24,7 +24,7 @@ common = {"spacing_mm": (4.4, 1.8, 1.8), "progress": quiet}
 spines = vs.phantom(
     "spine", place / "spines", 40, prevalence={"herniation": 0.2, "stenosis": 0.1}, **common
 )
-healthy = vs.phantom("spine", place / "healthy", 1, seed=1, prevalence={}, **common)
+healthy = vs.phantom("spine", place / "healthy", 3, seed=1, prevalence={}, **common)
 
 recipe = place / "short.yaml"
 recipe.write_text(
@@ -42,7 +42,7 @@ run = vs.fit("inpainting", spines, place / "run", recipe=recipe, progress=quiet)
 # and a miss is generated again. After so short a fit most draws miss, so the tolerance is wide
 # here.
 
-scan = healthy.cases[0].images[0]
+scan = healthy.cases[2].images[0]
 made = vs.inpaint(
     vs.load(run),
     scan,

@@ -41,7 +41,7 @@ model = vs.load(run)
 # %%
 # Above phantoms, below generated volumes.
 
-real = [cohort.read_images(case)[0].voxels for case in cohort.cases[:3]]
+real = [cohort.read_images(case).channels[0].voxels for case in cohort.cases[:3]]
 generated = [model(seed=seed).image.voxels for seed in range(3)]
 figure, axes = plt.subplots(2, 3, figsize=(7.5, 5))
 for row, volumes in zip(axes, (real, generated)):

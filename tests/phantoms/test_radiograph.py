@@ -72,6 +72,6 @@ def test_the_same_patients_come_back_from_another_scanner(tmp_path: Path) -> Non
 
 
 def test_a_scanner_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="home or other"):
+    with pytest.raises(InputError, match="source or external"):
         write_findings("radiograph", tmp_path, 2, scanner="pocket")  # type: ignore[arg-type]
     assert SCANNERS["external"].photons_per_mm2 < SCANNERS["source"].photons_per_mm2

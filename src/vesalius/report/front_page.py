@@ -10,12 +10,13 @@ typed by hand.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vesalius.anatomy.attributes import case_values
+from vesalius.evidence.figure import Figure
 from vesalius.evidence.results import Results
 from vesalius.report.audit_page import copies_table
 from vesalius.report.front_table import with_evidence
@@ -117,8 +118,19 @@ def ventricles_table(results: Results) -> str:
             f"({distance.size}), real to real {shown(real_vs_real)}. In brackets 95 % "
             f"bootstrap intervals over cases{_spread(results)}. The demo took "
             f"{seconds / 60:.0f} minutes on {results.machine['cores']} cores.",
+            *_realism(figures),
         ]
     )
+
+
+def _realism(figures: Mapping[str, Figure]) -> list[str]:
+    """How near generated brains are to unseen ones, in results that hold it."""
+    if "brain/realism/frechet_ratio" not in figures:
+        return []
+    table = realism_table(figures, "brain", PINNED)
+    radiomics = shown(figures["brain/realism/radiomics_ratio"])
+    distance = f"Radiomics distance over that of real images: {radiomics}."
+    return ["", *table.markdown, "", f"{table.note} {distance}"]
 
 
 def lumbar_table(results: Results) -> str:

@@ -128,7 +128,7 @@ def evidence_table(results: Mapping[str, Results]) -> str:
         for name, one in results.items() if one.code_changed
     ]  # fmt: skip
     note = (
-        "All on phantoms, demos of some 20 minutes on two cores; in brackets 95 % intervals. The "
+        "All on phantoms, by the demos on two cores; in brackets 95 % intervals. The "
         "strongest rival is the one with the best figure of all that were measured."
     )
     if old:

@@ -91,15 +91,29 @@ def shuffled_picture(
         return None
     few = min(SHUFFLED, len(real.cases), len(generated.cases))
     cases = [(own, case) for own in (real, generated) for case in own.cases[:few]]
-    order = np.random.default_rng(seed).permutation(len(cases))
+    order = _shuffled(few, seed)
     scans = [(f"{place + 1}", cases[row][0].read(cases[row][1]))
              for place, row in enumerate(order)]  # fmt: skip
-    answer = ", ".join(str(place + 1) for place, row in enumerate(order) if row < few)
+    answer = ", ".join(map(str, real_places(seed, few)))
     return Picture(
         pictures.montage(scans, labels_of(real, attribute), outline=False),
         "real and generated scans, shuffled",
         f"Unseen real and generated cases, shuffled. Real are {answer}.",
     )
+
+
+def real_places(seed: int, few: int = SHUFFLED) -> list[int]:
+    """Which of a shuffled picture are real, counted from 1.
+
+    >>> sorted(real_places(0, 2)) == real_places(0, 2), len(real_places(0, 2))
+    (True, 2)
+    """
+    return [place + 1 for place, row in enumerate(_shuffled(few, seed)) if row < few]
+
+
+def _shuffled(few: int, seed: int) -> list[int]:
+    """An order of as many real cases as generated ones, the real ones numbered first."""
+    return [int(row) for row in np.random.default_rng(seed).permutation(2 * few)]
 
 
 def labels_of(cohort: Cohort, attribute: str) -> list[int]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.browsing import CHROMIUM, FLAGS, left_out
 from vesalius.api.generating import generate
 from vesalius.evidence.figure import Figure
 from vesalius.methods.guided.method import Guided
@@ -36,6 +38,17 @@ def _folder_of_its_own(
 ) -> None:
     """Each test works in an empty folder, so that what commands leave there lies in no other's."""
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, where it is installed."""
+    if CHROMIUM is None:
+        left_out("Chromium is not installed")
+    with sync_playwright() as started:
+        found = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import uvicorn
 from conftest import Making  # type: ignore[import-not-found]
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browsing import CHROMIUM, FLAGS, left_out
+from tests.browsing import left_out
 from vesalius.readers.answers.store import Store, latest
 from vesalius.readers.exporting import collect, export_study
 from vesalius.readers.results.reporting import report_results
@@ -38,16 +38,6 @@ def viewer() -> Path:
         return niivue.niivue_script()
     except InputError as refusal:
         left_out(str(refusal))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        left_out("Chromium is not installed")
-    with sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browsing import CHROMIUM, FLAGS, axe_script, left_out
+from tests.browsing import axe_script
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.results import Results
 from vesalius.report.rendering import write_page
@@ -17,16 +16,6 @@ from vesalius.report.sections import Page, Table, Text, section
 from vesalius.report.slices import slice_stack, wiper
 from vesalius.scans.case import Scan
 from vesalius.scans.volume import Volume
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        left_out("Chromium is not installed")
-    with sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -15,9 +15,12 @@ from fastapi.testclient import TestClient
 import vesalius as vs
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
+from vesalius.scans.output import output_folder
 from vesalius.training.run import Run
 from vesalius.workbench.app import Workbench, create_app
+from vesalius.workbench.nearest import TrainingCases
 from vesalius.workbench.opened import Opened
+from vesalius.workbench.running import made_of
 
 TOKEN = "t" * 32
 HEAD = {"Authorization": f"Bearer {TOKEN}"}
@@ -72,7 +75,8 @@ def test_a_cohort_is_shown_as_its_tables_say(guided: TestClient, brains: Cohort)
     picture = guided.get("/api/cohorts/0/cases/2/small.png")
     assert picture.content.startswith(b"\x89PNG") and picture.status_code == 200
     image = guided.get("/api/cohorts/0/cases/2/images/0").content
-    assert image == brains.cases[2].images[0].read_bytes()
+    kept = nib.load(brains.cases[2].images[0])
+    assert np.array_equal(nib.Nifti1Image.from_bytes(image).get_fdata(), kept.get_fdata())
     assert guided.get("/api/cohorts/0/cases/99/labels").status_code == 404
     assert guided.get("/api/cohorts/7").status_code == 404
 
@@ -112,9 +116,7 @@ def test_a_case_is_made_kept_once_and_carries_its_provenance(
     provenance = case.provenance()
     assert provenance["request"] == {"ventricle_volume_ml": 25.0} and provenance["seed"] == 9
     assert provenance["run"] == small_run.name and provenance["copy_gate"] is True
-    shown = nib.Nifti1Image.from_bytes(
-        __import__("gzip").decompress(guided.get(f"/api/jobs/{number}/image").content)
-    )
+    shown = nib.Nifti1Image.from_bytes(guided.get(f"/api/jobs/{number}/image").content)
     assert np.array_equal(shown.get_fdata(), nib.load(case.images[0]).get_fdata())
     assert guided.get(f"/api/jobs/{number}/labels").status_code == 200
 
@@ -183,3 +185,24 @@ def test_a_knee_is_shown_as_a_film_with_what_is_read_on_it(tmp_path: Path) -> No
 def test_a_path_that_is_neither_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither a cohort nor a run"):
         Opened.of([tmp_path])
+
+
+def test_a_queue_belongs_to_the_paths_that_it_was_started_on(tmp_path: Path) -> None:
+    first, second = tmp_path / "scans", tmp_path / "more"
+    with output_folder(tmp_path / "bench", made_of([first])):
+        pass
+    with output_folder(tmp_path / "bench", made_of([first])):
+        pass
+    with pytest.raises(InputError, match="choose a new"):
+        with output_folder(tmp_path / "bench", made_of([first, second])):
+            pass
+
+
+def test_copies_are_looked_for_among_training_cases_that_are_read_once(brains: Cohort) -> None:
+    training, reads = TrainingCases(brains), []
+    first = training.search(True, lambda *step: reads.append(step))
+    read = len(reads)
+    assert training.search(True, lambda *step: reads.append(step)) is first
+    assert read and len(reads) == read
+    with pytest.raises(InputError, match="was not opened"):
+        TrainingCases(None).search(True, lambda *step: None)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import CHROMIUM, FLAGS, axe_script, left_out, serving
+from tests.browsing import axe_script, left_out, serving
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.serving.niivue import niivue_script
@@ -20,16 +20,6 @@ from vesalius.workbench.opened import Opened
 
 TOKEN = "t" * 32
 PATIENCE_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        left_out("Chromium is not installed")
-    with sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -29,13 +29,14 @@ from vesalius.workbench.jobs import Jobs
 from vesalius.workbench.keeping import Making, case_of
 from vesalius.workbench.looking import picture_of, small_picture, summary
 from vesalius.workbench.making import Question, form_of, preview
-from vesalius.workbench.nearest import Nearest
+from vesalius.workbench.nearest import Nearest, TrainingCases
 from vesalius.workbench.opened import Opened
 from vesalius.workbench.pages import PAGES
 
 SCHEME = "Bearer "
 NIFTI = "application/octet-stream"
-PREVIEW_SIDE = 224
+PREVIEW_SIDE, MOST_SMALL = 224, 2000
+"""Pixels of a preview's planes, and how many small pictures are held in memory."""
 T = TypeVar("T")
 
 
@@ -52,9 +53,10 @@ class Workbench:
     def __init__(self, opened: Opened, folder: Path, viewer: Path, token: str = "") -> None:
         self.opened, self.folder, self.viewer = opened, folder, viewer
         self.token = token or secrets.token_urlsafe(24)
-        self.making = Making(opened, folder / "kept")
+        training = TrainingCases(opened.real())
+        self.making = Making(opened, folder / "kept", training)
         self.jobs = Jobs(folder / "jobs", self.making.work)
-        self.nearest = Nearest(opened.real())
+        self.nearest = Nearest(training)
         self._small: dict[tuple[int, int], bytes] = {}
 
     def allowed(self, authorization: Annotated[str, Header()] = "") -> None:
@@ -84,6 +86,8 @@ class Workbench:
         key = (number, row)
         if key not in self._small:
             scan = self.cohort(number).read_images(self.case(number, row))
+            while len(self._small) >= MOST_SMALL:
+                self._small.pop(next(iter(self._small)))
             self._small[key] = small_picture(scan)
         return self._small[key]
 
@@ -163,7 +167,7 @@ def _cohort_routes(api: APIRouter, bench: Workbench) -> None:
     @api.get("/cohorts/{number}/cases/{row}/nearest")
     def nearest(number: int, row: int) -> dict[str, Any]:
         found = bench.nearest.of(bench.cohort(number), bench.case(number, row))
-        real = bench.nearest.real
+        real = bench.nearest.training.real
         return found | {"cohort": next(
             i for i, one in enumerate(bench.opened.cohorts) if one is real
         )}  # fmt: skip
@@ -218,8 +222,8 @@ def _job_routes(api: APIRouter, bench: Workbench) -> None:
     @api.get("/jobs/{number}/difference")
     def difference(number: int) -> Response:
         before, after = bench.before(number), read_volume(_made(bench, number).images[0])
-        change = (after.voxels - before.voxels).astype(np.float32)
-        return Response(nib.Nifti1Image(change, after.affine).to_bytes(), media_type=NIFTI)
+        change = after.voxels.astype(np.float32) - before.voxels.astype(np.float32)
+        return _nifti(Volume(change, after.affine))
 
     @api.post("/jobs/{number}/keep")
     def keep(number: int) -> dict[str, Any]:
@@ -249,10 +253,11 @@ def _labels_of(case: Case) -> Path:
 
 
 def _volume(path: Path) -> Response:
-    """A volume as NIfTI, whatever its format on disk."""
-    if path.name.endswith((".nii", ".nii.gz")):
-        return FileResponse(path, media_type=NIFTI)
-    volume = read_volume(path)
+    """A volume as one plain NIfTI file, whatever its format on disk."""
+    return _nifti(read_volume(path))
+
+
+def _nifti(volume: Volume) -> Response:
     return Response(nib.Nifti1Image(volume.voxels, volume.affine).to_bytes(), media_type=NIFTI)
 
 

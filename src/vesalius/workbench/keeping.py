@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from vesalius.api.cohorts import copy_gate
 from vesalius.api.using import forecast
 from vesalius.evidence.copies import CopySearch
 from vesalius.sampling.case import GeneratedCase
@@ -19,6 +17,7 @@ from vesalius.scans.landmarks import append_landmarks, read_landmarks, sort_land
 from vesalius.scans.progress import Progress
 from vesalius.workbench.jobs import Job
 from vesalius.workbench.making import FORECASTING, YEARS, Asked, asked, at
+from vesalius.workbench.nearest import TrainingCases
 from vesalius.workbench.opened import Opened
 
 TRIES = 10
@@ -33,18 +32,19 @@ class Making:
     Attributes:
         opened: what jobs are about.
         kept: folder of the kept cohorts, one for each run.
+        training: that nothing may be a copy of, where their cohort was opened.
     """
 
     opened: Opened
     kept: Path
-    _gates: dict[int, CopySearch | None] = field(default_factory=dict)
+    training: TrainingCases
 
     def work(self, job: Job, folder: Path, progress: Progress) -> Job:
         """Do one job; `folder` is a cohort of its one case, or holds a forecast."""
         if at(self.opened.runs, job.question.run, "run").method == FORECASTING:
             return self._forecast(job, folder, progress)
         own = asked(job.question, self.opened, f"case_{job.number:05d}")
-        gate = self._gate(job, own, progress)
+        gate = self._gate(own, progress)
         trial = Trial(own.request)
         while True:
             progress("generating", len(trial.draws), TRIES)
@@ -87,13 +87,9 @@ class Making:
         with CohortWriter(place, made.description, tuple(case.attributes), MADE) as writer:
             if name not in writer.done:
                 scan = made.read(case) if case.label_map else made.read_images(case)
-                marks = (
-                    read_landmarks(made.folder, {case.name: case})[0].get(case.name, ())
-                    if _marked(made)
-                    else ()
-                )
-                if marks:
-                    append_landmarks(writer.folder, name, marks)
+                if _marked(made):
+                    marks, _ = read_landmarks(made.folder, {case.name: case})
+                    append_landmarks(writer.folder, name, marks.get(case.name, ()))
                 writer.add(
                     name, scan, case.subject, case.attributes, case.visit, case.split,
                     case.provenance(),
@@ -103,18 +99,13 @@ class Making:
             writer.finish()
         return name
 
-    def _gate(self, job: Job, own: Asked, progress: Progress) -> CopySearch | None:
-        """Training cases that nothing may be a copy of, if their cohort was opened."""
-        number, real = job.question.run, self.opened.real()
-        if number not in self._gates:
-            fitting = real and real.description.channels == own.sampler.description.channels
-            labels = own.sampler.description.labels
-            search: Callable[[], CopySearch] | None = None
-            if real is not None and fitting:
-                pipeline = self.opened.runs[number].pipeline
-                search = copy_gate(pipeline, real, labels, False, progress)
-            self._gates[number] = search() if search else None
-        return self._gates[number]
+    def _gate(self, own: Asked, progress: Progress) -> CopySearch | None:
+        """Training cases that nothing may be a copy of, if they are of the same kind."""
+        real, description = self.training.real, own.sampler.description
+        if real is None or real.description.channels != description.channels:
+            return None
+        same = dict(description.labels) == dict(real.description.labels)
+        return self.training.search(same and self.training.labelled, progress)
 
 
 def case_of(folder: Path) -> tuple[Cohort, Case]:

@@ -50,13 +50,8 @@ def _entry(case: Case) -> dict[str, Any]:
         "name": case.name, "subject": case.subject, "visit": case.visit, "split": case.split,
         "synthetic": case.synthetic, "labelled": case.label_map is not None,
         "attributes": dict(case.attributes), "categories": dict(case.categories),
-        "channels": len(case.images), "ending": _ending(case),
+        "channels": len(case.images),
     }  # fmt: skip
-
-
-def _ending(case: Case) -> str:
-    name = case.images[0].name
-    return ".nii.gz" if name.endswith(".nii.gz") else name[name.rfind(".") :]
 
 
 def small_picture(scan: Scan) -> bytes:

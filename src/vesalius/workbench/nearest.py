@@ -12,10 +12,11 @@ from vesalius.evidence.copies import CopySearch
 from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
+from vesalius.scans.progress import Progress
 
 
-class Nearest:
-    """Reads the training cases once, in a thread of its own, when it is first asked.
+class TrainingCases:
+    """The training cohort, read once for whoever looks for copies of its cases.
 
     Args:
         real: cohort of the training cases; `None` where none was opened.
@@ -23,6 +24,38 @@ class Nearest:
 
     def __init__(self, real: Cohort | None) -> None:
         self.real = real
+        self._searches: dict[bool, CopySearch] = {}
+        self._reading = threading.Lock()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether all cases have a label map."""
+        return self.real is not None and all(case.label_map for case in self.real.cases)
+
+    def search(self, labelled: bool, progress: Progress) -> CopySearch:
+        """The search among them, with their label maps or without.
+
+        Raises:
+            InputError: where no training cohort was opened, or one that cannot be searched.
+        """
+        if self.real is None:
+            remedy = "open it too: vesalius open my-scans/ more/"
+            raise InputError("training cohort", "was not opened", remedy)
+        with self._reading:
+            if labelled not in self._searches:
+                self._searches[labelled] = CopySearch.of(self.real, labelled, progress)
+            return self._searches[labelled]
+
+
+class Nearest:
+    """Waits for the training cases in a thread of its own, from when it is first asked on.
+
+    Args:
+        training: cases to compare with.
+    """
+
+    def __init__(self, training: TrainingCases) -> None:
+        self.training = training
         self._search: CopySearch | None = None
         self._refusal: InputError | None = None
         self._progress: dict[str, Any] = {}
@@ -38,9 +71,6 @@ class Nearest:
         Raises:
             InputError: where no training cohort was opened, or one that cannot be searched.
         """
-        if self.real is None:
-            remedy = "open it too: vesalius open my-scans/ more/"
-            raise InputError("training cohort", "was not opened", remedy)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._read, daemon=True)
@@ -56,20 +86,18 @@ class Nearest:
         judged = search.judged({way: own[None] for way, own in similar.items()})
         match = search.first_match(judged, 0)
         name = match.case if match else search.training[row].name
-        place = next(i for i, one in enumerate(self.real.cases) if one.name == name)
+        assert self.training.real is not None
+        place = next(i for i, one in enumerate(self.training.real.cases) if one.name == name)
         return {
             "case": place, "name": name, "similarity": float(similar["image"][row]),
             "copy": asdict(match) if match else None,
         }  # fmt: skip
 
     def _read(self) -> None:
-        assert self.real is not None
-
         def report(what: str, done: int, total: int) -> None:
             self._progress = {"what": what, "done": done, "total": total}
 
         try:
-            labelled = all(case.label_map for case in self.real.cases)
-            self._search = CopySearch.of(self.real, labelled, report)
+            self._search = self.training.search(self.training.labelled, report)
         except InputError as refusal:
             self._refusal = refusal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from vesalius.scans.output import require_apart
+from vesalius.scans.output import Made, output_folder
 from vesalius.serving.listening import address_of, require_safe
 from vesalius.serving.niivue import niivue_script
 from vesalius.workbench.app import Workbench, create_app
@@ -31,22 +31,33 @@ def open_workbench(
         opened: called with the link.
 
     Raises:
-        InputError: for a path that is neither, or such an address without TLS.
+        InputError: for a path that is neither, such an address without TLS, or a folder whose
+            queue is of other paths or in use.
     """
     require_safe(host, certificate, key, False)
-    found = Opened.of(paths)
-    require_apart(out, *paths)
+    found, viewer = Opened.of(paths), niivue_script()
     secure = certificate is not None
-    bench = Workbench(found, out, niivue_script())
-    link = f"{address_of(host, port, secure)}/#{bench.token}"
-    opened(link)
-    if show:
-        webbrowser.open(link)
-    bench.jobs.start()
-    try:
-        uvicorn.run(
-            create_app(bench, secure), host=host, port=port, access_log=False, log_level="warning",
-            ssl_certfile=certificate, ssl_keyfile=key, server_header=False,
-        )  # fmt: skip
-    finally:
-        bench.jobs.stop()
+    with output_folder(out, made_of(paths), tuple(paths)) as folder:
+        bench = Workbench(found, folder, viewer)
+        link = f"{address_of(host, port, secure)}/#{bench.token}"
+        opened(link)
+        if show:
+            webbrowser.open(link)
+        bench.jobs.start()
+        try:
+            uvicorn.run(
+                create_app(bench, secure), host=host, port=port, access_log=False,
+                log_level="warning", ssl_certfile=certificate, ssl_keyfile=key,
+                server_header=False,
+            )  # fmt: skip
+        finally:
+            bench.jobs.stop()
+
+
+def made_of(paths: Sequence[Path]) -> Made:
+    """What a queue belongs to: its jobs name cohorts and runs by their places among these.
+
+    >>> made_of([Path("/data/scans"), Path("/runs/brain")])["paths"]
+    '/data/scans, /runs/brain'
+    """
+    return {"command": "open", "paths": ", ".join(str(path.resolve()) for path in paths)}

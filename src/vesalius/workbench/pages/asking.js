@@ -90,7 +90,7 @@ bench.Asking = class {
     const path = `cohorts/${this.question.cohort}/cases/${this.question.case}`;
     const viewer = this.scan = new bench.Viewer();
     this.view.replaceChildren(bench.make("h2", {}, bench.say("before")), viewer.element);
-    await viewer.show([[await bench.ask(`${path}/images/0`, { as: "bytes" }), "image.nii.gz", "image"]]);
+    await viewer.show([[await bench.ask(`${path}/images/0`, { as: "bytes" }), "image.nii", "image"]]);
   }
 
   // One preview is computed at a time, and of those asked for meanwhile only the last.

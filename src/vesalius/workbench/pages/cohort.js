@@ -3,7 +3,7 @@
 bench.Cohort = class {
   constructor(number) {
     this.number = number;
-    this.view = { attribute: "", falling: false, origin: "all", text: "", rare: false, other: "" };
+    this.view = { attribute: "", falling: false, origin: "all", text: "", other: "" };
   }
 
   async show(main) {
@@ -29,7 +29,7 @@ bench.Cohort = class {
       bench.make("h2", {}, `${known.name}: ${known.cases.length} ${bench.say("cases")}`),
       ...bench.field("sort", bench.choice([["", bench.say("name")], ...known.attributes.map((one) => [one, one])], view.attribute, changed("attribute")), "sort"),
       ...bench.field("order", bench.choice([["", bench.say("rising")], ["1", bench.say("falling")]], view.falling, changed("falling")), "order"),
-      ...bench.field("show", bench.choice(["all", "real", "made"].map((one) => [one, bench.say(one)]), view.origin, changed("origin")), "origin"),
+      ...bench.field("show", bench.choice(["all", "real", "made", "rareOnly"].map((one) => [one, bench.say(one)]), view.origin, changed("origin")), "origin"),
       ...bench.field("find", bench.make("input", { type: "search", value: view.text, oninput: (event) => { view.text = event.target.value; this.#cases(); } }), "find"),
       ...(others.length ? bench.field("compare", bench.choice([["", bench.say("nothing")], ...others], view.other, async (value) => { view.other = value; this.beside = value === "" ? null : await bench.ask(`cohorts/${value}`); this.#panel(); }), "compare") : []),
       this.#histogram(),
@@ -84,8 +84,11 @@ bench.Cohort = class {
 
   #chosen() {
     const { attribute, falling, origin, text } = this.view;
+    const rare = this.known.histograms.find((one) => one.attribute === attribute)?.rare ?? [];
+    const isRare = (one) => rare.some(([low, high]) => one.attributes[attribute] >= low && one.attributes[attribute] <= high);
+    const wanted = { all: () => true, real: (one) => !one.synthetic, made: (one) => one.synthetic, rareOnly: isRare }[origin];
     const rows = this.known.cases.map((one, row) => ({ ...one, row }))
-      .filter((one) => origin === "all" || one.synthetic === (origin === "made"))
+      .filter(wanted)
       .filter((one) => one.name.toLowerCase().includes(text.toLowerCase()));
     const value = (one) => one.attributes[attribute];
     rows.sort((a, b) => {
@@ -122,8 +125,8 @@ bench.Cohort = class {
       bench.table(rows.filter(([, value]) => value !== "")));
     this.main.replaceChildren(side, bench.make("section", { class: "panel" }, viewer.element));
     if (one.synthetic) await this.#origin(side, path, viewer);
-    const volumes = [[await bench.ask(`${path}/images/0`, { as: "bytes" }), `image${one.ending}`, "image"]];
-    if (one.labelled) volumes.push([await bench.ask(`${path}/labels`, { as: "bytes" }), `labels${one.ending}`, "labels"]);
+    const volumes = [[await bench.ask(`${path}/images/0`, { as: "bytes" }), "image.nii", "image"]];
+    if (one.labelled) volumes.push([await bench.ask(`${path}/labels`, { as: "bytes" }), "labels.nii", "labels"]);
     this.current = volumes;
     await viewer.show(volumes);
     bench.reported(one.name);
@@ -147,7 +150,7 @@ bench.Cohort = class {
       found = await bench.ask(`${path}/nearest`);
     }
     const content = await bench.ask(`cohorts/${found.cohort}/cases/${found.case}/images/0`, { as: "bytes" });
-    await viewer.show([this.current[0], [content, "nearest.nii.gz", "other"]]);
+    await viewer.show([this.current[0], [content, "nearest.nii", "other"]]);
     let timer = null;
     const blink = bench.button("blink", () => {
       if (timer) { clearInterval(timer); timer = null; viewer.opacity("other", 0); blink.setAttribute("aria-pressed", "false"); return; }

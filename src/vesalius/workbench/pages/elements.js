@@ -1,7 +1,7 @@
 // Making elements: text is always text, never HTML.
 "use strict";
 bench.make = (tag, attributes = {}, ...inner) => {
-  const element = tag === "svg" || bench.make.drawn.has(tag)
+  const element = tag === "svg" || bench.make.inSvg.has(tag)
     ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -11,7 +11,7 @@ bench.make = (tag, attributes = {}, ...inner) => {
   element.append(...inner.flat().filter((one) => one !== null && one !== undefined));
   return element;
 };
-bench.make.drawn = new Set(["rect", "text", "line", "g", "title"]);
+bench.make.inSvg = new Set(["rect", "text", "line", "g", "title"]);
 bench.button = (word, act, more = {}) => bench.make("button", { type: "button", onclick: act, ...more }, bench.say(word));
 bench.field = (word, control, id) => {
   control.id = id;

@@ -66,11 +66,11 @@ bench.Queue = class {
     const edited = job.question.case !== null && job.question.cohort !== null;
     const slide = (word, kind, value) => bench.field(word, bench.make("input", { type: "range", min: 0, max: 1, step: 0.02, value, oninput: (event) => viewer.opacity(kind, Number(event.target.value)) }), `fade-${kind}`);
     const volumes = edited
-      ? [[await bench.ask(`cohorts/${job.question.cohort}/cases/${job.question.case}/images/0`, { as: "bytes" }), "before.nii.gz", "image"],
-         [await bench.ask(`${path}/image`, { as: "bytes" }), "after.nii.gz", "after"],
+      ? [[await bench.ask(`cohorts/${job.question.cohort}/cases/${job.question.case}/images/0`, { as: "bytes" }), "before.nii", "image"],
+         [await bench.ask(`${path}/image`, { as: "bytes" }), "after.nii", "after"],
          [await bench.ask(`${path}/difference`, { as: "bytes" }), "difference.nii", "change"]]
-      : [[await bench.ask(`${path}/image`, { as: "bytes" }), "image.nii.gz", "image"],
-         [await bench.ask(`${path}/labels`, { as: "bytes" }).catch(() => null), "labels.nii.gz", "labels"]].filter(([content]) => content);
+      : [[await bench.ask(`${path}/image`, { as: "bytes" }), "image.nii", "image"],
+         [await bench.ask(`${path}/labels`, { as: "bytes" }).catch(() => null), "labels.nii", "labels"]].filter(([content]) => content);
     this.view.replaceChildren(bench.make("h2", {}, String(job.number)),
       ...(edited ? [...slide("after", "after", 1), ...slide("difference", "change", 0)] : slide("labels", "labels", 0.4)),
       viewer.element);

@@ -46,7 +46,7 @@ def autoguided(denoise: Denoiser, worse: Denoiser, scale: float) -> Denoiser:
 
     x₀ = x₀ʷ + scale · (x₀ − x₀ʷ): what both get wrong, the worse one gets wrong more, so the
     difference points away from it (Karras, Aittala, Kynkäänniemi, Lehtinen, Aila and Laine 2024,
-    "Guiding a diffusion model with a bad version of itself", eq. 3).
+    "Guiding a diffusion model with a bad version of itself").
 
     Args:
         denoise: guesses x₀ from `(x, level)`.

@@ -1,4 +1,4 @@
-"""Headers that every response of a study carries."""
+"""Headers that every response to a browser carries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from vesalius.serving.limits import App, Message, Receive, Send
 
 STRICT = {"Strict-Transport-Security": "max-age=31536000"}
-"""Told where TLS is on: browsers keep to it for a year."""
+"""Sent where TLS is on: browsers keep to it for a year."""
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "

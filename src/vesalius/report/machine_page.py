@@ -41,31 +41,29 @@ def memory_table(results: Results) -> str:
 
 
 def plans_table(results: Results) -> str:
-    """Time, memory and disk of a fit by spacing, on a processor and on a GPU, as Markdown."""
+    """Time and memory of a fit by spacing, on a processor and on a GPU, as Markdown."""
     figures, rows = results.figures, []
-    for plan in names(figures, "plan/{}/minutes"):
-        preset, spacing, device = plan.split("/")
-        minutes, memory, disk = (
-            figures[f"plan/{plan}/{name}"].value for name in ("minutes", "memory_gb", "disk_gb")
-        )
+    for plan in [key.removesuffix("/minutes") for key in figures if key.endswith("/minutes")]:
+        _, preset, spacing, device = plan.split("/")
+        minutes, memory = (figures[f"{plan}/{name}"].value for name in ("minutes", "memory_gb"))
         rows.append(
             f"| {spacing.replace('_', ' ')}, `--preset {preset}` | {DEVICES[device]} | "
-            f"{_time(minutes)} | {memory:.1f} GB | {disk:.1f} GB |"
+            f"{_time(minutes)} | {memory:.1f} GB |"
         )
     return "\n".join([
-        "| brains at | on | fit takes | memory | disk |", "|---|---|---|---|---|", *rows, "",
-        f"Planned by `vesalius fit guided --plan-only`, not measured: {results.machine['cores']} "
-        "cores with bfloat16; one H100 at 12 % of its peak, which is an assumption.",
+        "| guided synthesis of brains at | on | fit takes | memory |", "|---|---|---|---|", *rows,
+        "", f"Planned, not measured: {results.machine['cores']} cores with bfloat16; one H100 at "
+        "12 % of its peak, which is an assumption and leaves out all that is not computing.",
     ])  # fmt: skip
 
 
 def _time(minutes: float) -> str:
     """Minutes in the unit that suits them.
 
-    >>> _time(14.2), _time(300.0), _time(60 * 24 * 11.0)
-    ('14 min', '5 h', '11 days')
+    >>> _time(0.02), _time(14.2), _time(300.0), _time(60 * 24 * 11.0), _time(7.7e6)
+    ('under a minute', '14 min', '5 h', '11 days', '15 years')
     """
-    if minutes < 90:
-        return f"{minutes:.0f} min"
-    hours = minutes / 60
-    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+    for unit, length, most in (("min", 1, 90), ("h", 60, 48 * 60), ("days", 1440, 730 * 1440)):
+        if minutes < most:
+            return f"{minutes / length:.0f} {unit}" if minutes >= 1 else "under a minute"
+    return f"{minutes / (365 * 1440):.0f} years"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 from tests.conftest import blobs
 from vesalius.methods.segmentation.nnunet import NnunetRecipe, _split, train_and_predict
@@ -17,10 +19,11 @@ from vesalius.methods.segmentation.training import (
     fit_segmenter,
     segment,
 )
-from vesalius.scans.case import LabelledScan
+from vesalius.scans.case import LabelledScan, Scan
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.formats.nifti import read_nifti
 from vesalius.scans.progress import no_progress
+from vesalius.scans.volume import Volume
 from vesalius.training.preparation import body_sides_mm, common_shape
 from vesalius.training.recipe import FitRecipe
 from vesalius.training.store import Layout
@@ -48,6 +51,26 @@ def test_a_segmenter_learns_a_simple_organ_in_any_axis_order(tmp_path: Path) -> 
     assert set(np.unique(found.voxels)) <= {0, 3, 7}
     both = ((found.voxels > 0) & (truth.voxels > 0)).sum()
     assert 2 * both / ((found.voxels > 0).sum() + (truth.voxels > 0).sum()) > 0.9
+
+
+class _Brightest(nn.Module):
+    """Label 1 where it is bright; remembers the shape that it was shown."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        self.shown = image.shape[2:]
+        return torch.cat([torch.zeros_like(image), image], dim=1)
+
+
+def test_a_small_scan_is_filled_up_to_what_was_learnt_and_comes_back_in_place() -> None:
+    voxels = np.zeros((12, 10, 9), dtype=np.float32)
+    voxels[3:8, 4:7, 3:6] = 1 + np.arange(45).reshape(5, 3, 3) % 2
+    scan, network = Scan((Volume(voxels, np.eye(4)),)), _Brightest()
+    alone = segment(network, scan, [0, 1], (1.0, 1.0, 1.0))
+    assert network.shown == (9, 7, 7)
+    filled = segment(network, scan, [0, 1], (1.0, 1.0, 1.0), (12, 6, 8))
+    assert network.shown == (12, 7, 8)
+    assert alone.voxels.any()
+    assert np.array_equal(alone.voxels, filled.voxels)
 
 
 def test_random_contrasts_keep_the_labels_and_lose_the_image(

@@ -60,6 +60,17 @@ def test_the_prior_is_the_posterior_mean_of_its_normal_distribution() -> None:
     assert torch.allclose(found, expected, atol=0.05)
 
 
+def test_few_extreme_cases_do_not_bend_the_mean_through_themselves() -> None:
+    rng = torch.Generator().manual_seed(0)
+    z = torch.cat([torch.randn(150, 1, generator=rng), torch.tensor([[3.5], [4.5], [5.5]])])
+    codes = z * torch.tensor([[1.0] + 31 * [0.0]]) + torch.randn(153, 32, generator=rng)
+    prior = GaussianPrior(32, 1)
+    prior.fit(codes, torch.cat([z, torch.ones_like(z)], dim=1))
+    assert not prior.weights[2].any()
+    prior.fit(codes + z**2, torch.cat([z, torch.ones_like(z)], dim=1))
+    assert float(prior.weights[2].mean()) > 0.9
+
+
 def test_label_features_may_be_kept_through_all_steps() -> None:
     reader = LabelEncoder(labels=3, factors=(2, 4), width=8)
     maps = one_hot(torch.randint(0, 3, (2, 8, 8, 8)), 3)

@@ -27,6 +27,7 @@ from vesalius.evidence.copies import (
 from vesalius.evidence.figure import Figure, counted
 from vesalius.evidence.intervals import proportion
 from vesalius.evidence.membership import membership_auc
+from vesalius.evidence.memorisation import STANDARD_DEVIATIONS
 from vesalius.evidence.provenance import Code
 from vesalius.evidence.results import Results
 from vesalius.scans.arrays import ScratchRows
@@ -189,7 +190,8 @@ def false_alarms(baseline: dict[str, np.ndarray]) -> Figure:
     alarms = np.zeros(count, dtype=bool)
     for way, rows in baseline.items():
         for half in (0, 1):
-            alarms[half::2] |= JUDGES[way](rows[half::2], rows[1 - half :: 2]).copies
+            judged = JUDGES[way](rows[half::2], rows[1 - half :: 2], STANDARD_DEVIATIONS)
+            alarms[half::2] |= judged.copies
     return proportion(alarms.sum(), count, "real cases")
 
 

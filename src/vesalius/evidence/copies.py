@@ -18,7 +18,13 @@ import numpy as np
 from vesalius.evidence.alignment import AlignedSearch
 from vesalius.evidence.copy_features import Embed, FeatureReader, Features, Pair, Ways, label_levels
 from vesalius.evidence.figure import Figure
-from vesalius.evidence.memorisation import CopyAudit, audit_similarity, centred_cosines
+from vesalius.evidence.memorisation import (
+    STANDARD_DEVIATIONS,
+    CopyAudit,
+    audit_similarity,
+    cautious_deviations,
+    centred_cosines,
+)
 from vesalius.evidence.patches import PatchAudit, PatchSearch, audit_patches
 from vesalius.scans.case import Case, Scan, images_digest
 from vesalius.scans.cohort import Cohort
@@ -29,7 +35,7 @@ from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.scans.reading import Scans
 
-Judge = Callable[[np.ndarray, np.ndarray], CopyAudit | PatchAudit]
+Judge = Callable[[np.ndarray, np.ndarray, float], CopyAudit | PatchAudit]
 JUDGES: dict[str, Judge] = {
     "image": audit_similarity, "labels": audit_similarity, "patches": audit_patches,
     "embedding": audit_similarity,
@@ -157,19 +163,26 @@ class CopySearch:
         """Similarity to each training case `(N,)` by each way; those excluded are passed over."""
         return self._searches.similarities(features, excluded)
 
-    def judged(self, rows: Mapping[str, np.ndarray]) -> dict[str, CopyAudit | PatchAudit]:
+    def judged(
+        self, rows: Mapping[str, np.ndarray], deviations: float = STANDARD_DEVIATIONS
+    ) -> dict[str, CopyAudit | PatchAudit]:
         """Similarities `(M, N)` judged by those of held-out people, by each way."""
-        return {way: JUDGES[way](own, self.baseline[way]) for way, own in rows.items()}
+        return {way: JUDGES[way](own, self.baseline[way], deviations) for way, own in rows.items()}
 
     def match(self, scan: Scan, provenance: Mapping[str, Any] | None = None) -> Match | None:
-        """The training case that a scan copies, if it does.
+        """The training case that a scan copies, if it does, for a gate.
+
+        A gate is stricter than an audit, which knows other held-out people: few of them leave open
+        where the bounds lie, and another draw costs little.
 
         Args:
             scan: in the space and with the labels of the cohort.
             provenance: names the case that the scan was made from, with which it is not compared.
         """
         similar = self.similarities(self.features(scan), self.excluded(provenance or {}))
-        return self.first_match(self.judged({way: row[None] for way, row in similar.items()}), 0)
+        rows = {way: row[None] for way, row in similar.items()}
+        strict = cautious_deviations(len(next(iter(self.baseline.values()))))
+        return self.first_match(self.judged(rows, strict), 0)
 
     def first_match(
         self, judged: Mapping[str, CopyAudit | PatchAudit], row: int

@@ -17,6 +17,9 @@ import numpy as np
 from vesalius.evidence.figure import Figure, counted
 from vesalius.evidence.intervals import mean_figure, proportion
 
+STANDARD_DEVIATIONS = 3.0
+"""Above the mean of held-out cases, beyond which a case is nearer than they ever are."""
+
 RUNNERS_UP = 5
 """Training cases next to the nearest, over which it must lead."""
 
@@ -30,7 +33,7 @@ class CopyAudit:
         synthetic_lead, held_out_lead: by how much the nearest leads the next five, `(N,)`, on
             Fisher's z scale.
         nearest: number of that training case for each synthetic one.
-        threshold, lead_threshold: three SD above the mean of the held-out cases.
+        threshold, lead_threshold: some SD above the mean of the held-out cases.
     """
 
     synthetic: np.ndarray
@@ -67,8 +70,15 @@ class CopyAudit:
         return lists | {"threshold": self.threshold, "lead_threshold": self.lead_threshold}
 
 
-def audit_similarity(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
+def audit_similarity(
+    synthetic: np.ndarray, held_out: np.ndarray, deviations: float = STANDARD_DEVIATIONS
+) -> CopyAudit:
     """Judge similarities to every training case, `(M, N)` and `(H, N)`, 1 being identical.
+
+    Args:
+        synthetic: of the cases that are judged.
+        held_out: of real ones.
+        deviations: SD above the mean of the held-out cases at which the thresholds lie.
 
     >>> rng = np.random.default_rng(0)
     >>> held_out, made = rng.uniform(0, 0.3, (20, 50)), rng.uniform(0, 0.3, (3, 50))
@@ -80,7 +90,7 @@ def audit_similarity(synthetic: np.ndarray, held_out: np.ndarray) -> CopyAudit:
     baseline, lead, _ = lead_and_nearest(held_out)
     return CopyAudit(
         np.tanh(own), np.tanh(baseline), own_lead, lead, nearest,
-        float(np.tanh(_three_sd_above(baseline))), _three_sd_above(lead),
+        float(np.tanh(bound(baseline, deviations))), bound(lead, deviations),
     )  # fmt: skip
 
 
@@ -105,9 +115,23 @@ def lead_and_nearest(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     return z[:, 0], z[:, 0] - z[:, 1 : 1 + RUNNERS_UP].mean(axis=1), similarity.argmax(axis=1)
 
 
-def _three_sd_above(values: np.ndarray) -> float:
+def bound(values: np.ndarray, deviations: float) -> float:
+    """So many SD above the mean of values `(H,)`."""
     sd = values.std(ddof=1) if len(values) > 1 else 0.0
-    return float(values.mean() + 3 * sd)
+    return float(values.mean() + deviations * sd)
+
+
+def cautious_deviations(held_out: int) -> float:
+    """Where a bound lies that an audit by other held-out cases is hardly ever below.
+
+    Two standard errors below `STANDARD_DEVIATIONS`: those of a mean and three SD of normal values,
+    √(1/H + 9/2(H − 1)).
+
+    >>> [round(cautious_deviations(held_out), 2) for held_out in (18, 60, 1000)]
+    [1.87, 2.39, 2.85]
+    """
+    error = np.sqrt(1 / held_out + STANDARD_DEVIATIONS**2 / 2 / max(1, held_out - 1))
+    return float(STANDARD_DEVIATIONS - 2 * error)
 
 
 def _length_one(rows: np.ndarray) -> np.ndarray:

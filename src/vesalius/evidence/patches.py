@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from vesalius.evidence.figure import Figure, counted
 from vesalius.evidence.intervals import mean_figure, proportion
+from vesalius.evidence.memorisation import STANDARD_DEVIATIONS, bound
 from vesalius.scans.arrays import ScratchRows
 from vesalius.training.device import has_bfloat16
 
@@ -164,7 +165,7 @@ class PatchAudit:
     Attributes:
         synthetic, held_out: highest lead of a training case in each, `(N,)`.
         nearest: number of that training case for each synthetic one.
-        threshold: three SD above the mean of the held-out cases.
+        threshold: some SD above the mean of the held-out cases.
     """
 
     synthetic: np.ndarray
@@ -194,8 +195,15 @@ class PatchAudit:
         }
 
 
-def audit_patches(synthetic: np.ndarray, held_out: np.ndarray) -> PatchAudit:
+def audit_patches(
+    synthetic: np.ndarray, held_out: np.ndarray, deviations: float = STANDARD_DEVIATIONS
+) -> PatchAudit:
     """Judge leads of every training case, `(M, N)` and `(H, N)`.
+
+    Args:
+        synthetic: of the cases that are judged.
+        held_out: of real ones.
+        deviations: SD above the mean of the held-out cases at which the threshold lies.
 
     >>> rng = np.random.default_rng(0)
     >>> held_out, made = rng.uniform(0, 0.5, (20, 50)), rng.uniform(0, 0.5, (3, 50))
@@ -205,8 +213,8 @@ def audit_patches(synthetic: np.ndarray, held_out: np.ndarray) -> PatchAudit:
     ([False, True, False], 7)
     """
     own, baseline = synthetic.max(axis=1), held_out.max(axis=1)
-    threshold = float(baseline.mean() + 3 * baseline.std(ddof=1))
-    return PatchAudit(own, baseline, synthetic.argmax(axis=1), threshold)
+    nearest = synthetic.argmax(axis=1)
+    return PatchAudit(own, baseline, nearest, bound(baseline, deviations))
 
 
 def reduced(volume: np.ndarray) -> np.ndarray:

@@ -188,7 +188,10 @@ def run_arm(
         training, arm.changed(recipe), seed, f"segmenter_{arm.name}", own, progress
     )
     for case in track(missing, f"predicting with {arm.name}", len(missing), progress):
-        result = segment(network, test.read(case), list(labels.values()), training.spacing_mm)
+        result = segment(
+            network, test.read(case), list(labels.values()), training.spacing_mm,
+            training.store.layout.shape,
+        )  # fmt: skip
         write_nifti(result, _prediction(out, arm.name, case), np.uint8)
     shutil.rmtree(kept, ignore_errors=True)
 

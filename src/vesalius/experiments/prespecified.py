@@ -17,7 +17,7 @@ from vesalius.scans.writing import write_text
 
 FILE = "prespecified.md"
 
-FRESH_SEED = 2027
+FRESH_SEED = 2028
 """Seed of the presets whose figures are published: no setting was chosen on what comes of it.
 Settings were chosen on cohorts of other seeds, and by the held-out part of each fit."""
 

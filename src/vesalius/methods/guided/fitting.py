@@ -14,6 +14,7 @@ from vesalius.evidence.overlap import dice
 from vesalius.methods.guided.appearance import BESIDE_LABELS, appearance_of
 from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import GuidedModel
+from vesalius.methods.guided.notes import Losses, Overlaps
 from vesalius.methods.guided.objectives import (
     BlockDenoiserObjective,
     ImageAutoencoderObjective,
@@ -34,7 +35,7 @@ from vesalius.training.coding import Codes, coded, kept_codes
 from vesalius.training.device import fabric_for
 from vesalius.training.judges import Judges
 from vesalius.training.method import Data, Part
-from vesalius.training.recipe import FitRecipe, Settings
+from vesalius.training.recipe import FitRecipe
 from vesalius.training.run import Run
 from vesalius.training.store import BlankStore, CaseStore, Layout, Store, gridded
 
@@ -59,38 +60,6 @@ class GuidedData(Data):
     def held_out(self) -> range:
         """Rows of the cases that are not learnt from."""
         return range(self.fitted, len(self.scans))
-
-
-class Losses(Settings):
-    """Loss of the label denoiser on held-out cases, if there are any.
-
-    Attributes:
-        validation_loss_of_prior_alone: of the normal distribution of the codes.
-        validation_loss: of that and the network.
-    """
-
-    validation_loss_of_prior_alone: float | None = None
-    validation_loss: float | None = None
-
-
-class Overlaps(Settings):
-    """How well training label maps come back from a linear space.
-
-    Attributes:
-        dice: median overlap of each label.
-    """
-
-    dice: dict[str, float]
-
-    @property
-    def line(self) -> str:
-        """For a card.
-
-        >>> Overlaps(dice={"background": 1.0, "organ": 0.9, "tumour": 0.4}).line
-        'label maps come back at a Dice of 0.90 organ, 0.40 tumour'
-        """
-        each = [f"{value:.2f} {name}" for name, value in self.dice.items() if name != "background"]
-        return f"label maps come back at a Dice of {', '.join(each)}"
 
 
 class GuidedParts:
@@ -247,11 +216,6 @@ class GuidedParts:
             mean, variance = codes.moments(fitted, tuple(range(codes.array.ndim - 1)))
             network.code_mean.copy_(mean)
             network.code_scale.copy_(variance.sqrt())
-        if len(self.data.held_out) and not run.has_note("label_denoiser"):
-            alone = Losses(
-                validation_loss_of_prior_alone=self._label_objective(codes).validation_loss()
-            )
-            run.note("label_denoiser", alone.model_dump())
         return codes
 
     def _blank_label_codes(self) -> Codes:
@@ -267,16 +231,22 @@ class GuidedParts:
 
     def _compare_with_prior(self, run: Run, progress: Progress) -> None:
         """Note the loss on held-out cases beside that of the normal distribution alone."""
-        if len(self.data.scans) == self.data.fitted:
-            if not run.has_note("label_denoiser"):
-                run.note("label_denoiser", Losses().model_dump())
+        if run.has_note("label_denoiser"):
             return
-        noted = run.noted("label_denoiser", Losses)
-        if noted.validation_loss is None:
+        denoiser, losses = self.model.label_denoiser, Losses(joined=False)
+        if denoiser.prior is None:
+            losses = Losses()
+        if len(self.data.held_out):
             # It is there unless the fit was killed between the weights and this note.
             objective = self._on_codes or self._label_objective(self._label_codes(run, progress))
-            loss = objective.eval().validation_loss()
-            run.note("label_denoiser", noted.changed(validation_loss=loss).model_dump())
+            objective.eval()
+            if denoiser.prior is None:
+                losses = Losses(validation_loss=objective.validation_loss())
+            else:
+                together = objective.held_out_losses()
+                denoiser.joined = False
+                losses = Losses.compared(objective.held_out_losses(), together)
+        run.note("label_denoiser", losses.model_dump())
 
     def _blocks(self, run: Run, progress: Progress) -> None:
         """Find the components of blocks, all of which are kept."""

@@ -10,8 +10,9 @@ import numpy as np
 from vesalius.anatomy.attributes import default_attributes
 from vesalius.methods.guided.calibrating import calibrate
 from vesalius.methods.guided.choosing import looked_at, suited
-from vesalius.methods.guided.fitting import GuidedData, GuidedParts, Overlaps
+from vesalius.methods.guided.fitting import GuidedData, GuidedParts
 from vesalius.methods.guided.model import condition_of
+from vesalius.methods.guided.notes import Losses, Overlaps
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.recipe import (
     PRESETS,
@@ -135,10 +136,12 @@ class Guided(Method[GuidedData]):
         labels = data.recipe.chosen_label_autoencoder(fingerprint.cases)
         images = data.recipe.chosen_image_autoencoder(fingerprint.shape)
         back = run.has_note("label_maps")
-        overlap = [run.noted("label_maps", Overlaps).line] if back else []
+        notes = [run.noted("label_maps", Overlaps).line] if back else []
+        if drawn := run.noted("label_denoiser", Losses).line:
+            notes.append(drawn)
         return [
             *fingerprint.lines, f"label autoencoder: {_KINDS[labels]}",
-            *overlap, f"image autoencoder: {_KINDS[images]}", *fingerprint.ranges,
+            *notes, f"image autoencoder: {_KINDS[images]}", *fingerprint.ranges,
         ]  # fmt: skip
 
     def open(self, run: Run, guidance: float | None = None) -> GuidedPipeline:

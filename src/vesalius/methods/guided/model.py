@@ -62,13 +62,16 @@ class LabelDenoiser(Denoiser):
 
     In a linear space the exact answer for normally distributed codes comes first, and the network
     adds to it; on convolutional codes the network works alone, on codes scaled to unit SD.
+
+    Attributes:
+        joined: whether the network adds anything; if not, the normal distribution stands alone.
     """
 
     def __init__(
         self, network: nn.Module, prior: GaussianPrior | None, schedule: Schedule
     ) -> None:  # fmt: skip
         super().__init__(network, schedule)
-        self.prior = prior
+        self.prior, self.joined = prior, True
         self.register_buffer("code_mean", torch.zeros(()))
         self.register_buffer("code_scale", torch.ones(()))
         self.code_mean: Tensor
@@ -80,6 +83,9 @@ class LabelDenoiser(Denoiser):
         level = against(level, x)
         alpha, sigma = self.schedule.alpha(level), self.schedule.sigma(level)
         return self.prior.denoise(x, alpha, sigma, *given)
+
+    def output(self, x: Tensor, level: Tensor, *given: Tensor) -> Tensor:
+        return super().output(x, level, *given) if self.joined else torch.zeros_like(x)
 
     def wanted(
         self, clean: Tensor, noise: Tensor, x: Tensor, level: Tensor, *given: Tensor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,6 +84,16 @@ class LabelDenoiserObjective(Objective):
     def validation_loss(self) -> float:
         """The loss on held-out cases at eight levels of noise each."""
         return mean_loss(self._held_out_loss, 8 * list(self.held_out), VALIDATED_AT_ONCE)
+
+    @torch.no_grad()
+    def held_out_losses(self) -> np.ndarray:
+        """The loss of each held-out case, at the same levels of noise and with the same noise
+        whenever it is asked for.
+        """
+        return np.array([
+            mean_loss(self._held_out_loss, VALIDATED_AT_ONCE * [row], VALIDATED_AT_ONCE)
+            for row in self.held_out
+        ])  # fmt: skip
 
     def _held_out_loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device

@@ -21,6 +21,7 @@ from vesalius.methods.guided.balancing import missing_targets
 from vesalius.methods.guided.calibration import Calibration
 from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import PARTS, GuidedModel, condition_of
+from vesalius.methods.guided.notes import Losses
 from vesalius.methods.guided.recipe import GuidedRecipe
 from vesalius.methods.guided.sampling import GuidedSampler
 from vesalius.networks.deformation_space import DeformationSpace
@@ -68,6 +69,7 @@ class GuidedPipeline(Travelling):
         self.model = GuidedModel(recipe, run.fingerprint)
         for part in PARTS:
             run.load(part, self.model.part(part))
+        self.model.label_denoiser.joined = run.noted("label_denoiser", Losses).joined
         self.fabric = fabric_for("bf16-mixed")
         for part in PARTS:
             placed(self.model.part(part))

@@ -69,7 +69,7 @@ class Segmentation(Method[SegmentationData]):
         Parameters
         ----------
         preset: str
-            Sizes and steps: demo for CPU minutes, workstation and paper for GPUs.
+            Sizes and steps: demo for CPU minutes, workstation and published for GPUs.
         seed: int
             Of the fit.
         """
@@ -102,7 +102,7 @@ class Segmentation(Method[SegmentationData]):
         shape = common_shape([one.further for one in learnt], spacing)
         layout = Layout(len(fingerprint.channels), shape, len(fingerprint.labels))
         return SegmentationData(
-            recipe.changed(spacing_mm=spacing), fingerprint, scans=sound.scans,
+            recipe.changed(spacing_mm=spacing, shape=shape), fingerprint, scans=sound.scans,
             fitted=sound.fitted, layout=layout, pretrained=network,
             disk_bytes=sound.fitted * layout.bytes_a_case,
         )  # fmt: skip

@@ -30,7 +30,7 @@ class SegmentationPipeline(Travelling):
         if recipe.spacing_mm is None:
             raise InputError(run.folder / "recipe.json", "says no spacing", AGAIN)
         self.run, self.labels = run, run.fingerprint.labels
-        self.spacing_mm = recipe.spacing_mm
+        self.spacing_mm, self.shape = recipe.spacing_mm, recipe.shape
         network = recipe.segmenter
         self.network = Segmenter(
             len(run.fingerprint.channels), len(self.labels), network.filters, network.architecture
@@ -58,4 +58,5 @@ class SegmentationPipeline(Travelling):
         if len(scan.channels) != len(known):
             fault = f"has {len(scan.channels)} channels, the run {len(known)} ({', '.join(known)})"
             raise InputError("scan", fault, "give the channels of the run, in their order")
-        return segment(self.network, scan, list(self.labels.values()), self.spacing_mm)
+        numbers = list(self.labels.values())
+        return segment(self.network, scan, numbers, self.spacing_mm, self.shape)

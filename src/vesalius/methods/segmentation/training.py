@@ -212,24 +212,34 @@ def fit_segmenter(
 @torch.no_grad()
 def segment(
     network: Segmenter, scan: Scan, label_numbers: Sequence[int],
-    spacing_mm: tuple[float, float, float],
+    spacing_mm: tuple[float, float, float], shape: tuple[int, int, int] | None = None,
 ) -> Volume:  # fmt: skip
     """The label map of a scan in its own geometry, from its images alone.
+
+    A scan smaller than those that were learnt from is filled up as they were: a head that fills its
+    volume to the border is something that the network has hardly seen, and there it fails.
 
     Args:
         network: trained.
         scan: its label map, if it has one, is not looked at.
         label_numbers: of the cohort that the network was trained on.
         spacing_mm: at which it was trained.
+        shape: in which it was trained; the scan's own if `None`.
     """
     fabric = fabric_for("bf16-mixed")
     voxels, box = prepared(scan.channels, spacing_mm)
+    sides = voxels.shape[1:]
+    larger = [max(*pair) for pair in zip(sides, shape or sides, strict=True)]
+    filled = torch.from_numpy(np.ascontiguousarray(in_shape(voxels, larger)))
     with fabric.autocast():
-        result = placed(network)(torch.from_numpy(voxels)[None].to(fabric.device))[0]
+        scores = placed(network)(filled[None].to(fabric.device))[0].cpu()
+    starts = [(after - side) // 2 for after, side in zip(larger, sides, strict=True)]
+    own = (slice(start, start + side) for start, side in zip(starts, sides, strict=True))
+    result = scores[:, *own]
     upright = scan.channels[0].oriented("RAS")
     scores = torch.full((len(result), *working_shape(upright, spacing_mm)), -1e4)
     scores[0] = 0
-    scores[:, *box] = result.cpu()
+    scores[:, *box] = result
     if scores.shape[1:] != upright.shape:
         scores = functional.interpolate(
             scores[None], size=upright.shape, mode="trilinear", align_corners=False

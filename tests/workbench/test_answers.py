@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 import vesalius as vs
+from vesalius.evidence.copies import training_cases
+from vesalius.evidence.realism import realism_figures
+from vesalius.evidence.two_sample import FIT
+from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.scans.cohort import Cohort
+from vesalius.scans.cohort_writer import CohortWriter
 from vesalius.scans.input_error import InputError
 from vesalius.scans.output import output_folder
 from vesalius.training.run import Run
@@ -65,6 +71,30 @@ def test_nobody_without_the_link_sees_anything(guided: TestClient) -> None:
     assert answer.status_code == 200 and "default-src 'none'" in answer.headers[
         "content-security-policy"
     ]  # fmt: skip
+
+
+def test_two_cohorts_are_measured_against_each_other(
+    guided: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = partial(realism_figures, recipe=FIT.changed(steps=2))
+    monkeypatch.setattr("vesalius.workbench.comparing.realism_figures", quick)
+    other = write_brains(tmp_path / "brains", 18, seed=3, spacing_mm=8.0)
+    with CohortWriter(tmp_path / "made", other.description) as writer:
+        for number, case in enumerate(training_cases(other)[:10]):
+            scan, said = other.read(case), {"synthetic": True}
+            writer.add(f"made_{number}", scan, f"made {number}", {}, provenance=said)
+        writer.finish()
+    _, client = opened(tmp_path, other.folder, tmp_path / "made")
+    end = time.monotonic() + 120
+    while "waiting" in (found := client.get("/api/cohorts/0/beside/1").json()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    names = [row["name"] for row in found["rows"]]
+    assert names[:2] == ["frechet_ratio", "two_sample_auc"]
+    assert found["rows"][1]["reference"]["size"] == "n = 9 subjects"
+    assert len(found["copies"]) == 10 and "withhold made_0: copies" in found["copies"][0]
+    refused = guided.get("/api/cohorts/1/beside/0")
+    assert refused.status_code == 422 and "16 is the least" in refused.json()["fault"]
 
 
 def test_a_cohort_is_shown_as_its_tables_say(guided: TestClient, brains: Cohort) -> None:
@@ -155,7 +185,7 @@ def test_a_finding_is_set_in_and_its_difference_lies_in_the_map(
     ]  # fmt: skip
     bench.jobs.stop()
     made = [one for one in tried if one["state"] == "done"]
-    assert made, tried
+    assert made, [(one["state"], one["message"]) for one in tried]
     number = made[0]["number"]
     change = nib.Nifti1Image.from_bytes(client.get(f"/api/jobs/{number}/difference").content)
     share = float((change.get_fdata() != 0).mean())

@@ -16,7 +16,6 @@ import numpy as np
 
 from vesalius.evidence.alignment import AlignedSearch
 from vesalius.evidence.copies import (
-    FEWEST_HELD_OUT,
     JUDGES,
     CopySearch,
     Embed,
@@ -27,7 +26,7 @@ from vesalius.evidence.copies import (
 from vesalius.evidence.figure import Figure, counted
 from vesalius.evidence.intervals import proportion
 from vesalius.evidence.membership import membership_auc
-from vesalius.evidence.memorisation import STANDARD_DEVIATIONS
+from vesalius.evidence.memorisation import FEWEST_HELD_OUT, STANDARD_DEVIATIONS
 from vesalius.evidence.provenance import Code
 from vesalius.evidence.results import Results
 from vesalius.scans.arrays import ScratchRows

@@ -19,6 +19,7 @@ from vesalius.evidence.alignment import AlignedSearch
 from vesalius.evidence.copy_features import Embed, FeatureReader, Features, Pair, Ways, label_levels
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.memorisation import (
+    FEWEST_HELD_OUT,
     STANDARD_DEVIATIONS,
     CopyAudit,
     audit_similarity,
@@ -42,7 +43,6 @@ JUDGES: dict[str, Judge] = {
 }  # fmt: skip
 
 ALIGNED = ("image", "labels")
-FEWEST_HELD_OUT = 12
 SAMPLED = 40
 """Training cases that the common grid is laid around, and at most stand in for held-out ones."""
 
@@ -173,16 +173,20 @@ class CopySearch:
         """The training case that a scan copies, if it does, for a gate.
 
         A gate is stricter than an audit, which knows other held-out people: few of them leave open
-        where the bounds lie, and another draw costs little.
+        where the bounds lie, and another draw costs little. Of an edited scan, which another draw
+        leaves as it is but for the edit, no more is asked than by the audit.
 
         Args:
             scan: in the space and with the labels of the cohort.
             provenance: names the case that the scan was made from, with which it is not compared.
         """
-        similar = self.similarities(self.features(scan), self.excluded(provenance or {}))
+        origin = provenance or {}
+        similar = self.similarities(self.features(scan), self.excluded(origin))
         rows = {way: row[None] for way, row in similar.items()}
-        strict = cautious_deviations(len(next(iter(self.baseline.values()))))
-        return self.first_match(self.judged(rows, strict), 0)
+        deviations = STANDARD_DEVIATIONS
+        if not origin.get("parent"):
+            deviations = cautious_deviations(len(next(iter(self.baseline.values()))))
+        return self.first_match(self.judged(rows, deviations), 0)
 
     def first_match(
         self, judged: Mapping[str, CopyAudit | PatchAudit], row: int

@@ -20,6 +20,9 @@ from vesalius.evidence.intervals import mean_figure, proportion
 STANDARD_DEVIATIONS = 3.0
 """Above the mean of held-out cases, beyond which a case is nearer than they ever are."""
 
+FEWEST_HELD_OUT = 12
+"""Real cases by which the others can be judged."""
+
 RUNNERS_UP = 5
 """Training cases next to the nearest, over which it must lead."""
 
@@ -125,12 +128,13 @@ def cautious_deviations(held_out: int) -> float:
     """Where a bound lies that an audit by other held-out cases is hardly ever below.
 
     Two standard errors below `STANDARD_DEVIATIONS`: those of a mean and three SD of normal values,
-    √(1/H + 9/2(H − 1)).
+    √(1/H + 9/2(H − 1)). Fewer than 12 count as 12, or nearly every case would lie above it.
 
     >>> [round(cautious_deviations(held_out), 2) for held_out in (18, 60, 1000)]
     [1.87, 2.39, 2.85]
     """
-    error = np.sqrt(1 / held_out + STANDARD_DEVIATIONS**2 / 2 / max(1, held_out - 1))
+    count = max(held_out, FEWEST_HELD_OUT)
+    error = np.sqrt(1 / count + STANDARD_DEVIATIONS**2 / 2 / (count - 1))
     return float(STANDARD_DEVIATIONS - 2 * error)
 
 

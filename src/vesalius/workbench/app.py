@@ -25,6 +25,7 @@ from vesalius.scans.volume import Volume
 from vesalius.serving.headers import SECURITY, STRICT, WithHeaders
 from vesalius.serving.limits import LimitedBodies
 from vesalius.serving.niivue import FILE as NIIVUE
+from vesalius.workbench.comparing import Comparing
 from vesalius.workbench.jobs import Jobs
 from vesalius.workbench.keeping import Making, case_of
 from vesalius.workbench.looking import picture_of, small_picture, summary
@@ -56,7 +57,7 @@ class Workbench:
         training = TrainingCases(opened.real())
         self.making = Making(opened, folder / "kept", training)
         self.jobs = Jobs(folder / "jobs", self.making.work)
-        self.nearest = Nearest(training)
+        self.nearest, self.comparing = Nearest(training), Comparing(opened.cohorts)
         self._small: dict[tuple[int, int], bytes] = {}
 
     def allowed(self, authorization: Annotated[str, Header()] = "") -> None:
@@ -147,6 +148,11 @@ def _cohort_routes(api: APIRouter, bench: Workbench) -> None:
     @api.get("/cohorts/{number}")
     def cohort(number: int) -> dict[str, Any]:
         return summary(bench.cohort(number))
+
+    @api.get("/cohorts/{number}/beside/{other}")
+    def beside(number: int, other: int) -> dict[str, Any]:
+        bench.cohort(number), bench.cohort(other)
+        return bench.comparing.of(number, other)
 
     @api.get("/cohorts/{number}/cases/{row}/small.png")
     def small(number: int, row: int) -> Response:

@@ -13,6 +13,7 @@ from vesalius.scans.case import Case
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress
+from vesalius.workbench.background import Background
 
 
 class TrainingCases:
@@ -48,7 +49,7 @@ class TrainingCases:
 
 
 class Nearest:
-    """Waits for the training cases in a thread of its own, from when it is first asked on.
+    """Waits for the training cases, which are read from when it is first asked on.
 
     Args:
         training: cases to compare with.
@@ -56,11 +57,7 @@ class Nearest:
 
     def __init__(self, training: TrainingCases) -> None:
         self.training = training
-        self._search: CopySearch | None = None
-        self._refusal: InputError | None = None
-        self._progress: dict[str, Any] = {}
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._reading = Background(lambda progress: training.search(training.labelled, progress))
 
     def of(self, cohort: Cohort, case: Case) -> dict[str, Any]:
         """The nearest training case, its similarity, and whether the audit calls it a copy.
@@ -71,15 +68,9 @@ class Nearest:
         Raises:
             InputError: where no training cohort was opened, or one that cannot be searched.
         """
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._read, daemon=True)
-                self._thread.start()
-        if self._refusal is not None:
-            raise self._refusal
-        if self._search is None:
-            return {"waiting": self._progress}
-        search, provenance = self._search, case.provenance()
+        search, provenance = self._reading.result(), case.provenance()
+        if search is None:
+            return {"waiting": self._reading.progress}
         scan = cohort.read(case) if case.label_map else cohort.read_images(case)
         similar = search.similarities(search.features(scan), search.excluded(provenance))
         row = int(np.argmax(similar["image"]))
@@ -92,12 +83,3 @@ class Nearest:
             "case": place, "name": name, "similarity": float(similar["image"][row]),
             "copy": asdict(match) if match else None,
         }  # fmt: skip
-
-    def _read(self) -> None:
-        def report(what: str, done: int, total: int) -> None:
-            self._progress = {"what": what, "done": done, "total": total}
-
-        try:
-            self._search = self.training.search(self.training.labelled, report)
-        except InputError as refusal:
-            self._refusal = refusal

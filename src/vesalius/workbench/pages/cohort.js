@@ -33,6 +33,7 @@ bench.Cohort = class {
       ...bench.field("find", bench.make("input", { type: "search", value: view.text, oninput: (event) => { view.text = event.target.value; this.#cases(); } }), "find"),
       ...(others.length ? bench.field("compare", bench.choice([["", bench.say("nothing")], ...others], view.other, async (value) => { view.other = value; this.beside = value === "" ? null : await bench.ask(`cohorts/${value}`); this.#panel(); }), "compare") : []),
       this.#histogram(),
+      this.#compared(),
       this.#faults(),
     );
   }
@@ -71,6 +72,29 @@ bench.Cohort = class {
         bench.make("text", { x: 0, y: height + 13 }, bench.number(low)),
         bench.make("text", { x: width, y: height + 13, "text-anchor": "end" }, bench.number(high))),
       rare ? bench.make("p", { class: "rare" }, `${bench.say("rare")}: ${rare}`) : null);
+  }
+
+  // How far the images of the other cohort are from this one's, measured on request.
+  #compared() {
+    if (!this.beside) return null;
+    const place = bench.make("div", { role: "status" }), other = this.view.other;
+    const measure = bench.button("measure", () => this.#apart(other, place).catch((error) => { measure.disabled = false; bench.report(error); }));
+    measure.addEventListener("click", () => { measure.disabled = true; });
+    return bench.make("div", {}, bench.make("div", { class: "row" }, measure), place);
+  }
+
+  async #apart(other, place) {
+    const found = await bench.awaited(`cohorts/${this.number}/beside/${other}`, place);
+    const shown = (one) => one ? bench.make("span", { title: one.size }, one.value) : "–";
+    place.replaceChildren(
+      bench.make("div", { class: "scroll", tabindex: "0" }, bench.make("table", {},
+        bench.make("thead", {}, bench.make("tr", {}, ["", this.beside.name, bench.say("otherHalf")].map((head) => bench.make("th", { scope: "col" }, head)))),
+        bench.make("tbody", {}, found.rows.map((row) => bench.make("tr", {},
+          bench.make("th", { scope: "row" }, bench.say(row.name)), bench.make("td", {}, shown(row.found)), bench.make("td", {}, shown(row.reference))))))),
+      bench.make("p", { class: "soft" }, `${found.rows[0].found.size}. ${bench.say("halves")}`),
+      found.copies === null ? bench.make("p", { class: "soft" }, bench.say("noSynthetic"))
+        : bench.make("p", { class: found.copies.length ? "rare" : "good" }, `${bench.say("copies")}: ${found.copies.length}`),
+      found.copies?.length ? bench.make("ul", {}, found.copies.map((one) => bench.make("li", {}, one))) : "");
   }
 
   #faults() {
@@ -143,12 +167,7 @@ bench.Cohort = class {
   }
 
   async #nearest(path, place, viewer) {
-    let found = await bench.ask(`${path}/nearest`);
-    while (found.waiting) {
-      place.textContent = `${bench.say("reading")} ${found.waiting.done ?? 0} / ${found.waiting.total ?? "?"}`;
-      await new Promise((go) => setTimeout(go, 700));
-      found = await bench.ask(`${path}/nearest`);
-    }
+    const found = await bench.awaited(`${path}/nearest`, place);
     const content = await bench.ask(`cohorts/${found.cohort}/cases/${found.case}/images/0`, { as: "bytes" });
     await viewer.show([this.current[0], [content, "nearest.nii", "other"]]);
     let timer = null;

@@ -26,6 +26,18 @@ bench.ask = async (path, { method = "GET", body = null, as = "json", signal = nu
   return as === "json" ? answer.json() : as === "blob" ? answer.blob() : answer.arrayBuffer();
 };
 
+// What is worked on in the background: asked for again until it is there.
+bench.awaited = async (path, place) => {
+  let found = await bench.ask(path);
+  while (found.waiting) {
+    const { what = bench.say("reading"), done = 0, total = "?" } = found.waiting;
+    place.textContent = `${what} ${done} / ${total}`;
+    await new Promise((go) => setTimeout(go, 700));
+    found = await bench.ask(path);
+  }
+  return found;
+};
+
 // Small pictures come as they scroll into view.
 bench.picture = (path, alt) => {
   const image = bench.make("img", { alt });

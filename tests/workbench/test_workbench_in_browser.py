@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browsing import axe_script, left_out, serving
+from vesalius.evidence.realism import realism_figures
+from vesalius.evidence.two_sample import FIT
+from vesalius.phantoms.cohorts.organs import write_brains
 from vesalius.scans.cohort import Cohort
 from vesalius.scans.input_error import InputError
 from vesalius.serving.niivue import niivue_script
 from vesalius.training.run import Run
 from vesalius.workbench.app import Workbench, create_app
+from vesalius.workbench.comparing import Comparing
+from vesalius.workbench.making import Question, form_of
 from vesalius.workbench.opened import Opened
 
 TOKEN = "t" * 32
@@ -80,6 +87,26 @@ def test_a_synthetic_case_stands_beside_its_nearest_training_case(page: Page) ->
     expect(blink).to_have_attribute("aria-pressed", "true")
 
 
+def test_two_cohorts_are_measured_side_by_side(
+    page: Page, bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.get_by_label("Compare with").select_option(index=1)
+    page.get_by_role("button", name="Measure how far apart").click()
+    expect(page.locator("#state")).to_contain_text("has 3 cases, and 8 is the least")
+    quick = partial(realism_figures, recipe=FIT.changed(steps=2))
+    monkeypatch.setattr("vesalius.workbench.comparing.realism_figures", quick)
+    bench.comparing = Comparing((bench.opened.cohorts[0], write_brains(
+        tmp_path / "others", 8, seed=5, spacing_mm=8.0, volume_ml=(60, 100)
+    )))  # fmt: skip
+    page.get_by_role("button", name="Measure how far apart").click()
+    row = page.get_by_role("row", name="AUC of a network that tells them")
+    expect(row).to_be_visible(timeout=90_000)
+    expect(row.locator("td")).to_have_count(2)
+    expect(page.get_by_text("n = 8 subjects")).to_be_visible()
+    if shots := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{shots}/compare.png", full_page=True)
+
+
 def test_from_a_request_to_a_kept_case_by_mouse(
     page: Page, bench: Workbench, small_run: Run
 ) -> None:
@@ -124,6 +151,40 @@ def test_from_a_request_to_a_kept_case_by_keyboard(page: Page) -> None:
     go_to("Keep")
     page.keyboard.press("Enter")
     expect(page.get_by_text("kept as kept_00001")).to_be_visible()
+
+
+def test_an_edited_scan_is_wiped_to_and_from_what_it_was(
+    browser: Browser, spines: Cohort, inpainting_run: Run, tmp_path: Path
+) -> None:
+    try:
+        viewer = niivue_script()
+    except InputError as refusal:
+        left_out(str(refusal))
+    bench = Workbench(
+        Opened.of([spines.folder, inpainting_run.folder]), tmp_path / "bench", viewer, TOKEN
+    )
+    (finding, *_) = form_of(bench.opened.runs[0])["findings"]
+    for level in finding["levels"]:
+        bench.jobs.add(Question(
+            run=0, cohort=0, case=0, pathology=finding["name"], level=level,
+            size_mm=finding["middle"], tolerance=99,
+        ))  # fmt: skip
+    bench.jobs.start()
+    with serving(create_app(bench)) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-GB")
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{address}/#{TOKEN}")
+        page.get_by_role("tab").nth(1).click()
+        page.get_by_role("button", name="Look at it").first.click()
+        over = page.locator(".wiped .volume").nth(1)
+        expect(over).to_have_css("clip-path", "inset(0px 0px 0px 50%)")
+        page.get_by_label("Before | after").fill("0.2")
+        expect(over).to_have_css("clip-path", "inset(0px 0px 0px 20%)")
+        page.wait_for_timeout(500)
+        if shots := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=f"{shots}/wiped.png", full_page=True)
+        page.close()
+    bench.jobs.stop()
 
 
 def test_it_speaks_german_and_fits_a_phone(page: Page) -> None:

@@ -84,6 +84,7 @@ bench.Cohort = class {
   }
 
   async #apart(other, place) {
+    bench.reported();
     const found = await bench.awaited(`cohorts/${this.number}/beside/${other}`, place);
     const shown = (one) => one ? bench.make("span", { title: one.size }, one.value) : "–";
     place.replaceChildren(

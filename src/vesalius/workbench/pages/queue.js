@@ -62,20 +62,29 @@ bench.Queue = class {
   async open(job) {
     const path = `jobs/${job.number}`;
     if (bench.opened.runs[job.question.run].method === "progression") return this.#film(job, path);
+    if (job.question.case !== null && job.question.cohort !== null) return this.#edited(job, path);
     const viewer = new bench.Viewer();
-    const edited = job.question.case !== null && job.question.cohort !== null;
-    const slide = (word, kind, value) => bench.field(word, bench.make("input", { type: "range", min: 0, max: 1, step: 0.02, value, oninput: (event) => viewer.opacity(kind, Number(event.target.value)) }), `fade-${kind}`);
-    const volumes = edited
-      ? [[await bench.ask(`cohorts/${job.question.cohort}/cases/${job.question.case}/images/0`, { as: "bytes" }), "before.nii", "image"],
-         [await bench.ask(`${path}/image`, { as: "bytes" }), "after.nii", "after"],
-         [await bench.ask(`${path}/difference`, { as: "bytes" }), "difference.nii", "change"]]
-      : [[await bench.ask(`${path}/image`, { as: "bytes" }), "image.nii", "image"],
-         [await bench.ask(`${path}/labels`, { as: "bytes" }).catch(() => null), "labels.nii", "labels"]].filter(([content]) => content);
+    const volumes = [[await bench.ask(`${path}/image`, { as: "bytes" }), "image.nii", "image"],
+      [await bench.ask(`${path}/labels`, { as: "bytes" }).catch(() => null), "labels.nii", "labels"]].filter(([content]) => content);
     this.view.replaceChildren(bench.make("h2", {}, String(job.number)),
-      ...(edited ? [...slide("after", "after", 1), ...slide("difference", "change", 0)] : slide("labels", "labels", 0.4)),
-      viewer.element);
+      ...this.#slide("labels", 0.4, (value) => viewer.opacity("labels", value)), viewer.element);
     await viewer.show(volumes);
-    if (edited) viewer.opacity("after", 1);
+  }
+
+  // An edited scan, wiped to and from what it was, with the difference over it.
+  async #edited(job, path) {
+    const viewer = new bench.Wiped();
+    const before = await bench.ask(`cohorts/${job.question.cohort}/cases/${job.question.case}/images/0`, { as: "bytes" });
+    const after = await bench.ask(`${path}/image`, { as: "bytes" }), change = await bench.ask(`${path}/difference`, { as: "bytes" });
+    this.view.replaceChildren(bench.make("h2", {}, String(job.number)),
+      ...this.#slide("wipe", 0.5, (value) => viewer.wipe(value)),
+      ...this.#slide("difference", 0, (value) => viewer.after.opacity("change", value)),
+      viewer.element);
+    await viewer.show([[before, "before.nii", "image"]], [[after, "after.nii", "image"], [change, "difference.nii", "change"]]);
+  }
+
+  #slide(word, value, act) {
+    return bench.field(word, bench.make("input", { type: "range", min: 0, max: 1, step: 0.02, value, oninput: (event) => act(Number(event.target.value)) }), `slide-${word}`);
   }
 
   // The film of a forecast, and what is read on it.

@@ -1,8 +1,8 @@
 // Three planes of one volume, with labels over it, and a second volume to fade or blink to.
 "use strict";
 bench.Viewer = class {
-  constructor() {
-    this.canvas = bench.make("canvas", { "aria-label": bench.say("scan"), role: "img" });
+  constructor(what = "scan") {
+    this.canvas = bench.make("canvas", { "aria-label": bench.say(what), role: "img" });
     this.element = bench.make("div", { class: "volume", tabindex: "0" }, this.canvas);
     this.nv = null;
     this.element.addEventListener("keydown", (event) => this.#key(event));
@@ -56,5 +56,29 @@ bench.Viewer = class {
     if (!this.nv || !(event.key in moves)) return;
     event.preventDefault();
     this.nv.moveCrosshairInVox(...moves[event.key]);
+  }
+};
+
+// Two viewers over each other: left of the edge what was before, right of it what is after.
+bench.Wiped = class {
+  constructor() {
+    this.before = new bench.Viewer("before");
+    this.after = new bench.Viewer("after");
+    this.edge = bench.make("div", { class: "edge" });
+    this.element = bench.make("div", { class: "wiped" }, this.before.element, this.after.element, this.edge);
+    this.wipe(0.5);
+  }
+
+  async show(before, after) {
+    await this.before.show(before);
+    await this.after.show(after);
+    this.before.nv.broadcastTo(this.after.nv);
+    this.after.nv.broadcastTo(this.before.nv);
+  }
+
+  wipe(place) {
+    const percent = `${100 * place}%`;
+    this.after.element.style.clipPath = `inset(0 0 0 ${percent})`;
+    this.edge.style.left = percent;
   }
 };

@@ -29,6 +29,7 @@ from vesalius.report.lumbar_conclusions import (
 )
 from vesalius.report.lumbar_page import front_picture
 from vesalius.report.machine_page import machine_table, memory_table, plans_table
+from vesalius.report.on_the_fly_table import on_the_fly_table
 from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.proof_page import WITHOUT_SYNTHETIC
@@ -221,7 +222,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "copies": copies_table, "memory": memory_table, "loading": machine_table,
     "shared_machine": machine_table, "sampling": machine_table,
     "breasts": organ_table, "chests": organ_table, "lesions": lesions_table,
-    "plans": plans_table,
+    "plans": plans_table, "on_the_fly": on_the_fly_table,
 }  # fmt: skip
 
 

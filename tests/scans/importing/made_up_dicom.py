@@ -93,8 +93,15 @@ def write_series(
     return files
 
 
-def write_enhanced(path: Path, voxels: np.ndarray, affine: np.ndarray, patient: str) -> None:
-    """All slices in one file, the last first, each with its own slope."""
+def write_enhanced(
+    path: Path, voxels: np.ndarray, affine: np.ndarray, patient: str,
+    echoes: Sequence[float] = (), times: int = 1,
+) -> None:  # fmt: skip
+    """All slices in one file, the last first, each with its own slope.
+
+    With echoes, each is seen once more at every echo time, 100 brighter each time, frame by frame;
+    and all of that as often as there are times, which frames do not tell.
+    """
     file = blank(EnhancedMRImageStorage, patient, generate_uid(), generate_uid(), "20200105")
     file.Modality, file.SeriesDescription = "MR", "t2_enhanced"
     file.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
@@ -106,17 +113,24 @@ def write_enhanced(path: Path, voxels: np.ndarray, affine: np.ndarray, patient: 
     measures.PixelSpacing, measures.SliceThickness = [sizes[1], sizes[0]], sizes[2]
     shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = Items([turn]), Items([measures])
     order = list(reversed(range(voxels.shape[2])))
-    for place in order:
+    shown = [(place, echo) for _ in range(times) for place in order for echo in echoes or (0.0,)]
+    for place, echo in shown:
         frame, position, values = Dataset(), Dataset(), Dataset()
         position.ImagePositionPatient = list((lps @ [0, 0, place, 1])[:3])
         values.RescaleSlope, values.RescaleIntercept, values.RescaleType = 2.0, place, "US"
         frame.PlanePositionSequence = Items([position])
         frame.PixelValueTransformationSequence = Items([values])
+        if echoes:
+            said = Dataset()
+            said.EffectiveEchoTime = echo
+            frame.MREchoSequence = Items([said])
         frames.append(frame)
     file.SharedFunctionalGroupsSequence = Items([shared])
     file.PerFrameFunctionalGroupsSequence = Items(frames)
-    file.NumberOfFrames = len(order)
-    _pixels(file, voxels.transpose(2, 1, 0)[order].astype(np.int16))
+    file.NumberOfFrames = len(shown)
+    brighter = [100 * list(echoes or (0.0,)).index(echo) for _, echo in shown]
+    stored = voxels.transpose(2, 1, 0)[[place for place, _ in shown]]
+    _pixels(file, (stored + np.array(brighter)[:, None, None]).astype(np.int16))
     path.parent.mkdir(parents=True, exist_ok=True)
     file.save_as(path, enforce_file_format=True)
 

@@ -101,6 +101,27 @@ def test_an_enhanced_file_is_put_in_order_and_rescaled_frame_by_frame(voxels, tm
     np.testing.assert_allclose(image.affine, affine_of(), atol=1e-4)
 
 
+def test_an_enhanced_file_of_several_volumes_is_taken_apart(voxels, tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "in" / "one", voxels, affine_of(), "4711", echoes=(20.0, 80.0))
+    with pytest.raises(vs.InputError, match=r"'t2_enhanced echo 20.0' \(1\), 't2_enhanced echo 80"):
+        vs.find_cohort(tmp_path / "in")
+    found = vs.import_cohort(
+        tmp_path / "in", tmp_path / "out", channels=["PD=*echo 20*", "T2=*echo 80*"]
+    )
+    (case,) = found.cohort.cases
+    for path, brighter in zip(case.images, (0, 100), strict=True):
+        image = read_nifti(path)
+        np.testing.assert_array_equal(image.voxels, 2.0 * (voxels + brighter) + np.arange(5))
+        np.testing.assert_allclose(image.affine, affine_of(), atol=1e-4)
+
+
+def test_volumes_that_nothing_tells_apart_are_told_by_their_order(voxels, tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "in" / "one", voxels, affine_of(), "4711", times=2)
+    found = vs.import_cohort(tmp_path / "in", tmp_path / "out", channels=["T2=*acquisition 2"])
+    image = read_nifti(found.cohort.cases[0].images[0])
+    np.testing.assert_array_equal(image.voxels, 2.0 * voxels + np.arange(5))
+
+
 def test_radiographs_are_dense_bright_whatever_the_file_says(tmp_path: Path) -> None:
     picture = np.random.default_rng(1).integers(0, 4000, (12, 8))
     write_radiograph(tmp_path / "in" / "a", picture, "1", inverted=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.scans.formats.content import refused_if_damaged, require_file
+from vesalius.scans.formats.dicom_frames import BY_FRAME, SHARED, frames_of
 from vesalius.scans.input_error import InputError
 
 MAGIC = b"DICM"
@@ -24,7 +25,7 @@ _TAGS = (
     "InstanceNumber", "NumberOfFrames", "EchoNumbers", "TemporalPositionIdentifier",
     "AcquisitionNumber", "DiffusionBValue", "TriggerTime", "BurnedInAnnotation",
     "FrameOfReferenceUID", "ViewPosition", "ImageLaterality", "Laterality", "SamplesPerPixel",
-    "MagneticFieldStrength", "Manufacturer",
+    "MagneticFieldStrength", "Manufacturer", SHARED, BY_FRAME,
 )  # fmt: skip
 
 
@@ -40,6 +41,7 @@ class DicomHeader:
         pixel_mm: height and width of a pixel.
         thickness_mm: between slices where the file says so, else of a slice; 0 if unknown.
         stack: what tells volumes at one place apart: echo, time, b-value, acquisition.
+        parts: names of the volumes that a file of many frames holds.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class DicomHeader:
     samples: int
     field_t: str
     manufacturer: str
+    parts: tuple[str, ...] = ("",)
 
 
 def is_dicom(path: Path) -> bool:
@@ -128,5 +131,12 @@ def _header(path: Path, content: Any) -> DicomHeader:
         int(content.get("NumberOfFrames") or 1), tuple(map(text, names)),
         text("BurnedInAnnotation") == "YES", text("FrameOfReferenceUID"), text("ViewPosition"),
         text("ImageLaterality") or text("Laterality"), int(content.get("SamplesPerPixel") or 1),
-        text("MagneticFieldStrength"), text("Manufacturer"),
+        text("MagneticFieldStrength"), text("Manufacturer"), _parts(path, content),
     )  # fmt: skip
+
+
+def _parts(path: Path, content: Any) -> tuple[str, ...]:
+    """Names of the volumes in a file; one where frames do not say their places."""
+    if int(content.get("NumberOfFrames") or 1) < 2 or BY_FRAME not in content:
+        return ("",)
+    return tuple(frames.name for frames in frames_of(path, content))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
 from vesalius.scans.formats.content import refused_if_damaged
+from vesalius.scans.formats.dicom_frames import frames_of
 from vesalius.scans.formats.dicom_header import PROJECTIONS, DicomHeader
 from vesalius.scans.formats.dicom_pixels import read_frames, without_padding
 from vesalius.scans.formats.itk import lps_to_ras
@@ -35,11 +36,13 @@ class DicomVolume:
         files: slices from first to last along their normal.
         first: header of the first.
         gaps: what to do with uneven distances.
+        part: which of the volumes of a file of many frames it is.
     """
 
     files: tuple[Path, ...]
     first: DicomHeader
     gaps: Gaps = "refuse"
+    part: int = 0
 
     @property
     def place(self) -> Path:
@@ -56,7 +59,7 @@ class DicomVolume:
             if self.first.modality in PROJECTIONS and self.first.frames == 1:
                 return self._picture()
             if self.first.frames > 1:
-                return _enhanced(self.files[0], self.gaps)
+                return self._enhanced()
             return self._slices()
 
     def _slices(self) -> Volume:
@@ -75,6 +78,14 @@ class DicomVolume:
             np.array(header.orientation), header.pixel_mm, header.thickness_mm, self.gaps,
         )  # fmt: skip
 
+    def _enhanced(self) -> Volume:
+        pixels, content = read_frames(self.place)
+        own = frames_of(self.place, content)[self.part]
+        return _stacked(
+            self.place, without_padding(pixels)[list(own.rows)], own.corners, own.orientation,
+            own.pixel_mm, own.thickness_mm, self.gaps,
+        )  # fmt: skip
+
     def _picture(self) -> Volume:
         pixels = without_padding(read_frames(self.files[0])[0])
         size = self.first.pixel_mm
@@ -88,7 +99,8 @@ def volumes_of(
 
     Slices of one direction, size, echo, b-value and time make a volume; where several still lie at
     one place, acquisitions are told apart by the order of their instance numbers. A series of a
-    single image is a volume one voxel thick.
+    single image is a volume one voxel thick. A file of many frames may hold several volumes, whose
+    descriptions say what tells them apart.
     """
     once = {header.instance or str(header.path): header for header in series}
     groups: dict[tuple[object, ...], list[DicomHeader]] = {}
@@ -98,8 +110,12 @@ def volumes_of(
         problem = _unusable(header)
         if problem is not None:
             problems.append(problem)
-        elif header.modality in PROJECTIONS or header.frames > 1:
+        elif header.modality in PROJECTIONS and header.frames == 1:
             volumes.append(DicomVolume((header.path,), header, gaps=gaps))
+        elif header.frames > 1:
+            for part, name in enumerate(header.parts):
+                own = replace(header, description=f"{header.description} {name}".strip())
+                volumes.append(DicomVolume((header.path,), own, gaps, part))
         else:
             direction = tuple(round(x, 2) + 0.0 for x in header.orientation)
             size = (header.rows, header.columns, header.pixel_mm)
@@ -195,44 +211,3 @@ def _even(
     )
     inside = np.stack([np.interp(wanted, at, corners[:, axis]) for axis in range(3)], axis=1)
     return resampled, inside
-
-
-def _enhanced(path: Path, gaps: Gaps) -> Volume:
-    """One volume of an enhanced multi-frame file, each frame with its own place."""
-    frames_given, content = read_frames(path)
-    pixels = without_padding(frames_given)
-    shared = (content.get("SharedFunctionalGroupsSequence") or [None])[0]
-    by_frame = content.get("PerFrameFunctionalGroupsSequence")
-    if by_frame is None or len(by_frame) != len(pixels):
-        fault = f"holds {len(pixels)} frames without their places"
-        raise InputError(path, fault, "export it as a series of slices")
-    frames = []
-    for index, group in enumerate(by_frame):
-        place = _of(path, group, shared, "PlanePositionSequence").ImagePositionPatient
-        turn = _of(path, group, shared, "PlaneOrientationSequence").ImageOrientationPatient
-        frames.append((index, np.array(place, float), np.array(turn, float)))
-    orientation = frames[0][2]
-    if any(np.abs(turn - orientation).max() > 1e-3 for _, _, turn in frames):
-        raise InputError(path, "holds frames of several directions", "export them apart")
-    normal = _normal(orientation)
-    order = sorted(frames, key=lambda one: round(float(one[1] @ normal), 2))
-    at = [round(float(place @ normal), 2) for _, place, _ in order]
-    if len(set(at)) < len(at):
-        fault = f"holds {len(at)} frames at {len(set(at))} places: a series in time or of echoes"
-        raise InputError(path, fault, "export one volume a file")
-    measures = _of(path, by_frame[0], shared, "PixelMeasuresSequence")
-    corners = np.stack([place for _, place, _ in order])
-    return _stacked(
-        path, pixels[[index for index, _, _ in order]], corners, orientation,
-        [float(x) for x in measures.PixelSpacing], float(measures.get("SliceThickness") or 0),
-        gaps,
-    )  # fmt: skip
-
-
-def _of(path: Path, group: Any, shared: Any, name: str) -> Any:
-    """An entry of a frame, or of all frames."""
-    for place in (group, shared):
-        found = place and place.get(name)
-        if found:
-            return found[0]
-    raise InputError(path, f"says no {name.removesuffix('Sequence')}", "export it again")

@@ -48,7 +48,7 @@ class GaussianPrior(nn.Module):
     def fit(self, codes: Tensor, conditions: Tensor) -> None:
         """Least squares for μ, the covariance of what remains for Σ.
 
-        μ bends with z² only where this foretells cases that were left out better than a straight
+        μ bends with z² only where this predicts cases that were left out better than a straight
         line does. Else the few cases at the end of a range would draw it through themselves, and
         whatever is asked for there would look like them.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,44 @@ def ixi(folder: Path) -> None:
     (folder / "IXI.csv").write_text(
         'IXI_ID,"SEX_ID (1=m, 2=f)",HEIGHT,WEIGHT,AGE\n2,2,164,58,35.8\n'
     )
+
+
+def write_xlsx(path: Path, rows: list[list[str | float]]) -> None:
+    """A workbook of one sheet with as little as the format allows."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    cells = "".join(
+        "<row>" + "".join(
+            f"<c><v>{cell}</v></c>" if isinstance(cell, float)
+            else f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in row
+        ) + "</row>" for row in rows
+    )  # fmt: skip
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
+        '<Default Extension="rels" ContentType="application/xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/sheet.xml" ContentType="{kind}.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="a" '
+        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        '<sheet name="Table" sheetId="1" r:id="a"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="a" Type="{office}/worksheet" Target="sheet.xml"/></Relationships>',
+        "xl/sheet.xml": f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>',
+    }  # fmt: skip
+    with zipfile.ZipFile(path, "w") as book:
+        for name, text in parts.items():
+            book.writestr(name, text)
+
+
+def ixi_with_a_spreadsheet(folder: Path) -> None:
+    pytest.importorskip("python_calamine")
+    ixi(folder)
+    (folder / "IXI.csv").unlink()
+    head: list[str | float] = ["IXI_ID", "SEX_ID (1=m, 2=f)", "HEIGHT", "WEIGHT", "AGE"]
+    write_xlsx(folder / "IXI.xls", [head, [2.0, 2.0, 164.0, 58.0, 35.8]])
 
 
 def oasis(folder: Path) -> None:
@@ -179,6 +218,8 @@ SETS: dict[Callable[[Path], None], tuple[str, dict[str, tuple[str, str, dict[str
     totalsegmentator: ("TotalSegmentator", {"s0000": ("s0000", "train", {"age": 61}),
                                             "s0001": ("s0001", "test", {"gender": "f"})}),
     ixi: ("IXI", {"IXI002": ("IXI002", "", {"age_years": 35.8, "sex": "F"})}),
+    ixi_with_a_spreadsheet: ("IXI", {
+        "IXI002": ("IXI002", "", {"age_years": 35.8, "height_cm": 164, "sex": "F"})}),
     oasis: ("OASIS-1", {"OAS1_0001_1": ("OAS1_0001", "", {"age": 74, "m_f": "F"})}),
     adni: ("ADNI", {"002_S_0295_1": ("002_S_0295", "", {"years": 0, "group": "CN"}),
                     "002_S_0295_2": ("002_S_0295", "", {"years": 1.005})}),

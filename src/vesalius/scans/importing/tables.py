@@ -1,4 +1,4 @@
-"""What tables beside images tell of subjects: cells by name, from CSV or TSV."""
+"""What tables beside images tell of subjects: cells by name, from CSV, TSV or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vesalius.scans.cohort import FIXED_COLUMNS, MISSING, TABLE_NAME
 from vesalius.scans.formats.content import read_text
+from vesalius.scans.formats.spreadsheet import ENDINGS, read_sheet
 from vesalius.scans.formats.table import MOST_COLUMNS, read_table
 from vesalius.scans.importing.names import column_name
 from vesalius.scans.input_error import InputError
@@ -46,7 +47,7 @@ def subject_cells(
         path: of the table.
         key: column that names subjects or cases.
         columns: that are taken, all others if there are none.
-        separator: of cells.
+        separator: of cells, but for a spreadsheet.
 
     Raises:
         InputError: for a file that is no such table.
@@ -56,7 +57,10 @@ def subject_cells(
     >>> subject_cells(file, "participant_id")
     {'sub-01': {'age_y': '34', 'sex': ''}}
     """
-    rows = list(csv.reader(io.StringIO(read_text(path), newline=""), delimiter=separator))
+    if path.suffix.lower() in ENDINGS:
+        rows = read_sheet(path)
+    else:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), delimiter=separator))
     head = [name.strip() for name in rows[0]] if rows else []
     if key not in head or len(head) > MOST_COLUMNS:
         raise InputError(path, f"has no column named {key}", "give the data set's own table")

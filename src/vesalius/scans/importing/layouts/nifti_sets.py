@@ -160,8 +160,9 @@ def _spider_cells(source: Path) -> Cells:
 
 
 def _ixi_cells(source: Path) -> Cells:
-    path = source / "IXI.csv"
-    if not path.is_file():
+    tables = (source / f"IXI.{ending}" for ending in ("csv", "xlsx", "xls"))
+    path = next((table for table in tables if table.is_file()), None)
+    if path is None:
         return {}
     rows = subject_cells(path, "IXI_ID", ["AGE", "SEX_ID (1=m, 2=f)", "HEIGHT", "WEIGHT"], ",")
     sexes = {"1": "M", "2": "F"}
@@ -253,7 +254,7 @@ BRATS_BEFORE_2023 = _brats(
 IXI = FileSet(
     "IXI", r"(?:.*/)?(?P<subject>IXI\d{3})-[A-Za-z]+-\d+-(?P<channel>T1|T2|PD|MRA)\.nii\.gz",
     {"T1": ("T1",), "T2": ("T2",), "PD": ("PD",), "MRA": ("MRA",)}, cells=_ixi_cells,
-    notes=("ages and sexes come from IXI.csv: save IXI.xls as that",),
+    notes=("ages and sexes come from IXI.xls, if it lies beside the images",),
 )  # fmt: skip
 OASIS = FileSet(
     "OASIS-1",

@@ -44,7 +44,7 @@ app = App(help=__doc__)
 @app.default
 def measure(organ: Organ, folder: Path, *, preset: str = "demo") -> None:
     """Measure, and keep the figures with the documents."""
-    recipe, own = PRESETS[preset], folder / organ
+    recipe, own = PRESETS[preset].changed(seed=Results.read(folder).seed), folder / organ
     run = Run.open(own / "run", VolumesRecipe)
     real, unseen = Cohort.open(own / "real", False), Cohort.open(own / "unseen", False)
     made = Cohort.open(own / "generated", False)

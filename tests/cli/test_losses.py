@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import vesalius as vs
 from vesalius.anatomy.attributes import case_values
 from vesalius.cli import main
 from vesalius.experiments.stages import Stages
@@ -120,6 +121,19 @@ def test_measure_keeps_the_rows_of_faulty_cases(real: Path) -> None:
     (real / "cases.csv").write_text("\n".join(lines) + "\n")
     main(["cohort", "measure", str(real), "--attribute", "lateral_ventricles_volume_ml"])
     assert (real / "cases.csv").read_text().splitlines()[1] == lines[1] + ","
+
+
+def test_what_a_cohort_lacks_is_shown_and_nothing_written(
+    brains: Cohort, small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = vs.lacking(small_run.folder, brains, {"ventricle_volume_ml": (10, 40)})
+    main(["balance", str(brains.folder), "--run", str(small_run.folder), "--out",
+          str(tmp_path / "more"), "--attribute", "ventricle_volume_ml=10:40",
+          "--dry-run"])  # fmt: skip
+    said = capsys.readouterr().out
+    assert f"{len(wanted)} cases would be generated" in said and "ventricle_volume_ml" in said
+    assert all(10 <= one["ventricle_volume_ml"] <= 40 for one in wanted)
+    assert not (tmp_path / "more").exists()
 
 
 @pytest.mark.parametrize("command", ["generate", "balance", "phantom"])

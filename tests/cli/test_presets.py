@@ -54,7 +54,7 @@ def test_every_preset_is_planned(
 ) -> None:
     words = _words(name, cohorts / FITS[name][1], tmp_path / "run", preset)
     try:
-        main([*words, "--plan-only"])
+        main([*words, "--dry-run"])
     except SystemExit as end:
         said = capsys.readouterr().err
         assert end.code == 2 and f"plan: {TOO_LARGE}" in said and "GB are free" in said, said

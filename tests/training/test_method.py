@@ -37,7 +37,7 @@ def test_a_method_from_outside_is_listed_planned_fitted_loaded_asked_and_audited
     main(["fit", "--help"])
     assert "toy" in capsys.readouterr().out
     words = ["fit", "toy", str(brains.folder), "--out", str(tmp_path / "run")]
-    main([*words, "--plan-only"])
+    main([*words, "--dry-run"])
     assert "mean: 0.0" in capsys.readouterr().out and not (tmp_path / "run").exists()
     main([*words, "--seed", "3"])
     assert '"method": "toy"' in (tmp_path / "run/recipe.json").read_text()

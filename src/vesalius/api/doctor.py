@@ -126,7 +126,7 @@ def _speed() -> Checked:
             count += 1
     rate = count * flops / (time.perf_counter() - start) / 1e9
     name = str(kind).removeprefix("torch.")
-    said = f"{rate:.0f} GFLOP/s in a 3D convolution, {name}; --plan-only says minutes of a fit"
+    said = f"{rate:.0f} GFLOP/s in a 3D convolution, {name}; --dry-run says minutes of a fit"
     return Checked("speed", "works", said)
 
 

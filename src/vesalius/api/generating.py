@@ -168,7 +168,7 @@ def balance(
     faults: list[InputProblem] | None = None,
     progress: Progress | None = None,
 ) -> Generated:
-    """Generate the labelled scans that a cohort lacks.
+    """Generate the labelled scans that a cohort lacks; `lacking` says beforehand which.
 
     Guided synthesis brings the histogram of an attribute up to uniform. Pathology inpainting sets
     findings into healthy levels, until each is as frequent at every level as the most frequent one.
@@ -207,14 +207,8 @@ def balance(
     InputError
         for a cohort of another kind, or one that lacks nothing.
     """
-    folder = run_folder(model)
-    CohortWriter.require_place(out, "synthetic", folder, place_of(cohort))
-    pipeline = loaded(model)
-    if not hasattr(pipeline, "balancing"):
-        fault = f"is a run of {method_of(folder).name}, which balances no cohort"
-        remedy = "point at a run of guided synthesis or of pathology inpainting"
-        raise InputError(folder, fault, remedy)
-    real = opened(cohort)
+    CohortWriter.require_place(out, "synthetic", run_folder(model), place_of(cohort))
+    pipeline, real = _balances(model), opened(cohort)
     left_out = faults if faults is not None else []
     with bars(progress) as report:
         result = pipeline.balancing(
@@ -227,6 +221,49 @@ def balance(
             report, [real.folder],
         )  # fmt: skip
     return Generated.of(generated, pipeline.run)
+
+
+def lacking(
+    model: Any,
+    cohort: Given,
+    ranges: Ranges | None = None,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    extrapolate: bool = False,
+    faults: list[InputProblem] | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """What `balance` would generate for a cohort: the target of each case; nothing is written.
+
+    Parameters
+    ----------
+    model, cohort, ranges, count, seed, extrapolate, faults, progress
+        as `balance` takes them.
+
+    Raises
+    ------
+    InputError
+        for a cohort of another kind, or one that lacks nothing.
+    """
+    pipeline, real = _balances(model), opened(cohort)
+    left_out = faults if faults is not None else []
+    with bars(progress) as report:
+        result = pipeline.balancing(
+            real, ranges or {}, count, seed, None, extrapolate, report, left_out
+        )
+    return [dict(request.target) for request in result.requests]
+
+
+def _balances(model: Any) -> Any:
+    """A loaded run that can balance a cohort."""
+    pipeline = loaded(model)
+    if not hasattr(pipeline, "balancing"):
+        folder = run_folder(model)
+        fault = f"is a run of {method_of(folder).name}, which balances no cohort"
+        remedy = "point at a run of guided synthesis or of pathology inpainting"
+        raise InputError(folder, fault, remedy)
+    return pipeline
 
 
 def _given(pipeline: Any, how: Mapping[str, Any]) -> dict[str, Any]:

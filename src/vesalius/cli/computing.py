@@ -16,7 +16,7 @@ GROUP = Group("Computing", sort_key=100)
 SHARED = {
     "device": Annotated[str | None, Parameter(group=GROUP, help=(
         "auto, cpu, cuda, cuda:1 or mps; auto takes a GPU of CUDA if there is one. With "
-        "--plan-only also a100, h100, h200, l40s or rtx4090."))],
+        "--dry-run also a100, h100, h200, l40s or rtx4090."))],
     "precision": Annotated[Precision | None, Parameter(group=GROUP, help=(
         "Of the arithmetic, instead of what the recipe says."))],
     "threads": Annotated[int | None, Parameter(group=GROUP, help="Of one process.")],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from vesalius.api.console import bars, console
 from vesalius.api.fitting import fit_prepared, plan, require_device
@@ -15,6 +15,9 @@ from vesalius.cli.computing import FITTING, with_computing
 from vesalius.cli.terminal import print_faults
 from vesalius.methods import method, names
 from vesalius.training.method import Method, Reading, keywords
+
+DryRun = Annotated[bool, Parameter(name=("--dry-run", "--plan-only"), negative="")]
+"""Its second name is that of earlier versions."""
 
 COMMON = """Killed at any point, the same command goes on where it was.
 
@@ -27,8 +30,8 @@ out: Path
 recipe: Path
     File of all settings, in place of the preset and of what goes with it: recipe.json of a run
     with any entry changed, or the like in YAML.
-plan_only: bool
-    Show what the fit needs and stop.
+dry_run: bool
+    Say what the fit needs of memory, disk and minutes, and stop.
 """
 
 
@@ -46,10 +49,10 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
     chosen, further = keywords(own.recipe), keywords(own.read)
 
     def command(
-        data: Path, *, out: Path, recipe: Path | None = None, plan_only: bool = False,
+        data: Path, *, out: Path, recipe: Path | None = None, dry_run: bool = False,
         **given: Any,
     ) -> None:  # fmt: skip
-        if not plan_only:
+        if not dry_run:
             require_device()
         with bars() as progress:
             reading = Reading(progress)
@@ -57,7 +60,7 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
             print_faults(reading.faults)
             for line in prepared.plan.lines():
                 console.print(f"[dim]plan[/] {line}")
-            if plan_only:
+            if dry_run:
                 return
             run = fit_prepared(prepared, out, progress)
         console.print(f"{run.folder}: run {run.name} is ready; card in {run.folder / 'card.md'}")
@@ -68,7 +71,7 @@ def command_of(own: Method[Any]) -> Callable[..., None]:
         shared["data"].replace(annotation=Path), shared["out"].replace(annotation=Path),
         *(one.replace(kind=kind) for one in (chosen | further).values()),
         shared["recipe"].replace(annotation=Path | None),
-        shared["plan_only"].replace(annotation=bool),
+        shared["dry_run"].replace(annotation=DryRun),
     ]  # fmt: skip
     command.__signature__ = inspect.Signature(order)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in order}

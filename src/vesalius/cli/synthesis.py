@@ -19,6 +19,7 @@ from vesalius.cli.options import (
     Tolerance,
     Tries,
 )
+from vesalius.cli.targets import counted_targets
 from vesalius.cli.terminal import parse_point, parse_ranges, print_faults
 from vesalius.scans.input_error import InputError, InputProblem
 
@@ -127,6 +128,7 @@ def balance(
     tries: Tries = 10,
     extrapolate: Flag = False,
     allow_copies: Flag = False,
+    dry_run: Flag = False,
 ) -> None:
     """Generate the labelled scans that a cohort lacks.
 
@@ -159,10 +161,22 @@ def balance(
         Guided synthesis: allow requests outside the training range.
     allow_copies: bool
         Keep cases that the audit calls copies of training cases.
+    dry_run: bool
+        Show what the cohort lacks, and write nothing.
     """
     from vesalius.api.generating import balance as run_balance
+    from vesalius.api.generating import lacking
 
     faults: list[InputProblem] = []
+    if dry_run:
+        wanted = lacking(
+            run, data, parse_ranges(attribute or []), count=count, seed=seed,
+            extrapolate=extrapolate, faults=faults,
+        )  # fmt: skip
+        print_faults(faults)
+        for line in counted_targets(wanted):
+            console.print(line)
+        return
     generated = run_balance(
         run, data, parse_ranges(attribute or []), out=out, count=count, seed=seed,
         tolerance=tolerance, tries=tries, extrapolate=extrapolate, allow_copies=allow_copies,

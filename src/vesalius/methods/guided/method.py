@@ -60,7 +60,8 @@ class Guided(Method[GuidedData]):
         Parameters
         ----------
         preset: str
-            Sizes and steps: demo for CPU minutes, workstation for one GPU at 2 mm, paper for 1 mm.
+            Sizes and steps: demo for CPU minutes, workstation for one GPU at 2 mm, published for
+            1 mm.
         attribute: list[str]
             What to steer by, such as `<label>_volume_ml` of any label; what the cohort declares
             without it. May be repeated.

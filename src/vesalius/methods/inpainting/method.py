@@ -95,7 +95,7 @@ class Inpainting(Method[InpaintingData]):
         Parameters
         ----------
         preset: str
-            Sizes and steps: demo for CPU minutes, workstation for one GPU, paper for several.
+            Sizes and steps: demo for CPU minutes, workstation for one GPU, published for several.
         networks: list[str]
             voxelwise is the method; ordinary and concat serve the baselines. May be repeated.
         lesion: list[str]

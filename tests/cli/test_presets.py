@@ -9,6 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from vesalius.api.experimenting import EXPERIMENTS, prespecified
 from vesalius.cli import main
 from vesalius.methods import method
 from vesalius.phantoms.cohorts.findings import write_findings
@@ -88,3 +89,15 @@ def test_settings_that_cannot_be_are_refused(
         main(["fit", "guided", str(cohorts / "brains"), "--out", str(tmp_path / "run"), *words])
     said = capsys.readouterr().err
     assert end.value.code == 2 and said.startswith("refused") and len(said) < 320
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_says_what_it_asks_and_makes_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["experiment", name, "--out", str(tmp_path / "out"), "--dry-run"])
+    said = " ".join(capsys.readouterr().out.split())
+    for asked in prespecified(name):
+        assert asked.question[:40] in said
+        assert all(one.name in said for one in asked.primary)
+    assert not (tmp_path / "out").exists()

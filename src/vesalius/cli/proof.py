@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from rich.markdown import Markdown
 
 from vesalius.api.console import console
 from vesalius.cli.computing import with_computing
@@ -16,7 +17,7 @@ experiment = App(
     help="""Run a whole experiment, from cohort to report.
 
     Writes results.json and report.html. The report is there from the first minutes on and grows;
-    killed, the same command goes on where it was.
+    killed, the same command goes on where it was. --dry-run shows what it will ask.
     """,
 )
 
@@ -27,6 +28,14 @@ Out = Annotated[
     Path,
     Parameter(
         help="Folder of everything that is made. Killed, the same command goes on where it was."
+    ),
+]
+Looked = Annotated[
+    bool,
+    Parameter(
+        name="--dry-run",
+        negative="",
+        help="Show question, arms, primary figures and cohorts, and compute nothing.",
     ),
 ]
 ExperimentSeed = Annotated[
@@ -101,9 +110,10 @@ def ventricles(
         Literal["smallest", "demo", "study", "workstation", "published"], Sized
     ] = "demo",
     seed: ExperimentSeed = None,
+    dry_run: Looked = False,
 ) -> None:
     """Balance a skewed cohort of phantom brains, and test on unseen large ventricles."""
-    _run("ventricles", out, preset, seed)
+    _run("ventricles", out, preset, seed, dry_run)
 
 
 @experiment.command
@@ -113,7 +123,7 @@ def lumbar(
     preset: Annotated[
         Literal["smallest", "demo", "study", "workstation", "published"], Sized
     ] = "demo",
-    seed: ExperimentSeed = None, features: Path | None = None,
+    seed: ExperimentSeed = None, features: Path | None = None, dry_run: Looked = False,
 ) -> None:  # fmt: skip
     """Set findings into healthy phantom spines by six methods, and hold each against the truth.
 
@@ -123,7 +133,7 @@ def lumbar(
         A ResNet-50 such as RadImageNet's, or an Inception v3, in safetensors, for the Fréchet
         distance; EfficientNet-Lite0 without it.
     """
-    _run("lumbar", out, preset, seed, features=features)
+    _run("lumbar", out, preset, seed, dry_run, features=features)
 
 
 @experiment.command
@@ -131,7 +141,7 @@ def lumbar(
 def volumes(
     *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     organ: Annotated[list[Literal["breast", "chest"]] | None, Parameter(negative="")] = None,
-    seed: ExperimentSeed = None,
+    seed: ExperimentSeed = None, dry_run: Looked = False,
 ) -> None:  # fmt: skip
     """Learn phantom volumes whole, generate new ones, and pre-train segmenters on them.
 
@@ -140,7 +150,7 @@ def volumes(
     organ: list[str]
         breast is MRI, chest CT. May be repeated; the preset's own without it.
     """
-    _run("volumes", out, preset, seed, subjects=organ or ())
+    _run("volumes", out, preset, seed, dry_run, subjects=organ or ())
 
 
 @experiment.command
@@ -148,7 +158,7 @@ def volumes(
 def robustness(
     *, out: Out, preset: Annotated[Studies, Sized] = "demo",
     data: Annotated[list[Literal["radiograph", "mri", "ct"]] | None, Parameter(negative="")] = None,
-    seed: ExperimentSeed = None,
+    seed: ExperimentSeed = None, dry_run: Looked = False,
 ) -> None:  # fmt: skip
     """Train classifiers in three ways, attack them, and hold their maps against where disease is.
 
@@ -157,23 +167,30 @@ def robustness(
     data: list[str]
         Kinds of phantoms. May be repeated; the preset's own without it.
     """
-    _run("robustness", out, preset, seed, subjects=data or ())
+    _run("robustness", out, preset, seed, dry_run, subjects=data or ())
 
 
 @experiment.command
 @with_computing
 def osteoarthritis(
     *, out: Out, preset: Annotated[Literal["smallest", "demo", "study"], Sized] = "demo",
-    seed: ExperimentSeed = None,
+    seed: ExperimentSeed = None, dry_run: Looked = False,
 ) -> None:  # fmt: skip
     """Predict knees in every way that is compared, and hold them against what became of them."""
-    _run("osteoarthritis", out, preset, seed)
+    _run("osteoarthritis", out, preset, seed, dry_run)
 
 
-def _run(name: str, out: Path, preset: str, seed: int | None, **options: Any) -> None:
-    """Run an experiment and print what it is about."""
+def _run(
+    name: str, out: Path, preset: str, seed: int | None, dry_run: bool, **options: Any
+) -> None:  # fmt: skip
+    """Run an experiment and print what it is about, or what it asks."""
     from vesalius.api.experimenting import experiment as run_experiment
+    from vesalius.api.experimenting import prespecified
 
+    if dry_run:
+        for asked in prespecified(name, preset=preset, seed=seed, **options):
+            console.print(Markdown(asked.markdown))
+        return
     result = run_experiment(name, out=out, preset=preset, seed=seed, staged=_grown, **options)
     for key, figure in result.headline.items():
         console.print(f"{key:<46} {figure}  ({figure.size})")

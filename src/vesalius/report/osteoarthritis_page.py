@@ -159,6 +159,9 @@ def osteoarthritis_table(results: Results) -> str:
             "The critic looks through the network that this distance is measured with, which "
             "flatters it.\n"
         )
+    if "knee/realism/frechet_ratio" in figures:
+        table = realism_table(figures, "knee", FILTERS)
+        lines += [*table.markdown, "", f"{table.note}\n"]
     seconds = sum(f.value for key, f in figures.items() if key.startswith("seconds/"))
     lines.append(
         f"{figures['risk/extrapolation/auc'].n} unseen patients over "

@@ -75,7 +75,7 @@ def realism_table(
     )
     if ratio:
         said += f" Fréchet distance over that of real images: {ratio}."
-    if own.get("frechet_ratio_of_filters"):
+    if own.get("frechet_ratio_of_filters") not in (None, ratio):
         said += f" By a fixed bank of filters: {own['frechet_ratio_of_filters']}."
     if of_images:
         said += f" Of images for real label maps: {of_images}."

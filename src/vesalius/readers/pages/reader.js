@@ -50,7 +50,13 @@
     sheet(words.pause, words.paused, button(words.goOn, () => at("sheet").close(), true));
   }
   at("sheet").addEventListener("cancel", (event) => { if (step === null) event.preventDefault(); });
-  at("sheet").addEventListener("close", () => { stopwatch.pause(false); at("viewer").focus(); });
+  closed(() => { stopwatch.pause(false); at("viewer").focus(); });
+
+  // What follows when the sheet has closed. Browsers report that late: when another sheet is open
+  // already, the report is the last one's and none of this one's business.
+  function closed(act, signal) {
+    at("sheet").addEventListener("close", () => { if (!at("sheet").open) act(); }, { signal });
+  }
 
   // ------------------------------------------------------------------ drafts: closed tabs lose nothing
   const draftName = () => `vesalius-draft-${transport.name}-${step}`;
@@ -160,20 +166,23 @@
   // The last answer closes a session: nothing in it can be seen or changed afterwards.
   function confirmed() {
     stopwatch.pause(true);
+    const heard = new AbortController();
     return new Promise((done) => {
       const end = (answer) => { done(answer); at("sheet").close(); };
       const place = sheet(words.closing, words.closingMore, button(words.back, () => end(false)), button(words.closeIt, () => end(true), true));
       // Escape is heard at once: "close" comes later, and a key pressed meanwhile would be lost.
-      for (const way of ["cancel", "close"]) place.addEventListener(way, () => done(false), { once: true });
-    });
+      place.addEventListener("cancel", () => done(false), heard);
+      closed(() => done(false), heard.signal);
+    }).finally(() => heard.abort());
   }
 
   // Tell something that the reader has to know, and wait until it was read.
   function acknowledged(title, ...lines) {
+    const heard = new AbortController();
     return new Promise((done) => {
-      const place = sheet(title, ...lines, button(words.goOn, () => at("sheet").close(), true));
-      place.addEventListener("close", () => done(), { once: true });
-    });
+      sheet(title, ...lines, button(words.goOn, () => at("sheet").close(), true));
+      closed(done, heard.signal);
+    }).finally(() => heard.abort());
   }
 
   const sorted = (table) => Object.fromEntries(Object.entries(table).sort());

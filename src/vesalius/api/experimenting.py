@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vesalius.api.console import bars
+from vesalius.api.growing_page import GrowingPage
 from vesalius.evidence.figure import Figure
 from vesalius.evidence.results import Results
 from vesalius.experiments.lumbar.experiment import run_lumbar
@@ -158,7 +160,8 @@ def experiment(
     progress
         called after each case and step; bars if `None`.
     staged
-        called with the page after each stage.
+        called with the page whenever it was written anew: after the first stage, and after those
+        that end half a minute or more later.
 
     Raises
     ------
@@ -172,11 +175,7 @@ def experiment(
     known, recipe = _chosen(name, preset, seed, subjects, features)
     folder = Path(out)
 
-    def finished(stage: str) -> None:
-        page = known.page(folder)
-        if staged is not None:
-            staged(page)
-
+    finished = GrowingPage(partial(known.page, folder), staged)
     with bars(progress) as report:
         results = known.run(folder, recipe, report, finished)
     fronts = known.subjects_of(recipe) or ("",)

@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 
 from vesalius.anatomy.attributes import default_attributes
 from vesalius.api.cohorts import Given, opened
 from vesalius.api.console import bars
+from vesalius.api.growing_page import GrowingPage
 from vesalius.evidence.audit import Withheld
 from vesalius.evidence.audit import audit as run_audit
 from vesalius.evidence.copies import audit_rates
@@ -166,7 +168,8 @@ def prove(
     progress
         called after each case and step; bars if `None`.
     staged
-        called with the page after each stage.
+        called with the page whenever it was written anew: after the first stage, and after those
+        that end half a minute or more later.
 
     Raises
     ------
@@ -181,12 +184,7 @@ def prove(
     measured = attribute or default_attributes(real.description)[0]
     recipe = ProveRecipe(preset=preset, attribute=measured, seed=seed, segmenter=chosen)
     sources = Sources(folder, real.folder, generated.folder, folder, measured)
-
-    def finished(stage: str) -> None:
-        page = write_proof_report(sources)
-        if staged is not None:
-            staged(page)
-
+    finished = GrowingPage(partial(write_proof_report, sources), staged)
     with bars(progress) as report:
         results = run_prove(real, generated, unseen, folder, recipe, report, finished)
     write_proof_report(sources)

@@ -13,6 +13,7 @@ import torch
 from tests.conftest import blobs
 from vesalius.api.generating import generate
 from vesalius.methods.guided.appearance import appearance_of
+from vesalius.methods.guided.bias_field import bias_field, measured_field
 from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.method import Guided
 from vesalius.methods.guided.pipeline import GuidedPipeline
@@ -197,6 +198,25 @@ def test_an_image_of_blocks_has_the_contrast_and_the_noise_of_its_appearance(
     back = blocks.decode(denoiser.unscaled(denoiser.scaled(blocks.encode(scaled))))
     assert torch.allclose(back, scaled.float(), atol=1e-3)
     assert denoiser.scaled(blocks.encode(scaled)).square().mean().sqrt() < 3
+
+
+def test_a_new_scan_has_a_bias_field_like_those_of_the_training_cases(
+    small_run: Run, brains: Cohort
+) -> None:
+    pipeline = GuidedPipeline(small_run)
+    denoiser, degree = pipeline.model.image_denoiser, small_run.recipe.bias_degree
+    assert isinstance(denoiser, BlockDenoiser) and denoiser.bias is not None
+    measured = []
+    for case in brains.cases:
+        scan = small_run.fingerprint.grid.place(brains.read(case))
+        image = small_run.fingerprint.scaled(scan.channels[0].voxels[None])
+        numbers = np.searchsorted(small_run.fingerprint.label_numbers, scan.label_map.voxels)
+        measured.append(measured_field(image, numbers, degree).ravel())
+    drawn = torch.cat([denoiser.sampled_field(torch.Generator().manual_seed(n)) for n in range(60)])  # type: ignore[arg-type]
+    spread = drawn[:, 0].std(dim=0).numpy() / np.std(measured, axis=0)
+    assert 0.5 < np.median(spread) < 2
+    even = bias_field(torch.from_numpy(np.stack(measured)[:1, None]), (8, 8, 8), degree)
+    assert even.std() > 0.01
 
 
 def test_the_chain_runs_on_a_cohort_that_is_not_ours(tmp_path: Path) -> None:

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vesalius.methods.progression.choosing import NO_CHANGE
 from vesalius.methods.progression.evaluator import read_attributes
 from vesalius.methods.progression.futures import Forecaster
 from vesalius.methods.progression.method import Progression
-from vesalius.methods.progression.recipe import PRESETS
+from vesalius.methods.progression.picture_detail import (
+    PictureDetail,
+    PictureDetailObjective,
+    with_detail,
+)
+from vesalius.methods.progression.recipe import PRESETS, PictureDetailRecipe
 from vesalius.methods.progression.trajectories import along
 from vesalius.phantoms.cohorts.visits import write_knees
 from vesalius.scans.input_error import InputError
@@ -162,3 +168,39 @@ def test_times_that_no_course_reaches_are_refused(
 def test_pictures_of_another_shape_are_refused(run: Run[VisitsFingerprint]) -> None:
     with pytest.raises(InputError, match="bring them to the shape of the run"):
         Forecaster.open(run.folder).projected(np.zeros((1, 1, 32, 32), np.float32))
+
+
+def test_new_pictures_are_alike_in_any_number_and_differ_by_seed(
+    run: Run[VisitsFingerprint], visits: Visits, tmp_path: Path
+) -> None:
+    forecaster = Forecaster.open(run.folder)
+    made = forecaster.new_pictures(3, seed=2)
+    assert made.shape == (3, *visits.images.shape[1:]) and 0 <= made.min() <= made.max() <= 1
+    assert np.allclose(forecaster.new_pictures(2, seed=2), made[:2], atol=1e-5)
+    assert not np.allclose(forecaster.new_pictures(3, seed=3), made, atol=1e-3)
+    detail = forecaster.model.detail
+    assert detail is not None
+    learnt = forecaster.projected(visits.images.astype(np.float32)).styles
+    assert np.allclose(detail.styles.mean.numpy(), learnt.mean(axis=0), atol=0.5)
+    bare = fit(prepare(Progression(), visits, SMALLEST.changed(detail=None)), tmp_path / "bare")
+    with pytest.raises(InputError, match="has no fine stage; fit a run with detail"):
+        Forecaster.open(bare.folder).new_pictures(1)
+
+
+def test_the_fine_stage_learns_what_is_missing_where_it_can_be_seen() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.repeat(rng.random((24, 1, 1, 16)), 16, axis=2).astype(np.float32) * 0.4 + 0.3
+    lacking = 0.2 * np.sign(smooth - 0.5)  # follows from the generated picture
+    detail = PictureDetail(1, 16, 4, PictureDetailRecipe(widths=(16, 16)))
+    detail.learn_scale(lacking, rng.random((24, 4)))
+    objective = PictureDetailObjective(detail, smooth + lacking, smooth)
+    optimizer, chance = torch.optim.Adam(detail.parameters(), 3e-3), torch.Generator()
+    for step in range(120):
+        rows = torch.randint(24, (8,), generator=chance.manual_seed(step))
+        loss = objective(objective.batch(rows, chance), chance)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    shown = with_detail(detail, smooth[:6], steps=8, seed=1)
+    before, after = (np.abs(one - (smooth + lacking)[:6]).mean() for one in (smooth[:6], shown))
+    assert before > 0.19 and after < 0.5 * before

@@ -24,12 +24,15 @@ class EmbeddedBlock(nn.Module):
     Args:
         channels_in, channels: in and out.
         embedding_dim: width of the vector.
+        kernel: voxels along each axis, all odd.
     """
 
-    def __init__(self, channels_in: int, channels: int, embedding_dim: int) -> None:
+    def __init__(
+        self, channels_in: int, channels: int, embedding_dim: int, kernel: Factors = (3, 3, 3)
+    ) -> None:
         super().__init__()
-        self.first = nn.Conv3d(channels_in, channels, 3, padding=1)
-        self.second = nn.Conv3d(channels, channels, 3, padding=1)
+        self.first = _convolution(channels_in, channels, kernel)
+        self.second = _convolution(channels, channels, kernel)
         self.film = nn.Linear(embedding_dim, 2 * channels)
         self.skip = nn.Conv3d(channels_in, channels, 1) if channels_in != channels else None
         nn.init.zeros_(self.second.weight)
@@ -107,6 +110,7 @@ class VolumeDenoiser(nn.Module):
         heads: of the attention.
         depth_axis: 0, 1 or 2: the axis across slices.
         given: channels that are given beside the code and not denoised, such as a code of before.
+        thin: let kernels be one voxel along axes of one voxel, where all else only costs time.
 
     >>> net = VolumeDenoiser(4, (8, 8, 4), conditions=2, widths=(8, 16, 16), blocks=1)
     >>> net(torch.rand(2, 4, 8, 8, 4), torch.rand(2), torch.rand(2, 2)).shape
@@ -116,14 +120,16 @@ class VolumeDenoiser(nn.Module):
     def __init__(
         self, code_channels: int, shape: Factors, conditions: int, widths: tuple[int, ...],
         blocks: int = 2, attend_from: int = 0, heads: int = 4, depth_axis: int = 2,
-        given: int = 0,
+        given: int = 0, thin: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         embedding_dim = widths[-1]
+        a, b, c = (1 if thin and side == 1 else 3 for side in shape)
+        kernel: Factors = (a, b, c)
         self.embed = LevelAndCondition(conditions, embedding_dim)
         self.halvings = halvings(shape, len(widths) - 1)
-        self.conv_in = nn.Conv3d(code_channels + given, widths[0], 3, padding=1)
-        self.conv_out = nn.Conv3d(widths[0], code_channels, 3, padding=1)
+        self.conv_in = _convolution(code_channels + given, widths[0], kernel)
+        self.conv_out = _convolution(widths[0], code_channels, kernel)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
@@ -136,7 +142,7 @@ class VolumeDenoiser(nn.Module):
         self.up_blocks, self.up_attention = nn.ModuleList(), nn.ModuleList()
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
-            self.down_blocks.append(_blocks(width, width, embedding_dim, blocks))
+            self.down_blocks.append(_blocks(width, width, embedding_dim, blocks, kernel))
             self.down_attention.append(attention(level))
             if level == len(widths) - 1:
                 break
@@ -144,9 +150,9 @@ class VolumeDenoiser(nn.Module):
             folded *= self.halvings[level][2]
             self.down.append(nn.Conv3d(folded, widths[level + 1], 1))
             self.up.append(nn.Conv3d(widths[level + 1], folded, 1))
-            self.up_blocks.append(_blocks(2 * width, width, embedding_dim, blocks))
+            self.up_blocks.append(_blocks(2 * width, width, embedding_dim, blocks, kernel))
             self.up_attention.append(attention(level))
-        self.middle = _blocks(widths[-1], widths[-1], embedding_dim, 1)
+        self.middle = _blocks(widths[-1], widths[-1], embedding_dim, 1, kernel)
 
     def forward(
         self, x: Tensor, level: Tensor, condition: Tensor | None = None, given: Tensor | None = None
@@ -188,9 +194,16 @@ def halvings(shape: Factors, count: int) -> tuple[Factors, ...]:
     return tuple(steps)
 
 
-def _blocks(channels_in: int, channels: int, embedding_dim: int, count: int) -> nn.ModuleList:
+def _blocks(
+    channels_in: int, channels: int, embedding_dim: int, count: int, kernel: Factors
+) -> nn.ModuleList:
     sizes = [channels_in] + [channels] * (count - 1)
-    return nn.ModuleList([EmbeddedBlock(size, channels, embedding_dim) for size in sizes])
+    return nn.ModuleList([EmbeddedBlock(size, channels, embedding_dim, kernel) for size in sizes])
+
+
+def _convolution(channels_in: int, channels: int, kernel: Factors) -> nn.Conv3d:
+    a, b, c = (side // 2 for side in kernel)
+    return nn.Conv3d(channels_in, channels, kernel, padding=(a, b, c))
 
 
 def _zeroed(channels: int) -> nn.Linear:

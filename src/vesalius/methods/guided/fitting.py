@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vesalius.evidence.overlap import dice
 from vesalius.methods.guided.appearance import BESIDE_LABELS, appearance_of
+from vesalius.methods.guided.bias_field import EvenStore, measured_field
 from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import GuidedModel
 from vesalius.methods.guided.notes import Losses, Overlaps
@@ -70,6 +71,7 @@ class GuidedParts:
         self.model = GuidedModel(data.recipe, data.fingerprint)
         self.blank = BlankStore(Layout.of(self.fingerprint))
         self._store: CaseStore | None = None
+        self._even: EvenStore | None = None
         self._on_codes: LabelDenoiserObjective | None = None
 
     def parts(self) -> list[Part]:
@@ -154,6 +156,23 @@ class GuidedParts:
                 run.state / "cohort", known, self.data.scans, known.grid.place, progress
             )
         return self._store
+
+    def _learnt_images(self, run: Run, progress: Progress) -> Store:
+        """The images that the denoiser of blocks learns from: brought out of their bias fields."""
+        store, denoiser = self.store(run, progress), self.model.image_denoiser
+        assert isinstance(denoiser, BlockDenoiser)
+        if denoiser.bias is None:
+            return store
+        if self._even is None:
+            rows, degree = [], self.recipe.bias_degree
+            for row in track(range(len(store)), "measuring bias fields", len(store), progress):
+                case = torch.tensor([row])
+                image, labels = store.images(case)[0].numpy(), store.labels(case)[0].numpy()
+                rows.append(measured_field(image, labels, degree))
+            known = torch.from_numpy(np.stack(rows)).float()
+            denoiser.bias.fit(known[: self.data.fitted].flatten(1))
+            self._even = EvenStore(store, known, degree)
+        return self._even
 
     def _linear_space(self, run: Run, progress: Progress) -> None:
         """The principal components in closed form; codes of the training cases come with them."""
@@ -250,7 +269,7 @@ class GuidedParts:
 
     def _blocks(self, run: Run, progress: Progress) -> None:
         """Find the components of blocks, all of which are kept."""
-        transform, store = self.model.image_autoencoder, self.store(run, progress)
+        transform, store = self.model.image_autoencoder, self._learnt_images(run, progress)
         assert isinstance(transform, BlockTransform)
         rows = range(self.data.fitted)
         listed = track(rows, "finding components of blocks", len(rows), progress)
@@ -258,11 +277,12 @@ class GuidedParts:
 
     def _appearances(self, run: Run, progress: Progress) -> tuple[Store, Tensor]:
         """The store and the appearance of each case, from which the denoiser takes its scale."""
-        store, count = self.store(run, progress), len(self.fingerprint.labels)
+        store, count = self._learnt_images(run, progress), len(self.fingerprint.labels)
         transform, denoiser = self.model.image_autoencoder, self.model.image_denoiser
         assert isinstance(transform, BlockTransform) and isinstance(denoiser, BlockDenoiser)
         rows = []
-        for row in track(range(len(store)), "measuring appearance", len(store), progress):
+        cases = range(len(self.data.scans))
+        for row in track(cases, "measuring appearance", len(cases), progress):
             case = torch.tensor([row])
             image, labels = store.images(case)[0].numpy(), store.labels(case)[0].numpy()
             rows.append(appearance_of(image, labels, count).ravel())

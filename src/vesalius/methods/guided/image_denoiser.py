@@ -57,16 +57,18 @@ class BlockDenoiser(CleanDenoiser, ImageDenoiser):
         schedule: of noise.
         appearance: of scans.
         channels: of an image.
+        bias: of the coefficients of bias fields, `(C·K,)` in a row; `None` where images are learnt
+            with theirs.
     """
 
     last_level = 0.008
 
     def __init__(
         self, network: SpadeLatentDenoiser, code_channels: int, schedule: Schedule,
-        appearance: Appearance, channels: int,
+        appearance: Appearance, channels: int, bias: Appearance | None = None,
     ) -> None:  # fmt: skip
         super().__init__(network, code_channels, schedule)
-        self.appearance, self.channels = appearance, channels
+        self.appearance, self.channels, self.bias = appearance, channels, bias
         self.register_buffer("image_sd", torch.tensor(1.0))
         self.register_buffer("prior_sd", torch.tensor(0.5))
         self.image_sd: Tensor
@@ -84,6 +86,13 @@ class BlockDenoiser(CleanDenoiser, ImageDenoiser):
         self.appearance.fit(known)
         spread = known.reshape(len(known), self.channels, -1)[..., SPREAD]
         self.prior_sd.copy_((spread.square().mean().sqrt() / self.image_sd).clamp(0.05, 1.0))
+
+    def sampled_field(self, rng: torch.Generator) -> Tensor | None:
+        """Coefficients of a new scan's bias field `(1, C, K)`, if fields are apart from images."""
+        if self.bias is None:
+            return None
+        own = self.bias.sample(rng) * self.bias.std + self.bias.mean
+        return own.reshape(1, self.channels, -1)
 
     def noise_map(
         self, painted: Tensor, appearance: Tensor, scales: Tensor | float = 1.0

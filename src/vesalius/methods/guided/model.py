@@ -11,6 +11,7 @@ from vesalius.diffusion.denoiser import Denoiser
 from vesalius.diffusion.preconditioning import output_std
 from vesalius.diffusion.schedules import SCHEDULES, Schedule, against
 from vesalius.methods.guided.appearance import BESIDE_LABELS
+from vesalius.methods.guided.bias_field import field_powers
 from vesalius.methods.guided.image_denoiser import BlockDenoiser, ImageDenoiser
 from vesalius.methods.guided.recipe import GuidedRecipe
 from vesalius.networks.appearance import Appearance
@@ -140,9 +141,11 @@ class GuidedModel:
         if isinstance(self.image_autoencoder, BlockTransform):
             size = len(fingerprint.channels) * (labels + BESIDE_LABELS)
             network = SpadeLatentDenoiser(code, labels, self.coarseness, *sizes, size)
+            terms = len(fingerprint.channels) * len(field_powers(recipe.bias_degree))
             self.image_denoiser: ImageDenoiser = BlockDenoiser(
-                network, code, self.schedule, Appearance(size), len(fingerprint.channels)
-            )
+                network, code, self.schedule, Appearance(size), len(fingerprint.channels),
+                Appearance(terms) if terms else None,
+            )  # fmt: skip
         else:
             network = SpadeLatentDenoiser(code, labels, self.coarseness, *sizes)
             self.image_denoiser = ImageDenoiser(network, code, self.schedule)

@@ -34,7 +34,7 @@ class Losses(Settings):
         if self.joined:
             source += " and a network"
         return (
-            f"label maps are drawn from the {source}: held-out loss {alone:.3f}, "
+            f"label maps come from the {source}: held-out loss {alone:.3f}, "
             f"{both:.3f} with the network"
         )
 

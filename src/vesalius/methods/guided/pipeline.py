@@ -18,6 +18,7 @@ from vesalius.diffusion.schedules import even_levels, even_log_snr_levels
 from vesalius.evidence.copies import CopySearch
 from vesalius.methods.guided.adjusting import adjusted, directions
 from vesalius.methods.guided.balancing import missing_targets
+from vesalius.methods.guided.bias_field import bias_field
 from vesalius.methods.guided.calibration import Calibration
 from vesalius.methods.guided.image_denoiser import BlockDenoiser
 from vesalius.methods.guided.model import PARTS, GuidedModel, condition_of
@@ -234,9 +235,18 @@ class GuidedPipeline(Travelling):
             noise = torch.randn(mean.shape, generator=rng).to(mean.device)
             scales = self._noise_scales(noise_scale)[indices][:, None].to(mean.device)
             image = mean + scales * sd * noise
+        image = self._in_field(image, rng)
         voxels = self.fingerprint.unscaled(image[0].float().cpu().numpy()).astype(np.float32)
         grid = self.fingerprint.grid
         return LabelledScan(tuple(grid.volume(channel) for channel in voxels), label_map)
+
+    def _in_field(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        """An image `(1, C, D, H, W)` in the bias field of a new scan, if it was learnt without."""
+        denoiser = self.model.image_denoiser
+        drawn = denoiser.sampled_field(rng) if isinstance(denoiser, BlockDenoiser) else None
+        if drawn is None:
+            return image
+        return image * bias_field(drawn, tuple(image.shape[2:]), self.recipe.bias_degree)
 
     def _noise_scales(self, scale: float | None) -> Tensor:
         """The factor on the noise of each label, `(labels,)`."""

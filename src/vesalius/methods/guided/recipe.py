@@ -39,6 +39,8 @@ class GuidedRecipe(Settings):
         image_crop: side in voxels of the parts that the image autoencoder, or the denoiser of
             blocks, is fitted on, 0 for all.
         latent_widths, latent_blocks: of the SPADE latent denoiser.
+        bias_degree: of the polynomials of the bias field that images are brought out of, and new
+            ones into, where the denoiser learns from crops of voxels; 0 leaves it in them.
         label_kl_weight, image_kl_weight: of the codes' divergence from N(0, 1). A large weight on
             images leaves to the observation noise what the codes need not carry.
         image_judges: of what comes back from the image autoencoder beside its error, such as
@@ -54,7 +56,7 @@ class GuidedRecipe(Settings):
 
     unhashed: ClassVar[frozenset[str]] = frozenset({"method"})
     later: ClassVar[frozenset[str]] = frozenset(
-        {"image_autoencoder", "image_judges", "autoguidance", "early"}
+        {"image_autoencoder", "image_judges", "autoguidance", "early", "bias_degree"}
     )
 
     method: Literal["guided"] = "guided"
@@ -79,6 +81,7 @@ class GuidedRecipe(Settings):
     image_crop: int = 32
     latent_widths: tuple[int, int] = (32, 64)
     latent_blocks: int = 1
+    bias_degree: int = 0
     label_kl_weight: float = 1e-4
     image_kl_weight: float = 0.005
     image_judges: JudgeRecipe | None = None
@@ -161,19 +164,19 @@ PRESETS: dict[str, GuidedRecipe] = {
         denoiser_width=16, denoiser_blocks=1,
         label_widths=(8, 8), unet_widths=(8, 8), image_code_channels=2, image_widths=(8, 8),
         image_blocks=1, image_crop=16, autoguidance=1.5, latent_widths=(8, 8), latent_blocks=1,
-        label_steps=4, image_steps=2,
+        bias_degree=2, label_steps=4, image_steps=2,
         fit_label_autoencoder=FitRecipe(steps=2, batch_size=1),
         fit_label_denoiser=FitRecipe(steps=4, batch_size=4, precision="32-true", validate_every=2),
         fit_image_autoencoder=FitRecipe(steps=3, batch_size=2),
         fit_image_denoiser=FitRecipe(steps=3, batch_size=2),
     ),
     "demo": GuidedRecipe(
-        image_autoencoder="auto", latent_widths=(48, 96), latent_blocks=2,
+        image_autoencoder="auto", latent_widths=(48, 96), latent_blocks=2, bias_degree=2,
         fit_image_denoiser=FitRecipe(steps=1200, batch_size=4),
     ),
     "workstation": GuidedRecipe(
         preset="workstation", spacing_mm=2.0, image_autoencoder="auto", components=192,
-        image_code_channels=8,
+        image_code_channels=8, bias_degree=2,
         label_widths=(32, 64, 64), unet_widths=(128, 256, 256), image_widths=(48, 96),
         image_blocks=3, image_crop=64, image_judges=JudgeRecipe(critics_from=5000, critic_width=32),
         latent_widths=(128, 192), latent_blocks=3, guidance=1.5, label_steps=30, image_steps=20,

@@ -10,7 +10,7 @@ from vesalius.methods.progression.evaluator import read_attributes
 from vesalius.methods.progression.forecasting import folds_of, predict_changes, predicted_of
 from vesalius.methods.progression.model import ProgressionModel
 from vesalius.methods.progression.neighbours import METRICS, metric_of
-from vesalius.methods.progression.projection import Projected, project
+from vesalius.methods.progression.projection import project
 from vesalius.methods.progression.projection_loss import ProjectionLoss, attention_of
 from vesalius.methods.progression.trajectories import (
     TRAJECTORIES,
@@ -21,11 +21,13 @@ from vesalius.methods.progression.trajectories import (
 from vesalius.networks.weights import write_tensors
 from vesalius.scans.progress import Progress
 from vesalius.scans.visits import Visits
-from vesalius.scans.writing import write_text
+from vesalius.scans.writing import make_folder, replacing, write_text
+from vesalius.training.device import fabric_for
 from vesalius.training.run import Run
 from vesalius.training.visits_fingerprint import VisitsFingerprint
 
 ATTENTION_PICTURES = 256
+STYLES = "styles.npy"
 
 
 def projection_loss_of(model: ProgressionModel, images: np.ndarray) -> ProjectionLoss:
@@ -41,25 +43,17 @@ def follow(
 ) -> None:  # fmt: skip
     """Project all visits, keep the trajectories, and choose metric and K on held-out patients."""
     recipe, projection_loss = model.recipe, projection_loss_of(model, training.images)
-
-    def styles_of(visits: Visits) -> Projected:
-        return project(
-            visits.images,
-            model.generator,
-            projection_loss,
-            recipe.refinement,
-            model.encoder,
-            progress,
-        )
-
-    styles = styles_of(training).styles
+    styles = training_styles(run, model, training.images, projection_loss, progress)
     trajectories = _trajectories(model, training, styles, recipe.all_visits)
     published = _trajectories(model, training, styles, all_visits=False)
     metrics = {name: metric_of(name, trajectories) for name in METRICS}
     rows = held_out.followed()
     first, last = (held_out.taken([own[end] for own in rows]) for end in (0, -1))
     requested = HeldOut(
-        Baseline(styles_of(first).styles, predict_changes(model.forecasters, first.images)),
+        Baseline(
+            _styles(model, first.images, projection_loss, progress),
+            predict_changes(model.forecasters, first.images),
+        ),
         last.years - first.years,
         read_attributes(model.meter, first.images), read_attributes(model.meter, last.images),
     )  # fmt: skip
@@ -78,6 +72,32 @@ def follow(
     write_tensors(
         run.folder / TRAJECTORIES, tensors, {"patients": "\n".join(trajectories.patients)}
     )
+
+
+def training_styles(
+    run: Run[VisitsFingerprint], model: ProgressionModel, images: np.ndarray,
+    projection_loss: ProjectionLoss, progress: Progress,
+) -> np.ndarray:  # fmt: skip
+    """Styles of the pictures that a run learns from `(N, W)`, found once for all of its parts."""
+    kept = run.state / STYLES
+    if kept.is_file():
+        known: np.ndarray = np.load(kept)
+        if known.shape == (len(images), model.recipe.generator.style):
+            return known
+    styles = _styles(model, images, projection_loss, progress)
+    if fabric_for().is_global_zero:
+        make_folder(run.state)
+        with replacing(kept) as partial:
+            np.save(partial, styles)
+    return styles
+
+
+def _styles(
+    model: ProgressionModel, images: np.ndarray, projection_loss: ProjectionLoss, progress: Progress
+) -> np.ndarray:  # fmt: skip
+    recipe = model.recipe.refinement
+    found = project(images, model.generator, projection_loss, recipe, model.encoder, progress)
+    return found.styles
 
 
 def _trajectories(

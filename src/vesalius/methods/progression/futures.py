@@ -35,6 +35,7 @@ from vesalius.methods.progression.outcomes import (
     typical,
 )
 from vesalius.methods.progression.own_picture import on_own_picture
+from vesalius.methods.progression.picture_detail import with_detail
 from vesalius.methods.progression.projection import Projected, draw_styles, project
 from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import ProgressionRecipe
@@ -263,6 +264,21 @@ class Forecaster:
         parts = np.array_split(styles, -(-len(styles) // RECONSTRUCTED_AT_ONCE))
         rows = (one for part in parts for one in draw_styles(self.model.generator, part))
         return replace(visits, images=filled(np.float32, visits.images.shape, rows))
+
+    def new_pictures(self, count: int, seed: int = 0) -> np.ndarray:
+        """Pictures of subjects who do not exist `(count, C, S, S)` in [0, 1].
+
+        Their styles follow those of the pictures that the run has learnt from; the fine stage adds
+        what styles do not hold.
+
+        Raises:
+            InputError: for a run without a fine stage.
+        """
+        own, detail = self.recipe.detail, self.model.detail
+        if own is None or detail is None:
+            raise InputError(self.run.folder, "has no fine stage", "fit a run with detail")
+        smooth = draw_styles(self.model.generator, detail.sampled_styles(count, seed))
+        return with_detail(detail, smooth, own.steps, seed)
 
     def diffused(
         self, images: np.ndarray, years: Sequence[float] | np.ndarray, seed: int = 0

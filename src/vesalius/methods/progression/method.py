@@ -22,7 +22,7 @@ from vesalius.methods.progression.diffusion import (
     pairs_of,
 )
 from vesalius.methods.progression.evaluator import AttributeEvaluator, EvaluatorObjective
-from vesalius.methods.progression.following import follow, projection_loss_of
+from vesalius.methods.progression.following import follow, projection_loss_of, training_styles
 from vesalius.methods.progression.forecasting import (
     completed,
     folds_of,
@@ -30,6 +30,7 @@ from vesalius.methods.progression.forecasting import (
 )
 from vesalius.methods.progression.model import ProgressionModel, forecaster
 from vesalius.methods.progression.objectives import StyleObjective
+from vesalius.methods.progression.picture_detail import PictureDetailObjective
 from vesalius.methods.progression.prognosis import (
     GRADES,
     ProgressionPipeline,
@@ -38,7 +39,7 @@ from vesalius.methods.progression.prognosis import (
     grades_known,
     prepare_grader,
 )
-from vesalius.methods.progression.projection import EncoderObjective
+from vesalius.methods.progression.projection import EncoderObjective, draw_styles
 from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import PRESETS, EvaluatorRecipe, ProgressionRecipe
 from vesalius.methods.progression.trajectories import TRAJECTORIES
@@ -133,7 +134,7 @@ class Progression(Method[ProgressionData]):
         )  # fmt: skip
 
     def parts(self, data: ProgressionData) -> list[Part]:
-        """Generator, both readers, forecasters, encoder, and the second generator."""
+        """Generator, both readers, forecasters, encoder, fine stage, and the second generator."""
         return _Networks(data).parts()
 
     def finish(self, data: ProgressionData, run: Run[Any], progress: Progress) -> None:
@@ -203,7 +204,7 @@ class _Networks:
                 self._encoder_inputs, lambda: projection_loss_of(model, images[:2]),
             ),
         ]  # fmt: skip
-        return parts + self._second()
+        return parts + self._fine() + self._second()
 
     def _evaluator(
         self, name: str, network: AttributeEvaluator, rows: np.ndarray, recipe: EvaluatorRecipe
@@ -250,6 +251,27 @@ class _Networks:
     def _encoder_inputs(self, run: Run[Any], progress: Progress) -> ProjectionLoss:
         self.model.encoder.learn_scale(self.model.generator)
         return self._projection_loss
+
+    def _fine(self) -> list[Part]:
+        """The fine stage, if it is wanted; it learns from what the styles of real pictures draw."""
+        own, detail = self.recipe.detail, self.model.detail
+        if own is None or detail is None:
+            return []
+        images = self.training.images
+
+        def smooth(run: Run[Any], progress: Progress) -> np.ndarray:
+            styles = training_styles(run, self.model, images, self._projection_loss, progress)
+            generated = draw_styles(self.model.generator, styles)
+            detail.learn_scale(images - generated, styles)
+            return generated
+
+        return [
+            Part(
+                "detail", detail, own.fit, len(images),
+                lambda generated: PictureDetailObjective(detail, images, generated),
+                smooth, lambda: images,
+            )
+        ]  # fmt: skip
 
     def _second(self) -> list[Part]:
         """The autoencoder of pictures and the denoiser of later codes, if they are wanted."""

@@ -7,6 +7,7 @@ from torch import nn
 from vesalius.methods.progression.diffusion import LaterDenoiser, PictureAutoencoder
 from vesalius.methods.progression.evaluator import AttributeEvaluator
 from vesalius.methods.progression.forecasting import annual_change_names
+from vesalius.methods.progression.picture_detail import PictureDetail
 from vesalius.methods.progression.projection import StyleEncoder
 from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.networks.style_generator import StyleGenerator
@@ -21,6 +22,7 @@ class ProgressionModel:
         meter: which measures what came out; of another seed, and fitted on other patients.
         forecasters: which predict the change to come, each fitted without a fold of patients.
         coder, denoiser: the second generator, if there is to be one.
+        detail: the fine stage, if there is to be one.
     """
 
     def __init__(self, recipe: ProgressionRecipe, fingerprint: VisitsFingerprint) -> None:
@@ -45,6 +47,11 @@ class ProgressionModel:
             self.denoiser = LaterDenoiser(
                 (side, side, 1), recipe.diffusion, fingerprint.longest_years
             )
+        self.detail: PictureDetail | None = None
+        if recipe.detail:
+            self.detail = PictureDetail(
+                channels, fingerprint.shape[0], style.style, recipe.detail
+            )  # fmt: skip
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -52,6 +59,7 @@ class ProgressionModel:
         known: dict[str, nn.Module | None] = {
             "generator": self.generator, "reader": self.evaluator, "meter": self.meter,
             "encoder": self.encoder, "coder": self.coder, "denoiser": self.denoiser,
+            "detail": self.detail,
         }  # fmt: skip
         known |= {forecaster(fold): one for fold, one in enumerate(self.forecasters)}
         return {name: module for name, module in known.items() if module is not None}

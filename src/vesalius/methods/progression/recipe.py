@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from vesalius.training.recipe import FitRecipe, Settings, once_called
 
@@ -129,6 +129,20 @@ class DiffusionRecipe(Settings):
     )
 
 
+class PictureDetailRecipe(Settings):
+    """Settings of the fine stage.
+
+    Attributes:
+        widths: of its denoiser, at each resolution of blocks of pixels.
+        steps: of the solver.
+        fit: of the denoiser.
+    """
+
+    widths: tuple[int, ...] = (48, 96, 128)
+    steps: int = 12
+    fit: FitRecipe = FitRecipe(steps=1500, batch_size=16, learning_rate=1e-3, moving_average=0.99)
+
+
 class ProgressionRecipe(Settings):
     """Settings of a progression run.
 
@@ -146,7 +160,10 @@ class ProgressionRecipe(Settings):
         generated: outcomes of a patient that are generated, evenly out of those of K neighbours.
         all_visits: fit trajectories over all visits, not over first and last alone.
         diffusion: the second generator, if there is to be one.
+        detail: the fine stage of generated pictures, if there is to be one.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"detail"})
 
     method: str = "progression"
     preset: str = "demo"
@@ -165,6 +182,7 @@ class ProgressionRecipe(Settings):
     generated: int = once_called("drawn", "generated", 8)
     all_visits: bool = True
     diffusion: DiffusionRecipe | None = DiffusionRecipe()
+    detail: PictureDetailRecipe | None = None
 
     @property
     def side(self) -> int:
@@ -194,6 +212,9 @@ PRESETS = {
             autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 2, 4),
             denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 2, 4),
         ),
+        detail=PictureDetailRecipe(
+            widths=(8, 8), steps=2, fit=_steps(PictureDetailRecipe().fit, 2, 4)
+        ),
     ),
     "demo": ProgressionRecipe(
         generator=StyleRecipe(critic="features", fit=_steps(StyleRecipe().fit, 1400, 16)),
@@ -204,8 +225,12 @@ PRESETS = {
             autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 75, 16),
             denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 100, 32),
         ),
+        detail=PictureDetailRecipe(),
     ),
-    "study": ProgressionRecipe(preset="study"),
+    "study": ProgressionRecipe(
+        preset="study",
+        detail=PictureDetailRecipe(fit=_steps(PictureDetailRecipe().fit, 4000, 16)),
+    ),
     "published": ProgressionRecipe(
         preset="published",
         generator=StyleRecipe(
@@ -220,6 +245,10 @@ PRESETS = {
             code_channels=8, widths=(64, 128), denoiser_widths=(128, 256, 384), steps=30,
             autoencoder_fit=_steps(DiffusionRecipe().autoencoder_fit, 50_000, 32),
             denoiser_fit=_steps(DiffusionRecipe().denoiser_fit, 200_000, 64),
+        ),
+        detail=PictureDetailRecipe(
+            widths=(64, 128, 256, 256), steps=30,
+            fit=_steps(PictureDetailRecipe().fit, 100_000, 32),
         ),
     ),
 }  # fmt: skip

@@ -39,9 +39,6 @@ class Denoiser(nn.Module):
     (True, 0)
     """
 
-    level_power = 1.0
-    """Above 1, more of what it learns from has little noise; see `sampled_levels`."""
-
     def __init__(self, network: nn.Module, schedule: Schedule) -> None:
         super().__init__()
         self.network, self.schedule = network, schedule
@@ -68,7 +65,7 @@ class Denoiser(nn.Module):
     def loss(self, clean: Tensor, rng: torch.Generator, *given: Any) -> Tensor:
         """Mean squared error of F on clean codes `(B, ...)`, at random levels."""
         noise = torch.randn(clean.shape, generator=rng).to(clean.device)
-        level = sampled_levels(len(clean), rng, self.level_power).to(clean.device)
+        level = sampled_levels(len(clean), rng).to(clean.device)
         x = self.schedule.noisy(clean, noise, level)
         error = self.output(x, level, *given) - self.wanted(clean, noise, x, level, *given)
         return error.square().mean()
@@ -112,7 +109,7 @@ class CleanDenoiser(Denoiser, ABC):
     def loss(self, clean: Tensor, rng: torch.Generator, *given: Any) -> Tensor:
         """Squared error on clean codes `(B, ...)` in units of a fair guess, at random levels."""
         noise = torch.randn(clean.shape, generator=rng).to(clean.device)
-        level = sampled_levels(len(clean), rng, self.level_power).to(clean.device)
+        level = sampled_levels(len(clean), rng).to(clean.device)
         x = self.schedule.noisy(clean, noise, level)
         floor = self.own_noise(*given)
         fair = expected_error(level, x, self.schedule, self.own_spread(), floor)

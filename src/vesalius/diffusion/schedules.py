@@ -113,18 +113,13 @@ LOWEST_LEVEL, HIGHEST_LEVEL = 0.02, 0.995
 """Levels on which denoisers of whole codes are fitted."""
 
 
-def sampled_levels(count: int, rng: torch.Generator, power: float = 1.0) -> Tensor:
-    """Noise levels `(count,)` spread over their range, each batch covering all of it.
-
-    Args:
-        count: of levels.
-        rng: of their places.
-        power: of places between 0 and 1: evenly for 1, more of the low levels above it.
+def sampled_levels(count: int, rng: torch.Generator) -> Tensor:
+    """Noise levels `(count,)` spread evenly over their range, each batch covering all of it.
 
     >>> sampled_levels(4, torch.Generator().manual_seed(0)).sort().values.diff().min() > 0
     tensor(True)
     """
     offset = torch.rand(1, generator=rng)
-    place = ((torch.arange(count) + offset) / count) ** power
+    place = (torch.arange(count) + offset) / count
     order = torch.randperm(count, generator=rng)
     return (LOWEST_LEVEL + (HIGHEST_LEVEL - LOWEST_LEVEL) * place)[order]

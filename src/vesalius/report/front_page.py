@@ -30,7 +30,7 @@ from vesalius.report.lumbar_conclusions import (
 from vesalius.report.lumbar_page import front_picture
 from vesalius.report.machine_page import machine_table, memory_table, plans_table
 from vesalius.report.on_the_fly_table import on_the_fly_table
-from vesalius.report.osteoarthritis_page import osteoarthritis_table, strip_picture
+from vesalius.report.osteoarthritis_page import SHUFFLED, osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
 from vesalius.report.proof_page import WITHOUT_SYNTHETIC
 from vesalius.report.realism_section import PINNED, real_places, realism_table, shuffled_picture
@@ -42,7 +42,7 @@ from vesalius.report.volumes_pictures import volumes_picture
 from vesalius.report.volumes_table import volumes_table
 from vesalius.scans.case import LabelledScan
 from vesalius.scans.cohort import Cohort
-from vesalius.scans.writing import write_text
+from vesalius.scans.writing import copy_file, write_text
 
 ATTRIBUTE = "ventricle_volume_ml"
 EACH = 7
@@ -303,6 +303,8 @@ def main(out: Path, readme: Path, docs: Path) -> None:
     to_png(PICTURES[results.protocol](out), docs / "pictures" / f"{name}.png")
     if results.protocol == "ventricles":
         to_png(brains_shuffled(out, results.seed), docs / "pictures" / "brains.png")
+    if results.protocol == "osteoarthritis" and results.preset == "demo":
+        copy_file(out / SHUFFLED, docs / "pictures" / "knees.png")
     fill_pages(results, readme, docs)
 
 

@@ -43,6 +43,9 @@ NEIGHBOURS = {
 }  # fmt: skip
 
 
+SHUFFLED = "shuffled.png"
+
+
 def write_osteoarthritis_report(folder: Path) -> Path:
     """Write `report.html` into the folder of the experiment from what is there already."""
     results = results_if_there(folder)
@@ -64,7 +67,8 @@ def write_osteoarthritis_report(folder: Path) -> Path:
         "what will it look like", results, [
             section("Today, predicted, true", strip), section("Fast progression", meaning, risk),
             section("Predicted and true pictures", _by_method(figures, FUTURE)),
-            section("Generated or real?", realism_table(figures, "knee", FILTERS)),
+            section("Generated or real?", _shuffled(folder, notes),
+                    realism_table(figures, "knee", FILTERS), _alone(figures)),
             section("Number of neighbours", _by_method(figures, NEIGHBOURS)),
             section("Projection", _by_method(figures, PROJECTION)),
         ], conclusions(figures), phantom_note=(
@@ -162,6 +166,10 @@ def osteoarthritis_table(results: Results) -> str:
     if "knee/realism/frechet_ratio" in figures:
         table = realism_table(figures, "knee", FILTERS)
         lines += [*table.markdown, "", f"{table.note}\n"]
+    if alone := without_detail(figures):
+        lines.append(f"{alone}\n")
+    if "real_among_shuffled" in notes:
+        lines.append(f"In the shuffled picture: {answer(notes)[0].lower()}{answer(notes)[1:]}\n")
     seconds = sum(f.value for key, f in figures.items() if key.startswith("seconds/"))
     lines.append(
         f"{figures['risk/extrapolation/auc'].n} unseen patients over "
@@ -171,6 +179,44 @@ def osteoarthritis_table(results: Results) -> str:
         f"{seconds / 60:.0f} minutes on {results.machine['cores']} cores."
     )
     return "\n".join(lines)
+
+
+def _shuffled(folder: Path, notes: Mapping[str, Any]) -> Picture | None:
+    """Unseen and generated knees, once the experiment has written them."""
+    if "real_among_shuffled" not in notes:
+        return None
+    return Picture(
+        embedded(folder / SHUFFLED), "real and generated knees, shuffled",
+        f"Unseen and generated knees, shuffled. {answer(notes)}",
+    )  # fmt: skip
+
+
+def answer(notes: Mapping[str, Any]) -> str:
+    """Which of the shuffled knees are real.
+
+    >>> answer({"real_among_shuffled": [2, 3]})
+    'Real are 2, 3.'
+    """
+    return f"Real are {', '.join(map(str, notes['real_among_shuffled']))}."
+
+
+def _alone(figures: Mapping[str, Figure]) -> Text | None:
+    said = without_detail(figures)
+    return Text(said) if said else None
+
+
+def without_detail(figures: Mapping[str, Figure]) -> str:
+    """What the style-based generator reaches alone, in a sentence; empty where it was not held
+    against real pictures.
+    """
+    ratio = figures.get("knee/without_detail/frechet_ratio")
+    power = figures.get("knee/without_detail/power_ratio")
+    if ratio is None or power is None:
+        return ""
+    return (
+        f"Without the fine stage, from noise of its own, the generator's pictures have a Fréchet "
+        f"ratio of {ratio} and {power} of the power of fine detail."
+    )
 
 
 def strip_picture(folder: Path) -> str:

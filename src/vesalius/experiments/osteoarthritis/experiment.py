@@ -30,6 +30,7 @@ from vesalius.experiments.osteoarthritis.methods import Methods, Prediction
 from vesalius.experiments.osteoarthritis.prespecified import prespecified
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
 from vesalius.experiments.osteoarthritis.risk import risk_figures
+from vesalius.experiments.osteoarthritis.shuffled import write_shuffled
 from vesalius.experiments.osteoarthritis.strip import write_strip
 from vesalius.experiments.prespecified import Prespecified
 from vesalius.experiments.runner import Experiment, Stage, run_experiment
@@ -199,6 +200,10 @@ class _Osteoarthritis(Experiment[OsteoarthritisRecipe]):
 
     def _generator_figures(self) -> dict[str, Figure]:
         """How near generated pictures are to real ones, and whether joint spaces vary alike."""
+        self.notes["real_among_shuffled"] = write_shuffled(
+            self.folder / "shuffled.png", self._prognosis.forecaster, self._visits("test"),
+            self.recipe.seed,
+        )  # fmt: skip
         return generator_figures(
             self._prognosis.forecaster, self._parts[0], self._visits("test"),
             self._visits("graded"), self.recipe, self.progress,

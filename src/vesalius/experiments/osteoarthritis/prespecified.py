@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vesalius.experiments.osteoarthritis.recipe import OsteoarthritisRecipe
-from vesalius.experiments.prespecified import Prespecified, Primary, UsedCohort
+from vesalius.experiments.prespecified import FRESH_SEED, Prespecified, Primary, UsedCohort
 
 MEANINGS = {
     "extrapolation": "future by extrapolation along neighbours in the latent space",
@@ -79,6 +79,8 @@ def prespecified(recipe: OsteoarthritisRecipe) -> Prespecified:
         chosen=(
             "Sizes, steps, learning rates and the number of neighbours: on phantoms of other "
             "seeds, by held-out patients and by looking at pictures.",
+            "The fine stage and the length of displacements on the own picture: on the phantoms of "
+            f"seed {FRESH_SEED}.",
             "The point of decision of each method: by held-out patients of the same fit.",
             "Extrapolation learns no outcome, but the change of joint spaces between pictures of "
             f"all followed patients; so a classifier of {max(recipe.outcomes)} outcomes stands "

@@ -72,7 +72,7 @@ PRESETS = {
         end_to_end=TRAININGS["smallest"].changed(training="standard"), optimised=2,
         optimisation_steps=2, resamples=50, judge=FIT.changed(steps=3), workers=1,
     ),
-    "demo": OsteoarthritisRecipe(seed=FRESH_SEED),
+    "demo": OsteoarthritisRecipe(seed=FRESH_SEED + 1),
     "study": OsteoarthritisRecipe(
         preset="study", seed=FRESH_SEED, followed=960, graded=300, outcomes=(50, 200, 768),
         test=1000, optimised=64,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,11 @@ from vesalius.methods.progression.diffusion import (
     encoded,
     pairs_of,
 )
-from vesalius.methods.progression.evaluator import AttributeEvaluator, EvaluatorObjective
+from vesalius.methods.progression.evaluator import (
+    AttributeEvaluator,
+    EvaluatorObjective,
+    read_attributes,
+)
 from vesalius.methods.progression.following import follow, projection_loss_of, training_styles
 from vesalius.methods.progression.forecasting import (
     completed,
@@ -30,7 +34,12 @@ from vesalius.methods.progression.forecasting import (
 )
 from vesalius.methods.progression.model import ProgressionModel, forecaster
 from vesalius.methods.progression.objectives import StyleObjective
-from vesalius.methods.progression.picture_detail import PictureDetailObjective
+from vesalius.methods.progression.picture_detail import (
+    TRIED,
+    PictureDetailObjective,
+    fitting_width,
+    with_detail,
+)
 from vesalius.methods.progression.prognosis import (
     GRADES,
     ProgressionPipeline,
@@ -265,11 +274,23 @@ class _Networks:
             detail.learn_scale(images - generated, styles)
             return generated
 
+        def new_pictures(width: float) -> np.ndarray:
+            styles = detail.sampled_styles(TRIED, self.recipe.seed, width)
+            generated = draw_styles(placed(self.model.generator), styles)
+            return with_detail(placed(detail), generated, own.steps, self.recipe.seed)
+
+        def spread(run: Run[Any], progress: Progress) -> None:
+            """Spread styles until readings vary as on real pictures, in the weights kept, too."""
+            if float(detail.width) == 1.0:
+                read = partial(read_attributes, placed(self.model.evaluator))
+                detail.width.fill_(fitting_width(read, images, new_pictures))
+                run.save("detail", detail)
+
         return [
             Part(
                 "detail", detail, own.fit, len(images),
                 lambda generated: PictureDetailObjective(detail, images, generated),
-                smooth, lambda: images,
+                smooth, lambda: images, after=spread,
             )
         ]  # fmt: skip
 

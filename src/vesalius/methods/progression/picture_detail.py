@@ -4,10 +4,13 @@ A style says how a knee is built, and a generator of few thousand steps draws it
 outlines are wide, and trabeculae and noise stand in no style. So the difference between real
 pictures and what their styles draw is learnt by diffusion, given what is drawn; one seed gives one
 texture, whatever the batch. Styles of new subjects follow the styles of real pictures, which lie in
-a small part of what the generator's own noise reaches.
+a small part of what the generator's own noise reaches. Projection draws styles towards their mean;
+so they are spread until what is read on generated pictures varies as on real ones.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -27,6 +30,15 @@ FIRST_LEVEL, LAST_LEVEL = 0.995, 0.02
 BLOCK = 2
 """Pixels along each side of a block, none of which is lost."""
 
+WIDTHS = (1.0, 1.25, 1.5)
+"""Factors on the spread of styles that are tried."""
+
+TRIED = 96
+"""Pictures of each."""
+
+Reader = Callable[[np.ndarray], np.ndarray]
+"""Attributes `(N, K)` of pictures `(N, C, S, S)`."""
+
 
 class PictureDetail(Denoiser):
     """Guesses what a generated picture lacks, in blocks of pixels `(B, C·4, S/2, S/2, 1)`.
@@ -39,6 +51,7 @@ class PictureDetail(Denoiser):
 
     Attributes:
         styles: distribution of the styles of real pictures.
+        width: factor on its spread for new subjects.
 
     >>> detail = PictureDetail(1, 16, 6, PictureDetailRecipe(widths=(8, 8)))
     >>> lacking = torch.rand(2, 1, 16, 16)
@@ -47,6 +60,7 @@ class PictureDetail(Denoiser):
     """
 
     std: Tensor
+    width: Tensor
 
     def __init__(self, channels: int, side: int, style: int, recipe: PictureDetailRecipe) -> None:
         blocks = channels * BLOCK**2
@@ -57,6 +71,7 @@ class PictureDetail(Denoiser):
         super().__init__(network, SCHEDULE)
         self.styles = Appearance(style)
         self.register_buffer("std", torch.ones(()))
+        self.register_buffer("width", torch.ones(()))
 
     def learn_scale(self, lacking: np.ndarray, styles: np.ndarray) -> None:
         """Take the scale from differences of pictures, and the distribution from real styles."""
@@ -76,11 +91,12 @@ class PictureDetail(Denoiser):
         pictures = functional.pixel_unshuffle(2 * given[0] - 1, BLOCK)[..., None]
         return super().output(x, level, None, pictures)
 
-    def sampled_styles(self, count: int, seed: int) -> np.ndarray:
-        """Styles of new subjects `(count, W)`."""
+    def sampled_styles(self, count: int, seed: int, width: float | None = None) -> np.ndarray:
+        """Styles of new subjects `(count, W)`, spread by `width`, or by its own if `None`."""
         rng = torch.Generator().manual_seed(seed)
         own = torch.cat([self.styles.sample(rng) for _ in range(count)])
-        result: np.ndarray = (own * self.styles.std + self.styles.mean).cpu().numpy()
+        spread = self.width if width is None else width
+        result: np.ndarray = (spread * own * self.styles.std + self.styles.mean).cpu().numpy()
         return result
 
 
@@ -139,6 +155,27 @@ def with_detail(
         result.append((given + detail.unfolded(blocks)).clamp(0, 1).cpu())
     shown: np.ndarray = torch.cat(result).numpy()
     return shown
+
+
+def fitting_width(read: Reader, real: np.ndarray, generate: Callable[[float], np.ndarray]) -> float:
+    """The factor on the spread of styles at which readings vary as on real pictures.
+
+    Args:
+        read: attributes of pictures.
+        real: pictures `(N, C, S, S)`.
+        generate: pictures of some factor.
+
+    >>> rng = np.random.default_rng(0)
+    >>> real, unit = (rng.normal(size=(4000, 1, 1, 1)) for _ in range(2))
+    >>> read = lambda pictures: pictures[:, :, 0, 0]
+    >>> round(fitting_width(read, real, lambda width: 0.8 * width * unit), 1)
+    1.2
+    """
+    wanted = read(real).std(axis=0)
+    shares = [read(generate(width)).std(axis=0) / np.maximum(wanted, 1e-9) for width in WIDTHS]
+    reached = np.log(np.maximum(shares, 1e-9)).mean(axis=1)
+    rising = np.maximum.accumulate(reached)
+    return float(np.interp(0.0, rising, WIDTHS))
 
 
 def _noise(seed: int, number: int, shape: torch.Size) -> Tensor:

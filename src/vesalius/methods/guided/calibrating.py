@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vesalius.methods.guided.calibration import Calibration, label_noise_texture
+from vesalius.methods.guided.calibration import Calibration, scales_of, textures
 from vesalius.methods.guided.pipeline import GuidedPipeline
 from vesalius.methods.guided.sampling import GuidedSampler
 from vesalius.sampling.rejection import case_requests, first_draws
 from vesalius.scans.case import LabelledScan
-from vesalius.scans.noise_texture import matching_scale
 from vesalius.scans.progress import Progress, no_progress, track
 from vesalius.training.requests import even_requests
 from vesalius.training.run import Run
@@ -48,17 +47,12 @@ def calibrate(
             *(pipeline.image(placed.label_map, index, scale).channels[0] for scale in (0.0, 1.0)),
         ]
         labels = placed.label_map.voxels
-        noise_textures.append(
-            [
-                [
-                    label_noise_texture(image.oriented("RAS").voxels, labels, number)
-                    for image in pictures
-                ]
-                for number in run.fingerprint.label_numbers
-            ]
-        )
+        noise_textures.append([
+            textures(image.oriented("RAS").voxels, labels, run.fingerprint.label_numbers)
+            for image in pictures
+        ])  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a label that is thin in every case
-        medians = np.nanmedian(noise_textures, axis=0)
-    scales = tuple(matching_scale(*(float(value) for value in row)) for row in medians)
+        real, smooth, full = np.nanmedian(noise_textures, axis=0).tolist()
+    scales = scales_of(list(zip(real, smooth, full, strict=True)))
     run.note("calibration", Calibration.of(curves, scales).model_dump())

@@ -74,8 +74,8 @@ def prespecified(recipe: VentriclesRecipe) -> Prespecified:
         chosen=(
             "Sizes, steps and learning rates of the generator and of the segmenter: on phantoms of "
             "other seeds, by held-out loss and by looking at pictures.",
-            "The degree of bias fields, and which tissue the scale of noise follows: on the phantoms "
-            f"of seed {FRESH_SEED}.",
+            "The degree of bias fields, and which tissue the scale of noise follows: on the "
+            f"phantoms of seed {FRESH_SEED}.",
             "The segmenter and its number of steps are the same for every arm; random contrast, "
             f"which learns slowest, has {recipe.synthseg_longer} times as many.",
             *(

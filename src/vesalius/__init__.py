@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vesalius.api.experimenting import experiment
     from vesalius.api.exporting import export
     from vesalius.api.fitting import fit, load, plan
-    from vesalius.api.generating import balance, generate, images_for_labels, lacking
+    from vesalius.api.generating import balance, generate, images_for_labels, lacking, requested
     from vesalius.api.importing import find_cohort, import_cohort
     from vesalius.api.information import info
     from vesalius.api.inpainting import inpaint
@@ -50,7 +50,7 @@ _PLACES = {
         "api.experimenting": ("experiment",),
         "api.exporting": ("export",),
         "api.fitting": ("fit", "load", "plan"),
-        "api.generating": ("balance", "generate", "images_for_labels", "lacking"),
+        "api.generating": ("balance", "generate", "images_for_labels", "lacking", "requested"),
         "api.importing": ("find_cohort", "import_cohort"),
         "api.information": ("info",),
         "api.inpainting": ("inpaint",),
@@ -71,7 +71,7 @@ __all__ = [
     "Case", "Cohort", "InputError", "SyntheticDataset", "Volume", "audit", "balance", "check",
     "classify", "computing", "doctor", "experiment", "explain", "export", "find_cohort", "fit",
     "forecast", "generate", "images_for_labels", "import_cohort", "info", "inpaint", "lacking",
-    "load", "measure", "phantom", "plan", "prove", "register", "segment", "split",
+    "load", "measure", "phantom", "plan", "prove", "register", "requested", "segment", "split",
 ]  # fmt: skip
 
 

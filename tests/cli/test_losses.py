@@ -136,6 +136,21 @@ def test_what_a_cohort_lacks_is_shown_and_nothing_written(
     assert not (tmp_path / "more").exists()
 
 
+def test_what_would_be_generated_is_shown_and_nothing_written(
+    small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["generate", str(small_run.folder), "--out", str(tmp_path / "more"), "-n", "5"]
+    main([*words, "--attribute", "ventricle_volume_ml=15:35", "--dry-run"])
+    said = capsys.readouterr().out
+    assert "5 cases would be generated" in said and "ventricle_volume_ml" in said
+    wanted = vs.requested(small_run.folder, {"ventricle_volume_ml": (15, 35)}, count=5)
+    assert len(wanted) == 5 and all(15 <= one["ventricle_volume_ml"] <= 35 for one in wanted)
+    for asked in (["--attribute", "ventricle_volume_ml=15:3500"], []):
+        with pytest.raises(SystemExit):
+            main([*words, *asked, "--dry-run"])
+    assert not (tmp_path / "more").exists()
+
+
 @pytest.mark.parametrize("command", ["generate", "balance", "phantom"])
 def test_a_real_cohort_never_becomes_a_synthetic_one(
     real: Path, capsys: pytest.CaptureFixture[str], command: str

@@ -87,9 +87,7 @@ def generate(
     segmenter_folder = segmenter if isinstance(segmenter, str | Path) else None
     CohortWriter.require_place(out, "synthetic", folder, segmenter_folder, place_of(cohort))
     pipeline = generator(model)
-    if isinstance(targets, Mapping):
-        targets = even_requests(targets, count, seed)
-    wanted = [dict(one) for one in targets or [{}] * count]
+    wanted = _targets(targets, count, seed)
     if segmenter is not None:
         how["segmenter"] = loaded(segmenter)
     names = sorted({name for one in wanted for name in one})
@@ -103,6 +101,41 @@ def generate(
             {"command": "generate", "seed": seed}, report, inputs,
         )  # fmt: skip
     return Generated.of(generated, pipeline.run)
+
+
+def requested(
+    model: Any,
+    targets: Ranges | Sequence[Mapping[str, float]] | None = None,
+    *,
+    count: int = 16,
+    seed: int = 0,
+    extrapolate: bool = False,
+) -> list[dict[str, float]]:
+    """What `generate` would make: the target of each case; nothing is written.
+
+    Parameters
+    ----------
+    model, targets, count, seed, extrapolate
+        as `generate` takes them.
+
+    Raises
+    ------
+    InputError
+        for requests that cannot be met.
+    """
+    pipeline, wanted = generator(model), _targets(targets, count, seed)
+    pipeline.sampler(sorted({name for one in wanted for name in one}))
+    require_within(wanted, pipeline.fingerprint, extrapolate)
+    return wanted
+
+
+def _targets(
+    targets: Ranges | Sequence[Mapping[str, float]] | None, count: int, seed: int
+) -> list[dict[str, float]]:
+    """The target of each case; none of volumes that come as they are."""
+    if isinstance(targets, Mapping):
+        targets = even_requests(targets, count, seed)
+    return [dict(one) for one in targets or [{}] * count]
 
 
 def images_for_labels(

@@ -46,6 +46,7 @@ def generate(
     segmenter: Path | None = None,
     cohort: Path | None = None,
     allow_copies: Flag = False,
+    dry_run: Flag = False,
 ) -> None:
     """Generate scans: labelled ones of guided synthesis, or whole volumes without labels.
 
@@ -88,10 +89,22 @@ def generate(
         again.
     allow_copies: bool
         Keep such cases.
+    dry_run: bool
+        Show what would be generated, and write nothing.
     """
     from vesalius.api.generating import generate as run_generate
-    from vesalius.api.generating import images_for_labels
+    from vesalius.api.generating import images_for_labels, requested
 
+    ranges = parse_ranges(attribute or []) or None
+    if dry_run:
+        if labels is not None:
+            raise InputError(
+                "--dry-run", "has no meaning for label maps of your own", "leave it out"
+            )
+        wanted = requested(run, ranges, count=count, seed=seed, extrapolate=extrapolate)
+        for line in counted_targets(wanted):
+            console.print(line)
+        return
     if labels is not None:
         beside = {
             "--attribute": attribute, "--cohort": cohort, "--segmenter": segmenter,
@@ -108,7 +121,7 @@ def generate(
         console.print(f"{made.folder}: {len(made.cases)} cases, marked synthetic")
         return
     generated = run_generate(
-        run, parse_ranges(attribute or []) or None, out=out, count=count, seed=seed,
+        run, ranges, out=out, count=count, seed=seed,
         tolerance=tolerance, tries=tries, extrapolate=extrapolate, guidance=guidance,
         sampler=sampler, steps=steps, segmenter=segmenter, cohort=cohort,
         allow_copies=allow_copies,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -105,6 +106,40 @@ def test_two_cohorts_are_measured_side_by_side(
     expect(page.get_by_text("n = 8 subjects")).to_be_visible()
     if shots := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{shots}/compare.png", full_page=True)
+
+
+def test_two_runs_are_asked_the_same_side_by_side(
+    browser: Browser, small_run: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(small_run.folder, tmp_path / "another")
+    try:
+        viewer = niivue_script()
+    except InputError as refusal:
+        left_out(str(refusal))
+    opened = Opened.of([small_run.folder, tmp_path / "another"])
+    with serving(create_app(Workbench(opened, tmp_path / "bench", viewer, TOKEN))) as address:
+        page = browser.new_context(
+            viewport={"width": 1280, "height": 800}, locale="en-GB"
+        ).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{address}/#{TOKEN}")
+        pictures = page.locator(".planes img")
+        expect(pictures).to_have_count(6)
+        page.get_by_label("Ask another run the same").select_option(label="another")
+        expect(pictures).to_have_count(12)
+        for name in (small_run.folder.name, "another"):
+            expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        sources = [one.get_attribute("src") for one in pictures.all()]
+        assert sources[:6] == sources[6:]  # the same weights, asked the same
+        before = page.locator(".measured").all_inner_texts()
+        assert len(before) == 2 and before[0] == before[1]
+        page.get_by_label("Ask another run the same").select_option(label="none")
+        expect(pictures).to_have_count(6)
+        if shots := os.environ.get("SCREENSHOTS"):
+            page.get_by_label("Ask another run the same").select_option(label="another")
+            expect(pictures).to_have_count(12)
+            page.screenshot(path=f"{shots}/runs.png", full_page=True)
+        context.close()
 
 
 def test_from_a_request_to_a_kept_case_by_mouse(

@@ -1,4 +1,5 @@
-// A run: what it can be asked for, a preview that follows the sliders, and the full case.
+// A run: what it can be asked for, a preview that follows the sliders, that of another run beside it,
+// and the full case.
 "use strict";
 bench.Asking = class {
   constructor(number) {
@@ -33,7 +34,7 @@ bench.Asking = class {
       bench.make("p", { class: "row" },
         bench.button("newSeed", () => { this.question.seed = Math.floor(Math.random() * 2 ** 31); seed.value = this.question.seed; this.#preview(); }),
         bench.button("generate", () => this.#generate().catch(bench.report), { class: "main", accesskey: "g" })));
-    if (this.form.preview) parts.push(bench.make("p", { class: "soft" }, bench.say("previewNote")));
+    if (this.form.preview) parts.push(...this.#beside(), bench.make("p", { class: "soft" }, bench.say("previewNote")));
     parts.push(bench.make("p", { class: "soft" }, `${bench.say("keptIn")} ${bench.opened.kept}`));
     this.side.replaceChildren(...parts);
   }
@@ -50,6 +51,14 @@ bench.Asking = class {
     const exact = bench.make("input", { type: "number", min: one.low, max: one.high, step: "any", value: target[one.name], "aria-label": one.name, onchange: (event) => set(event.target.value, slide) });
     const slide = bench.make("input", { type: "range", min: one.low, max: one.high, step, value: target[one.name], id: `ask-${one.name}`, oninput: (event) => set(event.target.value, exact) });
     return [bench.make("label", { for: slide.id }, one.name), slide, exact];
+  }
+
+  // Another run of the same method that is asked the same.
+  #beside() {
+    const others = bench.opened.runs.map((one, row) => [row, one]).filter(([row, one]) => row !== this.number && one.method === this.form.method);
+    if (!others.length) return [];
+    const names = [["", bench.say("none")], ...others.map(([row, one]) => [row, one.name])];
+    return bench.field("beside", bench.choice(names, this.other ?? "", (value) => { this.other = value === "" ? null : Number(value); this.#preview(); }), "beside");
   }
 
   #finding() {
@@ -102,13 +111,20 @@ bench.Asking = class {
       do {
         this.stale = false;
         const question = structuredClone(this.question);
-        const shown = await bench.ask("preview", { method: "POST", body: question });
+        const shown = [[this.form.name, await bench.ask("preview", { method: "POST", body: question })]];
+        const other = this.other ?? null;
+        if (other !== null) shown.push([bench.opened.runs[other].name, await bench.ask("preview", { method: "POST", body: { ...question, run: other } })]);
         this.#previewed(question, shown);
       } while (this.stale);
     } catch (error) { bench.report(error); } finally { this.busy = false; }
   }
 
   #previewed(question, shown) {
+    const each = shown.map(([name, one]) => bench.make("section", { "aria-label": name }, ...(shown.length > 1 ? [bench.make("h3", {}, name)] : []), ...this.#pictures(question, one)));
+    this.view.replaceChildren(bench.make("h2", {}, bench.say("preview")), bench.make("div", { class: shown.length > 1 ? "side-by-side" : "" }, ...each));
+  }
+
+  #pictures(question, shown) {
     const planes = ["axial", "coronal", "sagittal"];
     const figures = (kind) => bench.make("div", { class: "planes" }, shown.planes[kind].map((source, row) =>
       bench.make("img", { src: source, alt: `${bench.say(planes[row])}, ${bench.say(kind === "labels" ? "labels" : "preview")}` })));
@@ -117,7 +133,7 @@ bench.Asking = class {
       return bench.make("p", { class: "measured" }, `${name}: ${bench.say("measured")} ${bench.number(value)}`,
         wanted === undefined ? "" : bench.make("span", { class: "soft" }, ` · ${bench.say("wanted")} ${bench.number(wanted)}`));
     });
-    this.view.replaceChildren(bench.make("h2", {}, bench.say("preview")), ...measured, figures("labels"), bench.make("p", {}), figures("image"));
+    return [...measured, figures("labels"), bench.make("p", {}), figures("image")];
   }
 
   async #generate() {

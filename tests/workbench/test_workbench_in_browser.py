@@ -118,9 +118,8 @@ def test_two_runs_are_asked_the_same_side_by_side(
         left_out(str(refusal))
     opened = Opened.of([small_run.folder, tmp_path / "another"])
     with serving(create_app(Workbench(opened, tmp_path / "bench", viewer, TOKEN))) as address:
-        page = browser.new_context(
-            viewport={"width": 1280, "height": 800}, locale="en-GB"
-        ).new_page()
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+        page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{address}/#{TOKEN}")
         pictures = page.locator(".planes img")

@@ -2,7 +2,7 @@
 
 A style says how a knee is built, and a generator of few thousand steps draws it smoothly: its
 outlines are wide, and trabeculae and noise stand in no style. So the difference between real
-pictures and what their styles draw is learnt by diffusion, given what is drawn; one seed gives one
+pictures and those of their styles is learnt by diffusion, given the latter; one seed gives one
 texture, whatever the batch. Styles of new subjects follow the styles of real pictures, which lie in
 a small part of what the generator's own noise reaches. Projection draws styles towards their mean;
 so they are spread until what is read on generated pictures varies as on real ones.
@@ -135,7 +135,7 @@ def with_detail(
         detail: fitted.
         pictures: generated, `(N, C, S, S)` in [0, 1].
         steps: of the solver.
-        seed: of the texture; that of a picture hangs on it and on the picture's number alone.
+        seed: of the texture; that of a picture depends on it and on the picture's number alone.
         batch: pictures at once.
     """
     detail.eval()

@@ -10,7 +10,7 @@ from vesalius.evidence.figure import Figure
 from vesalius.report import (
     lumbar_conclusions,
     osteoarthritis_page,
-    proof_page,
+    proof_conclusions,
     robustness_page,
     volumes_conclusions,
 )
@@ -26,7 +26,7 @@ def _figure(interval: tuple[float, float] | None, value: float | None = None) ->
 
 def _proof(figures: Mapping[str, Figure]) -> list[str]:
     known = {"utility/real/dice": _figure(ABOVE), "utility/real/volume_mae_ml": _figure(ABOVE)}
-    return proof_page.conclusions(known | dict(figures))
+    return proof_conclusions.conclusions(known | dict(figures))
 
 
 def _lumbar(figures: Mapping[str, Figure]) -> list[str]:
@@ -69,7 +69,7 @@ def test_a_sentence_says_where_the_interval_lies(
     ("said", "own", "gap", "rivals", "lower"),
     [
         (_proof, "utility/{}/volume_mae_ml", "utility/augmented_minus_{}/volume_mae_ml",
-         proof_page.RIVALS, True),
+         proof_conclusions.RIVALS, True),
         (_lumbar, "fidelity/stenosis/{}/fid", "fidelity/stenosis/voxelwise_trained_minus_{}/fid",
          lumbar_conclusions.RIVALS, True),
         (_lumbar, "utility/{}/auc", "utility/augmented_minus_{}/auc",

@@ -32,7 +32,7 @@ from vesalius.report.machine_page import machine_table, memory_table, plans_tabl
 from vesalius.report.on_the_fly_table import on_the_fly_table
 from vesalius.report.osteoarthritis_page import SHUFFLED, osteoarthritis_table, strip_picture
 from vesalius.report.pictures import montage, to_png
-from vesalius.report.proof_page import WITHOUT_SYNTHETIC
+from vesalius.report.proof_conclusions import WITHOUT_SYNTHETIC
 from vesalius.report.realism_section import PINNED, real_places, realism_table, shuffled_picture
 from vesalius.report.robustness_page import robustness_picture, robustness_table
 from vesalius.report.sections import grid, names, shown

@@ -15,10 +15,10 @@ from vesalius.evidence.results import Results
 from vesalius.report import (
     lumbar_conclusions,
     osteoarthritis_page,
-    proof_page,
     robustness_page,
     volumes_conclusions,
 )
+from vesalius.report.proof_conclusions import RIVALS, WITHOUT_SYNTHETIC
 from vesalius.report.rivals import Rival, rivals_of
 from vesalius.report.sections import figures_of, shown
 from vesalius.report.verdict import verdict
@@ -83,7 +83,7 @@ QUESTIONS = (
         "docs/methods/guided-synthesis.md", "volume error (mL), lower is better",
         "utility/augmented/volume_mae_ml", "utility/{}/volume_mae_ml",
         "utility/augmented_minus_{}/volume_mae_ml",
-        lambda _: {name: proof_page.RIVALS[name] for name in proof_page.WITHOUT_SYNTHETIC},
+        lambda _: {name: RIVALS[name] for name in WITHOUT_SYNTHETIC},
         lower=True,
     ),
     Question(

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from vesalius.anatomy.attributes import attribute_of, case_values
-from vesalius.evidence.copies import audit_rates, audit_verdict
+from vesalius.evidence.copies import audit_rates
 from vesalius.evidence.figure import Figure
 from vesalius.report import pictures
 from vesalius.report.audit_page import NEAREST, similarity_picture
+from vesalius.report.proof_conclusions import conclusions, limits
 from vesalius.report.realism_section import PINNED, labels_of, realism_table, shuffled_picture
 from vesalius.report.rendering import write_page
-from vesalius.report.rivals import against_rivals, rivals_of
 from vesalius.report.sections import (
     Page,
     Picture,
@@ -35,22 +35,6 @@ from vesalius.report.training_sections import arms_of, curve_section, nnunet_sec
 from vesalius.scans.cohort import Cohort
 
 COLUMNS = 9
-RIVALS = {
-    "real": "training on real cases as they come",
-    "resampled": "training on resampled real cases",
-    "deformed": "training on real cases, turned, scaled and bent",
-    "synthseg_style": "training on real label maps with random contrast",
-    "synthetic": "training on synthetic cases alone",
-    "label_noise": "training on synthetic label maps filled with noise",
-    "augmented_resampled": "training on resampled real and synthetic cases",
-}
-"""What training on real and synthetic cases is held against."""
-WITHOUT_SYNTHETIC = ("real", "resampled", "deformed", "synthseg_style")
-
-LABEL_KINDS = {
-    "shape_space": "linear shape space", "deformation": "deformation space of one template",
-    "vae": "convolutional VAE",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,7 +61,7 @@ def write_proof_report(sources: Sources, path: Path | None = None) -> Path:
             _utility(sources, results.figures, results.notes),
             nnunet_section(results.figures), curve_section(results.figures),
             _copies(results.figures, results.notes),
-        ], conclusions(results.figures), _limits(results.notes, results.seed, phantoms), phantoms,
+        ], conclusions(results.figures), limits(results.notes, results.seed, phantoms), phantoms,
         finished=bool(results.figures),
     )  # fmt: skip
     return write_page(page, path or sources.folder / "report.html")
@@ -230,78 +214,6 @@ def _copies(figures: Mapping[str, Figure], notes: dict[str, Any]) -> Section:
     withheld = notes.get("withhold")
     listed = Text(f"To withhold: {', '.join(withheld)}.") if withheld else None
     return section("Is anything copied?", similarity_picture(notes, caption), listed)
-
-
-def _limits(notes: Mapping[str, Any], seed: int, phantoms: bool) -> list[str]:
-    said = []
-    if phantoms:
-        said.append(
-            "Phantoms are smoother and more alike than patients, their labels are exact, and "
-            "lesions are absent."
-        )
-    said += [
-        *(
-            []
-            if max(notes.get("trainings", {"": 1}).values()) > 1
-            else [
-                "Intervals cover the choice of test cases, not of training seeds: each arm was "
-                f"trained once (seed {seed})."
-            ]
-        ),
-        "“Synthseg style” is this program’s own generator of random contrasts, not the published "
-        "network.",
-    ]
-    if notes.get("extrapolated"):
-        low, high = notes["seen_ml"]
-        said.append(
-            f"Requests up to {max(notes['extrapolated'])} lie outside the training range "
-            f"({low:.0f} to {high:.0f} mL)."
-        )
-    if "label_autoencoder" in notes:
-        said.append(
-            f"Label maps come from a {LABEL_KINDS[notes['label_autoencoder']]}, fitted here from "
-            "nothing; no starter weights were used."
-        )
-        if notes["label_autoencoder"] == "deformation":
-            said.append(
-                "First draws are moved until they measure what was requested, so their slope and "
-                "R² are near 1 by construction; the uncalibrated ones are not moved. A structure "
-                "that the template lacks is in no synthetic case."
-            )
-    if "fidelity_left_out" in notes:
-        said.append(f"Fréchet radiomics distance left out: {notes['fidelity_left_out']}.")
-    return [*said, "Copied pieces of less than half the sides are mostly missed by the audit."]
-
-
-def conclusions(figures: Mapping[str, Figure]) -> list[str]:
-    """What the intervals allow to be said, in sentences; nothing where there is no figure."""
-    said: list[str] = []
-    arms = arms_of(figures)
-    volume, unit = volume_error(figures) if arms else ("", "")
-    rivals = rivals_of(
-        figures, f"utility/{{}}/{volume}", f"utility/augmented_minus_{{}}/{volume}", RIVALS
-    )
-    said += against_rivals(
-        "Training on real and synthetic cases", f"error on unseen cases in {unit}",
-        figures.get(f"utility/augmented/{volume}"), rivals, lower=True,
-    )  # fmt: skip
-    copies = audit_verdict(figures)
-    if copies:
-        said.append(copies)
-    real, generated = figures.get("diversity/real"), figures.get("diversity/synthetic")
-    if real and generated:
-        less = generated.value > real.value
-        said.append(
-            f"Synthetic pairs are {'more' if less else 'less'} alike ({generated.value:.3f} "
-            f"MS-SSIM) than real pairs ({real.value:.3f})."
-        )
-    between, real_vs_real = figures.get("fidelity/frd"), figures.get("fidelity/frd_real_vs_real")
-    if between and real_vs_real:
-        said.append(
-            f"Fréchet radiomics distance to real scans is {between.value:.3g}, between two "
-            f"halves of the real scans {real_vs_real.value:.3g} (n = {between.n} each)."
-        )
-    return said
 
 
 def _histogram(real: Cohort | None, synthetic: Cohort | None, name: str) -> Picture | None:

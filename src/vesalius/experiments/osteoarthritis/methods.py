@@ -105,9 +105,7 @@ class Methods:
         """The same future on the patient's real picture; joint spaces are read on what is shown."""
         outcomes = self.outcomes(own, self.forecaster.neighbours)
         then = self._generated(outcomes.of_typical(outcomes.styles))
-        pictures = on_own_picture(
-            own.images, self._generated(own.styles), then, self.forecaster.read_by_steerer
-        )
+        pictures = on_own_picture(own.images, self._generated(own.styles), then)
         return Prediction(None, pictures, read_attributes(self.forecaster.model.meter, pictures))
 
     def _published(self, own: Outcomes) -> Prediction:

@@ -225,7 +225,7 @@ class Forecaster:
 
         def generated(chosen: np.ndarray) -> GeneratedTrajectory:
             then = [draw_styles(self.model.generator, f.styles[mine, chosen]) for f in every]
-            shown = [on_own_picture(images, now, one, self.read_by_steerer) for one in then]
+            shown = [on_own_picture(images, now, one) for one in then]
             read = [self._read(one) for one in shown]
             return GeneratedTrajectory(np.stack(shown, axis=1), np.stack(read, axis=1))
 
@@ -305,10 +305,6 @@ class Forecaster:
         if own is None or coder is None or denoiser is None:
             raise InputError(self.run.folder, "has no second generator", "fit one with diffusion")
         return coder, denoiser, own.steps
-
-    def read_by_steerer(self, images: np.ndarray) -> np.ndarray:
-        """Attributes `(N, K)` by the reader that steers; the meter measures what came of it."""
-        return read_attributes(self.model.evaluator, images)
 
     def _read(self, images: np.ndarray) -> np.ndarray:
         return read_attributes(self.model.meter, images)

@@ -3,15 +3,11 @@
 A generator's picture of a patient loses much of what makes it that patient's. Its change from today
 to later is smooth, though: so the displacement from the one generated picture to the other moves
 the real picture, and the change of brightness that no displacement explains is added, without
-detail of its own. Where a generator draws a joint otherwise than it is, the same displacement opens
-or closes it by another amount: so it is made longer or shorter until a reader sees the change that
-it sees between the generated pictures. Kim and Ye 2022, "Diffusion deformable model for 4D temporal
-medical image generation", deform a given image to the same end.
+detail of its own. Kim and Ye 2022, "Diffusion deformable model for 4D temporal medical image
+generation", deform a given image to the same end.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -27,27 +23,17 @@ LEVELS = (Level(4, 30, 1.5, 1.5), Level(2, 30, 1.5, 1.5), Level(1, 30, 1.5, 1.5)
 UNEXPLAINED_SD = 2.0
 """Pixels over which a change of brightness is smoothed, so that it brings no texture."""
 
-LENGTHS = tuple(0.25 * step for step in range(11))
-"""Of displacements, in those between the generated pictures, among which the reader chooses."""
-
 AT_ONCE = 64
 """Pictures."""
 
-Reader = Callable[[np.ndarray], np.ndarray]
-"""Attributes `(N, K)` of pictures `(N, C, S, S)`."""
 
-
-def on_own_picture(
-    images: np.ndarray, now: np.ndarray, then: np.ndarray, read: Reader | None = None
-) -> np.ndarray:
+def on_own_picture(images: np.ndarray, now: np.ndarray, then: np.ndarray) -> np.ndarray:
     """Real pictures changed as generated ones change, `(N, C, S, S)` in [0, 1].
 
     Args:
         images: real ones of today, `(N, C, S, S)`.
         now: as they are generated.
         then: generated, of later.
-        read: what a reader sees, by which displacements are made longer or shorter; they stay as
-            they are if `None`.
 
     >>> rng = np.random.default_rng(0)
     >>> image, generated = rng.random((2, 1, 1, 16, 16)).astype(np.float32)
@@ -61,26 +47,13 @@ def on_own_picture(
             torch.from_numpy(np.ascontiguousarray(one[start : start + AT_ONCE])).float().to(device)
             for one in (images, now, then)
         )
-        parts.append(_moved(own, before, after, read))
+        parts.append(_moved(own, before, after).cpu().numpy())
     return np.concatenate(parts) if parts else images
 
 
 @torch.no_grad()
-def _moved(own: Tensor, before: Tensor, after: Tensor, read: Reader | None) -> np.ndarray:
-    velocity = register(before, after, LEVELS)
-    unexplained = after - warp_voxels(before, flow(velocity))
+def _moved(own: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    displacement = flow(register(before, after, LEVELS))
+    unexplained = after - warp_voxels(before, displacement)
     change = gaussian_smooth(unexplained, UNEXPLAINED_SD)
-
-    def shown(length: float) -> np.ndarray:
-        moved = warp_voxels(own, flow(length * velocity), "bicubic") + min(length, 1.0) * change
-        result: np.ndarray = moved.clamp(0, 1).cpu().numpy()
-        return result
-
-    if read is None:
-        return shown(1.0)
-    first, last = (one.cpu().numpy() for one in (before, after))
-    wanted = read(last) - read(first)
-    every = [shown(length) for length in LENGTHS]
-    reached = np.stack([read(one) for one in every]) - read(own.cpu().numpy())
-    nearest = np.square(reached - wanted).sum(axis=2).argmin(axis=0)
-    return np.stack([every[best][row] for row, best in enumerate(nearest)])
+    return (warp_voxels(own, displacement, "bicubic") + change).clamp(0, 1)

@@ -79,8 +79,8 @@ def prespecified(recipe: OsteoarthritisRecipe) -> Prespecified:
         chosen=(
             "Sizes, steps, learning rates and the number of neighbours: on phantoms of other "
             "seeds, by held-out patients and by looking at pictures.",
-            f"The fine stage: on the phantoms of seed {FRESH_SEED}. Displacements on the own picture "
-            "whose length a reader chose were tried on this seed, too, and given up there.",
+            f"The fine stage: on the phantoms of seed {FRESH_SEED}. Displacements on the own "
+            "picture whose length a reader chose were tried on this seed, too, and given up there.",
             "The point of decision of each method: by held-out patients of the same fit.",
             "Extrapolation learns no outcome, but the change of joint spaces between pictures of "
             f"all followed patients; so a classifier of {max(recipe.outcomes)} outcomes stands "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from vesalius.methods.guided.recipe import PRESETS as GUIDED
 from vesalius.methods.inpainting.method import Inpainting
 from vesalius.methods.inpainting.methods import METHODS as INPAINTING
 from vesalius.methods.inpainting.recipe import PRESETS as PATHOLOGIES
+from vesalius.methods.progression.method import Progression
+from vesalius.methods.progression.recipe import PRESETS as PROGRESSIONS
 from vesalius.methods.volumes.method import Volumes
 from vesalius.methods.volumes.recipe import PRESETS as VOLUMES
 from vesalius.networks.weights import read_tensors
@@ -210,6 +213,20 @@ def test_progression_and_a_forecast(tmp_path: Path, gpu: None) -> None:
     assert _places(vs.load(run)) == {GPU}
     made = vs.forecast(run, knees, out=tmp_path / "futures", years=(1, 2), progress=_quiet)
     assert len(made.risks) == 20
+
+
+def test_a_fit_that_was_killed_before_its_fine_stage_goes_on(tmp_path: Path, gpu: None) -> None:
+    def killed(what: str, done: int, of: int | None) -> None:
+        if what == "fitting detail":
+            raise KeyboardInterrupt
+
+    knees = write_knees(tmp_path / "knees", 20, side=16)
+    ready = prepare(Progression(), knees, PROGRESSIONS["smallest"])
+    with pytest.raises(KeyboardInterrupt):
+        fit(ready, tmp_path / "run", killed)
+    shutil.rmtree(tmp_path / "run/state")  # what was projected is found anew, by loaded networks
+    run = fit(prepare(Progression(), knees, PROGRESSIONS["smallest"]), tmp_path / "run")
+    assert run.has("detail")
 
 
 def _validated(run: Any) -> set[str]:

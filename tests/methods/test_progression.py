@@ -192,7 +192,7 @@ def test_the_fine_stage_learns_what_is_missing_where_it_can_be_seen() -> None:
     smooth = np.repeat(rng.random((24, 1, 1, 16)), 16, axis=2).astype(np.float32) * 0.4 + 0.3
     lacking = 0.2 * np.sign(smooth - 0.5)  # follows from the generated picture
     detail = PictureDetail(1, 16, 4, PictureDetailRecipe(widths=(16, 16)))
-    detail.learn_scale(lacking, rng.random((24, 4)))
+    detail.learn_scale(smooth + lacking, smooth, rng.random((24, 4)))
     objective = PictureDetailObjective(detail, smooth + lacking, smooth)
     optimizer, chance = torch.optim.Adam(detail.parameters(), 3e-3), torch.Generator()
     for step in range(120):

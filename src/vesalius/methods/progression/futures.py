@@ -36,13 +36,17 @@ from vesalius.methods.progression.outcomes import (
 )
 from vesalius.methods.progression.own_picture import on_own_picture
 from vesalius.methods.progression.picture_detail import with_detail
-from vesalius.methods.progression.projection import Projected, draw_styles, project
+from vesalius.methods.progression.projection import (
+    Projected,
+    draw_styles,
+    generated_on_disk,
+    project,
+)
 from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import ProgressionRecipe
 from vesalius.methods.progression.steering import Steering
 from vesalius.methods.progression.trajectories import TRAJECTORIES, Baseline, Trajectories
 from vesalius.networks.weights import read_tensors
-from vesalius.scans.arrays import filled
 from vesalius.scans.input_error import InputError
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.scans.visits import Visits
@@ -54,9 +58,6 @@ FEWEST_FOR_INTERVAL = 3
 INTERVAL = (2.5, 97.5)
 FAST = 0.9
 """Share of neighbours who change less than the one who is shown as fast."""
-
-RECONSTRUCTED_AT_ONCE = 512
-"""Pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,9 +262,8 @@ class Forecaster:
     def reconstructed(self, visits: Visits, progress: Progress = no_progress) -> Visits:
         """The same visits as the generator reconstructs them."""
         styles = self.projected(visits.images, progress).styles
-        parts = np.array_split(styles, -(-len(styles) // RECONSTRUCTED_AT_ONCE))
-        rows = (one for part in parts for one in draw_styles(self.model.generator, part))
-        return replace(visits, images=filled(np.float32, visits.images.shape, rows))
+        shape = visits.images.shape
+        return replace(visits, images=generated_on_disk(self.model.generator, styles, shape))
 
     def new_pictures(self, count: int, seed: int = 0) -> np.ndarray:
         """Pictures of subjects who do not exist `(count, C, S, S)` in [0, 1].

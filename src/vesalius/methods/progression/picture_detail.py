@@ -73,9 +73,13 @@ class PictureDetail(Denoiser):
         self.register_buffer("std", torch.ones(()))
         self.register_buffer("width", torch.ones(()))
 
-    def learn_scale(self, lacking: np.ndarray, styles: np.ndarray) -> None:
-        """Take the scale from differences of pictures, and the distribution from real styles."""
-        self.std.fill_(float(np.std(lacking)))
+    def learn_scale(self, images: np.ndarray, generated: np.ndarray, styles: np.ndarray) -> None:
+        """Take the scale from differences of pictures, which may lie on disk, and the distribution
+        from real styles.
+        """
+        squares = [float(np.mean(np.square(one.astype(np.float64) - other)))
+                   for one, other in zip(images, generated, strict=True)]  # fmt: skip
+        self.std.fill_(float(np.sqrt(np.mean(squares))))
         self.styles.fit(torch.from_numpy(styles.astype(np.float32)))
 
     def folded(self, lacking: Tensor) -> Tensor:

@@ -17,8 +17,12 @@ from vesalius.methods.progression.projection_loss import ProjectionLoss
 from vesalius.methods.progression.recipe import EncoderRecipe, ProjectionRecipe
 from vesalius.networks.classifier import residual_classifier
 from vesalius.networks.style_generator import StyleGenerator
+from vesalius.scans.arrays import filled
 from vesalius.scans.progress import Progress, no_progress
 from vesalius.training.objective import Batch, Objective
+
+GENERATED_AT_ONCE = 512
+"""Pictures, where all of a cohort are generated."""
 
 
 class StyleEncoder(nn.Module):
@@ -172,6 +176,15 @@ def draw_styles(
         for part in parts
     ])  # fmt: skip
     return generated
+
+
+def generated_on_disk(
+    generator: StyleGenerator, styles: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Pictures of this shape `(N, C, S, S)` of as many styles, some at a time."""
+    parts = np.array_split(styles, max(1, -(-len(styles) // GENERATED_AT_ONCE)))
+    rows = (one for part in parts for one in draw_styles(generator, part))
+    return filled(np.float32, shape, rows)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from vesalius.phantoms.chest.findings import FINDINGS
 from vesalius.phantoms.chest.radiograph import ENLARGED, LABELS, draw_radiograph
@@ -28,6 +29,16 @@ def test_a_scanner_without_noise_blur_and_scatter_shows_path_lengths() -> None:
     found = [seen[at, at] for at in (0, 6, 18, 30)]  # the open field counts for nothing
     assert found == pytest.approx([0.0, 0.0, 0.5, 1.0], abs=0.01)
     assert np.exp(-WATER_PER_MM * 60) == pytest.approx(0.314, abs=0.001)
+
+
+def test_ribs_show_before_the_lungs_and_shoulders_beside_them() -> None:
+    image = draw_radiograph(0, 96, [], PLAIN).image
+    x, z = (image.affine[axis, axis] * np.arange(96) + image.affine[axis, 3] for axis in (0, 2))
+    lung = image.voxels[np.abs(x - 80) < 4, 0][:, (z > -40) & (z < 60)].mean(axis=0)
+    ribs = lung - ndimage.gaussian_filter1d(lung, 30 / image.affine[2, 2])
+    assert ribs.std() > 0.025  # 0.013 as a beam of CT sees them, without processing
+    beside = image.voxels[np.abs(np.abs(x) - 150) < 8, 0][:, (z > 85) & (z < 105)]
+    assert beside.mean() > 0.25
 
 
 @pytest.mark.parametrize("finding", LABELS)

@@ -16,9 +16,11 @@ from scipy import ndimage
 from vesalius.phantoms.chest.anatomy import draw_anatomy
 from vesalius.phantoms.chest.findings import FINDINGS, enlarged, paint_devices
 from vesalius.phantoms.chest.phantom import FIELD_MM, paint_body, streams
+from vesalius.phantoms.chest.phantom import LABELS as PAINTED
+from vesalius.phantoms.chest.shoulders import paint_shoulder_bones, paint_shoulders
 from vesalius.phantoms.hounsfield import HU
 from vesalius.phantoms.painting import Painting
-from vesalius.phantoms.xray import SCANNERS, Scanner, expose, water_mm
+from vesalius.phantoms.xray import SCANNERS, WINDOW, Scanner, expose, water_mm
 from vesalius.scans.description import Description
 from vesalius.scans.volume import Volume
 
@@ -30,8 +32,12 @@ DESCRIPTION = Description(("X-ray",), {"background": 0}, origin="phantom")
 MIDDLE_MM = (0.0, -6.0, -8.0)
 DEPTH = 48
 """Voxels from back to front, of `FIELD_MM[1]`."""
-VESSELS = 250
-"""Ends of the tree in each lung; smaller ones are not seen on a radiograph."""
+VESSELS, SMALLEST_VESSEL_MM = 250, 1.0
+"""Ends of the tree in each lung, and their radius; smaller ones are not seen on a radiograph."""
+BONE_HU, SOFTER = 120.0, 2.2
+"""What is denser is bone, which weakens the softer beam of a radiograph so many times as much."""
+BROAD_MM, KEPT = 30.0, 0.5
+"""Contrasts broader than this are kept in part."""
 SHARE, SMOOTH_MM = 0.25, 4.0
 """A pixel belongs to a finding above this share of its strongest effect, once smoothed."""
 
@@ -89,7 +95,9 @@ def draw_radiograph(
         return Painting((side, DEPTH, side), (pixel, thickness, pixel), middle, HU["air"])
 
     painting = started()
-    lungs = paint_body(painting, anatomy, rng, VESSELS)
+    paint_shoulders(painting, anatomy)
+    lungs = paint_body(painting, anatomy, rng, VESSELS, SMALLEST_VESSEL_MM)
+    paint_shoulder_bones(painting, anatomy, PAINTED["bone"])
     effects: dict[str, np.ndarray] = {}
     if ENLARGED in findings:
         large, normal = started(), started()
@@ -103,12 +111,43 @@ def draw_radiograph(
             effects[name] = painting.values - before
     paint_devices(painting, anatomy, rng["devices"])
 
-    water = water_mm(painting.values, thickness)
-    image = expose(water, pixel, scanner, rng["scanner"])
+    water = water_mm(in_soft_beam(painting.values), thickness)
+    image = compressed(expose(water, pixel, scanner, rng["scanner"]), pixel)
     masks = {
         name: Volume(_mask(change, pixel), painting.affine) for name, change in effects.items()
     }
     return ChestRadiograph(Volume(image.astype(np.float32)[:, None], painting.affine), masks)
+
+
+def in_soft_beam(hounsfield: np.ndarray) -> np.ndarray:
+    """Values in HU as a beam of radiographs meets them: bone weakens it more than that of a CT.
+
+    >>> in_soft_beam(np.array([-850.0, 40.0, 750.0])).tolist()
+    [-850.0, 40.0, 1506.0]
+    """
+    bone = np.maximum(hounsfield - BONE_HU, 0)
+    result: np.ndarray = hounsfield + (SOFTER - 1) * bone
+    return result
+
+
+def compressed(image: np.ndarray, pixel_mm: float) -> np.ndarray:
+    """A picture `(X, Z)` in [0, 1] whose broad contrasts are lowered, so that detail is seen.
+
+    As processing of digital radiographs does, by which ribs show before lungs and vessels behind
+    the heart.
+
+    >>> scene = np.linspace(0, 1, 64)[:, None] + np.zeros((64, 64))
+    >>> scene[32, 32] += 0.2
+    >>> before, after = scene, compressed(scene, 5.0)
+    >>> bool(after[32, 32] - after[32, 31] > before[32, 32] - before[32, 31])
+    True
+    """
+    inside = image > 0
+    broad = ndimage.gaussian_filter(image, BROAD_MM / pixel_mm)
+    raised = KEPT * broad + (image - broad)
+    low, high = np.percentile(raised[inside], WINDOW) if inside.any() else (0.0, 1.0)
+    result: np.ndarray = np.clip((raised - low) / max(high - low, 1e-6), 0, 1)
+    return result
 
 
 def _mask(change: np.ndarray, pixel_mm: float) -> np.ndarray:

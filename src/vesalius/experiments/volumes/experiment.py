@@ -127,6 +127,8 @@ class _OrganExperiment(Experiment[VolumesExperimentRecipe]):
         own = with_codes(recipe, kind or recipe.bottleneck).changed(
             attributes=(self.own.attribute,), seed=self.recipe.seed, mirror=self.own.mirror
         )
+        if self.own.code_channels is not None and own.bottleneck == recipe.bottleneck:
+            own = own.changed(code_channels=self.own.code_channels)
         if self.own.steps is None:
             return own
         share = self.own.steps / recipe.fit_denoiser.steps

@@ -32,6 +32,7 @@ class OrganRecipe(Settings):
         mirror: whether left and right may be exchanged.
         steps: of the denoiser of codes, where larger volumes leave time for fewer; the recipe's own
             if `None`.
+        code_channels: of the codes, where organs have more in a block; the recipe's own if `None`.
     """
 
     shape: tuple[int, int, int]
@@ -40,6 +41,7 @@ class OrganRecipe(Settings):
     working_mm: tuple[float, float, float]
     mirror: bool
     steps: int | None = None
+    code_channels: int | None = None
 
 
 class VolumesExperimentRecipe(Settings):
@@ -78,7 +80,7 @@ class VolumesExperimentRecipe(Settings):
     chest: OrganRecipe = OrganRecipe(
         shape=(64, 64, 64), attribute="lung_volume_ml",
         targets=("lung_right", "lung_left", "heart", "great_vessels", "bone"),
-        working_mm=(11.25, 9.0, 9.0), mirror=False, steps=2000,
+        working_mm=(11.25, 9.0, 9.0), mirror=False, steps=3000, code_channels=24,
     )  # fmt: skip
     cases: int = 200
     labelled_cases: int = 20
@@ -126,7 +128,7 @@ PRESETS = {
         fractions=(0.2, 0.8), primary=0.2, primary_seeds=2, pretrainings=2, seeds=1,
         controls=CONTROLS, radiomics_cases=0, judge=FIT.changed(steps=3), workers=1,
         breast=VolumesExperimentRecipe().breast.changed(**_SMALL),
-        chest=VolumesExperimentRecipe().chest.changed(**_SMALL, steps=None),
+        chest=VolumesExperimentRecipe().chest.changed(**_SMALL, steps=None, code_channels=None),
         synthesis=VOLUMES["smallest"],
         pretraining=PRETRAININGS["smallest"], segmenter=SEGMENTERS["smallest"],
     ),

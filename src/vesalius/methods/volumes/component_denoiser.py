@@ -73,5 +73,11 @@ class ComponentDenoiser(CleanDenoiser, CodeDenoiser):
     def own_noise(self, *given: Any) -> Tensor:
         return self.noise
 
-    def own_spread(self) -> float:
-        return SPREAD
+    def own_spread(self) -> Tensor:
+        """Between the share of each component and one number for all of them.
+
+        By one number, errors of fine components count for nothing until little noise is left, and
+        what is generated is smooth; by their own shares, the many fine ones outweigh the few that
+        settle the shape.
+        """
+        return (self.share * SPREAD).sqrt()

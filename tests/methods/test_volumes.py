@@ -15,9 +15,10 @@ from torch.nn import functional
 from tests.conftest import blobs
 from vesalius.anatomy.attributes import case_value
 from vesalius.api.generating import generate
+from vesalius.diffusion.preconditioning import expected_error
 from vesalius.diffusion.schedules import SCHEDULES
 from vesalius.methods.volumes.code_denoiser import CodeDenoiser
-from vesalius.methods.volumes.component_denoiser import ComponentDenoiser
+from vesalius.methods.volumes.component_denoiser import SPREAD, ComponentDenoiser
 from vesalius.methods.volumes.detail_denoiser import BLOCK, DetailDenoiser, sampled_detail
 from vesalius.methods.volumes.fitting import VolumesData
 from vesalius.methods.volumes.method import Volumes, reconstruction_of
@@ -437,3 +438,17 @@ def test_a_setting_that_came_later_leaves_earlier_runs_their_names() -> None:
     assert {"mirror", "detail_widths"} <= recipe.later
     text = json.dumps(recipe.dumped(exclude=set(recipe.later)), sort_keys=True)
     assert recipe.digest == hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def test_errors_of_fine_components_count_before_little_noise_is_left() -> None:
+    denoiser = ComponentDenoiser(VolumeDenoiser(2, (2, 2, 2), 0, (8,), 1), SCHEDULES["cosine"], 2)
+    denoiser.learn_shares(torch.tensor([1.0, 0.01]), torch.tensor(1e-3))
+    spread = denoiser.own_spread().flatten()
+    coarse, fine = (float(one) for one in denoiser.share.flatten())
+    assert fine < float(spread[1]) < SPREAD < float(spread[0]) < coarse
+    level, cosine = torch.tensor([0.9]), SCHEDULES["cosine"]
+    fair = expected_error(level, denoiser.share, cosine, denoiser.own_spread(), 0.0).flatten()
+    flat = expected_error(level, denoiser.share, cosine, SPREAD, 0.0).flatten()
+    missing = torch.tensor([coarse, fine]).square()  # of a guess that has neither
+    assert float((missing / fair)[1]) > 20 * float((missing / flat)[1])
+    assert float((missing / fair)[0]) > float((missing / fair)[1])  # the shape still comes first

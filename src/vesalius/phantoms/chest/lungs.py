@@ -90,10 +90,10 @@ def paint_abdomen(painting: Painting, anatomy: ChestAnatomy, broad: Array) -> No
 
 def paint_trees(
     painting: Painting, lungs: list[Lung], numbers: dict[str, int], rng: np.random.Generator,
-    ends: int = VESSEL_ENDS, smallest_mm: float = SMALLEST_VESSEL_MM,
+    ends: int = VESSEL_ENDS,
 ) -> None:  # fmt: skip
-    """Arteries and veins as one tree a lung, with as many ends of this radius, and beside its first
-    orders airways with walls.
+    """Arteries and veins as one tree a lung, with as many ends, and beside its first orders
+    airways with walls.
     """
     tracheal = [(1.0, -14.0, 150.0), (0.0, -14.0, 90.0), CARINA]
     airways: list[tuple[list[Sequence[float] | Array], float]] = [([*tracheal], 8.8)]
@@ -107,7 +107,7 @@ def paint_trees(
         main = (hilum[0] - 3 * lung.side, hilum[1] - 4, hilum[2] + 2)
         airways.append(([CARINA, main], 6.2))
         for branch in grown(hilum, painting.points_mm(within)):
-            wide = radius_mm(branch.ends, smallest_mm)
+            wide = radius_mm(branch.ends, SMALLEST_VESSEL_MM)
             painting.tube([branch.start, branch.end], wide, HU["vessel"])
             beside = 1.9 * wide * np.array([0.3 * lung.side, -0.8, 0.5])
             here = painting.nearest(branch.end + beside)

@@ -11,7 +11,6 @@ from scipy import ndimage
 from vesalius.anatomy.attributes import attribute_values
 from vesalius.phantoms.chest.anatomy import ChestAnatomy, draw_anatomy
 from vesalius.phantoms.chest.lungs import (
-    SMALLEST_VESSEL_MM,
     VESSEL_ENDS,
     Lung,
     paint_abdomen,
@@ -116,7 +115,7 @@ def streams(seed: int) -> dict[str, np.random.Generator]:
 
 def paint_body(
     painting: Painting, anatomy: ChestAnatomy, rng: Mapping[str, np.random.Generator],
-    vessels: int = VESSEL_ENDS, smallest_vessel_mm: float = SMALLEST_VESSEL_MM,
+    vessels: int = VESSEL_ENDS,
 ) -> list[Lung]:  # fmt: skip
     """Paint a healthy chest; its lungs are given back, for what may grow in them.
 
@@ -125,7 +124,6 @@ def paint_body(
         anatomy: of the individual.
         rng: see `streams`.
         vessels: ends of the tree in each lung; no vessels and airways for 0.
-        smallest_vessel_mm: radius of these ends.
     """
     fine, broad = (painting.texture(width, rng["texture"]) for width in (5.0, 16.0))
     paint_wall(painting, anatomy, broad)
@@ -135,7 +133,7 @@ def paint_body(
     paint_heart(painting, heart, broad, LABELS)
     paint_vessels(painting, anatomy, LABELS, rng["vessels"])
     if vessels:
-        paint_trees(painting, lungs, LABELS, rng["trees"], vessels, smallest_vessel_mm)
+        paint_trees(painting, lungs, LABELS, rng["trees"], vessels)
     paint_bones(painting, anatomy, broad, LABELS["bone"])
     return lungs
 

@@ -32,10 +32,11 @@ DESCRIPTION = Description(("X-ray",), {"background": 0}, origin="phantom")
 MIDDLE_MM = (0.0, -6.0, -8.0)
 DEPTH = 48
 """Voxels from back to front, of `FIELD_MM[1]`."""
-VESSELS, SMALLEST_VESSEL_MM = 250, 1.0
-"""Ends of the tree in each lung, and their radius; smaller ones are not seen on a radiograph."""
+VESSELS = 250
+"""Ends of the tree in each lung; smaller ones are not seen on a radiograph."""
 BONE_HU, SOFTER = 120.0, 2.2
-"""What is denser is bone, which weakens the softer beam of a radiograph so many times as much."""
+"""What is denser than this, bone above all, weakens the softer beam of a radiograph more than that of
+a CT: its excess counts so many times."""
 BROAD_MM, KEPT = 30.0, 0.5
 """Contrasts broader than this are kept in part."""
 SHARE, SMOOTH_MM = 0.25, 4.0
@@ -96,7 +97,7 @@ def draw_radiograph(
 
     painting = started()
     paint_shoulders(painting, anatomy)
-    lungs = paint_body(painting, anatomy, rng, VESSELS, SMALLEST_VESSEL_MM)
+    lungs = paint_body(painting, anatomy, rng, VESSELS)
     paint_shoulder_bones(painting, anatomy, PAINTED["bone"])
     effects: dict[str, np.ndarray] = {}
     if ENLARGED in findings:

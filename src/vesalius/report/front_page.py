@@ -21,12 +21,7 @@ from vesalius.evidence.results import Results
 from vesalius.report.audit_page import copies_table
 from vesalius.report.front_table import with_evidence
 from vesalius.report.lesions_table import lesions_table
-from vesalius.report.lumbar_conclusions import (
-    TRAINED_ON,
-    against_long_repaint,
-    refused_requests,
-    shortcomings,
-)
+from vesalius.report.lumbar_conclusions import TRAINED_ON, conclusions, refused_requests
 from vesalius.report.lumbar_page import front_picture
 from vesalius.report.machine_page import machine_table, memory_table, plans_table
 from vesalius.report.on_the_fly_table import on_the_fly_table
@@ -179,20 +174,19 @@ def lumbar_table(results: Results) -> str:
     )
     notes = results.notes
     seconds = sum(f.value for key, f in figures.items() if key.startswith("seconds/"))
-    gained = shown(figures["utility/augmented_minus_real/auc"])
     return "\n".join(
         [
+            *(line for said in conclusions(figures) for line in (said, "")),
             *lines,
             "",
             f"Size requested and measured, rank correlation: {sizes}.{beside} AUC of the "
             f"same classifier at a site of {notes['site_patients']} other patients with "
             f"{notes['site_findings']} findings of each pathology, tested on "
-            f"{figures['utility/real/auc'].n}: {aucs}; augmented minus real {gained}. In "
+            f"{figures['utility/real/auc'].n}: {aucs}. In "
             f"brackets 95 % intervals; {len(notes['seeds'])} seed"
             f"{'s' if len(notes['seeds']) > 1 else ''} of fit and draws, "
             f"{len(notes['classifier_seeds'])} of the classifier. This run took "
             f"{seconds / 60:.0f} minutes on {results.machine['cores']} cores.",
-            *(f"\n{line}" for line in [*against_long_repaint(figures), *shortcomings(figures)]),
         ]
     )
 

@@ -22,7 +22,7 @@ RIVALS = {
 """What inpainting by a voxelwise noise level is held against, with as many network calls."""
 TRAININGS = {
     "real": "the real cases of its site alone",
-    "pooled": "these with the scans that the run was fitted on",
+    "pooled": "the real cases of its site with the scans that the run was fitted on",
 }
 """What a classifier that learns from inpainted cases as well is held against."""
 TRAINED_ON = ("real", "augmented", "pooled", "upper_bound")

@@ -35,8 +35,8 @@ DEPTH = 48
 VESSELS = 250
 """Ends of the tree in each lung; smaller ones are not seen on a radiograph."""
 BONE_HU, SOFTER = 120.0, 2.2
-"""What is denser than this, bone above all, weakens the softer beam of a radiograph more than that of
-a CT: its excess counts so many times."""
+"""Above this value, that is in bone, the softer beam of a radiograph is weakened more than that of
+a CT: the excess counts so many times."""
 BROAD_MM, KEPT = 30.0, 0.5
 """Contrasts broader than this are kept in part."""
 SHARE, SMOOTH_MM = 0.25, 4.0

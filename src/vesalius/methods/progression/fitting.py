@@ -145,7 +145,7 @@ class ProgressionParts:
 
         def smooth(run: Run[Any], progress: Progress) -> np.ndarray:
             generator = placed(self.model.generator)
-            placed(self.model.encoder)  # a fit that was taken up has loaded both elsewhere
+            placed(self.model.encoder)  # a fit that was taken up has loaded both on the CPU
             styles = training_styles(run, self.model, images, self._projection_loss, progress)
             generated = generated_on_disk(generator, styles, images.shape)
             detail.learn_scale(images, generated, styles)
